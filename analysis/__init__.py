@@ -1,0 +1,1 @@
+"""Observed rows and the ledger in; checks, verdict and report out."""

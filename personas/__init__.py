@@ -1,0 +1,1 @@
+"""Who visits, what they do, and which events that makes: pure functions of (seed, index)."""

@@ -1,0 +1,1 @@
+"""What a run is: its target, its manifest, its ledger."""

@@ -1,0 +1,1 @@
+"""The platform under test, on one machine. Knows nothing of the kit."""

@@ -1,0 +1,1 @@
+"""What puts events on the wire, in time."""
