@@ -1,0 +1,157 @@
+"""Sampling and bucketing: who is in an experiment's sample, and in which group.
+
+Source: the public classes of MediaWiki's MetricsPlatform extension, restated in the contract `bucketing.md`. One
+24-bit hash decides both questions:
+
+    hash24    = first six hex digits of HASH(str(user id) + experiment name)
+    scaled    = hash24 / 2^24 * groups
+    in sample = fmod(scaled, 1) < rate
+    group     = int(scaled)
+
+hash24 / 2^24 * groups is exact in floating point, so the comparison can be made in integers:
+fmod(scaled, 1) < rate  <=>  hash24 * groups mod 2^24 < ceil(rate * 2^24).
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+HASH_SPACE = 1 << 24
+
+
+class Generation(StrEnum):
+    """Which release of the platform: it decides hash, ids, config shape, schema and event shape."""
+
+    ALPHA = "alpha"
+    XLAB = "xlab"
+
+
+class Assignment(NamedTuple):
+    """What the contract gives one user.
+
+    Attributes:
+        hash24: 0 to 2^24-1.
+        in_sample: whether the user takes part.
+        group: the user's group, None when not in the sample.
+        group_if_sampled: the group at a sample rate of 1.
+        subject_id: 64 hex digits in `xlab`, None in `alpha`.
+    """
+
+    hash24: int
+    in_sample: bool
+    group: str | None
+    group_if_sampled: str
+    subject_id: str | None
+
+    @property
+    def hash(self) -> float:
+        """The hash as a number in [0, 1)."""
+        return self.hash24 / HASH_SPACE
+
+
+class Assignments(NamedTuple):
+    """What the contract gives many users; columns of equal length.
+
+    Attributes:
+        hash24: uint32, 0 to 2^24-1.
+        in_sample: bool.
+        group: int16; index into the groups, -1 when not in the sample.
+    """
+
+    hash24: NDArray[np.uint32]
+    in_sample: NDArray[np.bool_]
+    group: NDArray[np.int16]
+
+
+class ExpectedShares(NamedTuple):
+    """Exact probabilities over all 2^24 hashes: one a group, and of not being in the sample. They sum to 1."""
+
+    groups: tuple[Fraction, ...]
+    not_in_sample: Fraction
+
+
+def assign(
+    generation: Generation, user_id: int, experiment: str, groups: Sequence[str], rate: float
+) -> Assignment:
+    """Return the assignment of one user.
+
+    Args:
+        generation: decides the hash: MD5 in `alpha`, SHA-256 in `xlab`.
+        user_id: the wiki's local id in `alpha`, the central id in `xlab`.
+        experiment: the slug in `alpha`, the name in `xlab`.
+        groups: at least one.
+        rate: sample rate of the wiki; 1 or more takes everybody, 0 or less nobody.
+
+    Raises:
+        ValueError: no groups, or a rate that is not a number.
+    """
+    digest = _digest(generation, user_id, experiment)
+    hash24 = int(digest[:6], 16)
+    slot, rest = divmod(hash24 * len(groups), HASH_SPACE)
+    in_sample = rest < _threshold(len(groups), rate)
+    group = groups[slot]
+    subject = digest if generation is Generation.XLAB else None
+    return Assignment(hash24, in_sample, group if in_sample else None, group, subject)
+
+
+def assign_many(
+    generation: Generation, user_ids: NDArray[np.int64], experiment: str, groups: Sequence[str], rate: float
+) -> Assignments:
+    """Return the assignments of *user_ids* (int64, shape (n,)); see `assign`."""
+    hashes = [int(_digest(generation, user_id, experiment)[:6], 16) for user_id in user_ids.tolist()]
+    return assign_hashes(np.array(hashes, dtype=np.uint32), len(groups), rate)
+
+
+def assign_hashes(hash24: NDArray[np.uint32], n_groups: int, rate: float) -> Assignments:
+    """Return the assignments of users whose 24-bit hashes (uint32, shape (n,)) are known; see `assign`."""
+    threshold = _threshold(n_groups, rate)
+    scaled = hash24.astype(np.int64) * n_groups
+    in_sample = (scaled & (HASH_SPACE - 1)) < threshold
+    group = np.where(in_sample, scaled >> 24, -1).astype(np.int16)
+    return Assignments(hash24, in_sample, group)
+
+
+def subject_id(user_id: int, experiment: str) -> str:
+    """Return the subject id that `xlab` events carry: 64 hex digits."""
+    return _digest(Generation.XLAB, user_id, experiment)
+
+
+def expected_shares(n_groups: int, rate: float) -> ExpectedShares:
+    """Return the exact probability of each of *n_groups* groups, and of not being in the sample.
+
+    Group g is given to the hashes n with g*2^24 <= n*k < g*2^24 + ceil(rate*2^24), k being the number of groups:
+    counting them takes two divisions.
+
+    Raises:
+        ValueError: no groups, or a rate that is not a number.
+    """
+    threshold = _threshold(n_groups, rate)
+    starts = [group * HASH_SPACE for group in range(n_groups)]
+    counts = [_ceil_div(start + threshold, n_groups) - _ceil_div(start, n_groups) for start in starts]
+    shares = tuple(Fraction(count, HASH_SPACE) for count in counts)
+    return ExpectedShares(shares, 1 - sum(shares, Fraction(0)))
+
+
+def _digest(generation: Generation, user_id: int, experiment: str) -> str:
+    text = f"{user_id}{experiment}".encode()
+    if generation is Generation.ALPHA:
+        return hashlib.md5(text, usedforsecurity=False).hexdigest()
+    return hashlib.sha256(text).hexdigest()
+
+
+def _threshold(n_groups: int, rate: float) -> int:
+    if n_groups < 1:
+        raise ValueError("an experiment needs at least one group")
+    if math.isnan(rate):
+        raise ValueError("the sample rate is not a number")
+    return math.ceil(min(max(rate, 0.0), 1.0) * HASH_SPACE)
+
+
+def _ceil_div(value: int, by: int) -> int:
+    return -(-value // by)

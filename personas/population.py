@@ -1,0 +1,127 @@
+"""Who there is: subjects, drawn in blocks, each a pure function of (seed, index)."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from personas.draws import BLOCK, below, choose, quantile, raw, thresholds
+from personas.people import Persona
+
+_SUBJECT, _SEED = 1, 2  # purposes of draws
+_FIELDS = 8
+
+
+class Pools(NamedTuple):
+    """Names of people and titles of pages, by interface language."""
+
+    names: dict[str, list[str]]
+    titles: dict[str, list[str]]
+
+
+@cache
+def pools() -> Pools:
+    """Return the pools that `personas.make_pools` made."""
+    content = orjson.loads((files("personas") / "pools.json").read_bytes())
+    return Pools(content["names"], content["titles"])
+
+
+class Subjects(NamedTuple):
+    """Columns of equal length, one element a subject.
+
+    Attributes:
+        index: int64; position in the population.
+        user_id: int64; the wiki's local id, unique.
+        central_id: int64; the id across wikis, unique.
+        persona: int64; index into `Population.personas`.
+        locale: int64; index into the persona's locales.
+        name: int64; index into the language's pool of names.
+        edit_count: int64.
+        account_age_s: int64; seconds before the run's epoch that the account was made.
+    """
+
+    index: NDArray[np.int64]
+    user_id: NDArray[np.int64]
+    central_id: NDArray[np.int64]
+    persona: NDArray[np.int64]
+    locale: NDArray[np.int64]
+    name: NDArray[np.int64]
+    edit_count: NDArray[np.int64]
+    account_age_s: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Population:
+    """*size* subjects, the same for the same seed and personas.
+
+    A larger population with the same seed begins with the same subjects.
+    """
+
+    seed: int
+    size: int
+    personas: tuple[Persona, ...]
+
+    def block(self, number: int) -> Subjects:
+        """Return the subjects from `number * BLOCK` on, always BLOCK of them, also beyond *size*."""
+        draws = raw(self.seed, _SUBJECT, number, (_FIELDS, BLOCK))
+        index = np.arange(BLOCK, dtype=np.int64) + number * BLOCK
+        persona = choose(draws[0], thresholds([item.weight for item in self.personas]))
+        local_base, central_base = below(raw(self.seed, _SEED, 0, (2,)), 1_000_000_000)
+        columns = np.zeros((4, BLOCK), dtype=np.int64)
+        for position, item in enumerate(self.personas):
+            mine = persona == position
+            columns[:, mine] = _traits(item, draws[3:, mine])
+        return Subjects(
+            index=index,
+            # Ids rise with gaps, as a wiki gives them out; three and seven apart, so that they stay unique.
+            user_id=1_000 + local_base + 3 * index + below(draws[1], 3),
+            central_id=50_000_000 + central_base + 7 * index + below(draws[2], 7),
+            persona=persona,
+            locale=columns[0],
+            name=columns[1],
+            edit_count=columns[2],
+            account_age_s=columns[3],
+        )
+
+    def subjects(self, first: int, count: int) -> Subjects:
+        """Return *count* subjects from *first* on (as many as there are)."""
+        end = min(first + count, self.size)
+        blocks = [self.block(number) for number in range(first // BLOCK, -(-end // BLOCK))]
+        start = first - first // BLOCK * BLOCK
+        columns = (np.concatenate(column)[start : start + max(0, end - first)] for column in zip(*blocks, strict=True))
+        return Subjects(*columns) if blocks else Subjects(*(np.zeros(0, np.int64) for _ in Subjects._fields))
+
+    def user_names(self, subjects: Subjects) -> Iterator[str]:
+        """Yield the user name of each of *subjects*: a name of the persona's language and a number, unique."""
+        for index, persona, locale, name in zip(*(subjects[i].tolist() for i in (0, 3, 4, 5)), strict=True):
+            language = self.personas[persona].locales[locale][0]
+            yield f"{pools().names[language][name]} {index + 1}"
+
+
+def _traits(persona: Persona, draws: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return locale, name, edit count and account age (rows) for the subjects whose *draws* (columns) these are."""
+    locale = choose(draws[0], thresholds([weight for _, weight in persona.locales]))
+    sizes = np.array([len(pools().names[language]) for language, _ in persona.locales], dtype=np.int64)
+    bounds = np.array([(low, high) for low, high, _ in persona.edit_counts], dtype=np.int64)
+    row = choose(draws[2], thresholds([weight for *_, weight in persona.edit_counts]))
+    low, high = bounds[row, 0], bounds[row, 1]
+    edits = low + below(draws[3], high - low + 1)
+    days = quantile(draws[4], [day * 86_400 for day in persona.account_age_days])
+    return np.stack([locale, below(draws[1], sizes[locale]), edits, days])
+
+
+def languages(personas: tuple[Persona, ...]) -> set[str]:
+    """Return every interface language that *personas* may have."""
+    return set(chain.from_iterable((language for language, _ in item.locales) for item in personas))
+
+
+def fingerprint(personas: tuple[Persona, ...]) -> str:
+    """Return a short mark of *personas* and the pools: with others, the same seed makes other events."""
+    return hashlib.sha256(repr((personas, pools())).encode()).hexdigest()[:16]

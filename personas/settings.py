@@ -1,0 +1,103 @@
+"""What a plan is made from; stored in a run's manifest, so that the events can be made again."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Self
+
+from metrics_platform.assignment import Generation
+from metrics_platform.configs import Experiment, Instrument, parse_experiment, parse_instrument
+from metrics_platform.errors import DogfoodError
+from metrics_platform.streams import StreamConfig, merge
+
+
+class PlanError(DogfoodError):
+    """Settings that no plan can be made from. The message names the setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSettings:
+    """Everything that decides which events are made: two equal settings make the same bytes.
+
+    Attributes:
+        generation: `alpha` or `xlab`.
+        experiment, instrument: their configs, as MPIC serves them.
+        seed: 0 to 2^63-1.
+        visitors: number of subjects; subject *i* makes visit *i*.
+        epoch_ms: the moment the run begins, milliseconds since 1970; every `dt` counts from it.
+        arrivals_per_second: how many visits begin a second.
+        time_scale: dwell times and pauses are divided by this, 1 or more.
+        element_depth: how far down the page the instrumented element is, percent of the page.
+        wiki: database name of the wiki, which also selects the sample rate.
+        domain: the wiki's server name.
+        mediawiki_version: as the wiki would report it.
+        language: the wiki's content language.
+        personas: fingerprint of the persona files and name pools; made and checked by the plan.
+    """
+
+    generation: Generation
+    experiment: Mapping[str, object]
+    instrument: Mapping[str, object]
+    seed: int
+    visitors: int
+    epoch_ms: int
+    arrivals_per_second: float = 200.0
+    time_scale: float = 1.0
+    element_depth: int = 10
+    wiki: str = "testwiki"
+    domain: str = "test.wikipedia.org"
+    mediawiki_version: str = "1.43.9"
+    language: str = "en"
+    personas: str = ""
+
+    def __post_init__(self) -> None:
+        self._within("seed", self.seed, 0, 2**63 - 1)
+        self._within("visitors", self.visitors, 1, 2**31 - 1)
+        self._within("epoch_ms", self.epoch_ms, 0, 4_000_000_000_000)
+        self._within("arrivals_per_second", self.arrivals_per_second, 0.001, 1_000_000)
+        self._within("time_scale", self.time_scale, 1, 1_000_000)
+        self._within("element_depth", self.element_depth, 0, 100)
+
+    @staticmethod
+    def _within(name: str, value: float, low: float, high: float) -> None:
+        if not low <= value <= high:
+            raise PlanError(f"{name.replace('_', ' ')} has to be between {low} and {high}, not {value}")
+
+    def to_json(self) -> dict[str, object]:
+        """Return these settings for a manifest."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, object]) -> Self:
+        """Return the settings that `to_json` gave.
+
+        Raises:
+            PlanError: fields are missing, unknown or make no sense.
+        """
+        known = {item.name for item in fields(cls)}
+        if wrong := content.keys() ^ known:
+            raise PlanError(f"the run's plan has other fields than this version knows: {', '.join(sorted(wrong))}")
+        values = {**content, "generation": Generation(str(content["generation"]))}
+        try:
+            return cls(**values)  # type: ignore[arg-type]
+        except TypeError as error:
+            raise PlanError(f"the run's plan cannot be used: {error}") from error
+
+    def parsed_experiment(self) -> Experiment:
+        """Return the experiment. Raises ConfigError when its config makes no sense."""
+        return parse_experiment(self.generation, self.experiment)
+
+    def parsed_instrument(self) -> Instrument:
+        """Return the instrument. Raises ConfigError when its config makes no sense."""
+        return parse_instrument(self.instrument)
+
+    def stream_config(self) -> StreamConfig:
+        """Return what the wiki would tell the client about the instrument's stream.
+
+        Raises:
+            PlanError: the instrument is not active, so the client would know no such stream and send nothing.
+        """
+        instrument = self.parsed_instrument()
+        streams = merge({}, [instrument], self.wiki)
+        if instrument.stream_name not in streams:
+            raise PlanError(f"instrument {instrument.name!r} is switched off: its stream has no config, nothing is sent")
+        return streams[instrument.stream_name]

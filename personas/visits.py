@@ -1,0 +1,132 @@
+"""What subjects do: page views with impressions and clicks, drawn for a block of subjects at once."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from personas.draws import BLOCK, Raw, choose, quantile, raw, thresholds, u32
+from personas.pages import PageShelf
+from personas.people import Persona
+from personas.population import Population, Subjects
+
+_SESSIONS, _PAGE_VIEWS = 3, 4  # purposes of draws
+_PV_FIELDS = 8
+_MILLION = 1_000_000
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+
+class PageViews(NamedTuple):
+    """Page views of a block of subjects, columns ordered by (subject, session, page view).
+
+    Attributes:
+        subject: position of the subject in the block.
+        session: number of the browser session, counted through the block.
+        page: index into the shelf of pages.
+        shown_ms: when the page was shown, milliseconds after the visit began.
+        impression_ms, click_ms: likewise; only meaningful where the next two are true.
+        seen: the element came fully into view.
+        clicked: and was clicked.
+    """
+
+    subject: Ints
+    session: Ints
+    page: Ints
+    shown_ms: Ints
+    impression_ms: Ints
+    click_ms: Ints
+    seen: Bools
+    clicked: Bools
+
+
+def draw_page_views(
+    population: Population, subjects: Subjects, block: int, *, treated: Bools, element_depth: int, shelf: PageShelf
+) -> PageViews:
+    """Return every page view of the *subjects* of one *block*.
+
+    Args:
+        population: whose seed and personas decide.
+        subjects: the block's, all of them.
+        block: its number.
+        treated: per subject, whether its group is another than control (decides how likely clicks are).
+        element_depth: how far down the page the element is, percent.
+        shelf: the pages there are.
+    """
+    session_of, views = _sessions(population, subjects, block)
+    view_session = np.repeat(np.arange(len(session_of)), views)
+    subject = session_of[view_session]
+    draws = raw(population.seed, _PAGE_VIEWS, block, (_PV_FIELDS, len(subject)))
+    traits = np.zeros((6, len(subject)), dtype=np.int64)
+    for position, persona in enumerate(population.personas):
+        mine = subjects.persona[subject] == position
+        traits[:, mine] = _behaviour(persona, draws[:, mine], treated[subject[mine]])
+    see, react, dwell, away, depth, chance = traits
+    wants_click = (u32(draws[6]) * _MILLION >> 32) < chance
+    in_view = (depth >= element_depth) & (see < dwell)
+    clicked = in_view & wants_click
+    seen = in_view & ~_after_first(subject, clicked)
+    clicked &= seen
+    # Whoever clicks stays at least until the click.
+    stay = np.where(clicked, np.maximum(dwell, see + react), dwell)
+    shown = _starts(subject, view_session, stay, away)
+    return PageViews(
+        subject=subject,
+        session=view_session,
+        page=shelf.choose(draws[7], subjects.persona[subject], subjects.locale[subject]),
+        shown_ms=shown,
+        impression_ms=shown + see,
+        click_ms=shown + see + react,
+        seen=seen,
+        clicked=clicked,
+    )
+
+
+def _sessions(population: Population, subjects: Subjects, block: int) -> tuple[Ints, Ints]:
+    """Return, per session of the block, the position of its subject and how many page views it has."""
+    most = max(count for persona in population.personas for count, _ in persona.sessions)
+    draws = raw(population.seed, _SESSIONS, block, (1 + most, BLOCK))
+    sessions = np.zeros(BLOCK, dtype=np.int64)
+    views = np.zeros((BLOCK, most), dtype=np.int64)
+    for position, persona in enumerate(population.personas):
+        mine = subjects.persona == position
+        sessions[mine] = _pick(draws[0, mine], persona.sessions)
+        views[mine] = _pick(draws[1:, mine].T, persona.page_views)
+    taken = np.arange(most) < sessions[:, None]
+    return np.nonzero(taken)[0], views[taken]
+
+
+def _pick(draws: Raw, table: tuple[tuple[int, int], ...]) -> Ints:
+    values = np.array([value for value, _ in table], dtype=np.int64)
+    return values[choose(draws, thresholds([weight for _, weight in table]))]
+
+
+def _behaviour(persona: Persona, draws: Raw, treated: Bools) -> Ints:
+    """Return see, react, dwell, away (ms), scroll depth (percent) and chance of a click (millionths), as rows."""
+    tables = (persona.see, persona.react, persona.dwell, persona.away, persona.scroll_depth)
+    rows = [quantile(draws[row], table) for row, table in enumerate(tables)]
+    return np.stack([*rows, np.where(treated, persona.treatment, persona.control)])
+
+
+def _after_first(subject: Ints, clicked: Bools) -> Bools:
+    """Return which page views come after their subject's first click.
+
+    A click unpins the menu and the wiki remembers that, so the element is gone from the following pages.
+    """
+    order = np.arange(len(subject))
+    first = np.full(BLOCK, len(subject), dtype=np.int64)
+    np.minimum.at(first, subject[clicked], order[clicked])
+    return order > first[subject]
+
+
+def _starts(subject: Ints, session: Ints, stay: Ints, away: Ints) -> Ints:
+    """Return when each page is shown: after all stays before it, and the pauses between sessions."""
+    new_session = np.ones(len(subject), dtype=np.bool_)
+    new_session[1:] = session[1:] != session[:-1]
+    new_subject = np.ones(len(subject), dtype=np.bool_)
+    new_subject[1:] = subject[1:] != subject[:-1]
+    before = np.where(new_session & ~new_subject, away, 0)
+    before[1:] += stay[:-1]
+    clock = np.cumsum(before)
+    return clock - clock[np.maximum.accumulate(np.where(new_subject, np.arange(len(subject)), 0))]

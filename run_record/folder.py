@@ -1,0 +1,79 @@
+"""The folders of the runs: made once, found by name, the newest under the name `latest`."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from metrics_platform.errors import DogfoodError
+from run_record.manifest import FILE_NAME
+
+LATEST = "latest"
+LEDGER = "ledger"
+OBSERVED = "observed"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class RunFolderError(DogfoodError):
+    """A run that does not exist, or whose folder cannot be made."""
+
+
+def new_run(runs: Path, *, name: str | None = None, now: datetime | None = None) -> Path:
+    """Make the folder of a new run under *runs* and let `latest` point to it.
+
+    Args:
+        runs: the folder of all runs; made when it is missing.
+        name: the run's name; by default the moment it starts, `20260131-143000`, with a number when taken.
+        now: the clock (UTC).
+
+    Raises:
+        RunFolderError: the name is not a plain word, is taken, or the folder cannot be made.
+    """
+    if name is not None and (not _NAME.fullmatch(name) or name == LATEST):
+        raise RunFolderError(f"run name {name!r}: use letters, digits, dots, dashes and underscores")
+    stem = name or (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
+    try:
+        folder = _make(runs, stem, numbered=name is None)
+        (folder / LEDGER).mkdir()
+        (folder / OBSERVED).mkdir()
+        _point_latest(runs, folder)
+    except FileExistsError:
+        raise RunFolderError(f"run {stem!r} exists already in {runs}: choose another name") from None
+    except OSError as error:
+        raise RunFolderError(f"cannot make a run in {runs}: {error.strerror}") from error
+    return folder
+
+
+def find_run(runs: Path, name: str) -> Path:
+    """Return the folder of the run *name*: a name under *runs* (also `latest`), or a path.
+
+    Raises:
+        RunFolderError: there is no such run.
+    """
+    for folder in (runs / name, Path(name)):
+        if (folder / FILE_NAME).is_file():
+            return folder.resolve()
+    known = sorted(path.parent.name for path in runs.glob(f"*/{FILE_NAME}") if path.parent.name != LATEST)
+    hint = f"the newest there is {known[-1]!r}" if known else "there is none yet: `dogfood run` makes one"
+    raise RunFolderError(f"no run {name!r} in {runs}: {hint}")
+
+
+def _make(runs: Path, stem: str, *, numbered: bool) -> Path:
+    runs.mkdir(parents=True, exist_ok=True)
+    for attempt in range(1, 1000):
+        folder = runs / (stem if attempt == 1 else f"{stem}-{attempt}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            if not numbered:
+                raise
+        else:
+            return folder
+    raise FileExistsError(stem)
+
+
+def _point_latest(runs: Path, folder: Path) -> None:
+    draft = runs / f".{LATEST}.{folder.name}"
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(folder.name, target_is_directory=True)
+    draft.replace(runs / LATEST)

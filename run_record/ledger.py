@@ -1,0 +1,204 @@
+"""The ledger: what was put on the wire, written before the wire.
+
+Each worker appends to a file of its own, `ledger/<worker>.ndjson`. A request is two rows: the *intent*, written
+before the request is sent, and the *outcome*, written when an answer came or none will. A row is one `write` to
+the operating system, so a worker that is killed leaves intents without outcomes and at most one half row at the
+end of its file, which readers count and leave out.
+
+Events are named by (visit, position): together with the run's manifest that is enough to make the event again,
+so the ledger needs a row a request, not a row an event.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from metrics_platform.errors import KitFaultError
+from metrics_platform.intake import EventAnswer, EventOutcome
+
+OUTCOMES = tuple(EventOutcome)
+
+
+class LedgerError(KitFaultError):
+    """The ledger cannot be written: without it nothing may be sent."""
+
+
+class Span(NamedTuple):
+    """Consecutive events of one visit: *count* events from *position* (0 is the visit's first event)."""
+
+    visit: int
+    position: int
+    count: int
+
+
+class LedgerWriter:
+    """Appends one worker's requests to the ledger.
+
+    Args:
+        folder: the run's ledger folder.
+        worker: a name no other worker of the run has; the writer refuses to continue a file that is there.
+
+    Raises:
+        LedgerError: the file exists or cannot be made.
+    """
+
+    def __init__(self, folder: Path, worker: str) -> None:
+        self._path = folder / f"{worker}.ndjson"
+        try:
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise LedgerError(f"the ledger {self._path} cannot be made: {error.strerror}") from error
+        self._requests = 0
+
+    def intend(self, spans: Sequence[Span], *, intended_ms: int, sent_ms: int) -> int:
+        """Write down that a request with *spans* is about to be sent; return the request's number.
+
+        Args:
+            spans: the events of the request, in the order they are sent.
+            intended_ms: when the schedule wanted it sent, milliseconds since 1970.
+            sent_ms: now, milliseconds since 1970.
+
+        Raises:
+            LedgerError: it could not be written, so the request must not be sent.
+        """
+        request = self._requests
+        events = ",".join([f"[{visit},{position},{count}]" for visit, position, count in spans])
+        self._append(
+            b'{"intent":%d,"events":[%b],"intended_ms":%d,"sent_ms":%d}\n'
+            % (request, events.encode(), intended_ms, sent_ms)
+        )
+        self._requests += 1
+        return request
+
+    def answered(self, request: int, answers: Sequence[EventAnswer], *, status: int | None, at_ms: int) -> None:
+        """Write down what became of *request*: an answer for each of its events, in the order they were sent.
+
+        Args:
+            status: the HTTP status, or None when no answer came.
+            at_ms: when the answer came or was given up, milliseconds since 1970.
+
+        Raises:
+            LedgerError: it could not be written; the request stays indeterminate.
+        """
+        row: dict[str, object] = {"outcome": request, "answered_ms": at_ms, "status": status}
+        row["answers"] = _compact(answers)
+        if reason := next((answer.reason for answer in answers if answer.outcome is not EventOutcome.OK), ""):
+            row["reason"] = reason
+        self._append(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+
+    def _append(self, row: bytes) -> None:
+        try:
+            written = os.write(self._file, row)
+        except OSError as error:
+            raise LedgerError(f"the ledger {self._path} cannot be written: {error.strerror}") from error
+        if written != len(row):
+            raise LedgerError(f"the ledger {self._path} cannot be written: the disk is full")
+
+    def close(self) -> None:
+        """Close the file; the writer is of no use afterwards."""
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _compact(answers: Sequence[EventAnswer]) -> str | list[str]:
+    """Return one word when all events of a request fared alike, as nearly always, else a word each."""
+    outcomes = [answer.outcome.value for answer in answers]
+    return outcomes[0] if len(set(outcomes)) == 1 else outcomes
+
+
+class SentEvents(NamedTuple):
+    """Every event that was put on the wire, one element an event, ordered by (visit, position).
+
+    Attributes:
+        visit, position: int64, int32; which event.
+        worker: int16; index into *workers*.
+        request: int64; number of the request within its worker.
+        intended_ms, sent_ms: int64; milliseconds since 1970.
+        answered_ms: int64; -1 when no outcome was written (the worker was killed).
+        status: int16; HTTP status, 0 when no answer came.
+        outcome: uint8; index into `OUTCOMES`.
+        workers: names of the workers that wrote.
+        reasons: why the events of a request were refused, by (worker, request).
+        broken: (file name, row number) of the rows that could not be read.
+    """
+
+    visit: NDArray[np.int64]
+    position: NDArray[np.int32]
+    worker: NDArray[np.int16]
+    request: NDArray[np.int64]
+    intended_ms: NDArray[np.int64]
+    sent_ms: NDArray[np.int64]
+    answered_ms: NDArray[np.int64]
+    status: NDArray[np.int16]
+    outcome: NDArray[np.uint8]
+    workers: tuple[str, ...]
+    reasons: dict[tuple[int, int], str]
+    broken: tuple[tuple[str, int], ...]
+
+
+def read_ledger(folder: Path) -> SentEvents:
+    """Read the ledgers of all workers in *folder*. Half rows are left out and named in `broken`."""
+    paths = sorted(folder.glob("*.ndjson"))
+    rows: list[tuple[int, ...]] = []
+    reasons: dict[tuple[int, int], str] = {}
+    broken: list[tuple[str, int]] = []
+    for worker, path in enumerate(paths):
+        intents, outcomes = _read_worker(path, broken)
+        for request, intent in intents.items():
+            outcome = outcomes.get(request)
+            if outcome and "reason" in outcome:
+                reasons[worker, request] = str(outcome["reason"])
+            rows.extend(_events(worker, request, intent, outcome))
+    table = np.array(rows, dtype=np.int64).reshape(-1, 9)
+    table = table[np.lexsort((table[:, 1], table[:, 0]))]
+    types = (np.int64, np.int32, np.int16, np.int64, np.int64, np.int64, np.int64, np.int16, np.uint8)
+    columns = [table[:, i].astype(kind) for i, kind in enumerate(types)]
+    return SentEvents(*columns, tuple(path.stem for path in paths), reasons, tuple(broken))
+
+def _read_worker(
+    path: Path, broken: list[tuple[str, int]]
+) -> tuple[dict[int, dict[str, object]], dict[int, dict[str, object]]]:
+    intents: dict[int, dict[str, object]] = {}
+    outcomes: dict[int, dict[str, object]] = {}
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
+        try:
+            row = orjson.loads(line) if line.endswith(b"\n") else None
+        except orjson.JSONDecodeError:
+            row = None
+        if isinstance(row, dict) and isinstance(row.get("intent"), int):
+            intents[row["intent"]] = row
+        elif isinstance(row, dict) and isinstance(row.get("outcome"), int):
+            outcomes[row["outcome"]] = row
+        else:
+            broken.append((path.name, number))
+    return intents, outcomes
+
+
+def _events(
+    worker: int, request: int, intent: dict[str, object], outcome: dict[str, object] | None
+) -> Iterable[tuple[int, ...]]:
+    spans = [Span(*span) for span in intent["events"]]  # type: ignore[attr-defined]
+    places = [(span.visit, span.position + step) for span in spans for step in range(span.count)]
+    answers = ["indeterminate"] * len(places)
+    answered_ms, status = -1, 0
+    if outcome is not None:
+        words = outcome["answers"]
+        answers = [words] * len(places) if isinstance(words, str) else list(words)  # type: ignore[call-overload]
+        answered_ms, status = int(outcome["answered_ms"]), int(outcome["status"] or 0)  # type: ignore[call-overload]
+    times = (int(intent["intended_ms"]), int(intent["sent_ms"]))  # type: ignore[call-overload]
+    for (visit, position), answer in zip(places, answers, strict=True):
+        code = OUTCOMES.index(EventOutcome(answer))
+        yield (visit, position, worker, request, *times, answered_ms, status, code)

@@ -1,0 +1,104 @@
+"""The manifest: everything that is needed to make a run's events once more, and to judge them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Self
+
+import orjson
+
+from metrics_platform.assignment import Generation
+from metrics_platform.errors import DogfoodError
+from run_record.files import write_whole
+
+FILE_NAME = "manifest.json"
+
+#: Rows are promised in the table within three hours (contract: 2–3 hours).
+DEADLINE_S = 3 * 60 * 60
+
+
+class ManifestError(DogfoodError):
+    """A run folder without a manifest, or with one this version cannot read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One run, as data. Written before the first event, completed after the last.
+
+    Attributes:
+        run_id: name of the run's folder.
+        created: when the run was set up, ISO 8601, UTC.
+        fidelity: `synthetic`; who made the events.
+        generation: `alpha` or `xlab`; decides assignment, config shape, schema and event shape.
+        wiki: database name of the wiki whose sample rate applies.
+        stream: the stream the events are sent to.
+        visitors: how many subjects were planned to visit.
+        hasty: whether events were sent as browsers do (202 before validation).
+        batch_size: the most events in one request.
+        target: name and addresses of the systems under test.
+        plan: what the personas need to make the events again (`personas.settings.PlanSettings`).
+        deadline_s: seconds after an event's `dt` by which its row has to be in the table.
+        versions: of Python, of the kit and of the libraries that matter.
+        started_ms, finished_ms: first and last moment of traffic, milliseconds since 1970, or null.
+        stopped_early: the traffic was ended by a person or a time limit before every visitor had come.
+    """
+
+    run_id: str
+    created: str
+    fidelity: str
+    generation: Generation
+    wiki: str
+    stream: str
+    visitors: int
+    hasty: bool
+    batch_size: int
+    target: Mapping[str, str]
+    plan: Mapping[str, object]
+    deadline_s: int = DEADLINE_S
+    versions: Mapping[str, str] = field(default_factory=dict)
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    stopped_early: bool = False
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read the manifest of the run in *folder*.
+
+        Raises:
+            ManifestError: there is no such run, or its manifest is not one.
+        """
+        path = folder / FILE_NAME
+        try:
+            content: object = orjson.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise ManifestError(
+                f"{folder} is not a run: it has no {FILE_NAME}. `dogfood run` makes one."
+            ) from None
+        except (OSError, orjson.JSONDecodeError) as error:
+            raise ManifestError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
+        return cls._from_json(path, content)
+
+    @classmethod
+    def _from_json(cls, path: Path, content: object) -> Self:
+        if not isinstance(content, dict):
+            raise ManifestError(f"{path} is not a JSON object. Was the run's folder damaged?")
+        known = {item.name for item in fields(cls)}
+        if unknown := content.keys() - known:
+            raise ManifestError(f"{path} has unknown fields ({', '.join(sorted(unknown))}): made by a later version?")
+        try:
+            return cls(**{**content, "generation": Generation(content["generation"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ManifestError(f"{path} is incomplete: {error}. Was it made by an earlier version?") from error
+
+    def write(self, folder: Path) -> None:
+        """Write the manifest into the run's *folder*, in one step."""
+        options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        write_whole(folder / FILE_NAME, orjson.dumps(asdict(self), option=options))
+
+    def started(self, at_ms: int) -> Self:
+        """Return this manifest with the first moment of traffic filled in."""
+        return replace(self, started_ms=at_ms)
+
+    def finished(self, at_ms: int, *, stopped_early: bool) -> Self:
+        """Return this manifest with the last moment of traffic filled in."""
+        return replace(self, finished_ms=at_ms, stopped_early=stopped_early)
