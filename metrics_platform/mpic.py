@@ -1,0 +1,104 @@
+"""Client for MPIC's public API, the one that the wiki asks."""
+
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from metrics_platform.assignment import Generation
+from metrics_platform.configs import Experiment, Instrument, parse_experiments, parse_instruments
+from metrics_platform.errors import DogfoodError
+
+#: How long the wiki waits for MPIC (contract: mpic-api.md).
+TIMEOUT_S = 1.0
+
+
+class MpicError(DogfoodError):
+    """MPIC does not answer, or answers something that is no list of configs."""
+
+
+class MpicClient:
+    """Asks MPIC for configs.
+
+    Args:
+        base_url: such as `http://127.0.0.1:8086`.
+        timeout_s: seconds to wait for an answer.
+        transport: how requests are made; for tests.
+    """
+
+    def __init__(
+        self, base_url: str, *, timeout_s: float = TIMEOUT_S, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._client = httpx.Client(
+            base_url=self._base_url, timeout=timeout_s, transport=transport, trust_env=False, follow_redirects=False
+        )
+
+    def raw_experiments(self, generation: Generation) -> list[object]:
+        """Return the experiment configs as MPIC serves them. Raises MpicError."""
+        query = {} if generation is Generation.ALPHA else {"format": "config", "authority": "mediawiki"}
+        return self._get("/api/v1/experiments", query)
+
+    def raw_instruments(self) -> list[object]:
+        """Return the instrument configs as MPIC serves them. Raises MpicError."""
+        return self._get("/api/v1/instruments", {})
+
+    def experiments(self, generation: Generation) -> tuple[Experiment, ...]:
+        """Return the experiments. Raises MpicError, or ConfigError when one of them makes no sense."""
+        return parse_experiments(generation, self.raw_experiments(generation))
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        """Return the instruments. Raises MpicError, or ConfigError when one of them makes no sense."""
+        return parse_instruments(self.raw_instruments())
+
+    def put(self, kind: str, name: str, config: dict[str, object]) -> None:
+        """Create or replace a config in the testbed's MPIC (the real one has no such call).
+
+        Args:
+            kind: `experiments` or `instruments`.
+            name: the config's slug.
+            config: the config, as the API serves it.
+
+        Raises:
+            MpicError: MPIC does not answer, or refuses the config; the message says which field.
+        """
+        path = f"/api/v1/{kind}/{name}"
+        try:
+            answer = self._client.put(path, json=config, headers={"X-Requested-With": "dogfood"}, timeout=10)
+        except httpx.HTTPError as error:
+            raise self._unreachable(path, error) from error
+        if answer.status_code not in (200, 201):
+            what = answer.text[:300] if answer.status_code == 422 else answer.reason_phrase
+            raise MpicError(f"MPIC refused {kind[:-1]} {name!r} ({answer.status_code}): {what}")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _get(self, path: str, query: dict[str, str]) -> list[object]:
+        try:
+            answer = self._client.get(path, params=query)
+        except httpx.HTTPError as error:
+            raise self._unreachable(path, error) from error
+        if answer.status_code != 200:
+            raise MpicError(f"MPIC at {answer.url} answers {answer.status_code} {answer.reason_phrase}, not configs")
+        try:
+            content: object = answer.json()
+        except ValueError:
+            kind = answer.headers.get("content-type", "no content type")
+            raise MpicError(f"MPIC at {answer.url} answers {kind} that is not JSON: is this the right address?") from None
+        if not isinstance(content, list):
+            raise MpicError(f"MPIC at {answer.url} answers something else than a bare array of configs")
+        return content
+
+    def _unreachable(self, path: str, error: httpx.HTTPError) -> MpicError:
+        what = "takes too long" if isinstance(error, httpx.TimeoutException) else "does not answer"
+        return MpicError(f"MPIC at {self._base_url}{path} {what} ({error}): is it up? `dogfood status` tells")
