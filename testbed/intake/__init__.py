@@ -1,0 +1,1 @@
+"""The intake: EventGate's HTTP contract, with what the Wikimedia deployment adds."""

@@ -1,0 +1,199 @@
+"""The intake as an ASGI application, without a framework: requests are the product's hot path."""
+
+import uuid
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from urllib.parse import parse_qs
+
+import orjson
+
+from testbed.intake.events import EMPTY, Answer, EventGate, Request
+from testbed.intake.reason import HEADER
+
+Message = MutableMapping[str, object]
+Scope = MutableMapping[str, object]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+NAME, VERSION = "eventgate-testbed", "1.8.4"
+_JSON_TYPES = frozenset({"text/plain", "application/json", "application/reports+json"})
+_CORS = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-headers", b"accept, x-requested-with, content-type"),
+    (b"access-control-expose-headers", b"etag"),
+)
+_CANARY = Request(user_agent="", request_id="canary")
+
+
+class BodyError(Exception):
+    """A body that cannot be read; *title* is what EventGate calls it."""
+
+    def __init__(self, title: str, detail: str) -> None:
+        super().__init__(detail)
+        self.title = title
+
+
+class Intake:
+    """EventGate's HTTP contract.
+
+    Args:
+        gate: takes the events in.
+        max_body: bytes of the largest body, also after it was unpacked.
+    """
+
+    def __init__(self, gate: EventGate, max_body: int) -> None:
+        self._gate = gate
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        method, path, query = scope["method"], scope["path"], scope["query_string"]
+        if method == "POST" and path == "/v1/events":
+            await self._events(scope, receive, send)
+        elif method == "OPTIONS":
+            await _send(send, Answer(200, "OK"))
+        elif method == "GET":
+            await _send(send, self._get(str(path), bytes(query) if isinstance(query, bytes) else b""))
+        else:
+            await _send(send, _not_found(str(path)))
+
+    def _get(self, path: str, query: bytes) -> Answer:
+        if path == "/_info":
+            info = {"name": NAME, "version": VERSION, "description": "EventGate's contract, for tests", "home": ""}
+            return Answer(200, "OK", orjson.dumps(info))
+        if path == "/healthz":
+            return Answer(200, "OK", b'{"status":"ok"}')
+        if path == "/" and query.startswith(b"spec"):
+            return Answer(200, "OK", orjson.dumps(_SPEC))
+        if path == "/v1/_test/events":
+            return self._gate.take(self._gate.canary_events(), _CANARY)
+        return _not_found(path)
+
+    async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])  # type: ignore[call-overload]
+        try:
+            body = await _read(receive, self._max_body)
+            events = _parse(body, headers, self._max_body)
+        except BodyError as error:
+            await _send(send, _problem(error))
+            return
+        if not events:
+            await _send(send, Answer(400, EMPTY))
+            return
+        request = Request(
+            headers.get(b"user-agent", b"").decode("latin-1"),
+            headers.get(b"x-request-id", b"").decode("latin-1") or str(uuid.uuid1()),
+        )
+        if _is_hasty(scope["query_string"]):
+            await _send(send, Answer(202, f"{len(events)} events hastily received."))
+            self._gate.take(events, request)
+        else:
+            await _send(send, self._gate.take(events, request))
+
+
+def _is_hasty(query: object) -> bool:
+    if not isinstance(query, bytes) or b"hasty" not in query:
+        return False
+    return bool(parse_qs(query.decode("latin-1")).get("hasty"))
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BodyError("BadRequestError", "request aborted")
+        body += message.get("body", b"")  # type: ignore[operator]
+        if len(body) > limit:
+            raise BodyError("PayloadTooLargeError", "request entity too large")
+        if not message.get("more_body"):
+            return body
+
+
+def _parse(body: bytes, headers: dict[bytes, bytes], limit: int) -> list[object]:
+    """Return the events of *body*; none when it counts as empty."""
+    kind, _, options = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
+    if kind.strip() not in _JSON_TYPES or not body:
+        return []
+    charset = options.partition("charset=")[2].split(";")[0].strip(' "')
+    if charset and charset not in ("utf-8", "utf8"):
+        raise BodyError("UnsupportedMediaTypeError", f'unsupported charset "{charset.upper()}"')
+    coding = headers.get(b"content-encoding", b"identity").lower()
+    if coding != b"identity":
+        body = _unpack(body, coding, limit)
+    try:
+        content: object = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BodyError("SyntaxError", str(error)) from error
+    if isinstance(content, list):
+        return content
+    if not isinstance(content, dict):
+        raise BodyError("SyntaxError", "the body is neither an object nor an array")
+    return [content] if content else []
+
+
+def _unpack(body: bytes, coding: bytes, limit: int) -> bytes:
+    if coding not in (b"gzip", b"deflate"):
+        raise BodyError("UnsupportedMediaTypeError", f'unsupported content encoding "{coding.decode("latin-1")}"')
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        plain = unpacker.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise BodyError("Error", str(error)) from error
+    if len(plain) > limit:
+        raise BodyError("PayloadTooLargeError", "request entity too large")
+    if not unpacker.eof:
+        raise BodyError("Error", "unexpected end of file")
+    return plain
+
+
+def _problem(error: BodyError) -> Answer:
+    problem = {
+        "status": 500,
+        "type": "internal_error",
+        "title": error.title,
+        "detail": str(error),
+        "method": "post",
+        "uri": "/v1/events",
+    }
+    return Answer(500, "Internal Server Error", orjson.dumps(problem))
+
+
+def _not_found(path: str) -> Answer:
+    body = {"status": 404, "type": "not_found#route", "title": "Not Found", "uri": path}
+    return Answer(404, "Not Found", orjson.dumps(body))
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    headers = [
+        (HEADER, answer.reason.encode("latin-1", "replace").replace(b"\r", b" ").replace(b"\n", b" ")),
+        *_CORS,
+        (b"content-length", b"%d" % len(answer.body)),
+    ]
+    if answer.body:
+        headers.append((b"content-type", b"application/json; charset=utf-8"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+_SPEC = {
+    "openapi": "3.0.0",
+    "info": {"title": NAME, "version": VERSION},
+    "paths": {
+        "/v1/events": {
+            "post": {
+                "summary": "Take in one event or an array of events.",
+                "parameters": [{"name": "hasty", "in": "query", "schema": {"type": "string"}}],
+                "responses": {
+                    "201": {"description": "All events were accepted."},
+                    "202": {"description": "The events were received; nothing is known of them yet."},
+                    "207": {"description": "Some events were accepted."},
+                    "400": {"description": "No event was accepted: all are invalid, or there are none."},
+                    "500": {"description": "No event was accepted, at least one for another reason."},
+                },
+            }
+        }
+    },
+}

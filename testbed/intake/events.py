@@ -1,0 +1,189 @@
+"""What the intake does with one request's events: fill in, validate, produce, and word the answer."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import orjson
+
+from metrics_platform.schemas import SchemaNotFoundError, SchemaRegistry
+from metrics_platform.streams import ERROR_STREAM, topic
+from testbed.intake.stream_configs import StreamConfigFile
+from testbed.stream import StreamFullError, StreamWriter
+
+EMPTY = "Request body was empty. Must provide JSON encoded events."
+_NO_SCHEMA = "Field(s) $schema were missing from event and could not be extracted."
+
+
+class Answer(NamedTuple):
+    """An HTTP answer: status, reason phrase and body."""
+
+    status: int
+    reason: str
+    body: bytes = b""
+
+
+class Request(NamedTuple):
+    """What a request tells about its events besides their bodies."""
+
+    user_agent: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An event that was not accepted, as the answer tells it. *status* is `invalid` or `error`."""
+
+    status: str
+    event: object
+    context: Mapping[str, object]
+
+
+class EventGate:
+    """Takes events in.
+
+    Args:
+        schemas: where `$schema` is looked up.
+        streams: the configured streams.
+        writer: where accepted events, and reports of invalid ones, are produced to.
+        data_centre: prefix of the topics.
+    """
+
+    def __init__(
+        self, schemas: SchemaRegistry, streams: StreamConfigFile, writer: StreamWriter, data_centre: str
+    ) -> None:
+        self._schemas = schemas
+        self._streams = streams
+        self._writer = writer
+        self._data_centre = data_centre
+
+    def take(self, events: Sequence[object], request: Request) -> Answer:
+        """Validate and produce *events*; return the answer of guaranteed mode. Accepted means produced."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        failures: list[Failure] = []
+        accepted: dict[str, list[tuple[object, bytes]]] = {}
+        for event in events:
+            failure = self._check(event, now, request)
+            if failure is not None:
+                failures.append(failure)
+            elif isinstance(event, dict):
+                name = topic(event["meta"]["stream"], self._data_centre)
+                accepted.setdefault(name, []).append((event, orjson.dumps(event)))
+        for name, batch in accepted.items():
+            try:
+                self._writer.append(name, [line for _, line in batch])
+            except StreamFullError as error:
+                failures += [_error(event, str(error)) for event, _ in batch]
+        self._report(failures, now)
+        return answer(len(events), failures)
+
+    def canary_events(self) -> list[object]:
+        """Return one canary event a configured stream: they prove that a quiet stream is alive."""
+        uris = {self._schemas.load(uri).title: uri for uri in self._schemas.uris()}
+        return [
+            {
+                "$schema": uris[config.schema_title],
+                "meta": {"stream": config.stream, "domain": "canary"},
+                "action": "canary",
+                "agent": {"client_platform": "mediawiki_php"},
+            }
+            for config in self._streams.current().values()
+            if config.schema_title in uris
+        ]
+
+    def _check(self, event: object, now: str, request: Request) -> Failure | None:
+        """Fill in what the event may leave to the intake, and return why it cannot be accepted, or None."""
+        if not isinstance(event, dict) or not isinstance(event.get("$schema"), str):
+            return _error(event, _NO_SCHEMA)
+        _fill(event, now, request)
+        try:
+            problems = self._schemas.validate(event)
+            title = self._schemas.load(event["$schema"]).title
+        except SchemaNotFoundError as error:
+            return _error(event, str(error))
+        if problems:
+            details = [{"dataPath": problem.path, "message": problem.message} for problem in problems]
+            text = ", ".join(str(problem) for problem in problems)
+            return Failure("invalid", event, {"errors": details, "errorsText": text})
+        stream = event["meta"]["stream"]
+        config = self._streams.current().get(stream)
+        if config is None:
+            return _invalid(event, f"'.meta.stream' {stream!r} is not a configured stream")
+        if config.schema_title != title:
+            return _invalid(event, f"'.$schema' title {title!r} is not the stream's, {config.schema_title!r}")
+        return None
+
+    def _report(self, failures: Sequence[Failure], now: str) -> None:
+        """Produce a report of each invalid event to the error stream."""
+        reports = [_error_event(failure, now) for failure in failures if failure.status == "invalid"]
+        if reports:
+            try:
+                self._writer.append(topic(ERROR_STREAM, self._data_centre), reports)
+            except StreamFullError:
+                # The sender is told that the events were not accepted; that is all that can be done.
+                return
+
+
+def answer(count: int, failures: Sequence[Failure]) -> Answer:
+    """Return what EventGate answers in guaranteed mode when *failures* of *count* events were not accepted."""
+    if not failures:
+        return Answer(201, f"All {count} out of {count} events were accepted.")
+    failed = {
+        kind: [
+            {"status": failure.status, "event": failure.event, "context": failure.context}
+            for failure in failures
+            if failure.status == kind
+        ]
+        for kind in ("invalid", "error")
+    }
+    invalid, errored = len(failed["invalid"]), len(failed["error"])
+    if len(failures) < count:
+        what = f"{len(failures)} failed ({invalid} invalid and {errored} errored)."
+        reason = f"{count - len(failures)} out of {count} events were accepted, but {what}"
+        return Answer(207, reason, orjson.dumps(failed))
+    if not errored:
+        reason = f"{count} out of {count} events were invalid and not accepted."
+        return Answer(400, reason, orjson.dumps({"invalid": failed["invalid"]}))
+    what = f"({invalid} invalid and {errored} errored)."
+    return Answer(500, f"{count} out of {count} events had failures and were not accepted. {what}", orjson.dumps(failed))
+
+
+def _fill(event: dict[str, object], now: str, request: Request) -> None:
+    meta = event.setdefault("meta", {})
+    if isinstance(meta, dict):
+        meta.setdefault("dt", now)
+        if "id" not in meta:
+            meta["id"] = str(uuid.uuid4())
+        meta.setdefault("request_id", request.request_id)
+    if request.user_agent:
+        http = event.setdefault("http", {})
+        headers = http.setdefault("request_headers", {}) if isinstance(http, dict) else None
+        if isinstance(headers, dict):
+            headers.setdefault("user-agent", request.user_agent)
+
+
+def _error(event: object, message: str) -> Failure:
+    return Failure("error", event, {"message": message})
+
+
+def _invalid(event: object, message: str) -> Failure:
+    return Failure("invalid", event, {"errors": [{"message": message}], "errorsText": message})
+
+
+def _error_event(failure: Failure, now: str) -> bytes:
+    event = failure.event if isinstance(failure.event, dict) else {}
+    meta = event.get("meta")
+    stream = meta.get("stream") if isinstance(meta, dict) else None
+    return orjson.dumps(
+        {
+            "$schema": "/error/2.0.0",
+            "meta": {"stream": ERROR_STREAM, "dt": now, "id": str(uuid.uuid4())},
+            "emitter_id": "testbed-intake",
+            "message": failure.context["errorsText"],
+            "raw_event": orjson.dumps(failure.event).decode(),
+            "errored_stream_name": stream if isinstance(stream, str) else "",
+            "errored_schema_uri": event.get("$schema", ""),
+        }
+    )
