@@ -1,0 +1,159 @@
+"""The table `event.product_metrics_web_base`: its columns, and reading events or files into them.
+
+A row is an event: nested objects are structs, objects with free keys are maps, `$schema` is called `_schema`, as in
+Hive. The columns follow from the schema files of both generations, so that one table holds both.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import orjson
+import pyarrow as pa
+
+from metrics_platform.errors import DogfoodError
+from metrics_platform.schemas import FOLDER
+
+TABLE = "product_metrics_web_base"
+PARTITIONS = ("datacenter", "year", "month", "day", "hour")
+
+Structure = Mapping[str, object]
+
+_TYPES = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}
+
+
+class TableError(DogfoodError):
+    """Files that are no rows of the table."""
+
+
+class BrokenLine(NamedTuple):
+    """A line that is no event: in which file, at which line (1 is the first), and why."""
+
+    file: str
+    line: int
+    why: str
+
+
+class Rows(NamedTuple):
+    """Rows read from files, and the lines that could not be used."""
+
+    table: pa.Table
+    broken: tuple[BrokenLine, ...]
+
+
+def structure() -> Structure:
+    """Return the nesting of an event, with a DuckDB type at each leaf; keys as in events (`$schema`)."""
+    merged: dict[str, object] = {}
+    for path in sorted(FOLDER.rglob("*.json")):
+        for name, content in orjson.loads(path.read_bytes())["properties"].items():
+            merged.setdefault(name, _type(content))
+    return merged
+
+
+def columns() -> dict[str, str]:
+    """Return the table's columns in order, with their DuckDB types."""
+    return {_column(name): _duckdb(kind) for name, kind in structure().items()}
+
+
+def select_lines(source: str) -> str:
+    """Return SQL that turns the column `line` (an event's JSON) of *source* into the table's columns.
+
+    A value of another type than its column's becomes null, as it would in Hive.
+    """
+    literal = orjson.dumps(structure()).decode().replace("'", "''")
+    picked = ", ".join(f'event."{name}" AS "{_column(name)}"' for name in structure())
+    return f"SELECT {picked} FROM (SELECT json_transform(line, '{literal}') AS event FROM {source})"  # noqa: S608
+
+
+def rows_of(lines: Sequence[bytes], connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Return events (each valid JSON) as rows of the table, in the same order."""
+    source = pa.table({"line": pa.array(lines, type=pa.binary()).cast(pa.string())})
+    connection.register("lines_to_read", source)
+    try:
+        return connection.sql(select_lines("lines_to_read")).to_arrow_table()
+    finally:
+        connection.unregister("lines_to_read")
+
+
+def read_ndjson(paths: Iterable[Path], connection: duckdb.DuckDBPyConnection) -> Rows:
+    """Read files of events, one a line. Lines that are no JSON object are left out and named.
+
+    Raises:
+        TableError: a file cannot be read.
+    """
+    lines: list[bytes] = []
+    broken: list[BrokenLine] = []
+    for path in paths:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise TableError(f"{path} cannot be read: {error.strerror}") from error
+        for number, line in enumerate(content.splitlines(), start=1):
+            why = _not_an_event(line)
+            if why:
+                broken.append(BrokenLine(path.name, number, why))
+            elif line.strip():
+                lines.append(line)
+    return Rows(rows_of(lines, connection), tuple(broken))
+
+
+def read_parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Read a Parquet file, or a folder of them in Hive layout. Columns the files do not have are null.
+
+    Raises:
+        TableError: there are no Parquet files, they cannot be read, or a column has an unusable type.
+    """
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise TableError(f"{path} holds no Parquet files")
+    names = [str(file) for file in files]
+    try:
+        found = connection.read_parquet(names, hive_partitioning=False, union_by_name=True)
+        have = set(found.columns)
+        if "meta" not in have:
+            raise TableError(f"{path} is no table of events: it has no column 'meta'")
+        picked = ", ".join(
+            f'CAST("{name}" AS {kind}) AS "{name}"' if name in have else f'CAST(NULL AS {kind}) AS "{name}"'
+            for name, kind in columns().items()
+        )
+        return found.project(picked).to_arrow_table()
+    except duckdb.Error as error:
+        raise TableError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+
+
+def _not_an_event(line: bytes) -> str:
+    if not line.strip():
+        return ""
+    try:
+        content: object = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return f"no JSON: {error.msg}"
+    return "" if isinstance(content, dict) else "no JSON object"
+
+
+def _column(name: str) -> str:
+    return name.replace("$", "_")
+
+
+def _type(content: Mapping[str, object]) -> object:
+    kind = content["type"]
+    if kind == "array":
+        return [_type(content["items"])]  # type: ignore[arg-type]
+    if kind != "object":
+        return _TYPES[str(kind)]
+    properties = content.get("properties")
+    if isinstance(properties, Mapping):
+        return {name: _type(member) for name, member in properties.items()}
+    return "MAP(VARCHAR, VARCHAR)"
+
+
+def _duckdb(kind: object) -> str:
+    if isinstance(kind, str):
+        return kind
+    if isinstance(kind, list):
+        return f"{_duckdb(kind[0])}[]"
+    if isinstance(kind, Mapping):
+        members = ", ".join(f'"{name}" {_duckdb(member)}' for name, member in kind.items())
+        return f"STRUCT({members})"
+    raise TypeError(kind)
