@@ -1,0 +1,22 @@
+"""Synthetic click-through-rate traffic: `locust -f locustfiles/ctr.py`, with or without --headless.
+
+Who visits, what they do and which events that makes is decided by the personas and the seed; every request is
+written to the run's ledger before it is sent. `dogfood analyse` judges the run afterwards.
+"""
+
+from locust import events
+
+from traffic.options import add_options
+from traffic.users import BeaconUser, man
+
+events.init_command_line_parser.add_listener(add_options)
+
+
+@events.init.add_listener
+def ready(environment, **_):
+    """Bind this process to the run it will play."""
+    man(environment)
+
+
+class CtrVisitors(BeaconUser):
+    """Impressions and clicks on the instrumented element."""

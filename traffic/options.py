@@ -1,0 +1,105 @@
+"""The options that the locustfiles share, and what they make: a plan and a manifest."""
+
+import platform
+import time
+from argparse import Namespace
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from locust.argument_parser import LocustArgumentParser
+
+from metrics_platform.assignment import Generation
+from metrics_platform.errors import DogfoodError
+from metrics_platform.mpic import MpicClient
+from personas.experiments import EXPERIMENT, example_experiment, example_instrument
+from personas.settings import PlanSettings
+from run_record.manifest import Manifest
+from run_record.target import Target
+
+_LIBRARIES = ("experiment-dogfood", "locust", "numpy", "orjson", "geventhttpclient")
+
+
+class OptionError(DogfoodError):
+    """An option of a locustfile that cannot be used."""
+
+
+def add_options(parser: LocustArgumentParser) -> None:
+    """Add our options to Locust's; they show in its web UI as well."""
+    group = parser.add_argument_group("dogfooding")
+    add = group.add_argument
+    add("--run", default="", help="folder of a run that `dogfood run` has set up; all other options come from there")
+    add("--runs", default="runs", help="folder in which a new run is made")
+    add("--target", default="local", help="name of a file in targets/, or a path to one")
+    add("--intake", default="", help="address of the intake, instead of the target's; on a host the target allows")
+    add("--mpic", default="", help="address of MPIC, instead of the target's; only asked with --experiment")
+    add("--experiment", default="", help=f"slug of an experiment in MPIC (default: the built-in {EXPERIMENT!r})")
+    add("--instrument", default="", help="slug of the instrument in MPIC (default: the experiment's)")
+    add("--generation", default="alpha", choices=["alpha", "xlab"], help="which release of the platform")
+    add("--wiki", default="testwiki", help="database name of the wiki")
+    add("--seed", type=int, default=1, help="the same seed and epoch make the same events")
+    add("--visitors", type=int, default=20_000, help="how many subjects visit")
+    add("--arrival-rate", type=float, default=200.0, help="visits that begin a second")
+    add("--time-scale", type=float, default=1.0, help="dwell times and pauses are divided by this")
+    add("--epoch", type=int, default=0, help="milliseconds since 1970 from which events' dt counts (default: now)")
+    add("--hasty", action="store_true", help="send as browsers do: 202 before validation")
+    add("--batch", type=int, default=1, help="the most events in one request")
+
+
+def new_settings(options: Namespace, target: Target, *, now_ms: int | None = None) -> PlanSettings:
+    """Return the plan's settings that *options* ask for; asks MPIC when an experiment is named.
+
+    Raises:
+        DogfoodError: MPIC does not know the experiment, or an option is out of range.
+    """
+    generation = Generation(options.generation)
+    experiment, instrument = _configs(options, target, generation)
+    return PlanSettings(
+        generation=generation,
+        experiment=experiment,
+        instrument=instrument,
+        seed=options.seed,
+        visitors=options.visitors,
+        epoch_ms=options.epoch or now_ms or int(time.time() * 1000),
+        arrivals_per_second=options.arrival_rate,
+        time_scale=options.time_scale,
+        wiki=options.wiki,
+    )
+
+
+def new_manifest(run_id: str, options: Namespace, target: Target, settings: PlanSettings) -> Manifest:
+    """Return the manifest of a new synthetic run. Raises OptionError for a batch size out of range."""
+    if not 1 <= options.batch <= 1000:
+        raise OptionError(f"--batch has to be between 1 and 1000, not {options.batch}")
+    return Manifest(
+        run_id=run_id,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        fidelity="synthetic",
+        generation=settings.generation,
+        wiki=settings.wiki,
+        stream=settings.parsed_instrument().stream_name,
+        visitors=settings.visitors,
+        hasty=options.hasty,
+        batch_size=options.batch,
+        target={"name": target.name, "intake": target.intake, "mpic": target.mpic},
+        plan=settings.to_json(),
+        versions={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+    )
+
+
+def _configs(
+    options: Namespace, target: Target, generation: Generation
+) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    if not options.experiment:
+        return example_experiment(generation), example_instrument()
+    with MpicClient(target.mpic) as mpic:
+        experiment = _named(mpic.raw_experiments(generation), options.experiment, "experiment", target)
+        name = options.instrument or options.experiment
+        return experiment, _named(mpic.raw_instruments(), name, "instrument", target)
+
+
+def _named(configs: list[object], name: str, kind: str, target: Target) -> Mapping[str, object]:
+    found = next((item for item in configs if isinstance(item, dict) and item.get("slug") == name), None)
+    if found is None:
+        raise OptionError(f"MPIC at {target.mpic} has no {kind} {name!r}: create it there, or name another")
+    return found

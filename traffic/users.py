@@ -1,0 +1,71 @@
+"""The Locust user that sends a run's events, looking like the browser's beacons."""
+
+from locust import FastHttpUser, task
+from locust.env import Environment
+from locust.exception import StopUser
+
+from metrics_platform.intake import EventOutcome, interpret
+from traffic.crew import Crew
+from traffic.player import HttpAnswer
+
+#: What `navigator.sendBeacon` sends for a text body.
+BEACON_HEADERS = {
+    "Content-Type": "text/plain;charset=UTF-8",
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/132.0.0.0 Safari/537.36",
+}
+
+_crews: dict[Environment, Crew] = {}
+
+
+def man(environment: Environment) -> None:
+    """Give *environment* the crew that its users work for; called once a process, when Locust is ready."""
+    _crews[environment] = Crew(environment)
+
+
+class BeaconUser(FastHttpUser):
+    """A connection to the intake, over which due events go out one after the other.
+
+    Who visits and when is the plan's affair: users are how many requests can be under way at once.
+    """
+
+    abstract = True
+    host = "the target's intake"
+    network_timeout = 15.0
+    connection_timeout = 5.0
+
+    @task
+    def send_what_is_due(self) -> None:
+        """Send the next request of the run, or stop when there is none."""
+        if _crews[self.environment].play_next(self._post) is None:
+            raise StopUser
+
+    def _post(self, body: bytes) -> HttpAnswer:
+        crew = _crews[self.environment]
+        with self.client.request(
+            "POST",
+            crew.intake,
+            name=crew.label,
+            data=body,
+            headers=BEACON_HEADERS,
+            allow_redirects=False,
+            catch_response=True,
+        ) as response:
+            if not response.status_code:
+                reason = f"no answer: {response.error!r}"
+                response.failure(reason)
+                return HttpAnswer(None, reason, b"")
+            message = response._response.status_message if response._response is not None else ""
+            answer = HttpAnswer(response.status_code, message or "", response.content or b"")
+            if answer.status in (201, 202):
+                response.success()
+            else:
+                # Requests with the same failure are counted as one, so the reason must not hold ids.
+                first = interpret(*answer, [""])[0]
+                response.failure(f"{answer.status} {answer.reason or first.outcome}: {_first_reason(answer)}")
+            return answer
+
+
+def _first_reason(answer: HttpAnswer) -> str:
+    """Return why the first failed event of *answer* was refused."""
+    answers = interpret(answer.status, answer.reason, answer.body, ["none of them"])
+    return next((item.reason for item in answers if item.outcome is not EventOutcome.OK), "")
