@@ -1,0 +1,177 @@
+"""What a run left behind, brought together: the plan, the ledger, what was sent and what was observed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from analysis.engine import DuckDb
+from metrics_platform.assignment import Generation
+from metrics_platform.errors import DogfoodError
+from metrics_platform.table import BrokenLine, Rows, read_ndjson, read_parquet, rows_of
+from personas.blocks import PlannedSubjects
+from personas.plan import Plan
+from personas.settings import PlanSettings
+from run_record.folder import LEDGER, OBSERVED
+from run_record.ledger import OUTCOMES, SentEvents, read_ledger
+from run_record.manifest import Manifest
+
+#: Rows of strangers count as unexpected until this long after the last request.
+SETTLE_MS = 60_000
+
+ERRORS = "errors.ndjson"
+
+
+class ObservedError(DogfoodError):
+    """There is nothing to compare with, or it cannot be read."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything the checks look at.
+
+    The engine holds the tables `sent`, `observed`, `refused` and `classified`; see `analysis/sql/`.
+
+    Attributes:
+        manifest: of the run.
+        plan: made again from the manifest.
+        ledger: what was put on the wire.
+        subjects: every planned subject.
+        engine: with the tables.
+        broken: lines of the observed files that are no events.
+        observed_rows: how many rows of this run were observed.
+    """
+
+    manifest: Manifest
+    plan: Plan
+    ledger: SentEvents
+    subjects: PlannedSubjects
+    engine: DuckDb
+    broken: tuple[BrokenLine, ...]
+    observed_rows: int
+
+    @property
+    def query_values(self) -> dict[str, str | int]:
+        """The values of the parameters that several queries have."""
+        experiment = self.plan.experiment
+        return {
+            "generation": str(self.manifest.generation),
+            "experiment": experiment.name,
+            "feature": experiment.features[0].name,
+        }
+
+    def group_names(self) -> tuple[str, ...]:
+        """Return the experiment's groups, in the config's order."""
+        return self.plan.experiment.groups
+
+
+def gather(run: Path, observed: Sequence[Path] = ()) -> Evidence:
+    """Read the run in the folder *run*, make what it sent again, and load what was *observed*.
+
+    Args:
+        run: the run's folder.
+        observed: Parquet files or folders, or NDJSON files; by default what the run's folder holds.
+
+    Raises:
+        DogfoodError: the run, or what was observed, cannot be read.
+    """
+    manifest = Manifest.read(run)
+    plan = Plan(PlanSettings.from_json(manifest.plan))
+    ledger = read_ledger(run / LEDGER)
+    subjects = plan.subjects(0, manifest.visitors)
+    engine = DuckDb()
+    rows = _observed(run, observed, engine)
+    engine.add("sent_events", _sent(plan, ledger, subjects, engine))
+    engine.add("observed_events", rows.table)
+    engine.add("refused", _refused(run / OBSERVED / ERRORS))
+    engine.keep("sent_flat", "flat", events="sent_events")
+    engine.add("sent_facts", _facts(plan, ledger, subjects))
+    engine.connection.execute("CREATE TABLE sent AS SELECT * FROM sent_flat POSITIONAL JOIN sent_facts")
+    engine.keep("observed_all", "flat", events="observed_events")
+    instrument = plan.settings.parsed_instrument().name
+    window = {"from_ms": _first_ms(manifest, ledger), "until_ms": _last_ms(manifest, ledger) + SETTLE_MS}
+    names: dict[str, str | int] = {"instrument": instrument, "experiment": plan.experiment.name}
+    engine.keep("observed", "ours", {**names, **window})
+    engine.keep("classified", "classified", {"deadline_ms": manifest.deadline_s * 1000})
+    [(count,)] = engine.connection.sql("SELECT count(*) FROM observed").fetchall()
+    return Evidence(manifest, plan, ledger, subjects, engine, rows.broken, count)
+
+
+def _first_ms(manifest: Manifest, ledger: SentEvents) -> int:
+    return int(ledger.sent_ms.min()) if len(ledger.sent_ms) else manifest.started_ms or 0
+
+
+def _last_ms(manifest: Manifest, ledger: SentEvents) -> int:
+    last = int(max(ledger.sent_ms.max(), ledger.answered_ms.max())) if len(ledger.sent_ms) else 0
+    return max(last, manifest.finished_ms or 0)
+
+
+def _observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> Rows:
+    if not paths:
+        folder = run / OBSERVED
+        if not any(folder.rglob("*.parquet")):
+            raise ObservedError(f"{folder} holds no rows: `dogfood run` puts them there, or name them with --observed")
+        return Rows(read_parquet(folder, engine.connection), ())
+    tables, broken = [], []
+    for path in paths:
+        if not path.exists():
+            raise ObservedError(f"{path} does not exist: --observed takes Parquet files or folders, or NDJSON files")
+        if path.is_dir() or path.suffix == ".parquet":
+            tables.append(read_parquet(path, engine.connection))
+        else:
+            rows = read_ndjson([path], engine.connection)
+            tables.append(rows.table)
+            broken += rows.broken
+    return Rows(pa.concat_tables(tables), tuple(broken))
+
+
+def _sent(plan: Plan, ledger: SentEvents, subjects: PlannedSubjects, engine: DuckDb) -> pa.Table:
+    """Return the events of the ledger as rows of the table, in the ledger's order, made again from the plan."""
+    bodies = []
+    for visit, position in zip(ledger.visit.tolist(), ledger.position.tolist(), strict=True):
+        events = plan.visit(visit)
+        if position >= len(events):
+            raise ObservedError(f"the ledger names event {position} of visit {visit}, which the plan does not have")
+        bodies.append(events[position].body)
+    return rows_of(bodies, engine.connection)
+
+
+def _facts(plan: Plan, ledger: SentEvents, subjects: PlannedSubjects) -> pa.Table:
+    """Return what the ledger and the plan know of each sent event besides its content."""
+    groups = np.array([*plan.experiment.groups, ""], dtype=object)
+    outcomes = np.array([str(outcome) for outcome in OUTCOMES], dtype=object)
+    keys = zip(ledger.worker.tolist(), ledger.request.tolist(), strict=True)
+    offsets = [plan.visit(v)[p].offset_ms for v, p in zip(ledger.visit.tolist(), ledger.position.tolist(), strict=True)]
+    return pa.table(
+        {
+            "visit": ledger.visit,
+            "status": ledger.status,
+            "outcome": pa.array(outcomes[ledger.outcome].tolist(), pa.string()),
+            "reason": pa.array([ledger.reasons.get(key, "") for key in keys], pa.string()),
+            "group_name": pa.array(groups[subjects.group[ledger.visit]].tolist(), pa.string()),
+            "due_ms": pa.array(np.array(offsets, dtype=np.int64) + plan.settings.epoch_ms),
+            "lag_ms": ledger.sent_ms - ledger.intended_ms,
+        }
+    )
+
+
+def _refused(path: Path) -> pa.Table:
+    """Return the events of the error stream by their ids."""
+    ids, messages = [], []
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        try:
+            report = orjson.loads(line)
+            ids.append(str(orjson.loads(report["raw_event"])["meta"]["id"]))
+            messages.append(str(report.get("message", "")))
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            # A report of an event so broken that it has no id can be nobody's of ours.
+            continue
+    return pa.table({"id": pa.array(ids, pa.string()), "message": pa.array(messages, pa.string())})
+
+
+def is_alpha(evidence: Evidence) -> bool:
+    """Return whether the run is of the alpha generation."""
+    return evidence.manifest.generation is Generation.ALPHA

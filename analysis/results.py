@@ -1,0 +1,85 @@
+"""What checks answer, and how the verdict follows from it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What one check says. INVALID: the kit or its generator was at fault, so the check proves nothing."""
+
+    PASS = "pass"  # noqa: S105 (not a password)
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    INVALID = "invalid"
+
+
+class Layer(StrEnum):
+    """Where in the pipeline something is wrong, in the order in which an event meets the layers."""
+
+    CONFIG = "config"
+    ASSIGNMENT = "assignment"
+    EXPOSURE = "exposure"
+    INSTRUMENT = "instrument"
+    TRANSPORT = "transport"
+    INTAKE = "intake"
+    STREAM = "stream"
+    TABLE = "table"
+    GENERATOR = "generator"
+
+
+class Verdict(StrEnum):
+    """What a run says as a whole."""
+
+    GO = "GO"
+    NO_GO = "NO-GO"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    INVALID = "INVALID"
+
+    @property
+    def exit_code(self) -> int:
+        """The command line's exit code."""
+        return {Verdict.GO: 0, Verdict.NO_GO: 1, Verdict.INCONCLUSIVE: 3, Verdict.INVALID: 4}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check found.
+
+    Attributes:
+        name: of the check.
+        layer: that is wrong when it does not pass.
+        verdict: pass, fail, inconclusive or invalid.
+        summary: one sentence for people.
+        statistic, p_value: of the test, None when there is none.
+        threshold: the value that decides, None when there is none.
+        evidence: counts, examples; JSON values.
+    """
+
+    name: str
+    layer: Layer
+    verdict: Outcome
+    summary: str
+    statistic: float | None = None
+    p_value: float | None = None
+    threshold: float | None = None
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+def fold(checks: Sequence[CheckResult]) -> tuple[Verdict, CheckResult | None]:
+    """Return the verdict over *checks*, and the check that decided it (None for GO).
+
+    INVALID comes before NO-GO: when the generator did not do what the plan says, a failure may be its doing.
+    Between checks of the same kind, the one whose layer an event meets first decides.
+    """
+    layers = list(Layer)
+    ranked = sorted(checks, key=lambda check: layers.index(check.layer))
+    for outcome, verdict in (
+        (Outcome.INVALID, Verdict.INVALID),
+        (Outcome.FAIL, Verdict.NO_GO),
+        (Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE),
+    ):
+        decisive = next((check for check in ranked if check.verdict is outcome), None)
+        if decisive is not None:
+            return verdict, decisive
+    return Verdict.GO, None

@@ -1,0 +1,249 @@
+"""Where configs are kept: SQLite, one transaction a change, and every change in a history."""
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from metrics_platform.errors import DogfoodError
+from testbed.mpic.configs import Config, iso
+from testbed.mpic.fields import Kind
+
+#: "MPIC" in ASCII: tells our databases from others.
+_APPLICATION_ID = 0x4D504943
+_LAYOUT = 1
+_TABLES = """
+CREATE TABLE configs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    slug TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    config TEXT NOT NULL,
+    UNIQUE (kind, slug)
+);
+CREATE TABLE history (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    config_id INTEGER NOT NULL REFERENCES configs (id),
+    version INTEGER NOT NULL,
+    at TEXT NOT NULL,
+    who TEXT NOT NULL,
+    before TEXT,
+    after TEXT NOT NULL
+);
+CREATE INDEX history_of_config ON history (config_id);
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+class StoreError(DogfoodError):
+    """The database cannot be used."""
+
+
+class SlugTakenError(Exception):
+    """There is a config of that kind and slug already."""
+
+
+class StaleError(Exception):
+    """The config was changed since it was read.
+
+    Attributes:
+        current: the change that came in between, the latest one.
+    """
+
+    def __init__(self, current: "Change") -> None:
+        super().__init__(f"changed by {current.who} at {current.at}")
+        self.current = current
+
+
+class NotFoundError(Exception):
+    """There is no such config."""
+
+
+class Record(NamedTuple):
+    """A config as it is kept. Times are ISO 8601 with milliseconds and a Z; version counts changes from 1."""
+
+    id: int
+    version: int
+    created_at: str
+    updated_at: str
+    config: Config
+
+
+class Change(NamedTuple):
+    """One change; *before* is None for the first."""
+
+    version: int
+    at: str
+    who: str
+    before: Mapping[str, object] | None
+    after: Mapping[str, object]
+
+
+class Store:
+    """Configs in a database; to be used from one thread.
+
+    Args:
+        path: of the database, made when it is not there.
+        now: the clock, in UTC.
+
+    Raises:
+        StoreError: the file cannot be opened, or is something else than a database of this program.
+    """
+
+    def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
+        try:
+            # Transactions are begun by hand, with the lock that writing needs.
+            self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
+            self._prepare(path)
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot use the database {path} ({error}): name another one, or move it away") from error
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def secret(self) -> str:
+        """Return what cookies are signed with: drawn once, so that open forms outlive a restart."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO settings VALUES ('secret', ?) ON CONFLICT DO NOTHING", (secrets.token_urlsafe(32),)
+            )
+            row = self._db.execute("SELECT value FROM settings WHERE name = 'secret'").fetchone()
+        return str(row[0])
+
+    def list(self, kind: Kind) -> tuple[Record, ...]:
+        """Return all configs of *kind*, oldest first."""
+        rows = self._db.execute(f"{_SELECT} WHERE kind = ? ORDER BY id", (kind,))
+        return tuple(_record(kind, row) for row in rows)
+
+    def find(self, kind: Kind, slug: str) -> Record:
+        """Return one config. Raises NotFoundError."""
+        row = self._db.execute(f"{_SELECT} WHERE kind = ? AND slug = ?", (kind, slug)).fetchone()
+        if row is None:
+            raise NotFoundError(slug)
+        return _record(kind, row)
+
+    def history(self, record: Record) -> tuple[Change, ...]:
+        """Return the changes of a config, latest first."""
+        rows = self._db.execute(f"{_HISTORY} ORDER BY id DESC", (record.id,))
+        return tuple(_change(row) for row in rows)
+
+    def create(self, config: Config, who: str) -> Record:
+        """Add a config. Raises SlugTakenError when there is one of that kind and slug."""
+        with self._transaction():
+            if self._has(config):
+                raise SlugTakenError(config.slug)
+            return self._insert(config, who)
+
+    def update(self, config: Config, who: str, version: int) -> Record:
+        """Change the config that was read at *version*; without a difference nothing is written.
+
+        Raises:
+            NotFoundError: there is no such config.
+            StaleError: it has another version by now.
+        """
+        with self._transaction():
+            record = self.find(config.kind, config.slug)
+            if record.version != version:
+                latest = self._db.execute(f"{_HISTORY} ORDER BY id DESC LIMIT 1", (record.id,)).fetchone()
+                raise StaleError(_change(latest))
+            return self._replace(record, config, who)
+
+    def put(self, config: Config, who: str) -> tuple[Record, bool]:
+        """Create or replace a config; return it, and whether it is new."""
+        with self._transaction():
+            if self._has(config):
+                return self._replace(self.find(config.kind, config.slug), config, who), False
+            return self._insert(config, who), True
+
+    def switch(self, kind: Kind, slug: str, status: bool, who: str) -> Record:
+        """Switch a config on or off. Raises NotFoundError."""
+        with self._transaction():
+            record = self.find(kind, slug)
+            return self._replace(record, record.config.switched(status), who)
+
+    def _prepare(self, path: Path) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # With WAL a commit survives the end of the process; only a power cut can take the last ones.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA foreign_keys = ON")
+        with self._transaction():
+            mark = self._db.execute("PRAGMA application_id").fetchone()[0]
+            if mark == 0 and not self._db.execute("SELECT 1 FROM sqlite_schema").fetchone():
+                for statement in _TABLES.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                self._db.execute(f"PRAGMA user_version = {_LAYOUT}")
+                return
+        layout = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if (mark, layout) != (_APPLICATION_ID, _LAYOUT):
+            raise StoreError(f"the database {path} is not one of this MPIC: name another one, or move it away")
+        damage = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if damage != "ok":
+            raise StoreError(f"the database {path} is damaged ({damage}): name another one, or move it away")
+
+    def _has(self, config: Config) -> bool:
+        query = "SELECT 1 FROM configs WHERE kind = ? AND slug = ?"
+        return self._db.execute(query, (config.kind, config.slug)).fetchone() is not None
+
+    def _insert(self, config: Config, who: str) -> Record:
+        at = iso(self._now())
+        cursor = self._db.execute(
+            "INSERT INTO configs (kind, slug, version, created_at, updated_at, config) VALUES (?, ?, 1, ?, ?, ?)",
+            (config.kind, config.slug, at, at, _dump(config)),
+        )
+        record = self.find(config.kind, config.slug)
+        self._remember(cursor.lastrowid or record.id, 1, at, who, None, config)
+        return record
+
+    def _replace(self, record: Record, config: Config, who: str) -> Record:
+        if config == record.config:
+            return record
+        at = iso(self._now())
+        self._db.execute(
+            "UPDATE configs SET version = version + 1, updated_at = ?, config = ? WHERE id = ?",
+            (at, _dump(config), record.id),
+        )
+        self._remember(record.id, record.version + 1, at, who, record.config, config)
+        return self.find(config.kind, config.slug)
+
+    def _remember(self, config_id: int, version: int, at: str, who: str, before: Config | None, after: Config) -> None:
+        self._db.execute(
+            "INSERT INTO history (config_id, version, at, who, before, after) VALUES (?, ?, ?, ?, ?, ?)",
+            (config_id, version, at, who, before and _dump(before), _dump(after)),
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+
+_SELECT = "SELECT id, version, created_at, updated_at, config FROM configs"
+_HISTORY = "SELECT version, at, who, before, after FROM history WHERE config_id = ?"
+
+
+def _record(kind: Kind, row: tuple[int, int, str, str, str]) -> Record:
+    number, version, created, updated, config = row
+    return Record(number, version, created, updated, Config.from_json(kind, json.loads(config)))
+
+
+def _change(row: tuple[int, str, str, str | None, str]) -> Change:
+    version, at, who, before, after = row
+    return Change(version, at, who, json.loads(before) if before else None, json.loads(after))
+
+
+def _dump(config: Config) -> str:
+    return json.dumps(config.to_json(), ensure_ascii=False)
