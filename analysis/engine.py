@@ -38,7 +38,7 @@ class DuckDb:
     """
 
     def __init__(self, memory_gb: int = 4) -> None:
-        self.connection = duckdb.connect(config={"memory_limit": f"{memory_gb}GB", "TimeZone": "UTC"})
+        self.connection = duckdb.connect(config={"memory_limit": f"{memory_gb}GB"})
 
     def add(self, name: str, rows: pa.Table) -> None:
         """Make *rows* known as the table *name*."""

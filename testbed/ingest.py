@@ -74,7 +74,7 @@ def _add(lines: list[bytes], table: Path, data_centre: str) -> Summary:
 _KEEP = """
 CREATE TEMP TABLE usable AS
 SELECT *, coalesce(meta.domain, '') = 'canary' AS canary,
-       date_trunc('hour', TRY_CAST(meta.dt AS TIMESTAMPTZ) AT TIME ZONE 'UTC') AS hour_start
+       date_trunc('hour', make_timestamp(epoch_us(TRY_CAST(meta.dt AS TIMESTAMPTZ)))) AS hour_start
 FROM fresh
 WHERE meta.id IS NOT NULL AND TRY_CAST(meta.dt AS TIMESTAMPTZ) IS NOT NULL
 """

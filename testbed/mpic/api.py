@@ -91,8 +91,8 @@ def routes(store: Store) -> list[Route]:
     return [
         Route("/api/v1/experiments", experiments, methods=["GET"]),
         Route("/api/v1/instruments", instruments, methods=["GET"]),
-        Route("/api/v1/{kind:kind}/{slug}", put, methods=["PUT"]),
-        Route("/api/v1/{kind:kind}/{slug}/status", switch, methods=["POST"]),
+        Route("/api/v1/{kind}/{slug}", put, methods=["PUT"]),
+        Route("/api/v1/{kind}/{slug}/status", switch, methods=["POST"]),
     ]
 
 

@@ -64,9 +64,16 @@ class Config:
         if kind is Kind.EXPERIMENT:
             generation = Generation.XLAB if "groups" in stored else Generation.ALPHA
         authority = stored.get("authority")
-        content = {name: value for name, value in stored.items() if name not in ("slug", "authority", "status")}
+        content = {
+            name: value for name, value in stored.items() if name not in ("slug", "authority", "status")
+        }
         return cls(
-            kind, generation, str(stored["slug"]), stored["status"] == 1, str(authority) if authority else None, content
+            kind,
+            generation,
+            str(stored["slug"]),
+            stored["status"] == 1,
+            str(authority) if authority else None,
+            content,
         )
 
 
@@ -99,7 +106,11 @@ def validate(draft: Draft, unreadable: Mapping[str, str] | None = None) -> Confi
         status=draft.status,
         authority=draft.texts.get("authority"),
         content={
-            **{name: text for name, text in draft.texts.items() if name not in ("slug", "authority", "start", "end")},
+            **{
+                name: text
+                for name, text in draft.texts.items()
+                if name not in ("slug", "authority", "start", "end")
+            },
             names[0]: _iso(start),
             names[1]: _iso(end),
             # Sets of MariaDB, which come out as one text.
@@ -210,7 +221,11 @@ def _rate(text: str) -> Decimal | None:
         return None
     # Not a number of this size: Decimal takes "nan", "1e-400" and digits of any script and length.
     plain = text.isascii() and len(text) <= 20 and "_" not in text
-    return rate if plain and rate.is_finite() and 0 <= rate <= 1 and (rate == 0 or rate >= Decimal("1e-9")) else None
+    return (
+        rate
+        if plain and rate.is_finite() and 0 <= rate <= 1 and (rate == 0 or rate >= Decimal("1e-9"))
+        else None
+    )
 
 
 def _served(rate: Decimal | None) -> float | None:
@@ -240,7 +255,9 @@ def _groups(draft: Draft, problems: Problems) -> dict[str, object]:
         if feature.control not in feature.values:
             problems[f"{field}.control"] = "The control has to be one of the groups."
     return {
-        "features": {item.name: {"control": item.control, "values": list(item.values)} for item in draft.features}
+        "features": {
+            item.name: {"control": item.control, "values": list(item.values)} for item in draft.features
+        }
     }
 
 
@@ -256,7 +273,9 @@ def _check_groups(name: str, groups: tuple[str, ...], problems: Problems) -> Non
     elif _doubled(groups):
         problems[name] = f"{', '.join(sorted(_doubled(groups)))}: named twice."
     elif _UNSAMPLED in groups:
-        problems[name] = f"“{_UNSAMPLED}” is what the wiki calls those who are not in the sample; choose another name."
+        problems[name] = (
+            f"“{_UNSAMPLED}” is what the wiki calls those who are not in the sample; choose another name."
+        )
 
 
 def _doubled(words: Iterable[str]) -> set[str]:

@@ -64,7 +64,9 @@ class Draft:
         if head == "wiki_rates":
             return f"sample_rate.{self.wiki_rates[int(rest[0])].rate}"
         if head == "features" and rest:
-            return ".".join(["features", self.features[int(rest[0])].name, *(part for part in rest[1:] if part != "name")])
+            return ".".join(
+                ["features", self.features[int(rest[0])].name, *(part for part in rest[1:] if part != "name")]
+            )
         return name
 
 
@@ -98,7 +100,11 @@ def read_json(kind: Kind, slug: str, payload: object) -> tuple[Draft, Problems]:
     generation = None if kind is Kind.INSTRUMENT else Generation.XLAB if xlab else Generation.ALPHA
     wanted = fields(kind, generation)
     names = dict(zip(("start", "end"), date_names(generation), strict=True))
-    texts = {item.name: reader.text(names.get(item.name, item.name), item.default, item.name) for item in wanted if _is_text(item)}
+    texts = {
+        item.name: reader.text(names.get(item.name, item.name), item.default, item.name)
+        for item in wanted
+        if _is_text(item)
+    }
     texts["slug"] = _agreeing(reader, "slug", slug)
     if generation is Generation.XLAB:
         texts["name"] = _agreeing(reader, "name", slug)
@@ -172,7 +178,9 @@ class _Reader:
     def rates(self) -> tuple[str, tuple[RateRow, ...]]:
         value = self._take("sample_rate")
         if not isinstance(value, Mapping):
-            self.problems["default_rate"] = 'It has to be an object such as {"default": 0.5, "0.1": ["frwiki"]}.'
+            self.problems["default_rate"] = (
+                'It has to be an object such as {"default": 0.5, "0.1": ["frwiki"]}.'
+            )
             return "", ()
         rows = [(key, wikis) for key, wikis in value.items() if key != "default"]
         default = value.get("default", "")
@@ -188,7 +196,9 @@ class _Reader:
         if value is None:
             return ()
         if not isinstance(value, Mapping):
-            self.problems["features"] = 'It has to be an object such as {"menu": {"control": "false", "values": ["false", "true"]}}.'
+            self.problems["features"] = (
+                'It has to be an object such as {"menu": {"control": "false", "values": ["false", "true"]}}.'
+            )
             return ()
         return tuple(self._feature(i, name, content) for i, (name, content) in enumerate(value.items()))
 

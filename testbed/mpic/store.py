@@ -103,7 +103,9 @@ class Store:
             self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
             self._prepare(path)
         except sqlite3.Error as error:
-            raise StoreError(f"cannot use the database {path} ({error}): name another one, or move it away") from error
+            raise StoreError(
+                f"cannot use the database {path} ({error}): name another one, or move it away"
+            ) from error
 
     def close(self) -> None:
         """Close the database."""
@@ -113,7 +115,8 @@ class Store:
         """Return what cookies are signed with: drawn once, so that open forms outlive a restart."""
         with self._transaction():
             self._db.execute(
-                "INSERT INTO settings VALUES ('secret', ?) ON CONFLICT DO NOTHING", (secrets.token_urlsafe(32),)
+                "INSERT INTO settings VALUES ('secret', ?) ON CONFLICT DO NOTHING",
+                (secrets.token_urlsafe(32),),
             )
             row = self._db.execute("SELECT value FROM settings WHERE name = 'secret'").fetchone()
         return str(row[0])
@@ -184,7 +187,9 @@ class Store:
                 return
         layout = self._db.execute("PRAGMA user_version").fetchone()[0]
         if (mark, layout) != (_APPLICATION_ID, _LAYOUT):
-            raise StoreError(f"the database {path} is not one of this MPIC: name another one, or move it away")
+            raise StoreError(
+                f"the database {path} is not one of this MPIC: name another one, or move it away"
+            )
         damage = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if damage != "ok":
             raise StoreError(f"the database {path} is damaged ({damage}): name another one, or move it away")
@@ -214,7 +219,9 @@ class Store:
         self._remember(record.id, record.version + 1, at, who, record.config, config)
         return self.find(config.kind, config.slug)
 
-    def _remember(self, config_id: int, version: int, at: str, who: str, before: Config | None, after: Config) -> None:
+    def _remember(
+        self, config_id: int, version: int, at: str, who: str, before: Config | None, after: Config
+    ) -> None:
         self._db.execute(
             "INSERT INTO history (config_id, version, at, who, before, after) VALUES (?, ?, ?, ?, ?, ?)",
             (config_id, version, at, who, before and _dump(before), _dump(after)),

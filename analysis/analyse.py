@@ -1,0 +1,151 @@
+"""Judges a run: evidence in, verdict out, written as `verdict.json` and `report.html`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import orjson
+
+from analysis.checks import CHECKS
+from analysis.checks.delivery import reconcile
+from analysis.evidence import Evidence, gather
+from analysis.results import CheckResult, Layer, Verdict, fold
+from analysis.statistics import share_interval
+from metrics_platform.assignment import expected_shares
+from run_record.files import write_whole
+
+VERDICT, REPORT = "verdict.json", "report.html"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCount:
+    """One group: what was expected of it and what landed.
+
+    Attributes:
+        name: of the group.
+        expected_share: exact share of the landed subjects.
+        expected_subjects: that share of those that landed.
+        assigned: subjects that the contract puts into the group.
+        landed: distinct subjects seen in the group in the table.
+        landed_share, low, high: their share with its 95 % Wilson interval.
+        impressions, clicks: landed events.
+    """
+
+    name: str
+    expected_share: float
+    expected_subjects: float
+    assigned: int
+    landed: int
+    landed_share: float
+    low: float
+    high: float
+    impressions: int
+    clicks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """The verdict on a run, with all that it rests on."""
+
+    verdict: Verdict
+    layer: Layer | None
+    sentence: str
+    checks: tuple[CheckResult, ...]
+    reconciliation: Mapping[str, int]
+    groups: tuple[GroupCount, ...]
+    run: Mapping[str, object]
+
+    def to_json(self) -> bytes:
+        """Return the content of `verdict.json`."""
+        return orjson.dumps(self, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+
+
+def analyse(run: Path, observed: Sequence[Path] = ()) -> Analysis:
+    """Judge the run in the folder *run*.
+
+    Args:
+        run: the run's folder.
+        observed: Parquet files or folders, or NDJSON files, in place of what the run's folder holds.
+
+    Raises:
+        DogfoodError: the run, or what was observed, cannot be read.
+    """
+    evidence = gather(run, observed)
+    checks = tuple(check(evidence) for check in CHECKS)
+    verdict, decisive = fold(checks)
+    return Analysis(
+        verdict=verdict,
+        layer=decisive.layer if decisive else None,
+        sentence=decisive.summary if decisive else _all_well(evidence),
+        checks=checks,
+        reconciliation=reconcile(evidence),
+        groups=_groups(evidence),
+        run=_run(evidence),
+    )
+
+
+def write(run: Path, analysis: Analysis, report: str) -> None:
+    """Write the verdict and the report into the run's folder, each in one step."""
+    write_whole(run / VERDICT, analysis.to_json())
+    write_whole(run / REPORT, report.encode())
+
+
+def _all_well(evidence: Evidence) -> str:
+    sent = len(evidence.ledger.visit)
+    return f"All {sent:,} events that were sent are in the table once, in the right group, with the content they were sent with."
+
+
+def _groups(evidence: Evidence) -> tuple[GroupCount, ...]:
+    names = evidence.group_names()
+    shares = expected_shares(len(names), evidence.plan.rate).groups
+    whole = sum(shares) or 1
+    seen: dict[str, list[int]] = {name: [0, 0, 0] for name in names}
+    for row in evidence.engine.ask("subjects", evidence.query_values):
+        if row["subject"] is not None and row["group_name"] in seen:
+            mine = seen[str(row["group_name"])]
+            for position, value in enumerate((1, row["impressions"], row["clicks"])):
+                mine[position] += int(str(value))
+    total = sum(landed for landed, *_ in seen.values())
+    assigned = np.bincount(evidence.subjects.group[evidence.subjects.group >= 0], minlength=len(names))
+    return tuple(
+        GroupCount(
+            name=name,
+            expected_share=float(share / whole),
+            expected_subjects=float(share / whole * total),
+            assigned=int(planned),
+            landed=landed,
+            landed_share=landed / total if total else 0.0,
+            low=share_interval(landed, total).low,
+            high=share_interval(landed, total).high,
+            impressions=impressions,
+            clicks=clicks,
+        )
+        for (name, (landed, impressions, clicks)), share, planned in zip(seen.items(), shares, assigned, strict=True)
+    )
+
+
+def _run(evidence: Evidence) -> Mapping[str, object]:
+    manifest, settings = evidence.manifest, evidence.plan.settings
+    return {
+        "id": manifest.run_id,
+        "created": manifest.created,
+        "fidelity": manifest.fidelity,
+        "generation": manifest.generation,
+        "experiment": evidence.plan.experiment.name,
+        "sample_rate": evidence.plan.rate,
+        "wiki": manifest.wiki,
+        "stream": manifest.stream,
+        "target": manifest.target,
+        "visitors": manifest.visitors,
+        "seed": settings.seed,
+        "epoch_ms": settings.epoch_ms,
+        "arrivals_per_second": settings.arrivals_per_second,
+        "time_scale": settings.time_scale,
+        "hasty": manifest.hasty,
+        "batch_size": manifest.batch_size,
+        "started_ms": manifest.started_ms,
+        "finished_ms": manifest.finished_ms,
+        "observed_rows": evidence.observed_rows,
+        "versions": manifest.versions,
+    }

@@ -1,0 +1,36 @@
+"""The checks of a run, in the order in which they are told."""
+
+from collections.abc import Callable
+
+from analysis.checks.assignment import check_assignment
+from analysis.checks.delivery import (
+    check_corrupted,
+    check_duplicated,
+    check_indeterminate,
+    check_invalid,
+    check_late,
+    check_lost,
+    check_unexpected,
+)
+from analysis.checks.generator import check_completeness, check_lag, check_records
+from analysis.checks.ratio import check_sample_rate, check_sample_ratio
+from analysis.evidence import Evidence
+from analysis.results import CheckResult
+
+Check = Callable[[Evidence], CheckResult]
+
+CHECKS: tuple[Check, ...] = (
+    check_assignment,
+    check_sample_ratio,
+    check_sample_rate,
+    check_lost,
+    check_duplicated,
+    check_corrupted,
+    check_unexpected,
+    check_invalid,
+    check_indeterminate,
+    check_late,
+    check_completeness,
+    check_lag,
+    check_records,
+)

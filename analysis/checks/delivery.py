@@ -1,0 +1,150 @@
+"""Did every event that was sent become one row, with the content it was sent with?
+
+Every sent event has exactly one fate (`analysis/sql/classified.sql`):
+
+- ok: a row landed, whatever the sender was answered.
+- corrupted: a row landed with other content; what the intake fills in is not compared.
+- late: the row's receive time is later after the event's `dt` than the deadline.
+- invalid: in the error stream, or refused to the sender (400, 500) and not landed.
+- lost: answered 201 or 202, and in neither the table nor the error stream.
+- indeterminate: no answer, and not landed.
+
+On the side of the rows: *duplicated* counts ids that landed more than once, *unexpected* rows whose id was not sent.
+"""
+
+from collections.abc import Sequence
+
+from analysis.evidence import Evidence
+from analysis.results import CheckResult, Layer, Outcome
+
+_EXAMPLES = 5
+
+#: Above this share of events of which nobody knows what became, a clean rest proves too little.
+MAX_INDETERMINATE = 0.01
+
+FATES = ("ok", "lost", "corrupted", "indeterminate", "invalid", "late")
+
+
+def reconcile(evidence: Evidence) -> dict[str, int]:
+    """Return the reconciliation: events offered, by fate, and ids duplicated and unexpected."""
+    counts = dict.fromkeys(FATES, 0)
+    for row in evidence.engine.ask("fates"):
+        counts[str(row["fate"])] += int(str(row["events"]))
+    return {
+        "offered": sum(counts.values()),
+        **counts,
+        "duplicated": len(evidence.engine.ask("duplicates")),
+        "unexpected": len(evidence.engine.ask("unexpected")),
+    }
+
+
+def check_lost(evidence: Evidence) -> CheckResult:
+    """Find events that were acknowledged and are nowhere."""
+    groups = _by_group(evidence, "lost")
+    lost = sum(count for count, _ in groups.values())
+    vanished = {str(row["group_name"]): row["subjects"] for row in evidence.engine.ask("vanished")}
+    # A 202 promises nothing yet, so what it covers may have died in the intake; a 201 says the stream has it.
+    layer = Layer.INTAKE if evidence.manifest.hasty else Layer.TABLE
+    between = "the intake's 202 and the table" if evidence.manifest.hasty else "the intake's 201 and the table"
+    if not lost:
+        return _passed("lost", layer, f"No event was lost between {between}.")
+    told = "; ".join(f"{group} lost {count / total:.2%} of its events ({count:,} of {total:,})" for group, (count, total) in groups.items() if count)
+    spared = [group for group, (count, _) in groups.items() if not count]
+    spared_told = f"; {', '.join(spared)} lost none" if spared else ""
+    gone = f" {sum(map(int, map(str, vanished.values()))):,} subjects vanished altogether." if vanished else ""
+    detail = {"lost": lost, "by_group": _told(groups), "vanished_subjects": vanished, "examples": _ids(evidence, "lost")}
+    summary = f"Between {between}, {told}{spared_told}.{gone}"
+    return CheckResult("lost", layer, Outcome.FAIL, summary, lost, threshold=0, evidence=detail)
+
+
+def check_duplicated(evidence: Evidence) -> CheckResult:
+    """Find ids that landed more than once."""
+    rows = evidence.engine.ask("duplicates")
+    if not rows:
+        return _passed("duplicated", Layer.STREAM, "No event landed twice.")
+    extra = sum(int(str(row["copies"])) - 1 for row in rows)
+    summary = f"{len(rows):,} events landed more than once ({extra:,} rows too many): look at retries and at de-duplication."
+    detail = {"duplicated": len(rows), "rows_too_many": extra, "examples": rows[:_EXAMPLES]}
+    return CheckResult("duplicated", Layer.STREAM, Outcome.FAIL, summary, len(rows), threshold=0, evidence=detail)
+
+
+def check_corrupted(evidence: Evidence) -> CheckResult:
+    """Find rows whose content is not what was sent, and name the fields."""
+    groups = _by_group(evidence, "corrupted")
+    count = sum(number for number, _ in groups.values())
+    if not count:
+        return _passed("corrupted", Layer.TABLE, "Every row holds what was sent.")
+    fields = {name.replace("__", "."): number for name, number in evidence.engine.ask("corrupted_fields")[0].items() if number}
+    told = ", ".join(f"{name} in {number:,}" for name, number in fields.items())
+    detail = {"corrupted": count, "fields": fields, "by_group": _told(groups), "examples": _ids(evidence, "corrupted")}
+    summary = f"{count:,} rows hold something else than was sent ({told}): look at what rewrites rows after the intake."
+    return CheckResult("corrupted", Layer.TABLE, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
+
+
+def check_unexpected(evidence: Evidence) -> CheckResult:
+    """Find rows that claim this run's instrument or experiment and were never sent."""
+    rows = evidence.engine.ask("unexpected")
+    if not rows:
+        return _passed("unexpected", Layer.TABLE, "No row claims this experiment that was not sent.")
+    summary = f"{len(rows):,} rows claim this experiment or instrument and were never sent: look for another sender, or ids that were changed."
+    detail = {"unexpected": len(rows), "examples": rows[:_EXAMPLES]}
+    return CheckResult("unexpected", Layer.TABLE, Outcome.FAIL, summary, len(rows), threshold=0, evidence=detail)
+
+
+def check_invalid(evidence: Evidence) -> CheckResult:
+    """Find events that the intake refused, or dropped behind a 202, and tell why."""
+    rows = evidence.engine.ask("reasons")
+    count = sum(int(str(row["events"])) for row in rows)
+    if not count:
+        return _passed("invalid", Layer.INSTRUMENT, "The intake found no event invalid.")
+    summary = f"The intake refused {count:,} events, most often because {str(rows[0]['reason']) or 'it gave no reason'}: look at what the client sends."
+    detail = {"invalid": count, "reasons": rows[:_EXAMPLES], "examples": _ids(evidence, "invalid")}
+    return CheckResult("invalid", Layer.INSTRUMENT, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
+
+
+def check_indeterminate(evidence: Evidence) -> CheckResult:
+    """Find events of which nobody can know what became."""
+    counts = reconcile(evidence)
+    share = counts["indeterminate"] / counts["offered"] if counts["offered"] else 0.0
+    detail = {"indeterminate": counts["indeterminate"], "share": share, "examples": _ids(evidence, "indeterminate")}
+    told = f"{counts['indeterminate']:,} of {counts['offered']:,} events were never answered and did not land"
+    if not counts["offered"]:
+        told, outcome = "Nothing was sent, so nothing is known", Outcome.INCONCLUSIVE
+    else:
+        outcome = Outcome.INCONCLUSIVE if share > MAX_INDETERMINATE else Outcome.PASS
+    return CheckResult(
+        "indeterminate", Layer.TRANSPORT, outcome, f"{told}.", share, threshold=MAX_INDETERMINATE, evidence=detail
+    )
+
+
+def check_late(evidence: Evidence) -> CheckResult:
+    """Find rows that came after the deadline."""
+    count = sum(number for number, _ in _by_group(evidence, "late").values())
+    hours = evidence.manifest.deadline_s / 3600
+    if not count:
+        return _passed("late", Layer.TABLE, f"Every row arrived within {hours:g} hours of its event.")
+    summary = f"{count:,} rows arrived more than {hours:g} hours after their event: look at clocks and at queues."
+    detail = {"late": count, "examples": _ids(evidence, "late")}
+    return CheckResult("late", Layer.TABLE, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
+
+
+def _passed(name: str, layer: Layer, summary: str) -> CheckResult:
+    return CheckResult(name, layer, Outcome.PASS, summary, 0, threshold=0)
+
+
+def _by_group(evidence: Evidence, fate: str) -> dict[str, tuple[int, int]]:
+    """Return, per group, how many events met *fate*, and how many were sent."""
+    found: dict[str, tuple[int, int]] = {}
+    for row in evidence.engine.ask("fates"):
+        count, total = found.get(str(row["group_name"]), (0, 0))
+        events = int(str(row["events"]))
+        found[str(row["group_name"])] = (count + events * (row["fate"] == fate), total + events)
+    return found
+
+
+def _told(groups: dict[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+    return {group: {"events": count, "of": total} for group, (count, total) in groups.items()}
+
+
+def _ids(evidence: Evidence, fate: str) -> Sequence[dict[str, object]]:
+    return evidence.engine.ask("examples", {"fate": fate, "most": _EXAMPLES})

@@ -1,0 +1,82 @@
+"""Did the generator do what the plan says? If not, the run proves nothing about the platform."""
+
+import numpy as np
+
+from analysis.evidence import Evidence
+from analysis.results import CheckResult, Layer, Outcome
+
+#: A request sent this much after its intended time is late by the generator's doing.
+LATE_MS = 5_000
+
+#: With more than this share of late requests the schedule was not kept.
+MAX_LATE = 0.01
+
+
+def check_completeness(evidence: Evidence) -> CheckResult:
+    """Compare the events that were offered with those that the plan has."""
+    ledger, manifest = evidence.ledger, evidence.manifest
+    sent = len(np.unique(np.stack([ledger.visit, ledger.position.astype(np.int64)]), axis=1).T)
+    repeated = len(ledger.visit) - sent
+    planned = sum(len(evidence.plan.visit(visit)) for visit in range(manifest.visitors))
+    unanswered = {
+        name: int(np.count_nonzero((ledger.worker == index) & (ledger.answered_ms < 0)))
+        for index, name in enumerate(ledger.workers)
+    }
+    detail = {
+        "planned": planned,
+        "offered": sent,
+        "sent_twice": repeated,
+        "workers": list(ledger.workers),
+        "without_outcome": {name: count for name, count in unanswered.items() if count},
+        "stopped_early": manifest.stopped_early,
+    }
+    if repeated:
+        summary = f"{repeated:,} events were sent twice by the generator itself."
+        return CheckResult("completeness", Layer.GENERATOR, Outcome.INVALID, summary, sent, threshold=planned, evidence=detail)
+    if sent < planned and not manifest.stopped_early:
+        summary = (
+            f"The generator offered {sent:,} of {planned:,} planned events, and nobody stopped it: "
+            "a worker was lost; run again."
+        )
+        return CheckResult("completeness", Layer.GENERATOR, Outcome.INVALID, summary, sent, threshold=planned, evidence=detail)
+    told = "all of the plan" if sent == planned else f"{planned:,} were planned, and the run was stopped early"
+    summary = f"The generator offered {sent:,} events: {told}."
+    return CheckResult("completeness", Layer.GENERATOR, Outcome.PASS, summary, sent, threshold=planned, evidence=detail)
+
+
+def check_lag(evidence: Evidence) -> CheckResult:
+    """Look whether requests went out at their intended times."""
+    lag = evidence.ledger.sent_ms - evidence.ledger.intended_ms
+    if not len(lag):
+        return CheckResult("lag", Layer.GENERATOR, Outcome.INCONCLUSIVE, "No request was sent.")
+    late = float(np.mean(lag > LATE_MS))
+    p50, p99 = (float(value) for value in np.percentile(lag, [50, 99]))
+    detail = {"p50_ms": p50, "p99_ms": p99, "max_ms": int(lag.max()), "late_share": late}
+    kept = late <= MAX_LATE
+    told = f"p50 {p50:,.0f} ms, p99 {p99:,.0f} ms after its intended time"
+    summary = (
+        f"The generator kept its schedule: a request left {told}."
+        if kept
+        else f"The generator fell behind: {late:.1%} of requests left more than {LATE_MS // 1000} s late ({told}). "
+        "Add workers or lower the arrival rate."
+    )
+    return CheckResult(
+        "lag", Layer.GENERATOR, Outcome.PASS if kept else Outcome.INVALID, summary, late, threshold=MAX_LATE, evidence=detail
+    )
+
+
+def check_records(evidence: Evidence) -> CheckResult:
+    """Tell of lines that could not be read; the rest was used. What they held counts as not landed."""
+    ledger, observed = evidence.ledger.broken, evidence.broken
+    detail = {
+        "ledger": [f"{name}:{line}" for name, line in ledger[:10]],
+        "observed": [f"{item.file}:{item.line}: {item.why}" for item in observed[:10]],
+        "broken_ledger_lines": len(ledger),
+        "broken_observed_lines": len(observed),
+    }
+    broken = len(ledger) + len(observed)
+    told = "Every line of the ledger and of what was observed could be read."
+    if broken:
+        first = (detail["observed"] or detail["ledger"])[0]  # type: ignore[index]
+        told = f"{broken:,} lines could not be read and were left out (first: {first}); the rest was used."
+    return CheckResult("records", Layer.GENERATOR, Outcome.PASS, told, broken, evidence=detail)

@@ -1,0 +1,76 @@
+"""MPIC as an ASGI application."""
+
+import logging
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from testbed.mpic import api
+from testbed.mpic.guard import Guard
+from testbed.mpic.pages import Pages
+from testbed.mpic.rendering import HERE, Renderer
+from testbed.mpic.store import Store
+
+LOOPBACK = ("127.0.0.1", "localhost")
+_SAID = {
+    400: ("That request makes no sense", "Go back and try again."),
+    403: (
+        "Nothing was saved",
+        "The form did not come from this session: it was open too long, or cookies are blocked. Go back, reload the "
+        "page and send it again.",
+    ),
+    404: ("There is no such page", "It may have been spelt differently. The lists show everything there is."),
+    405: ("That does not work here", "Go back and use the page's buttons."),
+    500: ("Something broke", "It was not your doing. The log of this service says what happened."),
+}
+_log = logging.getLogger(__name__)
+
+
+def create_app(store: Store, *, operator: str = "operator", hosts: Sequence[str] = LOOPBACK) -> Starlette:
+    """Return the application.
+
+    Args:
+        store: where configs are kept.
+        operator: who the history says it was, unless somebody gives a name in the UI.
+        hosts: names under which it may be asked; others are refused, as a foreign site could point its name at us.
+    """
+    render = Renderer(operator)
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def failed(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        if status == 500:
+            _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        title, advice = _SAID.get(status, _SAID[400])
+        if request.url.path.startswith("/api/"):
+            return JSONResponse({"error": title}, status)
+        # Errors of the outermost kind are answered outside the session.
+        request.scope.setdefault("session", {})
+        return render(request, "message.html", {"title": title, "advice": advice, "status": status}, status)
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Mount("/static", StaticFiles(directory=HERE / "static")),
+            *api.routes(store),
+            *Pages(store, render).routes(),
+        ],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
+            Middleware(Guard),
+            Middleware(
+                SessionMiddleware, secret_key=store.secret(), session_cookie="mpic", same_site="strict"
+            ),
+        ],
+        exception_handlers={HTTPException: failed, Exception: failed},
+    )

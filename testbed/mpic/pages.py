@@ -1,0 +1,280 @@
+"""The web UI's pages."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from metrics_platform.assignment import Generation
+from testbed.mpic import views
+from testbed.mpic.api import served
+from testbed.mpic.configs import InvalidDraftError, validate
+from testbed.mpic.drafts import Draft, FeatureRow, Problems, RateRow, blank, read_json
+from testbed.mpic.fields import Kind, fields, sections
+from testbed.mpic.forms import read_form, text
+from testbed.mpic.guard import checked_form
+from testbed.mpic.rendering import Renderer
+from testbed.mpic.store import NotFoundError, Record, SlugTakenError, StaleError, Store
+
+_MAX_OPERATOR = 60
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """What a form page shows: a draft, where it came from, and what is wrong with it.
+
+    Attributes:
+        draft: with an empty row where one more is asked for.
+        problems: as of `validate`.
+        record: the config that is edited, None for a new one.
+        version: of the config when the form was opened.
+        stale: whether somebody changed the config in between.
+    """
+
+    draft: Draft
+    problems: Problems
+    record: Record | None = None
+    version: int = 0
+    stale: StaleError | None = None
+
+
+class Pages:
+    """The pages, as endpoints.
+
+    Args:
+        store: where configs are.
+        render: makes HTML.
+        now: the clock, in UTC.
+    """
+
+    def __init__(
+        self, store: Store, render: Renderer, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._store = store
+        self._render = render
+        self._now = now
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the pages' routes."""
+        return [
+            Route("/", self.home),
+            Route("/operator", self.set_operator, methods=["POST"]),
+            Route("/{kind}", self.overview),
+            Route("/{kind}/new", self.new),
+            Route("/{kind}/new", self.create, methods=["POST"]),
+            Route("/{kind}/{slug}", self.detail),
+            Route("/{kind}/{slug}/edit", self.edit),
+            Route("/{kind}/{slug}/edit", self.save, methods=["POST"]),
+            Route("/{kind}/{slug}/status", self.switch, methods=["POST"]),
+        ]
+
+    async def home(self, _: Request) -> Response:
+        """Lead to the experiments."""
+        return RedirectResponse(f"/{Kind.EXPERIMENT}", 303)
+
+    async def overview(self, request: Request) -> Response:
+        """List the configs of a kind, filtered by status, generation and words."""
+        kind = _kind(request)
+        wanted = {name: request.query_params.get(name, "").strip() for name in ("q", "status", "generation")}
+        everything = self._store.list(kind)
+        found = [item for item in everything if _matches(item, **wanted)]
+        found.sort(key=lambda item: (item.updated_at, item.id), reverse=True)
+        states = {item.id: views.state(item.config, self._now()) for item in found}
+        context = {
+            "kind": kind,
+            "records": found,
+            "states": states,
+            "total": len(everything),
+            "wanted": wanted,
+        }
+        return self._render(request, "list.html", context)
+
+    async def new(self, request: Request) -> Response:
+        """Show an empty form, or one filled from the config that `from` names."""
+        kind = _kind(request)
+        source = request.query_params.get("from")
+        if source:
+            draft = _draft(self._find(kind, source))
+            copied = {**draft.texts, "slug": ""} | (
+                {"name": ""} if draft.generation is Generation.XLAB else {}
+            )
+            return self._form(request, Editing(replace(draft, texts=copied, status=False), {}))
+        generation = _generation(kind, request.query_params.get("generation", Generation.ALPHA))
+        return self._form(request, Editing(blank(kind, generation, self._render.operator(request)), {}))
+
+    async def create(self, request: Request) -> Response:
+        """Add a config, or show the form again."""
+        kind = _kind(request)
+        form = await checked_form(request)
+        draft = read_form(kind, _generation(kind, text(form, "generation")), form)
+        grown = _with_row(draft, text(form, "action"))
+        if grown:
+            return self._form(request, Editing(grown, {}))
+        try:
+            config = validate(draft)
+            self._store.create(config, self._render.operator(request))
+        except InvalidDraftError as error:
+            return self._form(request, Editing(draft, error.problems), 422)
+        except SlugTakenError:
+            problem = f"There is an {kind.singular} with this slug already; choose another one."
+            return self._form(request, Editing(draft, {"slug": problem}), 422)
+        return self._done(request, kind, config.slug, "created")
+
+    async def detail(self, request: Request) -> Response:
+        """Show one config with its history."""
+        kind = _kind(request)
+        record = self._find(kind, request.path_params["slug"])
+        changes = [
+            (change, views.differences(kind, change.before, change.after))
+            for change in self._store.history(record)
+        ]
+        context = {
+            "kind": kind,
+            "record": record,
+            "state": views.state(record.config, self._now()),
+            "sections": sections(kind, record.config.generation),
+            "stored": served(record) | record.config.to_json(),
+            "served": served(record),
+            "changes": changes,
+        }
+        return self._render(request, "detail.html", context)
+
+    async def edit(self, request: Request) -> Response:
+        """Show the form of one config."""
+        record = self._find(_kind(request), request.path_params["slug"])
+        return self._form(request, Editing(_draft(record), {}, record, record.version))
+
+    async def save(self, request: Request) -> Response:
+        """Change a config, or show the form again; what somebody else saved meanwhile is not overwritten unseen."""
+        record = self._find(_kind(request), request.path_params["slug"])
+        form = await checked_form(request)
+        config = record.config
+        draft = read_form(config.kind, config.generation, form, config.slug)
+        opened = text(form, "version")
+        version = int(opened) if opened.isascii() and opened.isdecimal() and len(opened) < 10 else 0
+        grown = _with_row(draft, text(form, "action"))
+        if grown:
+            return self._form(request, Editing(grown, {}, record, version))
+        try:
+            self._store.update(validate(draft), self._render.operator(request), version)
+        except InvalidDraftError as error:
+            return self._form(request, Editing(draft, error.problems, record, version), 422)
+        except StaleError as error:
+            # The next attempt is made knowing the other's change, so it counts from there.
+            return self._form(request, Editing(draft, {}, record, error.current.version, error), 409)
+        return self._done(request, config.kind, config.slug, "saved")
+
+    async def switch(self, request: Request) -> Response:
+        """Switch a config on or off, and return to where the button was."""
+        kind, slug = _kind(request), request.path_params["slug"]
+        form = await checked_form(request)
+        self._find(kind, slug)
+        wanted = text(form, "status")
+        if wanted not in ("0", "1"):
+            raise HTTPException(400)
+        self._store.switch(kind, slug, wanted == "1", self._render.operator(request))
+        there = f"/{kind}?{urlencode({'q': text(form, 'q')})}" if text(form, "from") == "list" else None
+        return self._done(request, kind, slug, "switched on" if wanted == "1" else "switched off", there)
+
+    async def set_operator(self, request: Request) -> Response:
+        """Remember who is working, for the history."""
+        form = await checked_form(request)
+        name = text(form, "operator")
+        if name and name.isprintable() and len(name) <= _MAX_OPERATOR:
+            self._render.set_operator(request, name)
+            self._render.tell(request, f"You are working as {name}.")
+        else:
+            self._render.tell(
+                request, f"That name was not taken: it needs 1 to {_MAX_OPERATOR} visible characters."
+            )
+        return RedirectResponse(_local_path(text(form, "next")), 303)
+
+    def _find(self, kind: Kind, slug: str) -> Record:
+        try:
+            return self._store.find(kind, slug)
+        except NotFoundError:
+            raise HTTPException(404) from None
+
+    def _form(self, request: Request, editing: Editing, status: int = 200) -> Response:
+        draft = editing.draft
+        labels = {item.name: item.label for item in fields(draft.kind, draft.generation)}
+        context = {
+            "kind": draft.kind,
+            "draft": draft,
+            "editing": editing,
+            "sections": sections(draft.kind, draft.generation),
+            "problems": {name: editing.problems[name] for name in _in_order(draft, editing.problems)},
+            "labels": labels,
+            "theirs": editing.stale
+            and views.differences(draft.kind, editing.stale.current.before, editing.stale.current.after),
+        }
+        return self._render(request, "form.html", context, status)
+
+    def _done(self, request: Request, kind: Kind, slug: str, what: str, there: str | None = None) -> Response:
+        self._render.tell(request, f"{slug} was {what}.")
+        _log.info("%s %s %s by %s", kind.singular, slug, what, self._render.operator(request))
+        return RedirectResponse(there or f"/{kind}/{slug}", 303)
+
+
+def _kind(request: Request) -> Kind:
+    try:
+        return Kind(request.path_params["kind"])
+    except ValueError:
+        raise HTTPException(404) from None
+
+
+def _generation(kind: Kind, name: str) -> Generation | None:
+    if kind is Kind.INSTRUMENT:
+        return None
+    try:
+        return Generation(name)
+    except ValueError:
+        raise HTTPException(404) from None
+
+
+def _draft(record: Record) -> Draft:
+    draft, _ = read_json(record.config.kind, record.config.slug, record.config.to_json())
+    return draft
+
+
+def _matches(record: Record, q: str, status: str, generation: str) -> bool:
+    config = record.config
+    words = f"{config.slug} {config.content['name']} {config.content['owner']} {config.content['task']}".casefold()
+    return (
+        all(word in words for word in q.casefold().split())
+        and status in ("", "on" if config.status else "off")
+        and generation in ("", config.generation)
+    )
+
+
+def _with_row(draft: Draft, action: str) -> Draft | None:
+    """Return the draft with one more empty row when that is what the button asked for."""
+    if action == "add-rate":
+        return replace(draft, wiki_rates=(*draft.wiki_rates, RateRow("", ())))
+    if action == "add-feature":
+        return replace(draft, features=(*draft.features, FeatureRow("", "", ())))
+    return None
+
+
+def _in_order(draft: Draft, problems: Problems) -> list[str]:
+    """Return the fields with a problem in the order in which the form has them."""
+    aliases = {"default_rate": "sample_rate", "wiki_rates": "sample_rate"}
+    places = {item.name: place for place, item in enumerate(fields(draft.kind, draft.generation))}
+
+    def place(name: str) -> int:
+        head = name.partition(".")[0]
+        return places.get(aliases.get(head, head), len(places))
+
+    return sorted(problems, key=place)
+
+
+def _local_path(path: str) -> str:
+    """Return *path* when it stays on this site, else the start page."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
