@@ -1,0 +1,88 @@
+"""The report: one self-contained HTML file, made from the same objects as `verdict.json`."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import orjson
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from analysis.analyse import Analysis, GroupCount
+from analysis.results import Layer, Outcome
+
+#: What the words of the reconciliation mean, and whether a count above 0 is a fault of the pipeline.
+WORDS: Mapping[str, tuple[str, bool]] = {
+    "offered": ("put on the wire", False),
+    "ok": ("landed once or more, as sent", False),
+    "lost": ("answered 201 or 202, in neither the table nor the error stream", True),
+    "duplicated": ("ids that landed more than once", True),
+    "corrupted": ("landed with other content", True),
+    "unexpected": ("landed, never sent", True),
+    "invalid": ("refused by the intake", True),
+    "late": ("landed after the deadline", True),
+    "indeterminate": ("no answer and not landed: nobody can know", False),
+}
+
+
+class Bar(NamedTuple):
+    """One group in the picture, in percent of its width."""
+
+    group: GroupCount
+    expected: float
+    low: float
+    high: float
+    landed: float
+
+
+class Stop(NamedTuple):
+    """One layer on the map: the worst that a check said of it (None when none looks at it)."""
+
+    layer: Layer
+    outcome: Outcome | None
+
+
+_WORST = (Outcome.INVALID, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
+
+
+def render(analysis: Analysis) -> str:
+    """Return the report on *analysis* as HTML."""
+    loader = PackageLoader("analysis")
+    environment = Environment(loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined)
+    environment.filters["pretty"] = _pretty
+    environment.filters["moment"] = _moment
+    low, high = _axis(analysis)
+    return environment.get_template("report.html.j2").render(
+        a=analysis,
+        words=WORDS,
+        stops=_stops(analysis),
+        bars=[_bar(group, low, high) for group in analysis.groups],
+        axis=(low, high),
+    )
+
+
+def _stops(analysis: Analysis) -> list[Stop]:
+    said = {layer: {check.verdict for check in analysis.checks if check.layer is layer} for layer in Layer}
+    return [Stop(layer, next((worst for worst in _WORST if worst in said[layer]), None)) for layer in Layer]
+
+
+def _axis(analysis: Analysis) -> tuple[float, float]:
+    """Return the shares between which the picture is drawn: all intervals and expectations, with some air."""
+    values = [value for group in analysis.groups for value in (group.low, group.high, group.expected_share)]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    air = max((high - low) * 0.15, 0.005)
+    return max(0.0, low - air), min(1.0, high + air)
+
+
+def _bar(group: GroupCount, low: float, high: float) -> Bar:
+    def place(share: float) -> float:
+        return round((share - low) / (high - low) * 100, 2)
+
+    return Bar(group, place(group.expected_share), place(group.low), place(group.high), place(group.landed_share))
+
+
+def _pretty(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+def _moment(value: int | None) -> str:
+    return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if value else "–"
