@@ -22,7 +22,7 @@ from run_record.ledger import LedgerWriter
 from run_record.manifest import Manifest
 from run_record.target import Target
 from traffic.leases import Leaser, MasterDesk, WorkerDesk
-from traffic.options import new_manifest, new_settings
+from traffic.options import TrafficOptions, new_manifest, new_settings
 from traffic.player import Player, Post
 from traffic.schedule import Schedule
 
@@ -107,10 +107,10 @@ class Crew:
             manifest = Manifest.read(self._folder)
             Target.read(manifest.target["name"]).at(intake=manifest.target["intake"], mpic=manifest.target["mpic"])
         else:
-            target = Target.read(options.target).at(intake=options.intake or None, mpic=options.mpic or None)
-            settings = replace(new_settings(options, target, now_ms=now_ms + _HEAD_START_MS))
-            settings = Plan(settings).settings
-            manifest = new_manifest("", options, target, settings)
+            asked = TrafficOptions.of(options)
+            target = Target.read(asked.target).at(intake=asked.intake or None, mpic=asked.mpic or None)
+            settings = Plan(new_settings(asked, target, now_ms=now_ms + _HEAD_START_MS)).settings
+            manifest = new_manifest("", asked, target, settings)
             self._folder = new_run(Path(options.runs))
             manifest = replace(manifest, run_id=self._folder.name)
         self._manifest = manifest.started(now_ms + _HEAD_START_MS)

@@ -4,8 +4,10 @@ import platform
 import time
 from argparse import Namespace
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Self
 
 from locust.argument_parser import LocustArgumentParser
 
@@ -22,6 +24,32 @@ _LIBRARIES = ("experiment-dogfood", "locust", "numpy", "orjson", "geventhttpclie
 
 class OptionError(DogfoodError):
     """An option of a locustfile that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficOptions:
+    """What decides the traffic of a new run; the fields are the options of the locustfiles."""
+
+    target: str = "local"
+    intake: str = ""
+    mpic: str = ""
+    experiment: str = ""
+    instrument: str = ""
+    generation: Generation = Generation.ALPHA
+    wiki: str = "testwiki"
+    seed: int = 1
+    visitors: int = 20_000
+    arrival_rate: float = 200.0
+    time_scale: float = 1.0
+    epoch: int = 0
+    hasty: bool = False
+    batch: int = 1
+
+    @classmethod
+    def of(cls, options: Namespace) -> Self:
+        """Return the options that Locust has parsed."""
+        values = {item.name: getattr(options, item.name) for item in fields(cls)}
+        return cls(**{**values, "generation": Generation(options.generation)})
 
 
 def add_options(parser: LocustArgumentParser) -> None:
@@ -46,16 +74,15 @@ def add_options(parser: LocustArgumentParser) -> None:
     add("--batch", type=int, default=1, help="the most events in one request")
 
 
-def new_settings(options: Namespace, target: Target, *, now_ms: int | None = None) -> PlanSettings:
+def new_settings(options: TrafficOptions, target: Target, *, now_ms: int | None = None) -> PlanSettings:
     """Return the plan's settings that *options* ask for; asks MPIC when an experiment is named.
 
     Raises:
         DogfoodError: MPIC does not know the experiment, or an option is out of range.
     """
-    generation = Generation(options.generation)
-    experiment, instrument = _configs(options, target, generation)
+    experiment, instrument = _configs(options, target)
     return PlanSettings(
-        generation=generation,
+        generation=options.generation,
         experiment=experiment,
         instrument=instrument,
         seed=options.seed,
@@ -67,7 +94,7 @@ def new_settings(options: Namespace, target: Target, *, now_ms: int | None = Non
     )
 
 
-def new_manifest(run_id: str, options: Namespace, target: Target, settings: PlanSettings) -> Manifest:
+def new_manifest(run_id: str, options: TrafficOptions, target: Target, settings: PlanSettings) -> Manifest:
     """Return the manifest of a new synthetic run. Raises OptionError for a batch size out of range."""
     if not 1 <= options.batch <= 1000:
         raise OptionError(f"--batch has to be between 1 and 1000, not {options.batch}")
@@ -88,12 +115,12 @@ def new_manifest(run_id: str, options: Namespace, target: Target, settings: Plan
 
 
 def _configs(
-    options: Namespace, target: Target, generation: Generation
+    options: TrafficOptions, target: Target
 ) -> tuple[Mapping[str, object], Mapping[str, object]]:
     if not options.experiment:
-        return example_experiment(generation), example_instrument()
+        return example_experiment(options.generation), example_instrument()
     with MpicClient(target.mpic) as mpic:
-        experiment = _named(mpic.raw_experiments(generation), options.experiment, "experiment", target)
+        experiment = _named(mpic.raw_experiments(options.generation), options.experiment, "experiment", target)
         name = options.instrument or options.experiment
         return experiment, _named(mpic.raw_instruments(), name, "instrument", target)
 

@@ -1,0 +1,193 @@
+"""`dogfood`: the command line."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from dogfood.assigning import assign_lines
+from dogfood.run import RunRequest, fill_table, judge
+from dogfood.run import run as run_once
+from dogfood.services import Testbed
+from dogfood.terminal import show
+from metrics_platform.assignment import Generation
+from metrics_platform.errors import DogfoodError
+from personas.plan import Plan
+from personas.settings import PlanSettings
+from run_record.folder import find_run
+from run_record.manifest import Manifest
+from run_record.target import Target
+from traffic.options import TrafficOptions, new_settings
+
+_EPILOG = "Exit codes: 0 GO, 1 NO-GO, 2 wrong use, 3 INCONCLUSIVE, 4 INVALID (the generator or the kit was at fault)."
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def _traffic_options(command: F) -> F:
+    """Add the options that decide which events are made."""
+    for option in reversed(
+        (
+            click.option("--generation", type=click.Choice(list(Generation)), default=Generation.ALPHA, show_default=True,
+                         help="Release of the platform: assignment, config shape, schema, event shape."),
+            click.option("--seed", type=click.IntRange(0), default=1, show_default=True,
+                         help="The same seed and epoch make the same events."),
+            click.option("--visitors", type=click.IntRange(1), default=20_000, show_default=True, help="Subjects."),
+            click.option("--arrival-rate", type=click.FloatRange(0, min_open=True), default=300.0, show_default=True,
+                         help="Visits that begin a second."),
+            click.option("--time-scale", type=click.FloatRange(1), default=2000.0, show_default=True,
+                         help="Dwell times and pauses are divided by this."),
+            click.option("--epoch", type=click.IntRange(0), default=0, help="Milliseconds since 1970; default: now."),
+            click.option("--wiki", default="testwiki", show_default=True, help="Database name; selects the sample rate."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+_TESTBED = click.option(
+    "--testbed", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
+    show_default=True, envvar="DOGFOOD_TESTBED", help="Folder of the testbed's files.",
+)  # fmt: skip
+_RUNS = click.option(
+    "--runs", type=click.Path(path_type=Path, file_okay=False), default=Path("runs"), show_default=True,
+    envvar="DOGFOOD_RUNS", help="Folder of the runs.",
+)  # fmt: skip
+
+
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="experiment-dogfood")
+def cli() -> None:
+    """Prove that an experiment's events end up, in the right group, as the right rows."""
+
+
+@cli.command()
+@_TESTBED
+@click.option("--mpic-port", type=click.IntRange(1, 65535), help="Default: 8086.")
+@click.option("--intake-port", type=click.IntRange(1, 65535), help="Default: 8192.")
+def up(folder: Path, mpic_port: int | None, intake_port: int | None) -> None:
+    """Start the testbed: MPIC and the intake, on this machine only."""
+    asked = {"mpic": mpic_port, "intake": intake_port}
+    testbed = Testbed(folder)
+    testbed.up({name: port for name, port in asked.items() if port is not None})
+    _show_status(testbed, as_json=False)
+
+
+@cli.command()
+@_TESTBED
+def down(folder: Path) -> None:
+    """Stop the testbed. Its data stays."""
+    stopped = Testbed(folder).down()
+    click.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+@cli.command()
+@_TESTBED
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def status(folder: Path, as_json: bool) -> None:
+    """Show which services run, on which port, healthy or not."""
+    _show_status(Testbed(folder), as_json=as_json)
+
+
+def _show_status(testbed: Testbed, *, as_json: bool) -> None:
+    states = testbed.status()
+    if as_json:
+        click.echo(orjson.dumps([state._asdict() for state in states]))
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("service", "health", "address", "pid", "log"):
+        table.add_column(name, overflow="fold")
+    for state in states:
+        colour = {"healthy": "green", "stopped": "dim"}.get(state.health, "red")
+        address = f"http://127.0.0.1:{state.port}" if state.port else "–"
+        table.add_row(state.name, f"[{colour}]{state.health}[/]", address, str(state.pid or "–"), state.log)
+    Console().print(table)
+
+
+@cli.command(epilog=_EPILOG)
+@_TESTBED
+@_RUNS
+@_traffic_options
+@click.option("--target", default="local", show_default=True, help="A file in targets/, or a path to one.")
+@click.option("--fidelity", type=click.Choice(["synthetic"]), default="synthetic", show_default=True,
+              help="Who makes the events.")  # fmt: skip
+@click.option("--experiment", default="", help="Slug in MPIC; default: the kit's own, created through MPIC.")
+@click.option("--instrument", default="", help="Slug in MPIC; default: the experiment's.")
+@click.option("--intake", default="", help="Address of another intake, on a host that the target allows.")
+@click.option("--mpic", default="", help="Address of another MPIC, on a host that the target allows.")
+@click.option("--hasty", is_flag=True, help="Send as browsers do: answered 202 before validation.")
+@click.option("--batch", type=click.IntRange(1, 1000), default=1, show_default=True, help="Most events in one request.")
+@click.option("--users", type=click.IntRange(1), default=32, show_default=True, help="Requests under way at once.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Locust processes.")
+def run(folder: Path, runs: Path, fidelity: str, users: int, workers: int, **traffic: object) -> None:
+    """Make one run from beginning to end: testbed, experiment, traffic, ingestion, verdict."""
+    del fidelity  # There is one as yet.
+    console = Console()
+    options = TrafficOptions(**traffic)  # type: ignore[arg-type]
+    request = RunRequest(runs, Testbed(folder), options, users, workers)
+    where, analysis = run_once(request, console)
+    show(console, analysis)
+    console.print(f"report: {where / 'report.html'}", soft_wrap=True)
+    sys.exit(analysis.verdict.exit_code)
+
+
+@cli.command(epilog=_EPILOG)
+@click.argument("name", metavar="RUN")
+@_RUNS
+@click.option("--observed", type=click.Path(path_type=Path), multiple=True,
+              help="Parquet file or folder, or NDJSON file, instead of the run's own rows. May be given again.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
+def analyse(name: str, runs: Path, observed: tuple[Path, ...], as_json: bool) -> None:
+    """Judge a run: a name under the runs' folder, `latest`, or a path."""
+    where = find_run(runs, name)
+    analysis = judge(where, observed)
+    if as_json:
+        click.echo(analysis.to_json(), nl=False)
+    else:
+        console = Console()
+        show(console, analysis)
+        console.print(f"report: {where / 'report.html'}", soft_wrap=True)
+    sys.exit(analysis.verdict.exit_code)
+
+
+@cli.command()
+@_TESTBED
+def ingest(folder: Path) -> None:
+    """Bring what is new in the stream into the table. Safe to run again."""
+    click.echo(fill_table(Testbed(folder)))
+
+
+@cli.command()
+def assign() -> None:
+    """Add hash, in_sample, group and subject_id to NDJSON of {generation, user_id, experiment, groups, rate}."""
+    for line in assign_lines(sys.stdin.buffer):
+        sys.stdout.buffer.write(line)
+
+
+@cli.command()
+@click.argument("name", metavar="[RUN]", required=False)
+@_RUNS
+@_traffic_options
+def events(name: str | None, runs: Path, **traffic: object) -> None:
+    """Print the events of a RUN, or of the options, as NDJSON: what is sent, byte for byte."""
+    if name:
+        settings = PlanSettings.from_json(Manifest.read(find_run(runs, name)).plan)
+    else:
+        options = TrafficOptions(**traffic)  # type: ignore[arg-type]
+        settings = new_settings(options, Target.read("local"))
+    for event in Plan(settings).events(0, settings.visitors):
+        sys.stdout.buffer.write(event.body + b"\n")
+
+
+def main() -> None:
+    """Run the command line; an error a user can put right becomes one line and its exit code."""
+    try:
+        cli()
+    except DogfoodError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)

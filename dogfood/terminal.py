@@ -1,0 +1,70 @@
+"""The verdict in the terminal, from the same objects as the report."""
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from analysis.analyse import Analysis
+from analysis.results import Outcome, Verdict
+
+_COLOURS = {
+    Outcome.PASS: "green",
+    Outcome.FAIL: "red",
+    Outcome.INCONCLUSIVE: "yellow",
+    Outcome.INVALID: "magenta",
+}
+_VERDICTS = {
+    Verdict.GO: "green",
+    Verdict.NO_GO: "red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.INVALID: "magenta",
+}
+
+
+def show(console: Console, analysis: Analysis) -> None:
+    """Print the verdict, the groups, the reconciliation and the checks."""
+    console.print(_groups(analysis))
+    console.print(_reconciliation(analysis))
+    console.print(_checks(analysis))
+    console.print(_verdict(analysis))
+
+
+def _groups(analysis: Analysis) -> Table:
+    table = Table(title="Expected and observed groups", title_justify="left", expand=False)
+    for name in ("group", "assigned", "landed", "expected", "share", "95 % interval", "impressions", "clicks"):
+        table.add_column(name, justify="left" if name == "group" else "right")
+    for group in analysis.groups:
+        table.add_row(
+            group.name,
+            f"{group.assigned:,}",
+            f"{group.landed:,}",
+            f"{group.expected_subjects:,.1f}",
+            f"{group.landed_share:.2%}",
+            f"{group.low:.2%}–{group.high:.2%}",
+            f"{group.impressions:,}",
+            f"{group.clicks:,}",
+        )
+    return table
+
+
+def _reconciliation(analysis: Analysis) -> Text:
+    words = [f"{count:,} {word}" for word, count in analysis.reconciliation.items()]
+    return Text("Events: " + " · ".join(words) + "\n")
+
+
+def _checks(analysis: Analysis) -> RenderableType:
+    table = Table(title="Checks", title_justify="left", show_header=False, box=None, padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for check in analysis.checks:
+        table.add_row(Text(check.verdict, style=_COLOURS[check.verdict]), check.name, Text(check.summary))
+    return table
+
+
+def _verdict(analysis: Analysis) -> Panel:
+    colour = _VERDICTS[analysis.verdict]
+    where = f"  layer: {analysis.layer}" if analysis.layer else ""
+    head = Text(analysis.verdict + where, style=f"bold {colour}")
+    return Panel(Group(head, Text(analysis.sentence)), border_style=colour, expand=True)
