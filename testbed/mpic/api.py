@@ -2,18 +2,19 @@
 
 The real MPIC is written to through its web UI only. The testbed adds, for programs:
 
-- `PUT /api/v1/{experiments|instruments}/{slug}` creates (201) or replaces (200) a config and answers it. The body is
-  a config as the API serves it; `id`, `created_at` and `updated_at` are ignored. What makes no sense is answered with
-  422 and `{"errors": {field: message}}`.
+- `PUT /api/v1/{experiments|instruments}/{slug}` creates (201) or replaces (200) a config and answers it. The body
+  is a config as the API serves it; `id`, `created_at` and `updated_at` are ignored. What makes no sense is answered
+  with 422 and `{"errors": {field: message}}`.
 - `POST /api/v1/{experiments|instruments}/{slug}/status` with `{"status": 0 | 1}` switches it off or on.
 
-Both want `Content-Type: application/json` and the header `X-Requested-With: dogfood`, which no form of another site
-can send.
+Both want `Content-Type: application/json` and the header `X-Requested-With: dogfood`, which no form of another
+site can send.
 """
 
 import json
 import logging
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -32,92 +33,102 @@ _log = logging.getLogger(__name__)
 
 def served(record: Record) -> dict[str, object]:
     """Return a config as the API serves it."""
-    config = record.config
-    head: dict[str, object] = {"id": record.id}
-    for name in ("name", "slug", "description", "creator", "owner", "purpose"):
-        head[name] = config.slug if name == "slug" else config.content[name]
+    content = record.config.content
+    first = {name: content[name] for name in ("name", "description", "creator", "owner", "purpose")}
     times = {"created_at": record.created_at, "updated_at": record.updated_at}
-    return {**head, **times, **config.content, "status": int(config.status)}
+    status = int(record.config.status)
+    return {"id": record.id, "slug": record.config.slug, **first, **times, **content, "status": status}
 
 
-def routes(store: Store) -> list[Route]:
-    """Return the API's routes."""
+class Api:
+    """The API, as endpoints.
 
-    async def experiments(request: Request) -> Response:
-        xlab = request.query_params.get("format") == "config"
-        if not xlab:
-            return JSONResponse([served(item) for item in _of(store, Generation.ALPHA)])
+    Args:
+        store: where configs are.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def routes(self) -> list[Route]:
+        """Return the API's routes."""
+        return [
+            Route("/api/v1/experiments", self.experiments),
+            Route("/api/v1/instruments", self.instruments),
+            Route("/api/v1/{kind}/{slug}", self.put, methods=["PUT"]),
+            Route("/api/v1/{kind}/{slug}/status", self.switch, methods=["POST"]),
+        ]
+
+    async def experiments(self, request: Request) -> Response:
+        """Answer alpha's experiments; with `format=config` those of xlab, of the `authority` asked for."""
+        everything = self._store.list(Kind.EXPERIMENT)
+        if request.query_params.get("format") != "config":
+            return JSONResponse(
+                [served(item) for item in everything if item.config.generation is Generation.ALPHA]
+            )
         authority = request.query_params.get("authority", "mediawiki")
         if authority not in _AUTHORITIES:
-            return _error(400, f"authority has to be one of {', '.join(_AUTHORITIES)}, not {authority!r}")
-        # The wiki looks at xlab's dates only, so switching off works by not being listed.
-        listed = [item for item in _of(store, Generation.XLAB) if item.config.status]
-        return JSONResponse([served(item) for item in listed if item.config.authority == authority])
+            raise HTTPException(
+                400, f"authority has to be one of {', '.join(_AUTHORITIES)}, not {authority!r}"
+            )
+        # Only xlab's have an authority. The wiki looks at their dates alone, so one that is switched off must not
+        # be listed.
+        wanted = (item for item in everything if item.config.authority == authority and item.config.status)
+        return JSONResponse([served(item) for item in wanted])
 
-    async def instruments(_: Request) -> Response:
-        return JSONResponse([served(item) for item in store.list(Kind.INSTRUMENT)])
+    async def instruments(self, _: Request) -> Response:
+        """Answer the instruments."""
+        return JSONResponse([served(item) for item in self._store.list(Kind.INSTRUMENT)])
 
-    async def put(request: Request) -> Response:
-        kind, slug = Kind(request.path_params["kind"]), request.path_params["slug"]
-        payload = await _payload(request)
-        if isinstance(payload, Response):
-            return payload
-        draft, unreadable = read_json(kind, slug, payload)
-        if "body" in unreadable:
-            return JSONResponse({"errors": unreadable}, 422)
+    async def put(self, request: Request) -> Response:
+        """Create or replace a config."""
+        kind, slug = kind_of(request), request.path_params["slug"]
+        draft, unreadable = read_json(kind, slug, await _payload(request))
         try:
-            record, is_new = store.put(validate(draft, unreadable), PROGRAM)
+            record, is_new = self._store.put(validate(draft, unreadable), PROGRAM)
         except InvalidDraftError as error:
-            errors = {draft.api_name(name): what for name, what in error.problems.items()}
-            return JSONResponse({"errors": errors}, 422)
+            return _invalid({draft.api_name(name): what for name, what in error.problems.items()})
         _log.info("%s %s %s by %s", kind.singular, slug, "created" if is_new else "replaced", PROGRAM)
         return JSONResponse(served(record), 201 if is_new else 200)
 
-    async def switch(request: Request) -> Response:
-        kind, slug = Kind(request.path_params["kind"]), request.path_params["slug"]
+    async def switch(self, request: Request) -> Response:
+        """Switch a config on or off."""
+        kind, slug = kind_of(request), request.path_params["slug"]
         payload = await _payload(request)
-        if isinstance(payload, Response):
-            return payload
         status = payload.get("status") if isinstance(payload, dict) else None
         if isinstance(status, bool) or status not in (0, 1):
-            return JSONResponse({"errors": {"status": "It has to be 0 or 1."}}, 422)
+            return _invalid({"status": "It has to be 0 or 1."})
         try:
-            record = store.switch(kind, slug, status == 1, PROGRAM)
+            record = self._store.switch(kind, slug, status == 1, PROGRAM)
         except NotFoundError:
-            return _error(404, f"there is no {kind.singular} {slug!r}")
+            raise HTTPException(404, f"there is no {kind.singular} {slug!r}") from None
         _log.info("%s %s switched %s by %s", kind.singular, slug, "on" if status else "off", PROGRAM)
         return JSONResponse(served(record))
 
-    return [
-        Route("/api/v1/experiments", experiments, methods=["GET"]),
-        Route("/api/v1/instruments", instruments, methods=["GET"]),
-        Route("/api/v1/{kind}/{slug}", put, methods=["PUT"]),
-        Route("/api/v1/{kind}/{slug}/status", switch, methods=["POST"]),
-    ]
 
-
-def _of(store: Store, generation: Generation) -> list[Record]:
-    return [item for item in store.list(Kind.EXPERIMENT) if item.config.generation is generation]
+def kind_of(request: Request) -> Kind:
+    """Return which kind the address is about. Raises HTTPException (404) when it is none."""
+    try:
+        return Kind(request.path_params["kind"])
+    except ValueError:
+        raise HTTPException(404) from None
 
 
 async def _payload(request: Request) -> object:
-    """Return the decoded body, or the Response that says why it is not looked at."""
     if request.headers.get("x-requested-with") != "dogfood":
-        return _error(403, "changes need the header X-Requested-With: dogfood")
+        raise HTTPException(403, "changes need the header X-Requested-With: dogfood")
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return _error(415, "changes need Content-Type: application/json")
+        raise HTTPException(415, "changes need Content-Type: application/json")
     try:
         payload: object = json.loads(await request.body(), parse_constant=_refuse)
-    except ValueError as error:
-        return _error(400, f"the body is not JSON ({error})")
-    except RecursionError:
-        return _error(400, "the body is nested too deep")
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, f"the body is not JSON ({error})") from error
     return payload
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is not a number in JSON")
+    raise ValueError(f"{name} is no number in JSON")
 
 
-def _error(status: int, what: str) -> JSONResponse:
-    return JSONResponse({"error": what}, status)
+def _invalid(errors: dict[str, str]) -> JSONResponse:
+    return JSONResponse({"errors": errors}, 422)

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from testbed.mpic import api
+from testbed.mpic.api import Api
 from testbed.mpic.guard import Guard
 from testbed.mpic.pages import Pages
 from testbed.mpic.rendering import HERE, Renderer
@@ -24,8 +24,8 @@ _SAID = {
     400: ("That request makes no sense", "Go back and try again."),
     403: (
         "Nothing was saved",
-        "The form did not come from this session: it was open too long, or cookies are blocked. Go back, reload the "
-        "page and send it again.",
+        "The form did not come from this session: it was open too long, or cookies are blocked. Go back, "
+        "reload the page and send it again.",
     ),
     404: ("There is no such page", "It may have been spelt differently. The lists show everything there is."),
     405: ("That does not work here", "Go back and use the page's buttons."),
@@ -40,7 +40,8 @@ def create_app(store: Store, *, operator: str = "operator", hosts: Sequence[str]
     Args:
         store: where configs are kept.
         operator: who the history says it was, unless somebody gives a name in the UI.
-        hosts: names under which it may be asked; others are refused, as a foreign site could point its name at us.
+        hosts: names under which it may be asked; others are refused, for a foreign site could point its own
+            name at this address.
     """
     render = Renderer(operator)
 
@@ -53,7 +54,9 @@ def create_app(store: Store, *, operator: str = "operator", hosts: Sequence[str]
             _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         title, advice = _SAID.get(status, _SAID[400])
         if request.url.path.startswith("/api/"):
-            return JSONResponse({"error": title}, status)
+            return JSONResponse(
+                {"error": error.detail if isinstance(error, HTTPException) else title}, status
+            )
         # Errors of the outermost kind are answered outside the session.
         request.scope.setdefault("session", {})
         return render(request, "message.html", {"title": title, "advice": advice, "status": status}, status)
@@ -62,7 +65,7 @@ def create_app(store: Store, *, operator: str = "operator", hosts: Sequence[str]
         routes=[
             Route("/healthz", healthz),
             Mount("/static", StaticFiles(directory=HERE / "static")),
-            *api.routes(store),
+            *Api(store).routes(),
             *Pages(store, render).routes(),
         ],
         middleware=[

@@ -1,4 +1,4 @@
-"""Configs that make sense: a draft is checked once, by the same code for the form and the API, and becomes one."""
+"""Configs that make sense: a draft becomes one when it passes the checks, the same for the form and the API."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 
 from metrics_platform.assignment import Generation
 from testbed.mpic.drafts import Draft, Problems
-from testbed.mpic.fields import FEATURE, GROUP, SLUG, WIKI, Field, Kind, Widget, date_names, fields
+from testbed.mpic.fields import FEATURE, GROUP, WIKI, Field, Kind, Widget, date_names, fields
 
 #: Parts of the UI's addresses; a config of that name could not be reached.
 _RESERVED_SLUGS = frozenset({"new"})
@@ -87,6 +87,8 @@ def validate(draft: Draft, unreadable: Mapping[str, str] | None = None) -> Confi
     Raises:
         InvalidDraftError: something is wrong; it names every field at once.
     """
+    if unreadable and "body" in unreadable:
+        raise InvalidDraftError(dict(unreadable))
     problems: Problems = {}
     for item in fields(draft.kind, draft.generation):
         _check(item, draft, problems)
@@ -153,7 +155,7 @@ def _check(item: Field, draft: Draft, problems: Problems) -> None:
         problems[item.name] = problem
 
 
-def _check_text(item: Field, text: str) -> str | None:  # noqa: C901 – a list of rules, each one line
+def _check_text(item: Field, text: str) -> str | None:
     if not text:
         return f"{item.label} is missing." if item.required else None
     if len(text) > item.max_length:
@@ -267,8 +269,8 @@ def _check_groups(name: str, groups: tuple[str, ...], problems: Problems) -> Non
         problems[name] = "Name at least one group."
     elif wrong:
         problems[name] = (
-            f"{', '.join(wrong) or 'An empty group'}: use at most {_MAX_GROUP} letters, digits, spaces, hyphens, dots and "
-            "underscores, and start with a letter or digit."
+            f"{', '.join(filter(None, wrong)) or 'An empty group'}: use at most {_MAX_GROUP} letters, digits, spaces, "
+            "hyphens, dots and underscores, and start with a letter or digit."
         )
     elif _doubled(groups):
         problems[name] = f"{', '.join(sorted(_doubled(groups)))}: named twice."
@@ -280,8 +282,3 @@ def _check_groups(name: str, groups: tuple[str, ...], problems: Problems) -> Non
 
 def _doubled(words: Iterable[str]) -> set[str]:
     return {word for word, times in Counter(words).items() if times > 1}
-
-
-def valid_slug(text: str) -> bool:
-    """Return whether *text* can be a slug."""
-    return bool(SLUG.fullmatch(text))

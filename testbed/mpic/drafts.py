@@ -55,7 +55,7 @@ class Draft:
     status: bool = False
 
     def api_name(self, name: str) -> str:
-        """Return what the API calls the draft's field *name*: `wiki_rates.0.wikis` is `sample_rate.0.1` there."""
+        """Return what the API calls the draft's field *name*, such as `sample_rate.0.1` for `wiki_rates.0.wikis`."""
         head, *rest = name.split(".")
         if head in ("start", "end"):
             return date_names(self.generation)[head == "end"]

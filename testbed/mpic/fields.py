@@ -1,7 +1,7 @@
 """The fields of a config: what they are called, how a form asks for them, and what may stand in them.
 
-Names and formats are the API's (contract: mpic-api.md), with two exceptions: `start` and `end`, which the API calls
-`utc_start_dt` and `utc_end_dt` in all shapes but xlab's, and `authority`, which the API takes as a query parameter.
+Names and formats are the API's (contract: mpic-api.md), with two exceptions: `start` and `end`, which the API
+calls `utc_start_dt` and `utc_end_dt` in all shapes but xlab's, and `authority`, which it takes as a query parameter.
 """
 
 import re
@@ -90,12 +90,12 @@ _IDENTITY = (
     Field(
         "slug",
         "Slug",
-        "The name that machines use; events carry it and users are bucketed by it. Lower-case letters, digits, "
-        "hyphens, dots and underscores. It cannot be changed later.",
+        "The name that machines use; events carry it and users are bucketed by it. Lower-case letters, "
+        "digits, hyphens, dots and underscores. It cannot be changed later.",
         required=True,
         max_length=100,
         pattern=SLUG,
-        wrong="Use only lower-case letters, digits, hyphens, dots and underscores, and start with a letter or digit.",
+        wrong="Use only lower-case letters, digits, hyphens, dots and underscores; start with a letter or digit.",
     ),
     Field("name", "Name", "What people call it.", required=True, spelling=True),
     Field(
@@ -118,8 +118,8 @@ _RATES = Field(
 _ATTRIBUTES = Field(
     "contextual_attributes",
     "Contextual attributes",
-    "What each event says about page, wiki and performer. Ask for what the analysis needs and no more; the client "
-    "platform is always sent.",
+    "What each event says about page, wiki and performer. Ask for what the analysis needs and no more; the "
+    "client platform is always sent.",
     Widget.ATTRIBUTES,
     choices=CONTEXTUAL_ATTRIBUTES,
 )
@@ -137,8 +137,8 @@ _EVENTS = (
     Field(
         "schema_title",
         "Schema title",
-        "The wiki gives every stream of an instrument the schema analytics/product_metrics/web/base, whatever is "
-        "said here.",
+        "The wiki gives every stream of an instrument the schema analytics/product_metrics/web/base, whatever "
+        "is said here.",
         pattern=_SCHEMA,
         wrong="Use lower-case words joined by slashes, such as analytics/product_metrics/web/base.",
         default="analytics/product_metrics/web/base",
@@ -248,7 +248,7 @@ _XLAB = (
 
 
 def sections(kind: Kind, generation: Generation | None) -> tuple[Section, ...]:
-    """Return what a config of *kind* and *generation* (None for instruments) is made of, in the form's order."""
+    """Return what a config of *kind* and *generation* (None: instruments) is made of, in the form's order."""
     if kind is Kind.INSTRUMENT:
         return _INSTRUMENT
     return _XLAB if generation is Generation.XLAB else _ALPHA

@@ -28,7 +28,7 @@ def token(request: Request) -> str:
 
 
 async def checked_form(request: Request) -> FormData:
-    """Return the form that was sent. Raises HTTPException (403) when it does not carry the session's token."""
+    """Return the form that was sent. Raises HTTPException (403) when it lacks the session's token."""
     form = await request.form(max_files=0)
     sent, own = form.get(TOKEN), request.session.get(TOKEN)
     if not isinstance(sent, str) or not own or not secrets.compare_digest(sent.encode(), str(own).encode()):

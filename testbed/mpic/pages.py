@@ -1,10 +1,10 @@
 """The web UI's pages."""
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from metrics_platform.assignment import Generation
 from testbed.mpic import views
-from testbed.mpic.api import served
+from testbed.mpic.api import kind_of, served
 from testbed.mpic.configs import InvalidDraftError, validate
 from testbed.mpic.drafts import Draft, FeatureRow, Problems, RateRow, blank, read_json
 from testbed.mpic.fields import Kind, fields, sections
@@ -81,7 +81,7 @@ class Pages:
 
     async def overview(self, request: Request) -> Response:
         """List the configs of a kind, filtered by status, generation and words."""
-        kind = _kind(request)
+        kind = kind_of(request)
         wanted = {name: request.query_params.get(name, "").strip() for name in ("q", "status", "generation")}
         everything = self._store.list(kind)
         found = [item for item in everything if _matches(item, **wanted)]
@@ -98,7 +98,7 @@ class Pages:
 
     async def new(self, request: Request) -> Response:
         """Show an empty form, or one filled from the config that `from` names."""
-        kind = _kind(request)
+        kind = kind_of(request)
         source = request.query_params.get("from")
         if source:
             draft = _draft(self._find(kind, source))
@@ -111,7 +111,7 @@ class Pages:
 
     async def create(self, request: Request) -> Response:
         """Add a config, or show the form again."""
-        kind = _kind(request)
+        kind = kind_of(request)
         form = await checked_form(request)
         draft = read_form(kind, _generation(kind, text(form, "generation")), form)
         grown = _with_row(draft, text(form, "action"))
@@ -129,7 +129,7 @@ class Pages:
 
     async def detail(self, request: Request) -> Response:
         """Show one config with its history."""
-        kind = _kind(request)
+        kind = kind_of(request)
         record = self._find(kind, request.path_params["slug"])
         changes = [
             (change, views.differences(kind, change.before, change.after))
@@ -141,19 +141,19 @@ class Pages:
             "state": views.state(record.config, self._now()),
             "sections": sections(kind, record.config.generation),
             "stored": served(record) | record.config.to_json(),
-            "served": served(record),
+            "served": json.dumps(served(record), indent=2, ensure_ascii=False),
             "changes": changes,
         }
         return self._render(request, "detail.html", context)
 
     async def edit(self, request: Request) -> Response:
         """Show the form of one config."""
-        record = self._find(_kind(request), request.path_params["slug"])
+        record = self._find(kind_of(request), request.path_params["slug"])
         return self._form(request, Editing(_draft(record), {}, record, record.version))
 
     async def save(self, request: Request) -> Response:
-        """Change a config, or show the form again; what somebody else saved meanwhile is not overwritten unseen."""
-        record = self._find(_kind(request), request.path_params["slug"])
+        """Change a config, or show the form again; another's change in between is not overwritten unseen."""
+        record = self._find(kind_of(request), request.path_params["slug"])
         form = await checked_form(request)
         config = record.config
         draft = read_form(config.kind, config.generation, form, config.slug)
@@ -173,14 +173,14 @@ class Pages:
 
     async def switch(self, request: Request) -> Response:
         """Switch a config on or off, and return to where the button was."""
-        kind, slug = _kind(request), request.path_params["slug"]
+        kind, slug = kind_of(request), request.path_params["slug"]
         form = await checked_form(request)
         self._find(kind, slug)
         wanted = text(form, "status")
         if wanted not in ("0", "1"):
             raise HTTPException(400)
         self._store.switch(kind, slug, wanted == "1", self._render.operator(request))
-        there = f"/{kind}?{urlencode({'q': text(form, 'q')})}" if text(form, "from") == "list" else None
+        there = _local_path(text(form, "next"), f"/{kind}/{slug}")
         return self._done(request, kind, slug, "switched on" if wanted == "1" else "switched off", there)
 
     async def set_operator(self, request: Request) -> Response:
@@ -194,7 +194,7 @@ class Pages:
             self._render.tell(
                 request, f"That name was not taken: it needs 1 to {_MAX_OPERATOR} visible characters."
             )
-        return RedirectResponse(_local_path(text(form, "next")), 303)
+        return RedirectResponse(_local_path(text(form, "next"), "/"), 303)
 
     def _find(self, kind: Kind, slug: str) -> Record:
         try:
@@ -223,13 +223,6 @@ class Pages:
         return RedirectResponse(there or f"/{kind}/{slug}", 303)
 
 
-def _kind(request: Request) -> Kind:
-    try:
-        return Kind(request.path_params["kind"])
-    except ValueError:
-        raise HTTPException(404) from None
-
-
 def _generation(kind: Kind, name: str) -> Generation | None:
     if kind is Kind.INSTRUMENT:
         return None
@@ -246,7 +239,9 @@ def _draft(record: Record) -> Draft:
 
 def _matches(record: Record, q: str, status: str, generation: str) -> bool:
     config = record.config
-    words = f"{config.slug} {config.content['name']} {config.content['owner']} {config.content['task']}".casefold()
+    words = " ".join(
+        [config.slug, *(str(config.content[name]) for name in ("name", "owner", "task"))]
+    ).casefold()
     return (
         all(word in words for word in q.casefold().split())
         and status in ("", "on" if config.status else "off")
@@ -275,6 +270,7 @@ def _in_order(draft: Draft, problems: Problems) -> list[str]:
     return sorted(problems, key=place)
 
 
-def _local_path(path: str) -> str:
-    """Return *path* when it stays on this site, else the start page."""
-    return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
+def _local_path(path: str, otherwise: str) -> str:
+    """Return *path* when it stays on this site, else *otherwise*."""
+    stays = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if stays else otherwise

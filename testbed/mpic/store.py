@@ -201,7 +201,8 @@ class Store:
     def _insert(self, config: Config, who: str) -> Record:
         at = iso(self._now())
         cursor = self._db.execute(
-            "INSERT INTO configs (kind, slug, version, created_at, updated_at, config) VALUES (?, ?, 1, ?, ?, ?)",
+            "INSERT INTO configs (kind, slug, version, created_at, updated_at, config)"
+            " VALUES (?, ?, 1, ?, ?, ?)",
             (config.kind, config.slug, at, at, _dump(config)),
         )
         record = self.find(config.kind, config.slug)

@@ -86,7 +86,7 @@ def groups(config: Config) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def shares(config: Config, names: tuple[str, ...]) -> tuple[Share, ...]:
-    """Return what part of all subjects comes into each of the groups *names* at the default rate, and who stays out."""
+    """Return what part of all subjects each of the groups *names* gets at the default rate, and who stays out."""
     rate = float(str(_mapping(config.content["sample_rate"])["default"]))
     width = 100 * rate / len(names)
     parts = [Share(name, percent(rate / len(names)), i * width, width) for i, name in enumerate(names)]
