@@ -93,7 +93,7 @@ def write(run: Path, analysis: Analysis, report: str) -> None:
 
 def _all_well(evidence: Evidence) -> str:
     sent = len(evidence.ledger.visit)
-    return f"All {sent:,} events that were sent are in the table once, in the right group, with the content they were sent with."
+    return f"All {sent:,} events that were sent are in the table, once, in the right group, as they were sent."
 
 
 def _groups(evidence: Evidence) -> tuple[GroupCount, ...]:

@@ -84,7 +84,7 @@ def gather(run: Path, observed: Sequence[Path] = ()) -> Evidence:
     subjects = plan.subjects(0, manifest.visitors)
     engine = DuckDb()
     rows = _observed(run, observed, engine)
-    engine.add("sent_events", _sent(plan, ledger, subjects, engine))
+    engine.add("sent_events", _sent(plan, ledger, engine))
     engine.add("observed_events", rows.table)
     engine.add("refused", _refused(run / OBSERVED / ERRORS))
     engine.keep("sent_flat", "flat", events="sent_events")
@@ -115,7 +115,8 @@ def _observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> Rows:
         if not any(folder.rglob("*.parquet")):
             raise ObservedError(f"{folder} holds no rows: `dogfood run` puts them there, or name them with --observed")
         return Rows(read_parquet(folder, engine.connection), ())
-    tables, broken = [], []
+    tables: list[pa.Table] = []
+    broken: list[BrokenLine] = []
     for path in paths:
         if not path.exists():
             raise ObservedError(f"{path} does not exist: --observed takes Parquet files or folders, or NDJSON files")
@@ -128,7 +129,7 @@ def _observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> Rows:
     return Rows(pa.concat_tables(tables), tuple(broken))
 
 
-def _sent(plan: Plan, ledger: SentEvents, subjects: PlannedSubjects, engine: DuckDb) -> pa.Table:
+def _sent(plan: Plan, ledger: SentEvents, engine: DuckDb) -> pa.Table:
     """Return the events of the ledger as rows of the table, in the ledger's order, made again from the plan."""
     bodies = []
     for visit, position in zip(ledger.visit.tolist(), ledger.position.tolist(), strict=True):

@@ -17,7 +17,12 @@ def assign_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             row, found = _read(number, line)
-            answer = {"hash": found.hash, "in_sample": found.in_sample, "group": found.group, "subject_id": found.subject_id}
+            answer = {
+                "hash": found.hash,
+                "in_sample": found.in_sample,
+                "group": found.group,
+                "subject_id": found.subject_id,
+            }
             yield orjson.dumps({**row, **answer}, option=orjson.OPT_APPEND_NEWLINE)
 
 

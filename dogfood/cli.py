@@ -33,8 +33,8 @@ def _traffic_options(command: F) -> F:
     """Add the options that decide which events are made."""
     for option in reversed(
         (
-            click.option("--generation", type=click.Choice(list(Generation)), default=Generation.ALPHA, show_default=True,
-                         help="Release of the platform: assignment, config shape, schema, event shape."),
+            click.option("--generation", type=click.Choice(list(Generation)), default=Generation.ALPHA,
+                         show_default=True, help="Release of the platform: assignment, config shape, schema, event shape."),
             click.option("--seed", type=click.IntRange(0), default=1, show_default=True,
                          help="The same seed and epoch make the same events."),
             click.option("--visitors", type=click.IntRange(1), default=20_000, show_default=True, help="Subjects."),
@@ -43,7 +43,8 @@ def _traffic_options(command: F) -> F:
             click.option("--time-scale", type=click.FloatRange(1), default=2000.0, show_default=True,
                          help="Dwell times and pauses are divided by this."),
             click.option("--epoch", type=click.IntRange(0), default=0, help="Milliseconds since 1970; default: now."),
-            click.option("--wiki", default="testwiki", show_default=True, help="Database name; selects the sample rate."),
+            click.option("--wiki", default="testwiki", show_default=True,
+                         help="Database name; selects the sample rate."),
         )
     ):  # fmt: skip
         command = option(command)
@@ -140,7 +141,7 @@ def run(folder: Path, runs: Path, fidelity: str, users: int, workers: int, **tra
 @click.argument("name", metavar="RUN")
 @_RUNS
 @click.option("--observed", type=click.Path(path_type=Path), multiple=True,
-              help="Parquet file or folder, or NDJSON file, instead of the run's own rows. May be given again.")  # fmt: skip
+              help="Parquet file or folder, or NDJSON file, instead of the run's own rows. May be repeated.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
 def analyse(name: str, runs: Path, observed: tuple[Path, ...], as_json: bool) -> None:
     """Judge a run: a name under the runs' folder, `latest`, or a path."""

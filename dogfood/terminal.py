@@ -32,7 +32,16 @@ def show(console: Console, analysis: Analysis) -> None:
 
 def _groups(analysis: Analysis) -> Table:
     table = Table(title="Expected and observed groups", title_justify="left", expand=False)
-    for name in ("group", "assigned", "landed", "expected", "share", "95 % interval", "impressions", "clicks"):
+    for name in (
+        "group",
+        "assigned",
+        "landed",
+        "expected",
+        "share",
+        "95 % interval",
+        "impressions",
+        "clicks",
+    ):
         table.add_column(name, justify="left" if name == "group" else "right")
     for group in analysis.groups:
         table.add_row(

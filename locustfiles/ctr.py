@@ -5,15 +5,16 @@ written to the run's ledger before it is sent. `dogfood analyse` judges the run 
 """
 
 from locust import events
+from locust.env import Environment
 
 from traffic.options import add_options
 from traffic.users import BeaconUser, man
 
-events.init_command_line_parser.add_listener(add_options)
+events.init_command_line_parser.add_listener(add_options)  # type: ignore[no-untyped-call]
 
 
-@events.init.add_listener
-def ready(environment, **_):
+@events.init.add_listener  # type: ignore[untyped-decorator]
+def ready(environment: Environment, **_: object) -> None:
     """Bind this process to the run it will play."""
     man(environment)
 

@@ -76,9 +76,7 @@ class ExpectedShares(NamedTuple):
     not_in_sample: Fraction
 
 
-def assign(
-    generation: Generation, user_id: int, experiment: str, groups: Sequence[str], rate: float
-) -> Assignment:
+def assign(generation: Generation, user_id: int, experiment: str, groups: Sequence[str], rate: float) -> Assignment:
     """Return the assignment of one user.
 
     Args:

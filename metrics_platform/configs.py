@@ -132,16 +132,13 @@ class Instrument:
 def parse_experiments(generation: Generation, payload: object) -> tuple[Experiment, ...]:
     """Return the experiments of an answer of MPIC. Raises ConfigError naming the first field that is wrong."""
     return tuple(
-        parse_experiment(generation, item, f"experiments[{i}]")
-        for i, item in enumerate(_list(payload, "experiments"))
+        parse_experiment(generation, item, f"experiments[{i}]") for i, item in enumerate(_list(payload, "experiments"))
     )
 
 
 def parse_instruments(payload: object) -> tuple[Instrument, ...]:
     """Return the instruments of an answer of MPIC. Raises ConfigError naming the first field that is wrong."""
-    return tuple(
-        parse_instrument(item, f"instruments[{i}]") for i, item in enumerate(_list(payload, "instruments"))
-    )
+    return tuple(parse_instrument(item, f"instruments[{i}]") for i, item in enumerate(_list(payload, "instruments")))
 
 
 def parse_experiment(generation: Generation, payload: object, where: str = "experiment") -> Experiment:
@@ -297,7 +294,7 @@ def _cast(config: _Config, field: str, value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int):
         return str(value)
-    config.wrong(field, f"has to hold texts, booleans or whole numbers, not {_kind(value)}")
+    return config.wrong(field, f"has to hold texts, booleans or whole numbers, not {_kind(value)}")
 
 
 def _sample_rate(config: _Config) -> SampleRate:

@@ -31,7 +31,11 @@ class MpicClient:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._client = httpx.Client(
-            base_url=self._base_url, timeout=timeout_s, transport=transport, trust_env=False, follow_redirects=False
+            base_url=self._base_url,
+            timeout=timeout_s,
+            transport=transport,
+            trust_env=False,
+            follow_redirects=False,
         )
 
     def raw_experiments(self, generation: Generation) -> list[object]:
@@ -94,7 +98,9 @@ class MpicClient:
             content: object = answer.json()
         except ValueError:
             kind = answer.headers.get("content-type", "no content type")
-            raise MpicError(f"MPIC at {answer.url} answers {kind} that is not JSON: is this the right address?") from None
+            raise MpicError(
+                f"MPIC at {answer.url} answers {kind} that is not JSON: is this the right address?"
+            ) from None
         if not isinstance(content, list):
             raise MpicError(f"MPIC at {answer.url} answers something else than a bare array of configs")
         return content

@@ -70,9 +70,7 @@ def parse_stream_configs(payload: object) -> dict[str, StreamConfig]:
     return {name: _parse(name, content) for name, content in streams.items()}
 
 
-def merge(
-    static: Mapping[str, StreamConfig], instruments: Iterable[Instrument], wiki: str
-) -> dict[str, StreamConfig]:
+def merge(static: Mapping[str, StreamConfig], instruments: Iterable[Instrument], wiki: str) -> dict[str, StreamConfig]:
     """Return the stream configs the wiki exports: *static* ones win whole, active instruments add theirs.
 
     Args:

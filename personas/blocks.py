@@ -49,7 +49,7 @@ class PlannedSubjects(NamedTuple):
         group: int16; index into that feature's groups, -1 when not in the sample.
     """
 
-    index: NDArray[np.int64]
+    index: NDArray[np.int64]  # type: ignore[assignment]  # tuple has a method of that name
     user_id: NDArray[np.int64]
     central_id: NDArray[np.int64]
     persona: NDArray[np.int64]
@@ -134,7 +134,9 @@ def _said_of_experiment(scene: Scene, subjects: Subjects, assigned: PlannedSubje
     if scene.settings.generation is Generation.XLAB:
         groups = [scene.experiment.groups[group] for group in assigned.group.tolist()]
         pairs = zip(groups, subjects.central_id.tolist(), assigned.in_sample.tolist(), strict=True)
-        return [experiment_xlab(name, group, subject_id(who, name)) if sampled else b"" for group, who, sampled in pairs]
+        return [
+            experiment_xlab(name, group, subject_id(who, name)) if sampled else b"" for group, who, sampled in pairs
+        ]
     # Every feature is bucketed with the same hash, but how much of it is in the sample depends on its groups.
     features = scene.experiment.features
     columns = [assign_hashes(assigned.hash24, len(item.groups), scene.rate).group.tolist() for item in features]
@@ -173,7 +175,7 @@ class _Events:
         scale = round(settings.time_scale * 1000)
         begin = arrivals_ms(settings, self._first_visit // BLOCK)[views.subject]
         offsets = np.stack([views.impression_ms, views.click_ms]) * 1000 // scale + begin
-        dts = _iso(offsets + settings.epoch_ms)
+        dts = [_iso(row + settings.epoch_ms) for row in offsets]
         offset, subject, clicked = offsets.tolist(), views.subject.tolist(), views.clicked.tolist()
         sent = [0] * BLOCK
         events = []
@@ -186,9 +188,7 @@ class _Events:
                 event_id = self._ids[2 * view + step]
                 token = self._view_tokens[2 * view + 1]
                 body = self._scene.renderer.event(step, token, shared, dts[step][view], event_id)
-                events.append(
-                    PlannedEvent(self._first_visit + who, sent[who], offset[step][view], event_id, body)
-                )
+                events.append(PlannedEvent(self._first_visit + who, sent[who], offset[step][view], event_id, body))
                 sent[who] += 1
         return events
 
@@ -207,7 +207,15 @@ class _Events:
             self._session_runs[session] = scene.renderer.session(*tokens)
         page_view = scene.renderer.page_view(self._view_tokens[2 * view], scene.shelf.pages[page])
         skin, agent = scene.styles[self._persona[who]]
-        return said, scene.pages[page], skin, self._account_runs[who], self._session_runs[session], page_view, agent
+        return (
+            said,
+            scene.pages[page],
+            skin,
+            self._account_runs[who],
+            self._session_runs[session],
+            page_view,
+            agent,
+        )
 
 
 def _accounts(scene: Scene, subjects: Subjects) -> list[Account]:
@@ -224,6 +232,6 @@ def _accounts(scene: Scene, subjects: Subjects) -> list[Account]:
 
 
 def _iso(times_ms: NDArray[np.int64]) -> list[bytes]:
-    """Return ISO 8601 with milliseconds (no zone) for times in milliseconds since 1970; nested like the argument."""
+    """Return ISO 8601 with milliseconds (no zone) for times in milliseconds since 1970; for a column of times."""
     text: list[bytes] = np.datetime_as_string(times_ms.astype("datetime64[ms]"), unit="ms").astype("S23").tolist()
     return text

@@ -58,7 +58,8 @@ def quantile(numbers: Raw, table: Sequence[int]) -> NDArray[np.int64]:
     scaled = u32(numbers) * (len(knots) - 1)
     low = scaled >> 32
     part = scaled & (U32 - 1)
-    return knots[low] + (((knots[low + 1] - knots[low]) * part) >> 32)
+    values: NDArray[np.int64] = knots[low] + (((knots[low + 1] - knots[low]) * part) >> 32)
+    return values
 
 
 def hex_digits(numbers: Raw, digits: int) -> list[str]:

@@ -4,6 +4,7 @@ Run by hand, `python -m personas.make_pools`, when a language is added. The resu
 version of Faker may make other names, and the same seed has to make the same events everywhere.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -29,12 +30,12 @@ def make() -> dict[str, dict[str, list[str]]]:
     for language, locale in LOCALES.items():
         faker = Faker(locale)
         faker.seed_instance(f"{SEED}-{language}")
-        names[language] = _distinct(lambda faker=faker: faker.name(), NAMES)
-        titles[language] = _distinct(lambda faker=faker: faker.city(), TITLES)
+        names[language] = _distinct(faker.name, NAMES)
+        titles[language] = _distinct(faker.city, TITLES)
     return {"names": names, "titles": titles}
 
 
-def _distinct(draw, count: int) -> list[str]:
+def _distinct(draw: Callable[[], str], count: int) -> list[str]:
     found: dict[str, None] = {}
     while len(found) < count:
         text = "".join(letter for letter in draw() if letter not in "#<>[]|{}/_.@:")

@@ -120,9 +120,7 @@ class _Reader:
     def _wrong(self, field: str, what: str) -> NoReturn:
         raise PersonaError(f"{self._path}: {field} {what}")
 
-    def _scalar(
-        self, field: str, kind: type[T], good: Callable[[T], object] = lambda _: True, what: str = ""
-    ) -> T:
+    def _scalar(self, field: str, kind: type[T], good: Callable[[T], object] = lambda _: True, what: str = "") -> T:
         value = self._content.get(field)
         if type(value) is not kind or not good(value):
             self._wrong(field, f"has to be {what or f'a {kind.__name__}'}, not {value!r}")

@@ -11,7 +11,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from personas.blocks import PlannedEvent, PlannedSubjects, arrivals_ms, assign_subjects, render_block, set_scene
+from personas.blocks import (
+    PlannedEvent,
+    PlannedSubjects,
+    arrivals_ms,
+    assign_subjects,
+    render_block,
+    set_scene,
+)
 from personas.draws import BLOCK
 from personas.people import Persona, load_personas
 from personas.population import Population, fingerprint

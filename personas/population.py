@@ -47,7 +47,7 @@ class Subjects(NamedTuple):
         account_age_s: int64; seconds before the run's epoch that the account was made.
     """
 
-    index: NDArray[np.int64]
+    index: NDArray[np.int64]  # type: ignore[assignment]  # tuple has a method of that name
     user_id: NDArray[np.int64]
     central_id: NDArray[np.int64]
     persona: NDArray[np.int64]

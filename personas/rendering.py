@@ -22,7 +22,13 @@ SCHEMAS = {Generation.ALPHA: WEB_BASE_1_3_0, Generation.XLAB: WEB_BASE_1_4_2}
 IMPLICIT_GROUPS = ("*", "user", "autoconfirmed")
 
 #: Lowest edit count of each bucket and its name.
-_BUCKETS = ((1000, "1000+ edits"), (100, "100-999 edits"), (5, "5-99 edits"), (1, "1-4 edits"), (0, "0 edits"))
+_BUCKETS = (
+    (1000, "1000+ edits"),
+    (100, "100-999 edits"),
+    (5, "5-99 edits"),
+    (1, "1-4 edits"),
+    (0, "0 edits"),
+)
 
 
 class Wiki(NamedTuple):
@@ -103,9 +109,7 @@ class Renderer:
         wiki: what every event says of the wiki.
     """
 
-    def __init__(
-        self, generation: Generation, stream: StreamConfig, instrument: str, element: str, wiki: Wiki
-    ) -> None:
+    def __init__(self, generation: Generation, stream: StreamConfig, instrument: str, element: str, wiki: Wiki) -> None:
         self._asked = frozenset(stream.provide_values)
         self._wiki = wiki
         self._start = tuple(

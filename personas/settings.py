@@ -99,5 +99,7 @@ class PlanSettings:
         instrument = self.parsed_instrument()
         streams = merge({}, [instrument], self.wiki)
         if instrument.stream_name not in streams:
-            raise PlanError(f"instrument {instrument.name!r} is switched off: its stream has no config, nothing is sent")
+            raise PlanError(
+                f"instrument {instrument.name!r} is switched off: its stream has no config, nothing is sent"
+            )
         return streams[instrument.stream_name]

@@ -42,7 +42,13 @@ class PageViews(NamedTuple):
 
 
 def draw_page_views(
-    population: Population, subjects: Subjects, block: int, *, treated: Bools, element_depth: int, shelf: PageShelf
+    population: Population,
+    subjects: Subjects,
+    block: int,
+    *,
+    treated: Bools,
+    element_depth: int,
+    shelf: PageShelf,
 ) -> PageViews:
     """Return every page view of the *subjects* of one *block*.
 
@@ -129,4 +135,5 @@ def _starts(subject: Ints, session: Ints, stay: Ints, away: Ints) -> Ints:
     before = np.where(new_session & ~new_subject, away, 0)
     before[1:] += stay[:-1]
     clock = np.cumsum(before)
-    return clock - clock[np.maximum.accumulate(np.where(new_subject, np.arange(len(subject)), 0))]
+    starts: Ints = clock - clock[np.maximum.accumulate(np.where(new_subject, np.arange(len(subject)), 0))]
+    return starts

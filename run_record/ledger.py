@@ -34,7 +34,7 @@ class Span(NamedTuple):
 
     visit: int
     position: int
-    count: int
+    count: int  # type: ignore[assignment]  # tuple has a method of that name
 
 
 class LedgerWriter:
@@ -166,7 +166,8 @@ def read_ledger(folder: Path) -> SentEvents:
     table = table[np.lexsort((table[:, 1], table[:, 0]))]
     types = (np.int64, np.int32, np.int16, np.int64, np.int64, np.int64, np.int64, np.int16, np.uint8)
     columns = [table[:, i].astype(kind) for i, kind in enumerate(types)]
-    return SentEvents(*columns, tuple(path.stem for path in paths), reasons, tuple(broken))
+    return SentEvents(*columns, tuple(path.stem for path in paths), reasons, tuple(broken))  # type: ignore[arg-type,call-arg]
+
 
 def _read_worker(
     path: Path, broken: list[tuple[str, int]]

@@ -71,9 +71,7 @@ class Manifest:
         try:
             content: object = orjson.loads(path.read_bytes())
         except FileNotFoundError:
-            raise ManifestError(
-                f"{folder} is not a run: it has no {FILE_NAME}. `dogfood run` makes one."
-            ) from None
+            raise ManifestError(f"{folder} is not a run: it has no {FILE_NAME}. `dogfood run` makes one.") from None
         except (OSError, orjson.JSONDecodeError) as error:
             raise ManifestError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
         return cls._from_json(path, content)

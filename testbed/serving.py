@@ -29,7 +29,11 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    name: str, app: Callable[..., Any], listener: socket.socket, *, http: type[asyncio.Protocol] | str = "httptools"
+    name: str,
+    app: Callable[..., Any],
+    listener: socket.socket,
+    *,
+    http: type[asyncio.Protocol] | str = "httptools",
 ) -> None:
     """Serve *app* on *listener* until the process is asked to stop."""
     host, port = listener.getsockname()[:2]

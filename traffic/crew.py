@@ -11,7 +11,7 @@ from pathlib import Path
 
 import gevent
 from locust.env import Environment
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from metrics_platform.errors import DogfoodError
 from metrics_platform.intake import EventAnswer
@@ -45,7 +45,11 @@ class Crew:
     """
 
     def __init__(self, environment: Environment) -> None:
+        if environment.runner is None or environment.parsed_options is None:
+            raise DogfoodError("the locustfiles are run by `locust -f`")
         self._environment = environment
+        self._runner: Runner = environment.runner
+        self._options: Namespace = environment.parsed_options
         self._folder = Path()
         self._manifest: Manifest | None = None
         self._ledger: LedgerWriter | None = None
@@ -54,10 +58,10 @@ class Crew:
         self._done = False
         self._leads = not isinstance(environment.runner, WorkerRunner)
         self._master = MasterDesk(environment, self._all_done) if self._leads else None
-        self._worker = None if self._leads else WorkerDesk(environment)
+        self._worker = WorkerDesk(environment.runner) if isinstance(environment.runner, WorkerRunner) else None
         environment.stop_timeout = max(environment.stop_timeout, 5.0)
-        environment.events.test_start.add_listener(self._start)
-        environment.events.test_stop.add_listener(self._stop)
+        environment.events.test_start.add_listener(self._start)  # type: ignore[no-untyped-call]
+        environment.events.test_stop.add_listener(self._stop)  # type: ignore[no-untyped-call]
         if isinstance(environment.runner, MasterRunner):
             gevent.spawn(self._watch)
 
@@ -90,12 +94,13 @@ class Crew:
             self._nothing_left()
         return answers
 
-    def _start(self, environment: Environment, **_: object) -> None:
+    def _start(self, **_: object) -> None:
         try:
             if self._leads:
-                self._lead(environment.parsed_options)
-            if not isinstance(environment.runner, MasterRunner):
-                self._join(Path(environment.parsed_options.run))
+                self._lead(self._options)
+            if not isinstance(self._runner, MasterRunner):
+                # Locust replaces the options' values on workers by the master's.
+                self._join(Path(vars(self._options)["run"]))
         except DogfoodError as error:
             self._give_up(error)
 
@@ -127,7 +132,7 @@ class Crew:
         self._manifest = Manifest.read(folder)
         self._done = False
         plan = Plan(PlanSettings.from_json(self._manifest.plan))
-        index = getattr(self._environment.runner, "worker_index", 0)
+        index = getattr(self._runner, "worker_index", 0)
         self._ledger = LedgerWriter(folder / LEDGER, f"worker-{index}-{os.getpid()}")
         self._player = Player(
             Schedule(plan, self._worker or Leaser(self._manifest.visitors)),
@@ -146,8 +151,7 @@ class Crew:
     def _all_done(self) -> None:
         """All visits of the run were played: end the test, and the process when nobody watches it."""
         self._done = True
-        options = self._environment.parsed_options
-        gevent.spawn(self._environment.runner.quit if options.headless else self._environment.runner.stop)
+        gevent.spawn(self._runner.quit if self._options.headless else self._runner.stop)
 
     def _watch(self) -> None:
         """Notice when the last worker that was not done has died."""
@@ -156,11 +160,11 @@ class Crew:
             if self._master is not None and not self._done and self._manifest is not None:
                 self._master.check()
 
-    def _stop(self, environment: Environment, **_: object) -> None:
+    def _stop(self, **_: object) -> None:
         if self._leads and self._manifest is not None:
             finished = self._manifest.finished(int(time.time() * 1000), stopped_early=not self._done)
             finished.write(self._folder)
-            environment.parsed_options.run = ""
+            self._options.run = ""
             _log.info("run %s is over: `dogfood analyse %s`", self._folder, self._folder.name)
         if self._ledger is not None:
             self._ledger.close()
@@ -170,4 +174,4 @@ class Crew:
         """End the process with one line and the error's exit code; nothing was sent."""
         print(f"error: {error}", file=sys.stderr, flush=True)
         self._environment.process_exit_code = error.exit_code
-        gevent.spawn(self._environment.runner.quit)
+        gevent.spawn(self._runner.quit)

@@ -45,11 +45,11 @@ class MasterDesk:
     """
 
     def __init__(self, environment: Environment, all_done: Callable[[], None]) -> None:
-        self._runner = environment.runner
+        self._runner = environment.runner if isinstance(environment.runner, MasterRunner) else None
         self._all_done = all_done
         self._leaser = Leaser(0)
         self._done: set[str] = set()
-        if isinstance(self._runner, MasterRunner):
+        if self._runner is not None:
             self._runner.register_message(_ASK, self._give)
             self._runner.register_message(_DONE, self._worker_done)
 
@@ -58,15 +58,18 @@ class MasterDesk:
         self._leaser = Leaser(visitors)
         self._done.clear()
 
-    def _give(self, environment: Environment, msg: _Message, **_: object) -> None:
-        self._runner.send_message(_GIVE, {"lease": self._leaser()}, client_id=msg.node_id)
+    def _give(self, msg: _Message, **_: object) -> None:
+        if self._runner is not None:
+            self._runner.send_message(_GIVE, {"lease": self._leaser()}, client_id=msg.node_id)
 
-    def _worker_done(self, environment: Environment, msg: _Message, **_: object) -> None:
+    def _worker_done(self, msg: _Message, **_: object) -> None:
         self._done.add(msg.node_id)
         self.check()
 
     def check(self) -> None:
         """See whether the workers that are still there are all done (one may have died since)."""
+        if self._runner is None:
+            return
         there = {client.id for client in self._runner.clients.running + self._runner.clients.spawning}
         if self._done and there <= self._done:
             self._all_done()
@@ -75,11 +78,10 @@ class MasterDesk:
 class WorkerDesk:
     """The worker's side: asks the master and waits for its answer."""
 
-    def __init__(self, environment: Environment) -> None:
-        self._runner = environment.runner
+    def __init__(self, runner: WorkerRunner) -> None:
+        self._runner = runner
         self._answer: AsyncResult | None = None
-        if isinstance(self._runner, WorkerRunner):
-            self._runner.register_message(_GIVE, self._given)
+        runner.register_message(_GIVE, self._given)
 
     def __call__(self) -> tuple[int, int] | None:
         """Return the next (first, count) from the master, or None when there are no more."""
@@ -92,7 +94,7 @@ class WorkerDesk:
         """Tell the master that everything lent to this worker was played."""
         self._runner.send_message(_DONE, None)
 
-    def _given(self, environment: Environment, msg: _Message, **_: object) -> None:
+    def _given(self, msg: _Message, **_: object) -> None:
         if self._answer is not None and isinstance(msg.data, dict):
             lease = msg.data["lease"]
             self._answer.set(tuple(lease) if lease else None)

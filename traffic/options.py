@@ -56,12 +56,24 @@ def add_options(parser: LocustArgumentParser) -> None:
     """Add our options to Locust's; they show in its web UI as well."""
     group = parser.add_argument_group("dogfooding")
     add = group.add_argument
-    add("--run", default="", help="folder of a run that `dogfood run` has set up; all other options come from there")
+    add(
+        "--run",
+        default="",
+        help="folder of a run that `dogfood run` has set up; all other options come from there",
+    )
     add("--runs", default="runs", help="folder in which a new run is made")
     add("--target", default="local", help="name of a file in targets/, or a path to one")
-    add("--intake", default="", help="address of the intake, instead of the target's; on a host the target allows")
+    add(
+        "--intake",
+        default="",
+        help="address of the intake, instead of the target's; on a host the target allows",
+    )
     add("--mpic", default="", help="address of MPIC, instead of the target's; only asked with --experiment")
-    add("--experiment", default="", help=f"slug of an experiment in MPIC (default: the built-in {EXPERIMENT!r})")
+    add(
+        "--experiment",
+        default="",
+        help=f"slug of an experiment in MPIC (default: the built-in {EXPERIMENT!r})",
+    )
     add("--instrument", default="", help="slug of the instrument in MPIC (default: the experiment's)")
     add("--generation", default="alpha", choices=["alpha", "xlab"], help="which release of the platform")
     add("--wiki", default="testwiki", help="database name of the wiki")
@@ -69,7 +81,12 @@ def add_options(parser: LocustArgumentParser) -> None:
     add("--visitors", type=int, default=20_000, help="how many subjects visit")
     add("--arrival-rate", type=float, default=200.0, help="visits that begin a second")
     add("--time-scale", type=float, default=1.0, help="dwell times and pauses are divided by this")
-    add("--epoch", type=int, default=0, help="milliseconds since 1970 from which events' dt counts (default: now)")
+    add(
+        "--epoch",
+        type=int,
+        default=0,
+        help="milliseconds since 1970 from which events' dt counts (default: now)",
+    )
     add("--hasty", action="store_true", help="send as browsers do: 202 before validation")
     add("--batch", type=int, default=1, help="the most events in one request")
 
@@ -114,9 +131,7 @@ def new_manifest(run_id: str, options: TrafficOptions, target: Target, settings:
     )
 
 
-def _configs(
-    options: TrafficOptions, target: Target
-) -> tuple[Mapping[str, object], Mapping[str, object]]:
+def _configs(options: TrafficOptions, target: Target) -> tuple[Mapping[str, object], Mapping[str, object]]:
     if not options.experiment:
         return example_experiment(options.generation), example_instrument()
     with MpicClient(target.mpic) as mpic:

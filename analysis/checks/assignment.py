@@ -32,7 +32,9 @@ def check_assignment(evidence: Evidence) -> CheckResult:
     nameless = sum(int(str(row["events"])) for row in rows if row["subject"] is None)
     if not subjects:
         why = "no landed event names its subject" if nameless else "no event of the experiment landed"
-        return CheckResult("assignment", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, f"Assignment cannot be checked: {why}.")
+        return CheckResult(
+            "assignment", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, f"Assignment cannot be checked: {why}."
+        )
     wrong = [seen for seen in _expected(evidence, subjects) if seen.group != seen.expected]
     counts = {"subjects": len({subject for subject, *_ in subjects}), "rows_without_subject": nameless}
     if not wrong:

@@ -48,11 +48,20 @@ def check_lost(evidence: Evidence) -> CheckResult:
     between = "the intake's 202 and the table" if evidence.manifest.hasty else "the intake's 201 and the table"
     if not lost:
         return _passed("lost", layer, f"No event was lost between {between}.")
-    told = "; ".join(f"{group} lost {count / total:.2%} of its events ({count:,} of {total:,})" for group, (count, total) in groups.items() if count)
+    told = "; ".join(
+        f"{group} lost {count / total:.2%} of its events ({count:,} of {total:,})"
+        for group, (count, total) in groups.items()
+        if count
+    )
     spared = [group for group, (count, _) in groups.items() if not count]
     spared_told = f"; {', '.join(spared)} lost none" if spared else ""
     gone = f" {sum(map(int, map(str, vanished.values()))):,} subjects vanished altogether." if vanished else ""
-    detail = {"lost": lost, "by_group": _told(groups), "vanished_subjects": vanished, "examples": _ids(evidence, "lost")}
+    detail = {
+        "lost": lost,
+        "by_group": _told(groups),
+        "vanished_subjects": vanished,
+        "examples": _ids(evidence, "lost"),
+    }
     summary = f"Between {between}, {told}{spared_told}.{gone}"
     return CheckResult("lost", layer, Outcome.FAIL, summary, lost, threshold=0, evidence=detail)
 
@@ -63,7 +72,9 @@ def check_duplicated(evidence: Evidence) -> CheckResult:
     if not rows:
         return _passed("duplicated", Layer.STREAM, "No event landed twice.")
     extra = sum(int(str(row["copies"])) - 1 for row in rows)
-    summary = f"{len(rows):,} events landed more than once ({extra:,} rows too many): look at retries and at de-duplication."
+    summary = (
+        f"{len(rows):,} events landed more than once ({extra:,} rows too many): look at retries and at de-duplication."
+    )
     detail = {"duplicated": len(rows), "rows_too_many": extra, "examples": rows[:_EXAMPLES]}
     return CheckResult("duplicated", Layer.STREAM, Outcome.FAIL, summary, len(rows), threshold=0, evidence=detail)
 
@@ -74,9 +85,16 @@ def check_corrupted(evidence: Evidence) -> CheckResult:
     count = sum(number for number, _ in groups.values())
     if not count:
         return _passed("corrupted", Layer.TABLE, "Every row holds what was sent.")
-    fields = {name.replace("__", "."): number for name, number in evidence.engine.ask("corrupted_fields")[0].items() if number}
+    fields = {
+        name.replace("__", "."): number for name, number in evidence.engine.ask("corrupted_fields")[0].items() if number
+    }
     told = ", ".join(f"{name} in {number:,}" for name, number in fields.items())
-    detail = {"corrupted": count, "fields": fields, "by_group": _told(groups), "examples": _ids(evidence, "corrupted")}
+    detail = {
+        "corrupted": count,
+        "fields": fields,
+        "by_group": _told(groups),
+        "examples": _ids(evidence, "corrupted"),
+    }
     summary = f"{count:,} rows hold something else than was sent ({told}): look at what rewrites rows after the intake."
     return CheckResult("corrupted", Layer.TABLE, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
 
@@ -86,7 +104,8 @@ def check_unexpected(evidence: Evidence) -> CheckResult:
     rows = evidence.engine.ask("unexpected")
     if not rows:
         return _passed("unexpected", Layer.TABLE, "No row claims this experiment that was not sent.")
-    summary = f"{len(rows):,} rows claim this experiment or instrument and were never sent: look for another sender, or ids that were changed."
+    told = f"{len(rows):,} rows claim this experiment or instrument and were never sent"
+    summary = f"{told}: look for another sender, or ids that were changed."
     detail = {"unexpected": len(rows), "examples": rows[:_EXAMPLES]}
     return CheckResult("unexpected", Layer.TABLE, Outcome.FAIL, summary, len(rows), threshold=0, evidence=detail)
 
@@ -97,7 +116,8 @@ def check_invalid(evidence: Evidence) -> CheckResult:
     count = sum(int(str(row["events"])) for row in rows)
     if not count:
         return _passed("invalid", Layer.INSTRUMENT, "The intake found no event invalid.")
-    summary = f"The intake refused {count:,} events, most often because {str(rows[0]['reason']) or 'it gave no reason'}: look at what the client sends."
+    why = str(rows[0]["reason"]) or "it gave no reason"
+    summary = f"The intake refused {count:,} events, most often because {why}: look at what the client sends."
     detail = {"invalid": count, "reasons": rows[:_EXAMPLES], "examples": _ids(evidence, "invalid")}
     return CheckResult("invalid", Layer.INSTRUMENT, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
 
@@ -106,14 +126,24 @@ def check_indeterminate(evidence: Evidence) -> CheckResult:
     """Find events of which nobody can know what became."""
     counts = reconcile(evidence)
     share = counts["indeterminate"] / counts["offered"] if counts["offered"] else 0.0
-    detail = {"indeterminate": counts["indeterminate"], "share": share, "examples": _ids(evidence, "indeterminate")}
+    detail = {
+        "indeterminate": counts["indeterminate"],
+        "share": share,
+        "examples": _ids(evidence, "indeterminate"),
+    }
     told = f"{counts['indeterminate']:,} of {counts['offered']:,} events were never answered and did not land"
     if not counts["offered"]:
         told, outcome = "Nothing was sent, so nothing is known", Outcome.INCONCLUSIVE
     else:
         outcome = Outcome.INCONCLUSIVE if share > MAX_INDETERMINATE else Outcome.PASS
     return CheckResult(
-        "indeterminate", Layer.TRANSPORT, outcome, f"{told}.", share, threshold=MAX_INDETERMINATE, evidence=detail
+        "indeterminate",
+        Layer.TRANSPORT,
+        outcome,
+        f"{told}.",
+        share,
+        threshold=MAX_INDETERMINATE,
+        evidence=detail,
     )
 
 

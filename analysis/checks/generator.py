@@ -32,13 +32,29 @@ def check_completeness(evidence: Evidence) -> CheckResult:
     }
     if repeated:
         summary = f"{repeated:,} events were sent twice by the generator itself."
-        return CheckResult("completeness", Layer.GENERATOR, Outcome.INVALID, summary, sent, threshold=planned, evidence=detail)
+        return CheckResult(
+            "completeness",
+            Layer.GENERATOR,
+            Outcome.INVALID,
+            summary,
+            sent,
+            threshold=planned,
+            evidence=detail,
+        )
     if sent < planned and not manifest.stopped_early:
         summary = (
             f"The generator offered {sent:,} of {planned:,} planned events, and nobody stopped it: "
             "a worker was lost; run again."
         )
-        return CheckResult("completeness", Layer.GENERATOR, Outcome.INVALID, summary, sent, threshold=planned, evidence=detail)
+        return CheckResult(
+            "completeness",
+            Layer.GENERATOR,
+            Outcome.INVALID,
+            summary,
+            sent,
+            threshold=planned,
+            evidence=detail,
+        )
     told = "all of the plan" if sent == planned else f"{planned:,} were planned, and the run was stopped early"
     summary = f"The generator offered {sent:,} events: {told}."
     return CheckResult("completeness", Layer.GENERATOR, Outcome.PASS, summary, sent, threshold=planned, evidence=detail)
@@ -61,7 +77,13 @@ def check_lag(evidence: Evidence) -> CheckResult:
         "Add workers or lower the arrival rate."
     )
     return CheckResult(
-        "lag", Layer.GENERATOR, Outcome.PASS if kept else Outcome.INVALID, summary, late, threshold=MAX_LATE, evidence=detail
+        "lag",
+        Layer.GENERATOR,
+        Outcome.PASS if kept else Outcome.INVALID,
+        summary,
+        late,
+        threshold=MAX_LATE,
+        evidence=detail,
     )
 
 

@@ -28,16 +28,26 @@ def check_sample_ratio(evidence: Evidence) -> CheckResult:
     total = sum(counts.values())
     found = ratio_test(list(counts.values()), shares)
     told = " to ".join(f"{count:,} {group}" for group, count in counts.items())
-    detail = {"subjects": counts, "expected_shares": [float(share / sum(shares)) for share in shares] if any(shares) else []}
-    if found.p_value is None or ratio_power(total, shares, _EFFECT, ALPHA) < _POWER and found.p_value >= ALPHA:
+    detail = {
+        "subjects": counts,
+        "expected_shares": [float(share / sum(shares)) for share in shares] if any(shares) else [],
+    }
+    if found.p_value is None or (ratio_power(total, shares, _EFFECT, ALPHA) < _POWER and found.p_value >= ALPHA):
         summary = f"Too few subjects landed to judge the sample ratio ({told})."
         return CheckResult(
-            "sample-ratio", Layer.EXPOSURE, Outcome.INCONCLUSIVE, summary, found.statistic, found.p_value, ALPHA, detail
+            "sample-ratio",
+            Layer.EXPOSURE,
+            Outcome.INCONCLUSIVE,
+            summary,
+            found.statistic,
+            found.p_value,
+            ALPHA,
+            detail,
         )
     failed = found.p_value < ALPHA
     summary = (
-        f"Sample-ratio mismatch: {told} subjects landed, which chance gives once in {1 / max(found.p_value, 1e-300):,.3g} "
-        "runs: look for what one group meets and the other does not."
+        f"Sample-ratio mismatch: {told} subjects landed (p = {found.p_value:.2g}): look for what one group meets "
+        "and the other does not."
         if failed
         else f"{told} subjects landed, as expected (p = {found.p_value:.3f})."
     )
@@ -64,7 +74,7 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     failed = p_value < ALPHA
     told = f"{count:,} of {came:,} subjects are in the sample ({count / came:.2%})"
     summary = (
-        f"{told}, where the sample rate is {evidence.plan.rate:.2%}: look at the wiki's rate and at sampling on top of it."
+        f"{told}, where the sample rate is {evidence.plan.rate:.2%}: look at the wiki's rate, and at sampling on top."
         if failed
         else f"{told}, as the sample rate of {evidence.plan.rate:.2%} has it (p = {p_value:.3f})."
     )

@@ -61,7 +61,12 @@ class Intake:
 
     def _get(self, path: str, query: bytes) -> Answer:
         if path == "/_info":
-            info = {"name": NAME, "version": VERSION, "description": "EventGate's contract, for tests", "home": ""}
+            info = {
+                "name": NAME,
+                "version": VERSION,
+                "description": "EventGate's contract, for tests",
+                "home": "",
+            }
             return Answer(200, "OK", orjson.dumps(info))
         if path == "/healthz":
             return Answer(200, "OK", b'{"status":"ok"}')

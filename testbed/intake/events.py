@@ -147,7 +147,9 @@ def answer(count: int, failures: Sequence[Failure]) -> Answer:
         reason = f"{count} out of {count} events were invalid and not accepted."
         return Answer(400, reason, orjson.dumps({"invalid": failed["invalid"]}))
     what = f"({invalid} invalid and {errored} errored)."
-    return Answer(500, f"{count} out of {count} events had failures and were not accepted. {what}", orjson.dumps(failed))
+    return Answer(
+        500, f"{count} out of {count} events had failures and were not accepted. {what}", orjson.dumps(failed)
+    )
 
 
 def _fill(event: dict[str, object], now: str, request: Request) -> None:

@@ -31,7 +31,7 @@ class _ReasonTransport:
 class ReasonProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol with the application's own reason phrases."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin a connection."""
         wrapped = _ReasonTransport(cast(asyncio.Transport, transport))
         super().connection_made(cast(asyncio.Transport, wrapped))

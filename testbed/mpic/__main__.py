@@ -17,9 +17,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8086)
     parser.add_argument("--database", type=Path, required=True, help="SQLite file, made when it is not there")
-    parser.add_argument(
-        "--operator", default="operator", help="who the history says it was, unless told in the UI"
-    )
+    parser.add_argument("--operator", default="operator", help="who the history says it was, unless told in the UI")
     parser.add_argument("--allow-host", action="append", default=[], help="a further name it may be asked by")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     options = parser.parse_args()
@@ -32,9 +30,7 @@ def main() -> None:
     # uvicorn raises the signal again once it has stopped; without this the process would die of it uncleaned.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        app = create_app(
-            store, operator=options.operator, hosts=[*LOOPBACK, options.host, *options.allow_host]
-        )
+        app = create_app(store, operator=options.operator, hosts=[*LOOPBACK, options.host, *options.allow_host])
         serve("MPIC", app, bind(options.host, options.port))
     except KeyboardInterrupt:
         pass

@@ -2,13 +2,13 @@
 
 The real MPIC is written to through its web UI only. The testbed adds, for programs:
 
-- `PUT /api/v1/{experiments|instruments}/{slug}` creates (201) or replaces (200) a config and answers it. The body
-  is a config as the API serves it; `id`, `created_at` and `updated_at` are ignored. What makes no sense is answered
-  with 422 and `{"errors": {field: message}}`.
+- `PUT /api/v1/{experiments|instruments}/{slug}` creates (201) or replaces (200) a config and answers it. The
+  body is a config as the API serves it; `id`, `created_at` and `updated_at` are ignored. What makes no
+  sense is answered with 422 and `{"errors": {field: message}}`.
 - `POST /api/v1/{experiments|instruments}/{slug}/status` with `{"status": 0 | 1}` switches it off or on.
 
-Both want `Content-Type: application/json` and the header `X-Requested-With: dogfood`, which no form of another
-site can send.
+Both want `Content-Type: application/json` and the header `X-Requested-With: dogfood`, which no form of
+another site can send.
 """
 
 import json
@@ -63,16 +63,12 @@ class Api:
         """Answer alpha's experiments; with `format=config` those of xlab, of the `authority` asked for."""
         everything = self._store.list(Kind.EXPERIMENT)
         if request.query_params.get("format") != "config":
-            return JSONResponse(
-                [served(item) for item in everything if item.config.generation is Generation.ALPHA]
-            )
+            return JSONResponse([served(item) for item in everything if item.config.generation is Generation.ALPHA])
         authority = request.query_params.get("authority", "mediawiki")
         if authority not in _AUTHORITIES:
-            raise HTTPException(
-                400, f"authority has to be one of {', '.join(_AUTHORITIES)}, not {authority!r}"
-            )
-        # Only xlab's have an authority. The wiki looks at their dates alone, so one that is switched off must not
-        # be listed.
+            raise HTTPException(400, f"authority has to be one of {', '.join(_AUTHORITIES)}, not {authority!r}")
+        # Only xlab's have an authority. The wiki looks at their dates alone, so one that is switched off must
+        # not be listed.
         wanted = (item for item in everything if item.config.authority == authority and item.config.status)
         return JSONResponse([served(item) for item in wanted])
 

@@ -1,6 +1,5 @@
 """MPIC as an ASGI application."""
 
-import logging
 from collections.abc import Sequence
 
 from starlette.applications import Starlette
@@ -31,7 +30,6 @@ _SAID = {
     405: ("That does not work here", "Go back and use the page's buttons."),
     500: ("Something broke", "It was not your doing. The log of this service says what happened."),
 }
-_log = logging.getLogger(__name__)
 
 
 def create_app(store: Store, *, operator: str = "operator", hosts: Sequence[str] = LOOPBACK) -> Starlette:
@@ -49,14 +47,11 @@ def create_app(store: Store, *, operator: str = "operator", hosts: Sequence[str]
         return JSONResponse({"status": "ok"})
 
     async def failed(request: Request, error: Exception) -> Response:
+        # What is no HTTPException is raised again after the answer, so that the server logs it.
         status = error.status_code if isinstance(error, HTTPException) else 500
-        if status == 500:
-            _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         title, advice = _SAID.get(status, _SAID[400])
         if request.url.path.startswith("/api/"):
-            return JSONResponse(
-                {"error": error.detail if isinstance(error, HTTPException) else title}, status
-            )
+            return JSONResponse({"error": error.detail if isinstance(error, HTTPException) else title}, status)
         # Errors of the outermost kind are answered outside the session.
         request.scope.setdefault("session", {})
         return render(request, "message.html", {"title": title, "advice": advice, "status": status}, status)
@@ -71,9 +66,7 @@ def create_app(store: Store, *, operator: str = "operator", hosts: Sequence[str]
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
             Middleware(Guard),
-            Middleware(
-                SessionMiddleware, secret_key=store.secret(), session_cookie="mpic", same_site="strict"
-            ),
+            Middleware(SessionMiddleware, secret_key=store.secret(), session_cookie="mpic", same_site="strict"),
         ],
         exception_handlers={HTTPException: failed, Exception: failed},
     )

@@ -1,4 +1,4 @@
-"""Configs that make sense: a draft becomes one when it passes the checks, the same for the form and the API."""
+"""Configs that make sense: a draft becomes one when it passes checks, the same for form and API."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -64,9 +64,7 @@ class Config:
         if kind is Kind.EXPERIMENT:
             generation = Generation.XLAB if "groups" in stored else Generation.ALPHA
         authority = stored.get("authority")
-        content = {
-            name: value for name, value in stored.items() if name not in ("slug", "authority", "status")
-        }
+        content = {name: value for name, value in stored.items() if name not in ("slug", "authority", "status")}
         return cls(
             kind,
             generation,
@@ -108,11 +106,7 @@ def validate(draft: Draft, unreadable: Mapping[str, str] | None = None) -> Confi
         status=draft.status,
         authority=draft.texts.get("authority"),
         content={
-            **{
-                name: text
-                for name, text in draft.texts.items()
-                if name not in ("slug", "authority", "start", "end")
-            },
+            **{name: text for name, text in draft.texts.items() if name not in ("slug", "authority", "start", "end")},
             names[0]: _iso(start),
             names[1]: _iso(end),
             # Sets of MariaDB, which come out as one text.
@@ -223,11 +217,7 @@ def _rate(text: str) -> Decimal | None:
         return None
     # Not a number of this size: Decimal takes "nan", "1e-400" and digits of any script and length.
     plain = text.isascii() and len(text) <= 20 and "_" not in text
-    return (
-        rate
-        if plain and rate.is_finite() and 0 <= rate <= 1 and (rate == 0 or rate >= Decimal("1e-9"))
-        else None
-    )
+    return rate if plain and rate.is_finite() and 0 <= rate <= 1 and (rate == 0 or rate >= Decimal("1e-9")) else None
 
 
 def _served(rate: Decimal | None) -> float | None:
@@ -256,11 +246,7 @@ def _groups(draft: Draft, problems: Problems) -> dict[str, object]:
         _check_groups(f"{field}.values", feature.values, problems)
         if feature.control not in feature.values:
             problems[f"{field}.control"] = "The control has to be one of the groups."
-    return {
-        "features": {
-            item.name: {"control": item.control, "values": list(item.values)} for item in draft.features
-        }
-    }
+    return {"features": {item.name: {"control": item.control, "values": list(item.values)} for item in draft.features}}
 
 
 def _check_groups(name: str, groups: tuple[str, ...], problems: Problems) -> None:
@@ -269,15 +255,13 @@ def _check_groups(name: str, groups: tuple[str, ...], problems: Problems) -> Non
         problems[name] = "Name at least one group."
     elif wrong:
         problems[name] = (
-            f"{', '.join(filter(None, wrong)) or 'An empty group'}: use at most {_MAX_GROUP} letters, digits, spaces, "
-            "hyphens, dots and underscores, and start with a letter or digit."
+            f"{', '.join(filter(None, wrong)) or 'An empty group'}: use at most {_MAX_GROUP} letters, "
+            "digits, spaces, hyphens, dots and underscores, and start with a letter or digit."
         )
     elif _doubled(groups):
         problems[name] = f"{', '.join(sorted(_doubled(groups)))}: named twice."
     elif _UNSAMPLED in groups:
-        problems[name] = (
-            f"“{_UNSAMPLED}” is what the wiki calls those who are not in the sample; choose another name."
-        )
+        problems[name] = f"“{_UNSAMPLED}” is what the wiki calls those who are not in the sample; choose another name."
 
 
 def _doubled(words: Iterable[str]) -> set[str]:

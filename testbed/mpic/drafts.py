@@ -55,7 +55,7 @@ class Draft:
     status: bool = False
 
     def api_name(self, name: str) -> str:
-        """Return what the API calls the draft's field *name*, such as `sample_rate.0.1` for `wiki_rates.0.wikis`."""
+        """Return what the API calls the field *name*, such as `sample_rate.0.1` for `wiki_rates.0.wikis`."""
         head, *rest = name.split(".")
         if head in ("start", "end"):
             return date_names(self.generation)[head == "end"]
@@ -178,9 +178,7 @@ class _Reader:
     def rates(self) -> tuple[str, tuple[RateRow, ...]]:
         value = self._take("sample_rate")
         if not isinstance(value, Mapping):
-            self.problems["default_rate"] = (
-                'It has to be an object such as {"default": 0.5, "0.1": ["frwiki"]}.'
-            )
+            self.problems["default_rate"] = 'It has to be an object such as {"default": 0.5, "0.1": ["frwiki"]}.'
             return "", ()
         rows = [(key, wikis) for key, wikis in value.items() if key != "default"]
         default = value.get("default", "")

@@ -1,7 +1,8 @@
 """The fields of a config: what they are called, how a form asks for them, and what may stand in them.
 
 Names and formats are the API's (contract: mpic-api.md), with two exceptions: `start` and `end`, which the API
-calls `utc_start_dt` and `utc_end_dt` in all shapes but xlab's, and `authority`, which it takes as a query parameter.
+calls `utc_start_dt` and `utc_end_dt` in all shapes but xlab's, and `authority`, which it has as a query
+parameter only.
 """
 
 import re
@@ -95,7 +96,7 @@ _IDENTITY = (
         required=True,
         max_length=100,
         pattern=SLUG,
-        wrong="Use only lower-case letters, digits, hyphens, dots and underscores; start with a letter or digit.",
+        wrong="Use lower-case letters, digits, hyphens, dots and underscores; start with a letter or digit.",
     ),
     Field("name", "Name", "What people call it.", required=True, spelling=True),
     Field(
@@ -137,8 +138,8 @@ _EVENTS = (
     Field(
         "schema_title",
         "Schema title",
-        "The wiki gives every stream of an instrument the schema analytics/product_metrics/web/base, whatever "
-        "is said here.",
+        "The wiki gives every stream of an instrument the schema analytics/product_metrics/web/base, "
+        "whatever is said here.",
         pattern=_SCHEMA,
         wrong="Use lower-case words joined by slashes, such as analytics/product_metrics/web/base.",
         default="analytics/product_metrics/web/base",

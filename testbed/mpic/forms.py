@@ -29,9 +29,7 @@ def read_form(kind: Kind, generation: Generation | None, form: FormData, slug: s
     if generation is Generation.XLAB:
         texts["name"] = texts["slug"]
     rates = zip_longest(_all(form, "rate"), _all(form, "wikis"), fillvalue="")
-    features = zip_longest(
-        *(_all(form, f"feature_{column}") for column in ("name", "control", "values")), fillvalue=""
-    )
+    features = zip_longest(*(_all(form, f"feature_{column}") for column in ("name", "control", "values")), fillvalue="")
     return Draft(
         kind=kind,
         generation=generation,
@@ -40,9 +38,7 @@ def read_form(kind: Kind, generation: Generation | None, form: FormData, slug: s
         default_rate=text(form, "default_rate"),
         wiki_rates=tuple(RateRow(rate, split(wikis)) for rate, wikis in rates if rate or wikis),
         features=tuple(
-            FeatureRow(name, control, split(values))
-            for name, control, values in features
-            if name or control or values
+            FeatureRow(name, control, split(values)) for name, control, values in features if name or control or values
         ),
         groups=split(text(form, "groups")),
         status=text(form, "status") == "1",

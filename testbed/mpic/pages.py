@@ -54,9 +54,7 @@ class Pages:
         now: the clock, in UTC.
     """
 
-    def __init__(
-        self, store: Store, render: Renderer, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, store: Store, render: Renderer, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._store = store
         self._render = render
         self._now = now
@@ -102,9 +100,7 @@ class Pages:
         source = request.query_params.get("from")
         if source:
             draft = _draft(self._find(kind, source))
-            copied = {**draft.texts, "slug": ""} | (
-                {"name": ""} if draft.generation is Generation.XLAB else {}
-            )
+            copied = {**draft.texts, "slug": ""} | ({"name": ""} if draft.generation is Generation.XLAB else {})
             return self._form(request, Editing(replace(draft, texts=copied, status=False), {}))
         generation = _generation(kind, request.query_params.get("generation", Generation.ALPHA))
         return self._form(request, Editing(blank(kind, generation, self._render.operator(request)), {}))
@@ -132,15 +128,14 @@ class Pages:
         kind = kind_of(request)
         record = self._find(kind, request.path_params["slug"])
         changes = [
-            (change, views.differences(kind, change.before, change.after))
-            for change in self._store.history(record)
+            (change, views.differences(kind, change.before, change.after)) for change in self._store.history(record)
         ]
         context = {
             "kind": kind,
             "record": record,
             "state": views.state(record.config, self._now()),
             "sections": sections(kind, record.config.generation),
-            "stored": served(record) | record.config.to_json(),
+            "values": views.values(record.config),
             "served": json.dumps(served(record), indent=2, ensure_ascii=False),
             "changes": changes,
         }
@@ -191,9 +186,7 @@ class Pages:
             self._render.set_operator(request, name)
             self._render.tell(request, f"You are working as {name}.")
         else:
-            self._render.tell(
-                request, f"That name was not taken: it needs 1 to {_MAX_OPERATOR} visible characters."
-            )
+            self._render.tell(request, f"That name was not taken: it needs 1 to {_MAX_OPERATOR} visible characters.")
         return RedirectResponse(_local_path(text(form, "next"), "/"), 303)
 
     def _find(self, kind: Kind, slug: str) -> Record:
@@ -239,9 +232,7 @@ def _draft(record: Record) -> Draft:
 
 def _matches(record: Record, q: str, status: str, generation: str) -> bool:
     config = record.config
-    words = " ".join(
-        [config.slug, *(str(config.content[name]) for name in ("name", "owner", "task"))]
-    ).casefold()
+    words = " ".join([config.slug, *(str(config.content[name]) for name in ("name", "owner", "task"))]).casefold()
     return (
         all(word in words for word in q.casefold().split())
         and status in ("", "on" if config.status else "off")

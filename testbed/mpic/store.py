@@ -103,9 +103,7 @@ class Store:
             self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
             self._prepare(path)
         except sqlite3.Error as error:
-            raise StoreError(
-                f"cannot use the database {path} ({error}): name another one, or move it away"
-            ) from error
+            raise StoreError(f"cannot use the database {path} ({error}): name another one, or move it away") from error
 
     def close(self) -> None:
         """Close the database."""
@@ -187,9 +185,7 @@ class Store:
                 return
         layout = self._db.execute("PRAGMA user_version").fetchone()[0]
         if (mark, layout) != (_APPLICATION_ID, _LAYOUT):
-            raise StoreError(
-                f"the database {path} is not one of this MPIC: name another one, or move it away"
-            )
+            raise StoreError(f"the database {path} is not one of this MPIC: name another one, or move it away")
         damage = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if damage != "ok":
             raise StoreError(f"the database {path} is damaged ({damage}): name another one, or move it away")
@@ -201,8 +197,7 @@ class Store:
     def _insert(self, config: Config, who: str) -> Record:
         at = iso(self._now())
         cursor = self._db.execute(
-            "INSERT INTO configs (kind, slug, version, created_at, updated_at, config)"
-            " VALUES (?, ?, 1, ?, ?, ?)",
+            "INSERT INTO configs (kind, slug, version, created_at, updated_at, config) VALUES (?, ?, 1, ?, ?, ?)",
             (config.kind, config.slug, at, at, _dump(config)),
         )
         record = self.find(config.kind, config.slug)
@@ -220,9 +215,7 @@ class Store:
         self._remember(record.id, record.version + 1, at, who, record.config, config)
         return self.find(config.kind, config.slug)
 
-    def _remember(
-        self, config_id: int, version: int, at: str, who: str, before: Config | None, after: Config
-    ) -> None:
+    def _remember(self, config_id: int, version: int, at: str, who: str, before: Config | None, after: Config) -> None:
         self._db.execute(
             "INSERT INTO history (config_id, version, at, who, before, after) VALUES (?, ?, ?, ?, ?, ?)",
             (config_id, version, at, who, before and _dump(before), _dump(after)),

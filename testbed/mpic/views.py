@@ -62,6 +62,12 @@ def dates(config: Config) -> tuple[str, str]:
     return first, last
 
 
+def values(config: Config) -> dict[str, object]:
+    """Return what *config* holds, by the names of its fields."""
+    start, end = dates(config)
+    return {**config.to_json(), "start": start, "end": end}
+
+
 def state(config: Config, now: datetime) -> State:
     """Return whether *config* is on at *now*, with a note when status and dates do not agree."""
     if not config.status:
@@ -86,21 +92,17 @@ def groups(config: Config) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def shares(config: Config, names: tuple[str, ...]) -> tuple[Share, ...]:
-    """Return what part of all subjects each of the groups *names* gets at the default rate, and who stays out."""
+    """Return what part of all subjects each group gets at the default rate, and what part stays out."""
     rate = float(str(_mapping(config.content["sample_rate"])["default"]))
     width = 100 * rate / len(names)
     parts = [Share(name, percent(rate / len(names)), i * width, width) for i, name in enumerate(names)]
     return (*parts, Share("not in sample", percent(1 - rate), 100 * rate, 100 * (1 - rate)))
 
 
-def differences(
-    kind: Kind, before: Mapping[str, object] | None, after: Mapping[str, object]
-) -> tuple[Difference, ...]:
+def differences(kind: Kind, before: Mapping[str, object] | None, after: Mapping[str, object]) -> tuple[Difference, ...]:
     """Return which fields differ between two stored configs, in the form's order."""
     labels = _labels(kind, after)
-    names = [
-        name for name in (*labels, *(before or {}), *after) if (before or {}).get(name) != after.get(name)
-    ]
+    names = [name for name in (*labels, *(before or {}), *after) if (before or {}).get(name) != after.get(name)]
     return tuple(
         Difference(labels.get(name, name), show(name, (before or {}).get(name)), show(name, after.get(name)))
         for name in dict.fromkeys(names)
@@ -123,15 +125,11 @@ def show(name: str, value: object) -> str:
 def _labels(kind: Kind, config: Mapping[str, object]) -> dict[str, str]:
     generation = Config.from_json(kind, config).generation
     names = dict(zip(("start", "end"), date_names(generation), strict=True))
-    return {"status": "Status"} | {
-        names.get(item.name, item.name): item.label for item in fields(kind, generation)
-    }
+    return {"status": "Status"} | {names.get(item.name, item.name): item.label for item in fields(kind, generation)}
 
 
 def _rates(rates: Mapping[str, object]) -> str:
-    others = [
-        f"{percent(rate)} on {', '.join(_texts(wikis))}" for rate, wikis in rates.items() if rate != "default"
-    ]
+    others = [f"{percent(rate)} on {', '.join(_texts(wikis))}" for rate, wikis in rates.items() if rate != "default"]
     return "; ".join([percent(rates["default"]), *others])
 
 
