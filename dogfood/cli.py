@@ -34,7 +34,7 @@ def _traffic_options(command: F) -> F:
     for option in reversed(
         (
             click.option("--generation", type=click.Choice(list(Generation)), default=Generation.ALPHA,
-                         show_default=True, help="Release of the platform: assignment, config shape, schema, event shape."),
+                         show_default=True, help="Release of the platform: assignment, schema, shapes."),
             click.option("--seed", type=click.IntRange(0), default=1, show_default=True,
                          help="The same seed and epoch make the same events."),
             click.option("--visitors", type=click.IntRange(1), default=20_000, show_default=True, help="Subjects."),
@@ -141,7 +141,7 @@ def run(folder: Path, runs: Path, fidelity: str, users: int, workers: int, **tra
 @click.argument("name", metavar="RUN")
 @_RUNS
 @click.option("--observed", type=click.Path(path_type=Path), multiple=True,
-              help="Parquet file or folder, or NDJSON file, instead of the run's own rows. May be repeated.")  # fmt: skip
+              help="Parquet file or folder, or NDJSON file, to judge instead of the run's own rows. Repeatable.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
 def analyse(name: str, runs: Path, observed: tuple[Path, ...], as_json: bool) -> None:
     """Judge a run: a name under the runs' folder, `latest`, or a path."""

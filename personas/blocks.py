@@ -232,6 +232,6 @@ def _accounts(scene: Scene, subjects: Subjects) -> list[Account]:
 
 
 def _iso(times_ms: NDArray[np.int64]) -> list[bytes]:
-    """Return ISO 8601 with milliseconds (no zone) for times in milliseconds since 1970; for a column of times."""
+    """Return ISO 8601 with milliseconds (no zone) for a column of times in milliseconds since 1970."""
     text: list[bytes] = np.datetime_as_string(times_ms.astype("datetime64[ms]"), unit="ms").astype("S23").tolist()
     return text

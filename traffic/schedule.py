@@ -25,11 +25,17 @@ class Schedule:
     def __init__(self, plan: Plan, lease: Lease) -> None:
         self._plan = plan
         self._arrivals = _arrivals(plan, lease)
-        self._next_arrival = next(self._arrivals, None)
+        # The first lease is asked for by the first user, not here: a worker makes its schedule while it handles a
+        # message, and could not take in the master's answer.
+        self._next_arrival: tuple[int, int] | None = None
+        self._begun = False
         self._waiting: list[tuple[int, PlannedEvent, Iterator[PlannedEvent]]] = []
 
     def next(self) -> PlannedEvent | None:
         """Return the next event, or None when all visits have been played."""
+        if not self._begun:
+            self._begun = True
+            self._next_arrival = next(self._arrivals, None)
         while self._next_arrival and (not self._waiting or self._next_arrival[0] <= self._waiting[0][0]):
             _, visit = self._next_arrival
             self._wait_for(iter(self._plan.visit(visit)))

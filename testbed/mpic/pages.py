@@ -16,7 +16,7 @@ from testbed.mpic import views
 from testbed.mpic.api import kind_of, served
 from testbed.mpic.configs import InvalidDraftError, validate
 from testbed.mpic.drafts import Draft, FeatureRow, Problems, RateRow, blank, read_json
-from testbed.mpic.fields import Kind, fields, sections
+from testbed.mpic.fields import Kind, sections
 from testbed.mpic.forms import read_form, text
 from testbed.mpic.guard import checked_form
 from testbed.mpic.rendering import Renderer
@@ -163,7 +163,7 @@ class Pages:
             return self._form(request, Editing(draft, error.problems, record, version), 422)
         except StaleError as error:
             # The next attempt is made knowing the other's change, so it counts from there.
-            return self._form(request, Editing(draft, {}, record, error.current.version, error), 409)
+            return self._form(request, Editing(draft, {}, record, error.unseen.version, error), 409)
         return self._done(request, config.kind, config.slug, "saved")
 
     async def switch(self, request: Request) -> Response:
@@ -197,16 +197,15 @@ class Pages:
 
     def _form(self, request: Request, editing: Editing, status: int = 200) -> Response:
         draft = editing.draft
-        labels = {item.name: item.label for item in fields(draft.kind, draft.generation)}
         context = {
             "kind": draft.kind,
             "draft": draft,
             "editing": editing,
             "sections": sections(draft.kind, draft.generation),
-            "problems": {name: editing.problems[name] for name in _in_order(draft, editing.problems)},
-            "labels": labels,
+            "problems": editing.problems,
+            "summary": views.summary(draft, editing.problems),
             "theirs": editing.stale
-            and views.differences(draft.kind, editing.stale.current.before, editing.stale.current.after),
+            and views.differences(draft.kind, editing.stale.unseen.before, editing.stale.unseen.after),
         }
         return self._render(request, "form.html", context, status)
 
@@ -247,18 +246,6 @@ def _with_row(draft: Draft, action: str) -> Draft | None:
     if action == "add-feature":
         return replace(draft, features=(*draft.features, FeatureRow("", "", ())))
     return None
-
-
-def _in_order(draft: Draft, problems: Problems) -> list[str]:
-    """Return the fields with a problem in the order in which the form has them."""
-    aliases = {"default_rate": "sample_rate", "wiki_rates": "sample_rate"}
-    places = {item.name: place for place, item in enumerate(fields(draft.kind, draft.generation))}
-
-    def place(name: str) -> int:
-        head = name.partition(".")[0]
-        return places.get(aliases.get(head, head), len(places))
-
-    return sorted(problems, key=place)
 
 
 def _local_path(path: str, otherwise: str) -> str:

@@ -53,12 +53,12 @@ class StaleError(Exception):
     """The config was changed since it was read.
 
     Attributes:
-        current: the change that came in between, the latest one.
+        unseen: what came in between, taken as one change made when and by whom the last of it was.
     """
 
-    def __init__(self, current: "Change") -> None:
-        super().__init__(f"changed by {current.who} at {current.at}")
-        self.current = current
+    def __init__(self, unseen: "Change") -> None:
+        super().__init__(f"changed by {unseen.who} at {unseen.at}")
+        self.unseen = unseen
 
 
 class NotFoundError(Exception):
@@ -153,8 +153,9 @@ class Store:
         with self._transaction():
             record = self.find(config.kind, config.slug)
             if record.version != version:
-                latest = self._db.execute(f"{_HISTORY} ORDER BY id DESC LIMIT 1", (record.id,)).fetchone()
-                raise StaleError(_change(latest))
+                changes = self.history(record)
+                latest, *earlier = [change for change in changes if change.version > version] or changes[:1]
+                raise StaleError(latest._replace(before=(earlier[-1] if earlier else latest).before))
             return self._replace(record, config, who)
 
     def put(self, config: Config, who: str) -> tuple[Record, bool]:

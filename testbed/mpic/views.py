@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from metrics_platform.assignment import Generation
 from testbed.mpic.configs import Config, parse_moment
+from testbed.mpic.drafts import Draft, Problems
 from testbed.mpic.fields import Kind, date_names, fields
 
 NOTHING = "–"
@@ -35,9 +36,9 @@ class Share(NamedTuple):
     width: float
 
 
-def percent(rate: object) -> str:
-    """Return a rate (0 to 1) as people say it: 0.001 is "0.1 %"."""
-    return f"{float(str(rate)) * 100:.7g} %"
+def percent(rate: object, digits: int = 9) -> str:
+    """Return a rate (0 to 1) as people say it, with at most *digits* of significance: 0.001 is "0.1 %"."""
+    return f"{float(str(rate)) * 100:.{digits}g} %"
 
 
 def moment(value: object) -> str:
@@ -95,8 +96,8 @@ def shares(config: Config, names: tuple[str, ...]) -> tuple[Share, ...]:
     """Return what part of all subjects each group gets at the default rate, and what part stays out."""
     rate = float(str(_mapping(config.content["sample_rate"])["default"]))
     width = 100 * rate / len(names)
-    parts = [Share(name, percent(rate / len(names)), i * width, width) for i, name in enumerate(names)]
-    return (*parts, Share("not in sample", percent(1 - rate), 100 * rate, 100 * (1 - rate)))
+    parts = [Share(name, percent(rate / len(names), 4), i * width, width) for i, name in enumerate(names)]
+    return (*parts, Share("not in sample", percent(1 - rate, 4), 100 * rate, 100 * (1 - rate)))
 
 
 def differences(kind: Kind, before: Mapping[str, object] | None, after: Mapping[str, object]) -> tuple[Difference, ...]:
@@ -149,3 +150,28 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 def _texts(value: object) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def summary(draft: Draft, problems: Problems) -> Problems:
+    """Return the problems of a form in its order, each saying which field it is about."""
+    wanted = fields(draft.kind, draft.generation)
+    places = {item.name: place for place, item in enumerate(wanted)}
+    texts = {}
+    for name in sorted(problems, key=lambda name: places.get(_field(name), len(places))):
+        label = _label(name, {item.name: item.label for item in wanted})
+        texts[name] = problems[name] if label in problems[name] else f"{label}: {problems[name]}"
+    return texts
+
+
+def _field(name: str) -> str:
+    head = name.partition(".")[0]
+    return "sample_rate" if head in ("default_rate", "wiki_rates") else head
+
+
+def _label(name: str, labels: Mapping[str, str]) -> str:
+    head, *rest = name.split(".")
+    if head == "wiki_rates":
+        return f"Sample rate, row {int(rest[0]) + 1}"
+    if head == "features" and rest:
+        return f"Feature {int(rest[0]) + 1}"
+    return labels.get(_field(name), name)
