@@ -141,7 +141,7 @@ def run(folder: Path, runs: Path, fidelity: str, users: int, workers: int, **tra
 @click.argument("name", metavar="RUN")
 @_RUNS
 @click.option("--observed", type=click.Path(path_type=Path), multiple=True,
-              help="Parquet file or folder, or NDJSON file, to judge instead of the run's own rows. Repeatable.")  # fmt: skip
+              help="Parquet file or folder, or NDJSON file, to judge instead of its rows. Repeatable.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
 def analyse(name: str, runs: Path, observed: tuple[Path, ...], as_json: bool) -> None:
     """Judge a run: a name under the runs' folder, `latest`, or a path."""

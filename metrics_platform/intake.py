@@ -58,7 +58,9 @@ def _unnamed(
 ) -> EventAnswer:
     """Return what became of an event that the answer does not name by its id."""
     if status == 207:
-        return EventAnswer(EventOutcome.INDETERMINATE, unnamed[0].reason) if unnamed else _OK
+        if failures and not unnamed:
+            return _OK
+        return EventAnswer(EventOutcome.INDETERMINATE, unnamed[0].reason if unnamed else "failed events not named")
     if unnamed and not failures:
         return unnamed[0]
     outcome = EventOutcome.INVALID if status == 400 else EventOutcome.ERROR

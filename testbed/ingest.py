@@ -99,7 +99,8 @@ def _write_hour(connection: duckdb.DuckDBPyConnection, table: Path, data_centre:
     if part.exists():
         connection.register("old_rows", read_parquet(part, connection))
         parts.append(f"SELECT {names} FROM old_rows")  # noqa: S608
-    rows = connection.sql(" UNION ALL ".join(parts) + " ORDER BY meta.dt, meta.id", params=[hour])
+    every = " UNION ALL ".join(parts)
+    rows = connection.sql(f"SELECT * FROM ({every}) ORDER BY meta.dt, meta.id", params=[hour])  # noqa: S608
     rows.write_parquet(str(draft), compression="zstd")
     draft.replace(part)
 

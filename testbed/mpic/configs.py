@@ -244,7 +244,7 @@ def _groups(draft: Draft, problems: Problems) -> dict[str, object]:
         elif feature.name in names[:i]:
             problems[f"{field}.name"] = f"There is a feature {feature.name} already."
         _check_groups(f"{field}.values", feature.values, problems)
-        if feature.control not in feature.values:
+        if feature.values and feature.control not in feature.values:
             problems[f"{field}.control"] = "The control has to be one of the groups."
     return {"features": {item.name: {"control": item.control, "values": list(item.values)} for item in draft.features}}
 

@@ -1,0 +1,93 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metrics_platform.assignment import (
+    HASH_SPACE,
+    Generation,
+    assign,
+    assign_hashes,
+    assign_many,
+    expected_shares,
+    subject_id,
+)
+from tests.contracts import contract_path
+
+RATES = st.one_of(st.sampled_from([0.0, 1e-9, 0.1, 1 / 3, 0.5, 1 - 2**-24, 1.0, 1.5]), st.floats(0, 1))
+
+
+def test_all_vectors_of_the_original_classes_are_equal_bit_for_bit() -> None:
+    lines = contract_path("bucketing-vectors.ndjson").read_text().splitlines()
+    assert len(lines) == 4000
+    for line in lines:
+        row = json.loads(line)
+        found = assign(Generation(row["generation"]), row["user_id"], row["experiment"], row["groups"], row["rate"])
+        assert found.hash == row["hash"]
+        assert found.in_sample is row["in_sample"]
+        assert found.group == row["group"]
+        assert found.group_if_sampled == row["bucket_if_sampled"]
+        assert found.subject_id == row.get("subject_id")
+
+
+def test_many_users_get_what_one_user_gets_on_every_vector() -> None:
+    for line in contract_path("bucketing-vectors.ndjson").read_text().splitlines():
+        row = json.loads(line)
+        ids = np.array([row["user_id"]], dtype=np.int64)
+        found = assign_many(Generation(row["generation"]), ids, row["experiment"], row["groups"], row["rate"])
+        assert found.hash24[0] / HASH_SPACE == row["hash"]
+        assert bool(found.in_sample[0]) is row["in_sample"]
+        group = int(found.group[0])
+        assert (row["groups"][group] if group >= 0 else None) == row["group"]
+
+
+@given(st.integers(0, HASH_SPACE - 1), st.integers(1, 12), RATES)
+def test_integers_decide_as_the_contracts_floating_point_does(hash24: int, groups: int, rate: float) -> None:
+    scaled = hash24 / 2**24 * groups
+    found = assign_hashes(np.array([hash24], dtype=np.uint32), groups, rate)
+    in_sample = math.fmod(scaled, 1) < rate
+    assert bool(found.in_sample[0]) is in_sample
+    assert found.group[0] == (int(scaled) if in_sample else -1)
+
+
+@pytest.mark.parametrize(
+    ("groups", "rate"), [(1, 1.0), (2, 0.5), (2, 1e-7), (3, 0.1), (5, 1 / 3), (7, 0.999), (4, 0.0)]
+)
+def test_expected_shares_are_the_counts_over_all_hashes(groups: int, rate: float) -> None:
+    found = assign_hashes(np.arange(HASH_SPACE, dtype=np.uint32), groups, rate)
+    counts = np.bincount(found.group + 1, minlength=groups + 1)
+    shares = expected_shares(groups, rate)
+    assert [share * HASH_SPACE for share in shares.groups] == counts[1:].tolist()
+    assert shares.not_in_sample * HASH_SPACE == counts[0]
+
+
+def test_equal_shares_are_not_exactly_equal() -> None:
+    shares = expected_shares(3, 0.1).groups
+    assert len(set(shares)) == 2
+    assert all(share != 1 / 30 for share in shares)
+
+
+@given(st.integers(1, 12), RATES)
+def test_expected_shares_sum_to_one(groups: int, rate: float) -> None:
+    shares = expected_shares(groups, rate)
+    assert sum(shares.groups) + shares.not_in_sample == 1
+
+
+@given(st.integers(0, 2**63 - 1), st.floats(0, 1), st.floats(0, 1))
+def test_raising_the_rate_keeps_everybodys_group(user_id: int, one: float, other: float) -> None:
+    low, high = (assign(Generation.XLAB, user_id, "e", ["a", "b", "c"], rate) for rate in sorted((one, other)))
+    assert not low.in_sample or (high.in_sample and high.group == low.group)
+
+
+def test_names_that_begin_with_a_digit_can_collide() -> None:
+    assert subject_id(1, "23-x") == subject_id(12, "3-x")
+
+
+def test_no_groups_and_no_number_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one group"):
+        assign(Generation.ALPHA, 1, "e", [], 0.5)
+    with pytest.raises(ValueError, match="not a number"):
+        expected_shares(2, math.nan)

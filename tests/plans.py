@@ -1,0 +1,29 @@
+"""Small plans for tests."""
+
+from dataclasses import replace
+
+from metrics_platform.assignment import Generation
+from personas.experiments import example_experiment, example_instrument
+from personas.plan import Plan
+from personas.settings import PlanSettings
+
+EPOCH_MS = 1_738_333_800_000  # 2025-01-31T14:30:00Z
+
+
+def settings(generation: Generation = Generation.ALPHA, **changes: object) -> PlanSettings:
+    """Return settings for 600 visitors at a sample rate of 0.5, with *changes*."""
+    made = PlanSettings(
+        generation=generation,
+        experiment=example_experiment(generation),
+        instrument=example_instrument(),
+        seed=7,
+        visitors=600,
+        epoch_ms=EPOCH_MS,
+        time_scale=2000,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def plan(generation: Generation = Generation.ALPHA, **changes: object) -> Plan:
+    """Return the plan of `settings`."""
+    return Plan(settings(generation, **changes))

@@ -1,0 +1,64 @@
+"""MPIC in this process, and what may be put into it."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from metrics_platform.assignment import Generation
+from metrics_platform.mpic import MpicClient
+from personas.experiments import example_experiment, example_instrument
+from testbed.mpic.app import create_app
+from testbed.mpic.store import Store
+from tests.testbed.mpic.browser import Browser, InProcess
+
+BASE = "http://127.0.0.1"
+HEADERS = {"X-Requested-With": "dogfood"}
+
+
+class Clock:
+    """A clock that goes on by a second each time it is read."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2025, 2, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    found = Store(tmp_path / "mpic.sqlite", Clock())
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def client(store: Store) -> Iterator[httpx.Client]:
+    with httpx.Client(transport=InProcess(create_app(store)), base_url=BASE) as found:
+        yield found
+
+
+@pytest.fixture
+def browser(client: httpx.Client) -> Browser:
+    return Browser(client)
+
+
+@pytest.fixture
+def mpic(store: Store) -> Iterator[MpicClient]:
+    with MpicClient(BASE, transport=InProcess(create_app(store))) as found:
+        yield found
+
+
+def config(kind: str, **changes: object) -> dict[str, object]:
+    """The kit's own config of a kind (`alpha`, `xlab`, `instrument`), with changes; a change to None takes away."""
+    base = example_instrument() if kind == "instrument" else example_experiment(Generation(kind))
+    return {name: value for name, value in {**base, **changes}.items() if value is not None}
+
+
+def path(kind: str, slug: str = "dogfood-ctr") -> str:
+    """Where the API has a config of a kind."""
+    return f"/api/v1/{'instruments' if kind == 'instrument' else 'experiments'}/{slug}"

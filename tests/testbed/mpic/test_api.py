@@ -1,0 +1,281 @@
+"""The JSON API: its shapes against the contract, and the testbed's own calls to write."""
+
+import re
+
+import httpx
+import pytest
+
+from metrics_platform.assignment import Generation
+from metrics_platform.configs import CONTEXTUAL_ATTRIBUTES
+from metrics_platform.mpic import MpicClient, MpicError
+from testbed.mpic.guard import MAX_BODY
+from tests.contracts import contract_path
+from tests.testbed.mpic.conftest import HEADERS, config, path
+
+KINDS = ("alpha", "xlab", "instrument")
+QUERIES = {
+    "alpha": "/api/v1/experiments",
+    "xlab": "/api/v1/experiments?format=config&authority=mediawiki",
+    "instrument": "/api/v1/instruments",
+}
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def put(client: httpx.Client, kind: str, **changes: object) -> httpx.Response:
+    slug = str(changes.get("slug", "dogfood-ctr"))
+    return client.put(path(kind, slug), json=config(kind, **changes), headers=HEADERS)
+
+
+def contract_fields() -> set[str]:
+    """The names in the contract's list of the fields of both kinds."""
+    text = contract_path("mpic-api.md").read_text(encoding="utf-8")
+    section = text.split("## Fields of a config (both kinds)\n")[1].split("\n\n")[0]
+    # What stands in parentheses are values, or the other generation's names.
+    return set(re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", section))) - {"start", "end"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_of_the_contract_is_served_and_no_other(client: httpx.Client, kind: str) -> None:
+    assert put(client, kind).status_code == 201
+    [served] = client.get(QUERIES[kind]).json()
+    expected = contract_fields() | {"alpha": {"features"}, "xlab": {"groups"}, "instrument": set()}[kind]
+    if kind == "xlab":
+        expected = expected - {"utc_start_dt", "utc_end_dt"} | {"start", "end"}
+    assert served.keys() == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_put_is_served_in_the_formats_of_the_contract(client: httpx.Client, kind: str) -> None:
+    rates = {"default": 0.5, "0.1": ["frwiki", "arwiki"], "0.01": ["enwiki"]}
+    wanted = config(kind, sample_rate=rates)
+    put(client, kind, sample_rate=rates)
+    [served] = client.get(QUERIES[kind]).json()
+    assert {name: served[name] for name in wanted} == wanted
+    assert list(served["sample_rate"]) == list(rates)
+    assert isinstance(served["id"], int)
+    assert served["status"] == 1
+    assert isinstance(served["status"], int)
+    for name in ("created_at", "updated_at", *(("start", "end") if kind == "xlab" else ("utc_start_dt", "utc_end_dt"))):
+        assert MOMENT.fullmatch(served[name])
+
+
+def test_empty_lists_are_bare_arrays(client: httpx.Client) -> None:
+    for query in (*QUERIES.values(), "/api/v1/experiments?format=config&authority=varnish"):
+        answer = client.get(query)
+        assert (answer.status_code, answer.json()) == (200, [])
+        assert answer.headers["content-type"] == "application/json"
+
+
+def test_whole_rates_are_served_as_javascript_serves_them(client: httpx.Client) -> None:
+    put(client, "alpha", sample_rate={"default": 1.0})
+    assert '"sample_rate":{"default":1}' in client.get("/api/v1/experiments").text
+    put(client, "alpha", sample_rate={"default": 0.0, "1.0": ["frwiki"], "0.250": ["enwiki"]})
+    assert '"sample_rate":{"default":0,"1":["frwiki"],"0.25":["enwiki"]}' in client.get("/api/v1/experiments").text
+
+
+def test_the_kits_own_client_reads_what_it_put(mpic: MpicClient) -> None:
+    for kind in ("alpha", "xlab"):
+        mpic.put("experiments", f"{kind}-one", config(kind, slug=f"{kind}-one", name=f"{kind}-one"))
+        [experiment] = mpic.experiments(Generation(kind))
+        assert experiment.name == f"{kind}-one"
+        assert experiment.groups == (("false", "true") if kind == "alpha" else ("control", "treatment"))
+        assert experiment.sample_rate.default == 0.5
+        assert experiment.start is not None
+    mpic.put("instruments", "menu", config("instrument", slug="menu", sample_rate={"default": 1, "0.2": ["frwiki"]}))
+    [instrument] = mpic.instruments()
+    assert (instrument.name, instrument.sample_rate.of("frwiki"), instrument.status) == ("menu", 0.2, True)
+    with pytest.raises(MpicError, match=r"sample_rate\.default"):
+        mpic.put("instruments", "menu", config("instrument", slug="menu", sample_rate={"default": 2}))
+
+
+def test_generations_and_authorities_are_listed_apart(client: httpx.Client) -> None:
+    put(client, "alpha", slug="a", name="A")
+    put(client, "xlab", slug="b", name="b")
+    put(client, "xlab", slug="c", name="c", authority="varnish")
+    put(client, "xlab", slug="d", name="d", status=0)
+    put(client, "alpha", slug="e", name="E", status=0)
+
+    def listed(query: str) -> list[str]:
+        return [item["slug"] for item in client.get(f"/api/v1/experiments{query}").json()]
+
+    # Alpha looks at the status itself; xlab looks at dates only, so one that is off must not be listed.
+    assert listed("") == ["a", "e"]
+    assert listed("?format=config&authority=mediawiki") == ["b"]
+    assert listed("?format=config") == ["b"]
+    assert listed("?format=config&authority=varnish") == ["c"]
+    assert client.get("/api/v1/experiments?format=config&authority=nobody").status_code == 400
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_putting_back_what_was_served_changes_nothing(client: httpx.Client, kind: str) -> None:
+    first = put(client, kind)
+    again = client.put(path(kind), json=first.json(), headers=HEADERS)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+
+
+def test_a_change_keeps_the_id_and_moves_the_time(client: httpx.Client) -> None:
+    first = put(client, "alpha").json()
+    second = put(client, "alpha", purpose="KR 3.5").json()
+    assert second["id"] == first["id"]
+    assert second["created_at"] == first["created_at"]
+    assert second["updated_at"] > first["updated_at"]
+    assert second["purpose"] == "KR 3.5"
+
+
+def test_values_are_cast_as_the_wiki_casts_them(client: httpx.Client) -> None:
+    features = {"f": {"control": True, "values": [True, False, 3, "x"]}}
+    assert put(client, "alpha", features=features).json()["features"] == {
+        "f": {"control": "true", "values": ["true", "false", "3", "x"]}
+    }
+
+
+def test_sets_may_be_put_as_lists(client: httpx.Client) -> None:
+    served = put(client, "instrument", compliance_requirements=["legal", "gdpr"], environments=[]).json()
+    assert (served["compliance_requirements"], served["environments"]) == ("legal,gdpr", "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "field"),
+    [
+        ("alpha", {"name": ""}, "name"),
+        ("alpha", {"name": 3}, "name"),
+        ("alpha", {"name": "a\x00b"}, "name"),
+        ("alpha", {"owner": "x" * 256}, "owner"),
+        ("alpha", {"slug": "other-slug-in-body"}, None),
+        ("alpha", {"stream_name": ""}, "stream_name"),
+        ("alpha", {"stream_name": "Web UI"}, "stream_name"),
+        ("alpha", {"schema_title": "/analytics/x/1.0.0"}, "schema_title"),
+        ("alpha", {"email_address": "nobody"}, "email_address"),
+        ("alpha", {"task": "379870"}, "task"),
+        ("alpha", {"sample_unit": "household"}, "sample_unit"),
+        ("instrument", {"sample_unit": "user"}, "sample_unit"),
+        ("alpha", {"status": 2}, "status"),
+        ("alpha", {"status": "on"}, "status"),
+        ("alpha", {"environments": "moon"}, "environments"),
+        ("alpha", {"compliance_requirements": "legal,iso"}, "compliance_requirements"),
+        ("instrument", {"contextual_attributes": ["page_colour"]}, "contextual_attributes"),
+        ("instrument", {"contextual_attributes": {}}, "contextual_attributes"),
+        ("alpha", {"sample_rate": None}, "sample_rate.default"),
+        ("alpha", {"sample_rate": {}}, "sample_rate.default"),
+        ("alpha", {"sample_rate": 0.5}, "sample_rate.default"),
+        ("alpha", {"sample_rate": {"default": 1.5}}, "sample_rate.default"),
+        ("alpha", {"sample_rate": {"default": -0.1}}, "sample_rate.default"),
+        ("alpha", {"sample_rate": {"default": True}}, "sample_rate.default"),
+        ("alpha", {"sample_rate": {"default": []}}, "sample_rate.default"),
+        ("alpha", {"sample_rate": {"default": 1e-300}}, "sample_rate.default"),
+        ("alpha", {"sample_rate": {"default": 1, "2": ["frwiki"]}}, "sample_rate.2"),
+        ("alpha", {"sample_rate": {"default": 1, "much": ["frwiki"]}}, "sample_rate.much"),
+        ("alpha", {"sample_rate": {"default": 1, "nan": ["frwiki"]}}, "sample_rate.nan"),
+        ("alpha", {"sample_rate": {"default": 1, "0.1": []}}, "sample_rate.0.1"),
+        ("alpha", {"sample_rate": {"default": 1, "0.1": "frwiki"}}, "sample_rate.0.1"),
+        ("alpha", {"sample_rate": {"default": 1, "0.1": ["FR wiki"]}}, "sample_rate.0.1"),
+        ("alpha", {"sample_rate": {"default": 1, "0.1": ["frwiki"], "0.2": ["frwiki"]}}, "sample_rate.0.2"),
+        ("alpha", {"sample_rate": {"default": 1, "0.1": ["frwiki"], "0.10": ["enwiki"]}}, "sample_rate.0.10"),
+        ("alpha", {"features": None}, "features"),
+        ("alpha", {"features": {}}, "features"),
+        ("alpha", {"features": ["f"]}, "features"),
+        ("alpha", {"features": {"f:g": {"control": "a", "values": ["a"]}}}, "features.f:g"),
+        ("alpha", {"features": {"f": {"control": "a", "values": []}}}, "features.f.values"),
+        ("alpha", {"features": {"f": {"control": "a", "values": ["a", ""]}}}, "features.f.values"),
+        ("alpha", {"features": {"f": {"control": "a", "values": ["a", "a"]}}}, "features.f.values"),
+        ("alpha", {"features": {"f": {"control": "a", "values": ["a", "b;c"]}}}, "features.f.values"),
+        ("alpha", {"features": {"f": {"control": "a", "values": ["a", "unsampled"]}}}, "features.f.values"),
+        ("alpha", {"features": {"f": {"control": "a", "values": ["a", None]}}}, "features.f.values"),
+        ("alpha", {"features": {"f": {"control": "z", "values": ["a", "b"]}}}, "features.f.control"),
+        ("alpha", {"features": {"f": 3}}, "features.f.values"),
+        ("alpha", {"utc_start_dt": "tomorrow"}, "utc_start_dt"),
+        ("alpha", {"utc_start_dt": "2025-01-02", "utc_end_dt": "2025-01-01"}, "utc_end_dt"),
+        ("alpha", {"variants": []}, "variants"),
+        ("alpha", {"groups": ["a"]}, "groups"),
+        ("xlab", {"groups": []}, "groups"),
+        ("xlab", {"groups": ["a", "a"]}, "groups"),
+        ("xlab", {"groups": ["a", {}]}, "groups"),
+        ("xlab", {"start": None}, "start"),
+        ("xlab", {"end": "2024-01-01T14:30:00.000Z"}, "end"),
+        ("xlab", {"authority": "god"}, "authority"),
+        ("xlab", {"name": "Another name"}, "name"),
+        ("instrument", {"features": {"f": {"control": "a", "values": ["a"]}}}, "features"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_field(
+    client: httpx.Client, kind: str, changes: dict[str, object], field: str | None
+) -> None:
+    body = config(kind, **changes)
+    answer = client.put(path(kind), json=body, headers=HEADERS)
+    assert answer.status_code == 422
+    assert answer.json()["errors"].keys() == {field or "slug"}
+    assert all(answer.json()["errors"].values())
+    assert client.get(QUERIES[kind]).json() == []
+
+
+def test_all_problems_are_told_at_once(client: httpx.Client) -> None:
+    answer = client.put(path("alpha", "Bad"), json={"status": 1}, headers=HEADERS)
+    assert answer.json()["errors"].keys() == {"slug", "name", "sample_rate.default", "features"}
+
+
+@pytest.mark.parametrize("slug", ["Upper", "new", "-x", "a b", "ä", "x" * 101, "a:b"])
+def test_slugs_that_cannot_be(client: httpx.Client, slug: str) -> None:
+    answer = client.put(path("alpha", slug), json=config("alpha", slug=None), headers=HEADERS)
+    assert answer.json()["errors"].keys() == {"slug"}
+
+
+def test_one_may_ask_for_every_attribute(client: httpx.Client) -> None:
+    put(client, "instrument", contextual_attributes=list(CONTEXTUAL_ATTRIBUTES))
+    assert client.get("/api/v1/instruments").json()[0]["contextual_attributes"] == list(CONTEXTUAL_ATTRIBUTES)
+
+
+def test_writing_needs_what_a_foreign_form_cannot_send(client: httpx.Client) -> None:
+    body = config("alpha")
+    assert client.put(path("alpha"), json=body).status_code == 403
+    assert client.post(f"{path('alpha')}/status", json={"status": 1}).status_code == 403
+    assert client.put(path("alpha"), content="{}", headers=HEADERS).status_code == 415
+    plain = HEADERS | {"Content-Type": "text/plain"}
+    assert client.put(path("alpha"), content="{}", headers=plain).status_code == 415
+    assert client.get("/api/v1/experiments").json() == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b'{"sample_rate": NaN}', b"\xff", b"[" * 100_000])
+def test_a_body_that_is_no_json(client: httpx.Client, body: bytes) -> None:
+    answer = client.put(path("alpha"), content=body, headers=HEADERS | {"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert "not JSON" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("body", ["[]", '"x"', "null", "3"])
+def test_a_body_that_is_no_object(client: httpx.Client, body: str) -> None:
+    answer = client.put(path("alpha"), content=body, headers=HEADERS | {"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["errors"].keys()) == (422, {"body"})
+
+
+def test_bodies_have_a_limit_and_a_length(client: httpx.Client) -> None:
+    assert client.put(path("alpha"), content=b" " * (MAX_BODY + 1), headers=HEADERS).status_code == 413
+    assert client.put(path("alpha"), content=iter([b"{}"]), headers=HEADERS).status_code == 411
+
+
+def test_the_status_can_be_switched(client: httpx.Client) -> None:
+    put(client, "alpha", status=0)
+
+    def switch(body: object, slug: str = "dogfood-ctr") -> httpx.Response:
+        return client.post(f"{path('alpha', slug)}/status", json=body, headers=HEADERS)
+
+    assert switch({"status": 1}).json()["status"] == 1
+    assert client.get("/api/v1/experiments").json()[0]["status"] == 1
+    assert switch({"status": 0}).json()["status"] == 0
+    bodies: list[object] = [{}, {"status": 2}, {"status": True}, {"status": "1"}, []]
+    for body in bodies:
+        assert switch(body).status_code == 422
+    assert switch({"status": 1}, "absent").status_code == 404
+
+
+def test_unknown_addresses_are_answered_in_json(client: httpx.Client) -> None:
+    for address in ("/api/v1/nothing", "/api/v2/experiments", "/api/v1/gadgets/x"):
+        assert client.get(address).status_code in (404, 405)
+        assert "error" in client.get(address).json()
+    assert client.put("/api/v1/gadgets/x", json={}, headers=HEADERS).status_code == 404
+    assert client.delete("/api/v1/experiments").status_code == 405
+
+
+def test_foreign_host_names_are_refused(client: httpx.Client) -> None:
+    assert client.get("/api/v1/experiments", headers={"Host": "attacker.example"}).status_code == 400
+    assert client.get("/healthz", headers={"Host": "localhost:8086"}).json() == {"status": "ok"}
