@@ -31,6 +31,8 @@ def new_run(runs: Path, *, name: str | None = None, now: datetime | None = None)
     """
     if name is not None and (not _NAME.fullmatch(name) or name == LATEST):
         raise RunFolderError(f"run name {name!r}: use letters, digits, dots, dashes and underscores")
+    if runs.exists() and not runs.is_dir():
+        raise RunFolderError(f"cannot make a run in {runs}: it is no folder")
     stem = name or (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
     try:
         folder = _make(runs, stem, numbered=name is None)

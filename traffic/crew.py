@@ -21,7 +21,8 @@ from run_record.folder import LEDGER, new_run
 from run_record.ledger import LedgerWriter
 from run_record.manifest import Manifest
 from run_record.target import Target
-from traffic.leases import Leaser, MasterDesk, WorkerDesk
+from traffic.desks import MasterDesk, WorkerDesk
+from traffic.leases import Leaser
 from traffic.options import TrafficOptions, new_manifest, new_settings
 from traffic.player import Player, Post
 from traffic.schedule import Schedule

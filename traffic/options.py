@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Self
-
-from locust.argument_parser import LocustArgumentParser
+from typing import TYPE_CHECKING, Self
 
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
@@ -18,6 +16,10 @@ from personas.experiments import EXPERIMENT, example_experiment, example_instrum
 from personas.settings import PlanSettings
 from run_record.manifest import Manifest
 from run_record.target import Target
+
+if TYPE_CHECKING:
+    # Importing Locust replaces the standard library's sockets: only its own processes may do that.
+    from locust.argument_parser import LocustArgumentParser
 
 _LIBRARIES = ("experiment-dogfood", "locust", "numpy", "orjson", "geventhttpclient")
 
@@ -52,7 +54,7 @@ class TrafficOptions:
         return cls(**{**values, "generation": Generation(options.generation)})
 
 
-def add_options(parser: LocustArgumentParser) -> None:
+def add_options(parser: "LocustArgumentParser") -> None:
     """Add our options to Locust's; they show in its web UI as well."""
     group = parser.add_argument_group("dogfooding")
     add = group.add_argument

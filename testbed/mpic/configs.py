@@ -154,7 +154,7 @@ def _check_text(item: Field, text: str) -> str | None:
         return f"{item.label} is missing." if item.required else None
     if len(text) > item.max_length:
         return f"{item.label} has {len(text)} characters; at most {item.max_length} fit."
-    lines = text.replace("\r\n", "").replace("\n", "") if item.widget is Widget.LONG_TEXT else text
+    lines = text.replace("\n", "") if item.widget is Widget.LONG_TEXT else text
     if not lines.isprintable():
         return f"{item.label} has characters that cannot be shown."
     if item.widget is Widget.SELECT and text not in item.choices:

@@ -46,9 +46,12 @@ def read_form(kind: Kind, generation: Generation | None, form: FormData, slug: s
 
 
 def text(form: FormData, name: str) -> str:
-    """Return the form's text *name* without blanks around it; empty when it was not sent."""
+    """Return the form's text *name* without blanks around it; empty when it was not sent.
+
+    Lines end as they did before a browser made CRLF of it, so that saving an untouched form changes nothing.
+    """
     value = form.get(name)
-    return value.strip() if isinstance(value, str) else ""
+    return value.strip().replace("\r\n", "\n") if isinstance(value, str) else ""
 
 
 def _all(form: FormData, name: str) -> tuple[str, ...]:

@@ -64,5 +64,5 @@ def test_what_is_no_list_of_configs_is_one_clear_line(answer: httpx.Response | E
 
 def test_a_config_that_makes_no_sense_is_named() -> None:
     bad = {**example_experiment(Generation.ALPHA), "sample_rate": {"default": 2}}
-    with pytest.raises(ConfigError, match="sample_rate.default"):
+    with pytest.raises(ConfigError, match=r"sample_rate\.default"):
         client(httpx.Response(200, json=[bad])).experiments(Generation.ALPHA)

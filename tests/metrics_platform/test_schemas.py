@@ -18,8 +18,10 @@ from tests.contracts import contract_path
 Event = dict[str, Any]
 
 _VALUES: tuple[object, ...] = (
-    None, True, False, 0, 1, -1, -2, 1.0, 1.5, 2**53 - 1, 2**53, -(2**53), 10**25, "", "x", "a" * 20, "A" * 20, "0" * 19,
-    "a" * 21, "x" * 64, "x" * 65, "x" * 80, "x" * 81, "x" * 128, "x" * 129, "x" * 255, "x" * 256, "x" * 8192, "x" * 8193,
+    None, True, False, 0, 1, -1, -2, 1.0, 1.5, 2**53 - 1, 2**53, -(2**53), 10**25, "", "x", "a" * 20,
+    "A" * 20, "0" * 19,
+    "a" * 21, "x" * 64, "x" * 65,
+    "x" * 80, "x" * 81, "x" * 128, "x" * 129, "x" * 255, "x" * 256, "x" * 8192, "x" * 8193,
     "é" * 64, "2025-01-31T14:30:00.000Z", "2025-01-31T14:30:00+01:00", "2025-02-30T00:00:00Z", "2025-01-31", "now",
     "/wiki/A", "http://x/ y", "%zz", [], ["x"], [""], [1], [None], {}, {"x": "y"}, {"x": ""}, {"x": 1}, {"x": None},
     "mediawiki_js", "app", "prod", "session", "device", "0 edits", "1000+ edits",
@@ -140,7 +142,8 @@ def test_1_4_2_takes_experiment_in_place_of_experiments() -> None:
     assert [str(problem) for problem in registry.validate(event)] == ["'' should NOT have additional properties"]
     del event["experiments"]
     event["experiment"] = {
-        "enrolled": "e", "assigned": "control", "subject_id": "awaiting", "sampling_unit": "mw-user", "coordinator": "xLab",
+        "enrolled": "e", "assigned": "control", "subject_id": "awaiting",
+        "sampling_unit": "mw-user", "coordinator": "xLab",
     }  # fmt: skip
     assert registry.validate(event) == ()
     event["experiment"]["sampling_unit"] = "device"

@@ -1,0 +1,92 @@
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from metrics_platform.intake import EventAnswer, EventOutcome
+from run_record.ledger import OUTCOMES, LedgerError, LedgerWriter, Span, read_ledger
+
+OK = EventAnswer(EventOutcome.OK)
+BAD = EventAnswer(EventOutcome.INVALID, "'.page.id' should be integer")
+
+
+def test_every_event_of_every_request_is_read_back_in_order(tmp_path: Path) -> None:
+    with LedgerWriter(tmp_path, "b") as one, LedgerWriter(tmp_path, "a") as other:
+        first = one.intend([Span(4, 0, 2), Span(1, 3, 1)], intended_ms=1000, sent_ms=1001)
+        second = other.intend([Span(4, 2, 1)], intended_ms=900, sent_ms=2000)
+        other.answered(second, [OK], status=201, at_ms=2010)
+        one.answered(first, [OK, BAD, OK], status=207, at_ms=1030)
+    sent = read_ledger(tmp_path)
+    assert list(zip(sent.visit.tolist(), sent.position.tolist(), strict=True)) == [(1, 3), (4, 0), (4, 1), (4, 2)]
+    assert [OUTCOMES[code].value for code in sent.outcome] == ["ok", "ok", "invalid", "ok"]
+    assert sent.sent_ms.tolist() == [1001, 1001, 1001, 2000]
+    assert sent.answered_ms.tolist() == [1030, 1030, 1030, 2010]
+    assert sent.status.tolist() == [207, 207, 207, 201]
+    assert sent.workers == ("a", "b")
+    assert sent.reasons == {(1, first): BAD.reason}
+    assert sent.broken == ()
+
+
+def test_an_intent_without_outcome_is_indeterminate(tmp_path: Path) -> None:
+    with LedgerWriter(tmp_path, "w") as writer:
+        writer.intend([Span(0, 0, 1)], intended_ms=1, sent_ms=2)
+    sent = read_ledger(tmp_path)
+    assert OUTCOMES[sent.outcome[0]] is EventOutcome.INDETERMINATE
+    assert (sent.answered_ms[0], sent.status[0]) == (-1, 0)
+
+
+def test_half_rows_are_left_out_and_named(tmp_path: Path) -> None:
+    with LedgerWriter(tmp_path, "w") as writer:
+        writer.intend([Span(0, 0, 1)], intended_ms=1, sent_ms=2)
+    with (tmp_path / "w.ndjson").open("ab") as file:
+        file.write(b'not a row\n{"intent":1,"events":[[1,0,1]],"intended_ms":1,"sent_ms":2}')
+    sent = read_ledger(tmp_path)
+    assert len(sent.visit) == 1
+    assert sent.broken == (("w.ndjson", 2), ("w.ndjson", 3))
+
+
+def test_an_empty_ledger_has_no_events(tmp_path: Path) -> None:
+    assert len(read_ledger(tmp_path).visit) == 0
+
+
+def test_a_worker_never_continues_anothers_file(tmp_path: Path) -> None:
+    LedgerWriter(tmp_path, "w").close()
+    with pytest.raises(LedgerError, match="cannot be made"):
+        LedgerWriter(tmp_path, "w")
+
+
+def test_without_a_written_intent_nothing_may_be_sent() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    writer = LedgerWriter.__new__(LedgerWriter)
+    writer._path, writer._file, writer._requests = full, os.open(full, os.O_WRONLY), 0
+    with pytest.raises(LedgerError, match="No space left"):
+        writer.intend([Span(0, 0, 1)], intended_ms=1, sent_ms=2)
+    writer.close()
+
+
+def _write_for_ever(folder: Path) -> None:
+    writer = LedgerWriter(folder, "w")
+    while True:
+        request = writer.intend([Span(writer._requests, 0, 1)], intended_ms=1, sent_ms=2)
+        writer.answered(request, [OK], status=201, at_ms=3)
+
+
+def test_a_killed_worker_costs_at_most_the_answer_under_way(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=_write_for_ever, args=(tmp_path,))
+    process.start()
+    path = tmp_path / "w.ndjson"
+    while not path.exists() or path.stat().st_size < 100_000:
+        time.sleep(0.01)
+    assert process.pid
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    sent = read_ledger(tmp_path)
+    assert sent.visit.tolist() == list(range(len(sent.visit)))
+    assert len(sent.broken) <= 1
+    open_requests = [code for code in sent.outcome if OUTCOMES[code] is EventOutcome.INDETERMINATE]
+    assert len(open_requests) <= 1

@@ -1,0 +1,412 @@
+"""The web UI, as somebody meets it: forms are read from pages and sent as a browser would."""
+
+import re
+
+import httpx
+import pytest
+
+from testbed.mpic.fields import Kind
+from testbed.mpic.store import Store
+from tests.testbed.mpic.browser import Browser, Page
+from tests.testbed.mpic.conftest import HEADERS, config, path
+
+Value = str | list[str]
+
+ALPHA: dict[str, Value] = {
+    "slug": "pinned-menu",
+    "name": "Pinned menu",
+    "feature_name": "menu",
+    "feature_values": "false, true",
+    "feature_control": "false",
+    "start": "2025-01-27T14:30",
+    "end": "2025-02-10T14:30",
+    "email_address": "web@example.org",
+    "task": "T379870",
+    "contextual_attributes": ["page_id", "performer_groups"],
+    "compliance_requirements": ["legal", "gdpr"],
+    "status": "1",
+}
+
+
+def put(client: httpx.Client, kind: str = "alpha", **changes: object) -> None:
+    slug = str(changes.get("slug", "dogfood-ctr"))
+    client.put(path(kind, slug), json=config(kind, **changes), headers=HEADERS).raise_for_status()
+
+
+def create(browser: Browser, **changes: Value) -> Page:
+    form = browser.visit("/experiments/new").form("/experiments/new")
+    return browser.press(form, "Create experiment", {**ALPHA, **changes})
+
+
+def edit(browser: Browser, **changes: Value) -> Page:
+    address = "/experiments/pinned-menu/edit"
+    return browser.press(browser.visit(address).form(address), "Save changes", changes)
+
+
+def test_an_empty_tool_leads_to_its_first_experiment(browser: Browser) -> None:
+    page = browser.visit("/")
+    assert page.answer.url.path == "/experiments"
+    assert "No experiments yet" in page.text
+    assert ("a", {"class": "button primary", "href": "/experiments/new?generation=alpha"}) in page.tags
+
+
+def test_an_alpha_experiment_from_the_form_to_the_api(browser: Browser) -> None:
+    page = create(browser, rate=["0.1"], wikis=["frwiki, arwiki"])
+    assert page.answer.url.path == "/experiments/pinned-menu"
+    assert "pinned-menu was created." in page.text
+    [served] = browser.client.get("/api/v1/experiments").json()
+    assert served["sample_rate"] == {"default": 0.5, "0.1": ["frwiki", "arwiki"]}
+    assert served["features"] == {"menu": {"control": "false", "values": ["false", "true"]}}
+    assert (served["utc_start_dt"], served["utc_end_dt"]) == ("2025-01-27T14:30:00.000Z", "2025-02-10T14:30:00.000Z")
+    assert served["contextual_attributes"] == ["page_id", "performer_groups"]
+    assert (served["compliance_requirements"], served["environments"]) == ("legal,gdpr", "development")
+    assert (served["name"], served["creator"], served["status"]) == ("Pinned menu", "operator", 1)
+    # The message is shown once.
+    assert "pinned-menu was created" not in browser.visit("/experiments/pinned-menu").text
+
+
+def test_an_xlab_experiment_from_the_form_to_the_api(browser: Browser) -> None:
+    form = browser.visit("/experiments/new?generation=xlab").form("/experiments/new")
+    assert form.value("groups") == "control\r\ntreatment"
+    values = {"slug": "search-bar", "groups": "control\r\nwide\r\nwide-and-tall", "status": "1"}
+    dates = {"start": "2025-01-27T14:30", "end": "2025-02-10T14:30"}
+    page = browser.press(form, "Create experiment", values)
+    assert {"start-problem", "end-problem"} <= page.ids
+    page = browser.press(page.form("/experiments/new"), "Create experiment", dates)
+    assert page.answer.url.path == "/experiments/search-bar"
+    [served] = browser.client.get("/api/v1/experiments?format=config&authority=mediawiki").json()
+    assert (served["name"], served["slug"]) == ("search-bar", "search-bar")
+    assert served["groups"] == ["control", "wide", "wide-and-tall"]
+    assert (served["start"], served["end"]) == ("2025-01-27T14:30:00.000Z", "2025-02-10T14:30:00.000Z")
+
+
+def test_an_instrument_from_the_form_to_the_api(browser: Browser) -> None:
+    form = browser.visit("/instruments/new").form("/instruments/new")
+    values = {"slug": "menu", "name": "Menu", "sample_unit": "session", "contextual_attributes": ["page_id"]}
+    page = browser.press(form, "Create instrument", values)
+    assert page.answer.url.path == "/instruments/menu"
+    [served] = browser.client.get("/api/v1/instruments").json()
+    assert (served["sample_unit"], served["sample_rate"], served["status"]) == ("session", {"default": 1}, 0)
+    assert served["utc_start_dt"] is None
+
+
+@pytest.mark.parametrize("kind", ["alpha", "xlab", "instrument"])
+def test_saving_an_untouched_form_changes_nothing(browser: Browser, store: Store, kind: str) -> None:
+    rates = {"default": 0.5, "0.1": ["frwiki", "arwiki"], "0.01": ["enwiki"]}
+    start, end = ("start", "end") if kind == "xlab" else ("utc_start_dt", "utc_end_dt")
+    dates = {start: "2025-01-27T14:30:15.000Z", end: "2025-02-27T14:30:15.250Z"}
+    put(browser.client, kind, sample_rate=rates, description="One line.\nAnd <another> & more.", **dates)
+    where = Kind.INSTRUMENT if kind == "instrument" else Kind.EXPERIMENT
+    before = store.find(where, "dogfood-ctr")
+    address = f"/{where}/dogfood-ctr/edit"
+    page = browser.press(browser.visit(address).form(address), "Save changes")
+    assert page.answer.url.path == f"/{where}/dogfood-ctr"
+    assert store.find(where, "dogfood-ctr") == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"slug": ""}, "slug"),
+        ({"slug": "Pinned menu"}, "slug"),
+        ({"slug": "new"}, "slug"),
+        ({"name": ""}, "name"),
+        ({"description": "x" * 5001}, "description"),
+        ({"end": "2025-01-27T14:30"}, "end"),
+        ({"start": "yesterday"}, "start"),
+        ({"default_rate": "1.01"}, "default_rate"),
+        ({"default_rate": "half"}, "default_rate"),
+        ({"rate": ["2"], "wikis": ["frwiki"]}, "wiki_rates-0-rate"),
+        ({"rate": ["0.1"], "wikis": [""]}, "wiki_rates-0-wikis"),
+        ({"rate": ["0.1", "0.2"], "wikis": ["frwiki", "enwiki frwiki"]}, "wiki_rates-1-wikis"),
+        ({"rate": ["0.1", "0.2"], "wikis": ["frwiki", "enwiki, frwiki"]}, "wiki_rates-1-wikis"),
+        ({"rate": ["0.1", "0.10"], "wikis": ["frwiki", "enwiki"]}, "wiki_rates-1-rate"),
+        ({"feature_name": "", "feature_values": "", "feature_control": ""}, "features"),
+        ({"feature_name": "a b"}, "features-0-name"),
+        ({"feature_values": ""}, "features-0-values"),
+        ({"feature_values": "false, true, true"}, "features-0-values"),
+        ({"feature_control": "maybe"}, "features-0-control"),
+        ({"stream_name": "Web UI"}, "stream_name"),
+        ({"email_address": "web"}, "email_address"),
+        ({"task": "379870"}, "task"),
+        ({"sample_unit": "household"}, "sample_unit"),
+        ({"contextual_attributes": ["page_colour"]}, "contextual_attributes"),
+        ({"environments": ["moon"]}, "environments"),
+    ],
+)
+def test_a_problem_is_told_next_to_its_field_and_input_is_kept(
+    browser: Browser, changes: dict[str, Value], name: str
+) -> None:
+    page = create(browser, **changes)
+    assert page.answer.status_code == 422
+    assert "One thing has to be put right" in page.text
+    # The summary leads to the field, and the message is next to it.
+    assert ("a", {"href": f"#{name}"}) in page.tags
+    assert {name, f"{name}-problem"} <= page.ids
+    described = [attributes for _, attributes in page.tags if attributes.get("id") == name]
+    control = described[0]
+    if "name" in control:
+        assert control["aria-invalid"] == "true"
+        assert f"{name}-problem" in control["aria-describedby"].split()
+    form = page.form("/experiments/new")
+    kept = {**ALPHA, **changes}
+    for field in ("slug", "name", "email_address", "task", "default_rate", "stream_name", "status"):
+        assert form.value(field) == kept.get(field, form.value(field))
+    assert browser.client.get("/api/v1/experiments").json() == []
+
+
+def test_a_slug_can_be_taken_once(browser: Browser) -> None:
+    create(browser)
+    page = create(browser, name="Another")
+    assert page.answer.status_code == 422
+    assert "slug-problem" in page.ids
+    assert [item["name"] for item in browser.client.get("/api/v1/experiments").json()] == ["Pinned menu"]
+
+
+def test_rows_are_added_without_javascript(browser: Browser) -> None:
+    form = browser.visit("/experiments/new").form("/experiments/new")
+    assert form.all("rate") == []
+    page = browser.press(form, "Add a rate for some wikis", {"slug": "kept"})
+    form = page.form("/experiments/new")
+    assert (form.all("rate"), form.all("wikis"), form.value("slug")) == ([""], [""], "kept")
+    form = browser.press(form, "Add another feature", {"feature_name": ["menu"]}).form("/experiments/new")
+    assert form.all("feature_name") == ["menu", ""]
+    changes = {**ALPHA, "feature_name": ["menu", ""], "feature_values": ["a, b", ""], "feature_control": ["a", ""]}
+    page = browser.press(form, "Create experiment", changes)
+    assert page.answer.url.path == "/experiments/pinned-menu"
+
+
+def test_every_button_but_those_for_rows_comes_after_the_one_that_enter_presses(browser: Browser) -> None:
+    form = browser.visit("/experiments/new").form("/experiments/new")
+    assert form.buttons[0][1:3] == ("action", "save")
+
+
+def test_editing_is_kept_in_the_history_with_what_changed(browser: Browser) -> None:
+    create(browser)
+    put_by_api = browser.client.get("/api/v1/experiments").json()[0] | {"purpose": "KR 3.5"}
+    browser.client.put(path("alpha", "pinned-menu"), json=put_by_api, headers=HEADERS)
+    page = browser.visit("/experiments/pinned-menu")
+    browser.press(page.form("/operator"), "Use it", {"operator": "Ada Lovelace"})
+    page = edit(browser, default_rate="0.25", name="Pinned main menu")
+    assert "pinned-menu was saved." in page.text
+    assert re.search(
+        r"Ada Lovelace changed it .* UTC version 3 Field Before After Name Pinned menu Pinned main menu", page.text
+    )
+    assert "Sample rate 50 % 25 % API changed it" in page.text
+    assert "Purpose – KR 3.5 operator created it" in page.text
+
+
+def test_a_stale_form_overwrites_nothing_unseen(browser: Browser) -> None:
+    create(browser)
+    address = "/experiments/pinned-menu/edit"
+    opened = browser.visit(address).form(address)
+    edit(browser, owner="Growth", default_rate="0.1")
+    page = browser.press(opened, "Save changes", {"owner": "Web"})
+    assert page.answer.status_code == 409
+    assert "operator changed this while you were editing" in page.text
+    assert "Owner: they made – into Growth" in page.text
+    assert "Sample rate: they made 50 % into 10 %" in page.text
+    assert browser.client.get("/api/v1/experiments").json()[0]["owner"] == "Growth"
+    form = page.form(address)
+    assert form.value("owner") == "Web"
+    # Having seen it, one may insist.
+    assert browser.press(form, "Save changes").answer.url.path == "/experiments/pinned-menu"
+    assert browser.client.get("/api/v1/experiments").json()[0]["owner"] == "Web"
+
+
+@pytest.mark.parametrize("version", ["", "0", "-1", "x", "99", "9" * 50, "²"])
+def test_a_form_without_a_sensible_version_counts_as_stale(browser: Browser, version: str) -> None:
+    create(browser)
+    assert edit(browser, version=version, owner="Web").answer.status_code == 409
+
+
+def test_switching_on_and_off_leads_back_to_the_list(browser: Browser) -> None:
+    create(browser)
+    page = browser.visit("/experiments?q=pinned&status=on")
+    page = browser.press(page.form("/experiments/pinned-menu/status"), "Switch off pinned-menu")
+    assert str(page.answer.url.query, "ascii") == "q=pinned&status=on"
+    assert "Nothing matches" in page.text
+    assert browser.client.get("/api/v1/experiments").json()[0]["status"] == 0
+    page = browser.visit("/experiments/pinned-menu")
+    page = browser.press(page.form("/experiments/pinned-menu/status"), "Switch on pinned-menu")
+    assert page.answer.url.path == "/experiments/pinned-menu"
+    assert "Status off on" in page.text
+
+
+def test_the_list_can_be_searched_and_filtered(browser: Browser) -> None:
+    put(browser.client, "alpha", slug="one", name="First", owner="Web Team")
+    put(browser.client, "alpha", slug="two", name="Second", status=0)
+    put(browser.client, "xlab", slug="three", name="three")
+
+    def listed(query: str) -> list[str]:
+        links = [attributes.get("href", "") for tag, attributes in browser.visit(f"/experiments{query}").tags]
+        return [link.split("/")[2] for link in links if re.fullmatch(r"/experiments/(one|two|three)", link)]
+
+    assert listed("") == ["three", "two", "one"]
+    assert listed("?q=web+FIRST") == ["one"]
+    assert listed("?status=off") == ["two"]
+    assert listed("?status=on&generation=alpha") == ["one"]
+    assert listed("?generation=xlab&q=") == ["three"]
+    assert listed("?q=absent") == []
+
+
+def test_what_the_dates_do_not_do_is_said(browser: Browser) -> None:
+    start, end = "2024-01-01T14:30:00.000Z", "2024-02-01T14:30:00.000Z"
+    put(browser.client, "alpha", slug="a", utc_start_dt=start, utc_end_dt=end)
+    put(browser.client, "xlab", slug="b", name="b", start=start, end=end)
+    put(browser.client, "xlab", slug="c", name="c", start="2999-01-01T14:30:00.000Z", end="2999-02-01T14:30:00.000Z")
+    text = browser.visit("/experiments").text
+    assert "On Past its end, still on" in text
+    assert "On Ended" in text
+    assert "On Not started yet" in text
+
+
+def test_a_copy_starts_switched_off_and_without_a_slug(browser: Browser) -> None:
+    create(browser, rate=["0.1"], wikis=["frwiki"])
+    form = browser.visit("/experiments/new?from=pinned-menu").form("/experiments/new")
+    assert (form.value("slug"), form.all("status")) == ("", [])
+    page = browser.press(form, "Create experiment", {"slug": "copy"})
+    assert page.answer.url.path == "/experiments/copy"
+    one, two = browser.client.get("/api/v1/experiments").json()
+    assert two["sample_rate"] == one["sample_rate"]
+    assert two["status"] == 0
+
+
+EVIL = """"><script>alert(1)</script><b a='"""
+
+
+def test_whatever_is_entered_is_shown_as_text(browser: Browser) -> None:
+    create(browser, name=EVIL, owner=EVIL, purpose=EVIL, description=EVIL, security_legal_review=EVIL)
+    browser.press(browser.visit("/").form("/operator"), "Use it", {"operator": EVIL[:60]})
+    edit(browser, creator=EVIL)
+    wrong = create(browser, slug=EVIL, default_rate=EVIL, feature_name=EVIL, feature_values=EVIL, stream_name=EVIL)
+    assert wrong.answer.status_code == 422
+    search = browser.visit("/experiments?q=" + EVIL.replace("#", "%23"))
+    pages = [browser.visit(address) for address in ("/experiments", "/experiments/pinned-menu")]
+    pages += [browser.visit("/experiments/pinned-menu/edit"), wrong, search]
+    for page in pages:
+        assert "script" not in [tag for tag, _ in page.tags]
+        assert "b" not in [tag for tag, _ in page.tags]
+        assert "alert(1)" in page.answer.text
+
+
+POSTS: tuple[tuple[str, dict[str, Value]], ...] = (
+    ("/experiments/new", {"generation": "alpha", **ALPHA, "default_rate": "1", "sample_unit": "user"}),
+    ("/experiments/pinned-menu/edit", {"version": "1", **ALPHA}),
+    ("/experiments/pinned-menu/status", {"status": "0"}),
+    ("/operator", {"operator": "Mallory"}),
+)
+
+
+@pytest.mark.parametrize(("address", "values"), POSTS)
+@pytest.mark.parametrize("token", [None, "", "forged", "ä"])
+def test_forms_without_the_sessions_token_are_refused(
+    browser: Browser, address: str, values: dict[str, Value], token: str | None
+) -> None:
+    create(browser)
+    before = browser.client.get("/api/v1/experiments").json()
+    sent = values if token is None else values | {"csrf_token": token}
+    answer = browser.client.post(address, data=sent)
+    assert answer.status_code == 403
+    assert "Nothing was saved" in answer.text
+    assert browser.client.get("/api/v1/experiments").json() == before
+    assert "Mallory" not in browser.visit("/").text
+
+
+def test_the_token_of_another_session_is_refused(browser: Browser) -> None:
+    token = browser.visit("/experiments/new").form("/experiments/new").value("csrf_token")
+    browser.client.cookies.clear()
+    assert create(browser, csrf_token=token).answer.status_code == 403
+    browser.client.cookies.clear()
+    values = {**ALPHA, "csrf_token": token}
+    assert browser.client.post("/experiments/new", data=values).status_code == 403
+
+
+def test_the_cookie_and_the_headers_keep_other_sites_out(browser: Browser) -> None:
+    answer = browser.client.get("/experiments")
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    for address in ("/experiments", "/experiments/absent", "/static/mpic.css", "/api/v1/instruments"):
+        headers = browser.client.get(address).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_pages_hold_to_their_own_policy(browser: Browser) -> None:
+    create(browser)
+    for address in ("/experiments", "/experiments/new", "/experiments/pinned-menu", "/nothing"):
+        page = browser.visit(address)
+        for tag, attributes in page.tags:
+            assert tag not in ("script", "style", "iframe")
+            assert not [name for name in attributes if name == "style" or name.startswith("on")]
+            for name in ("src", "href"):
+                assert not attributes.get(name, "/").startswith(("http", "//"))
+
+
+def test_every_control_has_a_name_that_can_be_read_out(browser: Browser) -> None:
+    create(browser, rate=["0.1"], wikis=["frwiki"])
+    put(browser.client, "xlab", slug="x", name="x")
+    addresses = ("/experiments", "/experiments/new", "/experiments/pinned-menu/edit", "/experiments/x/edit")
+    for address in addresses:
+        page = browser.visit(address)
+        labels = {attributes.get("for") for tag, attributes in page.tags if tag == "label"}
+        for tag, attributes in page.tags:
+            if tag not in ("input", "select", "textarea") or attributes.get("type") in ("hidden", "checkbox"):
+                continue
+            assert attributes["id"] in labels
+        ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+        assert len(ids) == len(set(ids))
+        described = {word for _, found in page.tags for word in found.get("aria-describedby", "").split()}
+        assert described <= set(ids)
+
+
+@pytest.mark.parametrize(
+    "address", ["/nothing", "/experiments/absent", "/instruments/absent/edit", "/gadgets/new", "/experiments/a/b/c"]
+)
+def test_a_page_that_is_not_there(browser: Browser, address: str) -> None:
+    page = browser.visit(address)
+    assert page.answer.status_code == 404
+    assert "There is no such page" in page.text
+    assert ("a", {"href": "/instruments"}) in page.tags
+
+
+def test_requests_that_no_page_makes(browser: Browser) -> None:
+    create(browser)
+    form = browser.visit("/experiments/pinned-menu").form("/experiments/pinned-menu/status")
+    token = form.value("csrf_token")
+    post = browser.client.post
+    assert post("/experiments/pinned-menu/status", data={"csrf_token": token, "status": "2"}).status_code == 400
+    assert post("/experiments/absent/status", data={"csrf_token": token, "status": "1"}).status_code == 404
+    assert post("/experiments/new", data={"csrf_token": token, "generation": "omega"}).status_code == 404
+    assert browser.client.get("/experiments/new?generation=omega").status_code == 404
+    assert browser.client.get("/experiments/new?from=absent").status_code == 404
+    # A form of nothing but a token is a form with everything missing.
+    assert post("/experiments/new", data={"csrf_token": token, "generation": "alpha"}).status_code == 422
+    files = {"csrf_token": ("x.txt", b"x")}
+    assert post("/experiments/new", files=files).status_code == 400
+
+
+@pytest.mark.parametrize("there", ["//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nX: y", ""])
+def test_nobody_is_sent_to_another_site(browser: Browser, there: str) -> None:
+    token = browser.visit("/").form("/operator").value("csrf_token")
+    values = {"csrf_token": token, "operator": "Ada", "next": there}
+    assert browser.client.post("/operator", data=values).headers["location"] == "/"
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 61, "a\x07b"])
+def test_an_operators_name_has_to_be_one(browser: Browser, name: str) -> None:
+    page = browser.press(browser.visit("/").form("/operator"), "Use it", {"operator": name})
+    assert "That name was not taken" in page.text
+    assert "Working as operator" in page.text
+
+
+def test_a_fault_is_answered_with_a_page(browser: Browser, store: Store) -> None:
+    store.close()
+    page = browser.visit("/experiments")
+    assert page.answer.status_code == 500
+    assert "Something broke" in page.text
+    assert browser.client.get("/api/v1/experiments").json() == {"error": "Something broke"}
