@@ -99,6 +99,9 @@ def validate(draft: Draft, unreadable: Mapping[str, str] | None = None) -> Confi
     if problems:
         raise InvalidDraftError(problems)
     names = date_names(draft.generation)
+    # Sets have no order of their own; with the form's, putting and saving the same comes out the same.
+    wanted = (item for item in fields(draft.kind, draft.generation) if item.name in draft.lists)
+    chosen = {item.name: [word for word in item.choices if word in draft.lists[item.name]] for item in wanted}
     return Config(
         kind=draft.kind,
         generation=draft.generation,
@@ -110,9 +113,9 @@ def validate(draft: Draft, unreadable: Mapping[str, str] | None = None) -> Confi
             names[0]: _iso(start),
             names[1]: _iso(end),
             # Sets of MariaDB, which come out as one text.
-            "compliance_requirements": ",".join(draft.lists["compliance_requirements"]),
-            "environments": ",".join(draft.lists["environments"]),
-            "contextual_attributes": list(draft.lists["contextual_attributes"]),
+            "compliance_requirements": ",".join(chosen["compliance_requirements"]),
+            "environments": ",".join(chosen["environments"]),
+            "contextual_attributes": chosen["contextual_attributes"],
             "sample_rate": rates,
             **groups,
         },

@@ -39,7 +39,8 @@ class Renderer:
         """Return the page that *template* makes of *context*."""
         page = self._templates.get_template(template).render(
             context,
-            here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            # Only what was asked for by GET can be returned to.
+            here=f"{request.url.path}?{request.url.query}".rstrip("?") if request.method == "GET" else "/",
             operator=self.operator(request),
             message=request.session.pop(_MESSAGE, ""),
             token=token(request),

@@ -261,6 +261,22 @@ def test_what_the_dates_do_not_do_is_said(browser: Browser) -> None:
     assert "On Not started yet" in text
 
 
+def test_an_experiment_may_be_replaced_by_one_of_the_other_generation(browser: Browser) -> None:
+    put(browser.client, "alpha")
+    put(browser.client, "xlab")
+    assert browser.client.get("/api/v1/experiments").json() == []
+    text = browser.visit("/experiments/dogfood-ctr").text
+    assert "Groups – control, treatment" in text
+    assert "features dogfood-ctr-feature: false, true (control false) –" in text
+
+
+def test_the_groups_shares_of_all_subjects_are_shown(browser: Browser) -> None:
+    put(browser.client, "xlab", groups=["a", "b", "c"], sample_rate={"default": 0.2, "0.1": ["frwiki"]})
+    text = browser.visit("/experiments/dogfood-ctr").text
+    assert "Groups a 6.667 % b 6.667 % c 6.667 % not in sample 80 % Of all users" in text
+    assert "Sample rate 20 % 10 % on frwiki" in text
+
+
 def test_a_copy_starts_switched_off_and_without_a_slug(browser: Browser) -> None:
     create(browser, rate=["0.1"], wikis=["frwiki"])
     form = browser.visit("/experiments/new?from=pinned-menu").form("/experiments/new")
