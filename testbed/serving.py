@@ -22,9 +22,9 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(2048)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
-        raise DogfoodError(f"cannot listen on {host}:{port} ({error.strerror}): choose another port") from error
+        raise DogfoodError(f"cannot listen on {host}:{port} ({error}): choose another port") from error
     return listener
 
 

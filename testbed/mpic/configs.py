@@ -15,6 +15,10 @@ _RESERVED_SLUGS = frozenset({"new"})
 #: What the wiki calls the group of those who are not in the sample (contract: bucketing.md).
 _UNSAMPLED = "unsampled"
 _MAX_GROUP = 64
+#: Hashes have 24 bits (contract: bucketing.md): below 6e-8 nobody is in the sample.
+_SMALLEST_RATE = Decimal("1e-9")
+#: Of any double from there on, written out.
+_LONGEST_RATE = 40
 
 
 class InvalidDraftError(Exception):
@@ -214,13 +218,14 @@ def _check_wikis(name: str, wikis: tuple[str, ...], seen: set[str], problems: Pr
 
 
 def _rate(text: str) -> Decimal | None:
+    """Return the number that *text* is, or None; Decimal alone would take "nan", "1_0" and "1e-999" as well."""
     try:
         rate = Decimal(text)
     except InvalidOperation:
         return None
-    # Not a number of this size: Decimal takes "nan", "1e-400" and digits of any script and length.
-    plain = text.isascii() and len(text) <= 20 and "_" not in text
-    return rate if plain and rate.is_finite() and 0 <= rate <= 1 and (rate == 0 or rate >= Decimal("1e-9")) else None
+    if not text.isascii() or "_" in text or len(text) > _LONGEST_RATE or not rate.is_finite():
+        return None
+    return rate if rate == 0 or _SMALLEST_RATE <= rate <= 1 else None
 
 
 def _served(rate: Decimal | None) -> float | None:

@@ -1,0 +1,69 @@
+"""The testbed's services as processes of their own, for tests: started on a free port, stopped by process id."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Server:
+    """A running service."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
+        self.process = process
+        self.url = url
+
+    def kill(self) -> None:
+        """End the process at once, as a crash would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+
+@contextmanager
+def serving(module: str, *arguments: str, port: int | None = None, log: Path) -> Iterator[Server]:
+    """Run `python -m module` until the block ends.
+
+    Raises:
+        AssertionError: it does not come up within 20 seconds; with the last line it said.
+    """
+    port = port or free_port()
+    command = [sys.executable, "-W", "error", "-m", module, "--port", str(port), *arguments]
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+    try:
+        _await(process, port, module, log)
+        yield Server(process, f"http://127.0.0.1:{port}")
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+
+def _await(process: subprocess.Popen[bytes], port: int, module: str, log: Path) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(httpx.HTTPError):
+            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=1, trust_env=False)
+            return
+        time.sleep(0.02)
+    said = log.read_text(errors="replace").strip().splitlines()
+    raise AssertionError(f"{module} did not come up: {said[-1] if said else 'it said nothing'}")
