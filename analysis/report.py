@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import orjson
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.analyse import Analysis, GroupCount
 from analysis.results import Layer, Outcome
@@ -47,7 +47,7 @@ _WORST = (Outcome.INVALID, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
 def render(analysis: Analysis) -> str:
     """Return the report on *analysis* as HTML."""
     loader = PackageLoader("analysis")
-    environment = Environment(loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     environment.filters["pretty"] = _pretty
     environment.filters["moment"] = _moment
     low, high = _axis(analysis)

@@ -1,0 +1,102 @@
+"""Runs without a testbed: a plan, the ledger of a generator that sent all of it, and the rows as they would land."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from metrics_platform.assignment import Generation
+from metrics_platform.intake import EventAnswer, EventOutcome
+from metrics_platform.table import rows_of
+from personas.plan import Plan
+from run_record.ledger import LedgerWriter, Span
+from run_record.manifest import Manifest
+from tests.plans import plan
+
+STARTED_MS = 1_738_333_800_000
+VISITORS = 1_500
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One event of a made-up run, with the answer its request got; None leaves an intent without outcome."""
+
+    visit: int
+    position: int
+    lag_ms: int = 0
+    status: int | None = 201
+    outcome: EventOutcome | None = EventOutcome.OK
+    reason: str = ""
+
+
+@dataclass
+class MadeUp:
+    """A run folder being made, and what landed."""
+
+    folder: Path
+    plan: Plan
+    events: list[Event]
+
+    def land(self, events: list[Event] | None = None) -> None:
+        """Write *events* (all by default) as the rows that were observed."""
+        lines = [orjson.dumps(event) for event in (self.events if events is None else events)]
+        pq.write_table(rows_of(lines, duckdb.connect()), self.folder / "observed" / "rows.parquet")
+
+    def report_invalid(self, events: list[Event]) -> None:
+        """Write *events* as the error stream."""
+        lines = [orjson.dumps({"raw_event": orjson.dumps(event).decode(), "message": "'.x' no"}) for event in events]
+        (self.folder / "observed" / "errors.ndjson").write_bytes(b"\n".join(lines) + b"\n")
+
+    def rows(self) -> pa.Table:
+        """Return the rows that were observed."""
+        return pq.read_table(self.folder / "observed" / "rows.parquet")
+
+
+def make_run(
+    folder: Path,
+    generation: Generation = Generation.ALPHA,
+    *,
+    change: Callable[[Sent], Sent | None] = lambda sent: sent,
+    visitors: int = VISITORS,
+    hasty: bool = False,
+    stopped_early: bool = False,
+    seed: int = 7,
+) -> MadeUp:
+    """Make the run of a generator that did what the plan says, but for *change* (None: never sent)."""
+    made = plan(generation, visitors=visitors, seed=seed)
+    for name in ("ledger", "observed"):
+        (folder / name).mkdir(parents=True)
+    Manifest(
+        run_id="made-up", created="2025-01-31T14:30:00+00:00", fidelity="synthetic", generation=generation,
+        wiki="testwiki", stream="product_metrics.web_base", visitors=visitors, hasty=hasty, batch_size=1,
+        target={"name": "local", "intake": "http://127.0.0.1:1/v1/events", "mpic": "http://127.0.0.1:2"},
+        plan=made.settings.to_json(), started_ms=STARTED_MS, finished_ms=STARTED_MS + 600_000,
+        stopped_early=stopped_early,
+    ).write(folder)  # fmt: skip
+    landed: list[Event] = []
+    with LedgerWriter(folder / "ledger", "worker-0-1") as ledger:
+        for event in made.events(0, visitors):
+            sent = change(Sent(event.visit, event.position))
+            if sent is None:
+                continue
+            due = STARTED_MS + event.offset_ms
+            span = Span(sent.visit, sent.position, 1)
+            request = ledger.intend([span], intended_ms=due, sent_ms=due + sent.lag_ms)
+            if sent.outcome is not None:
+                answers = [EventAnswer(sent.outcome, sent.reason)]
+                ledger.answered(request, answers, status=sent.status, at_ms=due + sent.lag_ms + 2)
+            landed.append(_filled(orjson.loads(event.body)))
+    return MadeUp(folder, made, landed)
+
+
+def _filled(event: Event) -> Event:
+    """Return *event* as the intake would write it."""
+    event["meta"] = {**event["meta"], "dt": event["dt"], "request_id": "r"}
+    return {**event, "http": {"request_headers": {"user-agent": "Tester/1"}}}

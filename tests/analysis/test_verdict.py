@@ -1,0 +1,417 @@
+"""A clean run says GO; a run that was tampered with says NO-GO, by the right check."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import orjson
+import pyarrow.parquet as pq
+import pytest
+
+from analysis.analyse import Analysis, analyse, write
+from analysis.engine import DuckDb, query_names, sql
+from analysis.report import render
+from analysis.results import CheckResult, Layer, Outcome, Verdict, fold
+from metrics_platform.assignment import Generation
+from metrics_platform.errors import DogfoodError
+from metrics_platform.intake import EventOutcome
+from metrics_platform.table import columns, rows_of
+from tests.analysis.runs import VISITORS, Event, Sent, make_run
+
+
+def failed(analysis: Analysis) -> set[str]:
+    return {check.name for check in analysis.checks if check.verdict is Outcome.FAIL}
+
+
+def check(analysis: Analysis, name: str) -> CheckResult:
+    return next(item for item in analysis.checks if item.name == name)
+
+
+@pytest.mark.parametrize("generation", Generation)
+def test_a_clean_run_is_go(tmp_path: Path, generation: Generation) -> None:
+    run = make_run(tmp_path, generation)
+    run.land()
+    found = analyse(tmp_path)
+    assert (found.verdict, found.layer) == (Verdict.GO, None)
+    assert {item.verdict for item in found.checks} == {Outcome.PASS}
+    counts = dict(found.reconciliation)
+    assert counts.pop("offered") == counts.pop("ok") == len(run.events)
+    assert set(counts.values()) == {0}
+    assert sum(group.landed for group in found.groups) > 700
+    assert sum(group.impressions + group.clicks for group in found.groups) == len(run.events)
+
+
+def alter_group(events: list[Event]) -> list[Event]:
+    for event in events[::200]:
+        assigned = event["experiments"]["assigned"]
+        assigned.update({name: f"{group}-x" for name, group in assigned.items()})
+    return events
+
+
+def swap_group(events: list[Event]) -> list[Event]:
+    for event in events[::200]:
+        assigned = event["experiments"]["assigned"]
+        assigned.update({name: "true" if group == "false" else "false" for name, group in assigned.items()})
+    return events
+
+
+def in_group(event: Event, group: str) -> bool:
+    return group in event["experiments"]["assigned"].values()
+
+
+def drop_subjects(events: list[Event]) -> list[Event]:
+    subjects = sorted({event["performer"]["id"] for event in events if in_group(event, "true")})
+    gone = set(subjects[::33])
+    return [event for event in events if event["performer"]["id"] not in gone]
+
+
+def foreign(events: list[Event]) -> list[Event]:
+    stranger = copy.deepcopy(events[0])
+    stranger["meta"]["id"] = "11111111-1111-4111-8111-111111111111"
+    return [*events, stranger]
+
+
+def new_ids(events: list[Event]) -> list[Event]:
+    for number, event in enumerate(events[:50]):
+        event["meta"]["id"] = f"11111111-1111-4111-8111-{number:012d}"
+    return events
+
+
+def set_title(events: list[Event]) -> list[Event]:
+    events[5]["page"]["title"] = "Something else"
+    return events
+
+
+def lose_attribute(events: list[Event]) -> list[Event]:
+    for event in events[::10]:
+        del event["performer"]["session_id"]
+    return events
+
+
+def delay(events: list[Event]) -> list[Event]:
+    events[3]["meta"]["dt"] = "2025-01-31T23:30:00.000Z"
+    return events
+
+
+def local_id(events: list[Event]) -> list[Event]:
+    for event in events:
+        event["performer"]["id"] += 1
+    return events
+
+
+@pytest.mark.parametrize(
+    ("tamper", "checks", "layer"),
+    [
+        (lambda events: [event for i, event in enumerate(events) if i % 100], {"lost"}, Layer.TABLE),
+        (lambda events: [*events, *events[:50]], {"duplicated"}, Layer.STREAM),
+        (alter_group, {"assignment", "corrupted"}, Layer.TABLE),
+        (swap_group, {"assignment", "corrupted"}, Layer.TABLE),
+        (drop_subjects, {"lost"}, Layer.TABLE),
+        (foreign, {"unexpected"}, Layer.TABLE),
+        (new_ids, {"lost", "unexpected"}, Layer.TABLE),
+        (set_title, {"corrupted"}, Layer.TABLE),
+        (lose_attribute, {"corrupted"}, Layer.TABLE),
+        (delay, {"late"}, Layer.TABLE),
+        (local_id, {"assignment", "corrupted"}, Layer.TABLE),
+    ],
+)
+def test_what_was_tampered_with_is_no_go_by_the_right_check(
+    tmp_path: Path, tamper: Callable[[list[Event]], list[Event]], checks: set[str], layer: Layer
+) -> None:
+    run = make_run(tmp_path)
+    run.land(tamper(copy.deepcopy(run.events)))
+    found = analyse(tmp_path)
+    assert found.verdict is Verdict.NO_GO
+    assert failed(found) - {"sample-ratio", "sample-rate"} == checks
+    assert found.layer in (layer, Layer.ASSIGNMENT, Layer.EXPOSURE) if "assignment" in checks else found.layer is layer
+    assert found.sentence == next(
+        item.summary for item in found.checks if item.layer is found.layer and item.verdict is Outcome.FAIL
+    )
+
+
+def test_the_sentence_of_lost_events_names_the_group_that_lost_them(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.land(drop_subjects(run.events))
+    lost = check(analyse(tmp_path), "lost")
+    assert "true lost" in lost.summary
+    assert "false lost none" in lost.summary
+    assert "subjects vanished altogether" in lost.summary
+
+
+def test_corrupted_fields_are_named(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.land(set_title(run.events))
+    assert check(analyse(tmp_path), "corrupted").evidence["fields"] == {"page.title": 1}
+
+
+def test_a_large_one_sided_loss_is_a_sample_ratio_mismatch(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    gone = {
+        event["performer"]["id"]
+        for event in run.events
+        if in_group(event, "true") and event["performer"]["id"] % 2 == 0
+    }
+    run.land([event for event in run.events if event["performer"]["id"] not in gone])
+    found = analyse(tmp_path)
+    assert {"sample-ratio", "sample-rate", "lost"} <= failed(found)
+    assert (check(found, "sample-ratio").p_value or 1) < 0.001
+
+
+def test_an_xlab_subject_id_that_is_not_filled_in_is_found(tmp_path: Path) -> None:
+    run = make_run(tmp_path, Generation.XLAB)
+    for event in run.events:
+        event["experiment"]["subject_id"] = "awaiting"
+    run.land()
+    assert {"assignment", "corrupted"} <= failed(analyse(tmp_path))
+
+
+def answered(status: int | None, outcome: EventOutcome | None, every: int) -> Callable[[Sent], Sent]:
+    def change(sent: Sent) -> Sent:
+        return replace(sent, status=status, outcome=outcome, reason="why") if sent.visit % every == 0 else sent
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "lands", "word"),
+    [
+        (answered(202, EventOutcome.INDETERMINATE, 50), True, "ok"),
+        (answered(202, EventOutcome.INDETERMINATE, 50), False, "lost"),
+        (answered(201, EventOutcome.OK, 50), False, "lost"),
+        (answered(207, EventOutcome.OK, 50), False, "lost"),
+        (answered(400, EventOutcome.INVALID, 50), False, "invalid"),
+        (answered(500, EventOutcome.ERROR, 50), False, "invalid"),
+        (answered(500, EventOutcome.ERROR, 50), True, "ok"),
+        (answered(None, EventOutcome.INDETERMINATE, 50), True, "ok"),
+        (answered(None, EventOutcome.INDETERMINATE, 50), False, "indeterminate"),
+        (answered(None, None, 50), False, "indeterminate"),
+        (answered(None, None, 50), True, "ok"),
+    ],
+)
+def test_what_was_answered_and_what_landed_decide_the_word(
+    tmp_path: Path, change: Callable[[Sent], Sent], lands: bool, word: str
+) -> None:
+    run = make_run(tmp_path, change=change)
+    visits = {event.id: event.visit for event in run.plan.events(0, VISITORS)}
+    concerned = [event for event in run.events if visits[event["meta"]["id"]] % 50 == 0]
+    run.land(run.events if lands else [event for event in run.events if visits[event["meta"]["id"]] % 50])
+    counts = analyse(tmp_path).reconciliation
+    assert counts[word] == (len(run.events) if word == "ok" else len(concerned))
+    fates = ("ok", "lost", "corrupted", "indeterminate", "invalid", "late")
+    assert sum(counts[fate] for fate in fates) == counts["offered"] == len(run.events)
+
+
+def test_what_is_in_the_error_stream_is_invalid_and_not_lost(tmp_path: Path) -> None:
+    run = make_run(tmp_path, change=answered(202, EventOutcome.INDETERMINATE, 1), hasty=True)
+    run.land(run.events[20:])
+    run.report_invalid(run.events[:20])
+    found = analyse(tmp_path)
+    assert (found.reconciliation["invalid"], found.reconciliation["lost"]) == (20, 0)
+    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
+    assert "'.x' no" in found.sentence
+
+
+def test_a_hasty_loss_points_at_the_intake(tmp_path: Path) -> None:
+    run = make_run(tmp_path, change=answered(202, EventOutcome.INDETERMINATE, 1), hasty=True)
+    run.land(run.events[20:])
+    assert analyse(tmp_path).layer is Layer.INTAKE
+
+
+def test_a_few_unanswered_events_do_not_matter_and_many_leave_the_verdict_open(tmp_path: Path) -> None:
+    for every, verdict in ((500, Verdict.GO), (20, Verdict.INCONCLUSIVE)):
+        run = make_run(tmp_path / str(every), change=answered(None, None, every))
+        visits = {event.id: event.visit for event in run.plan.events(0, VISITORS)}
+        run.land([event for event in run.events if visits[event["meta"]["id"]] % every])
+        found = analyse(run.folder)
+        assert found.reconciliation["indeterminate"] > 0
+        assert found.verdict is verdict
+
+
+def test_a_generator_that_fell_behind_makes_the_run_invalid(tmp_path: Path) -> None:
+    run = make_run(tmp_path, change=lambda sent: replace(sent, lag_ms=6_000 if sent.visit % 20 == 0 else 0))
+    run.land(run.events[10:])
+    found = analyse(tmp_path)
+    assert (found.verdict, found.layer) == (Verdict.INVALID, Layer.GENERATOR)
+    assert "fell behind" in found.sentence
+    assert "lost" in failed(found)
+
+
+@pytest.mark.parametrize(("stopped_early", "verdict"), [(False, Verdict.INVALID), (True, Verdict.GO)])
+def test_a_plan_that_was_not_played_is_invalid_unless_somebody_stopped_it(
+    tmp_path: Path, stopped_early: bool, verdict: Verdict
+) -> None:
+    run = make_run(tmp_path, change=lambda sent: sent if sent.visit < 1000 else None, stopped_early=stopped_early)
+    run.land()
+    assert analyse(tmp_path).verdict is verdict
+
+
+def test_an_event_sent_twice_is_the_generators_fault(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    text = (tmp_path / "ledger" / "worker-0-1.ndjson").read_bytes()
+    (tmp_path / "ledger" / "worker-1-2.ndjson").write_bytes(b"".join(text.splitlines(keepends=True)[:2]))
+    run.land()
+    found = analyse(tmp_path)
+    assert found.verdict is Verdict.INVALID
+    assert "sent twice" in found.sentence
+
+
+def test_too_few_subjects_leave_the_verdict_open(tmp_path: Path) -> None:
+    run = make_run(tmp_path, visitors=200)
+    run.land()
+    found = analyse(tmp_path)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert check(found, "sample-ratio").verdict is Outcome.INCONCLUSIVE
+
+
+def test_nothing_observed_is_not_go(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.land([])
+    found = analyse(tmp_path)
+    assert found.verdict is Verdict.NO_GO
+    assert found.reconciliation["lost"] == len(run.events)
+
+
+def test_other_rows_of_a_shared_table_are_left_alone(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    other = copy.deepcopy(run.events[0])
+    other.update(instrument_name="another", experiments={"enrolled": ["another"], "assigned": {"f": "x"}})
+    other["meta"]["id"] = "22222222-2222-4222-8222-222222222222"
+    earlier = copy.deepcopy(run.events[0])
+    earlier["meta"].update(id="33333333-3333-4333-8333-333333333333", dt="2025-01-30T10:00:00.000Z")
+    canary = copy.deepcopy(run.events[0])
+    canary["meta"].update(id="44444444-4444-4444-8444-444444444444", domain="canary")
+    run.land([*run.events, other, earlier, canary])
+    assert analyse(tmp_path).verdict is Verdict.GO
+
+
+def test_ndjson_is_read_and_its_broken_lines_are_named_and_left_out(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    path = tmp_path / "from-eventgate.ndjson"
+    lines = [orjson.dumps(event) for event in run.events]
+    path.write_bytes(b"\n".join([*lines[:10], b'{"half', b"17", *lines[10:]]) + b"\n")
+    found = analyse(tmp_path, [path])
+    assert found.verdict is Verdict.GO
+    records = check(found, "records")
+    assert records.evidence["broken_observed_lines"] == 2
+    assert "from-eventgate.ndjson:11" in records.summary
+    assert "from-eventgate.ndjson:12" in str(records.evidence["observed"])
+
+
+def test_parquet_may_be_a_folder_in_hive_layout_and_lack_columns(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    table = rows_of([orjson.dumps(event) for event in run.events], duckdb.connect()).drop_columns(
+        ["experiment", "funnel_name"]
+    )
+    hour = tmp_path / "table" / "datacenter=eqiad" / "year=2025" / "month=1" / "day=31" / "hour=14"
+    hour.mkdir(parents=True)
+    pq.write_table(table.slice(0, 1000), hour / "a.parquet")
+    pq.write_table(table.slice(1000), hour / "b.parquet")
+    assert analyse(tmp_path, [tmp_path / "table"]).verdict is Verdict.GO
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("nowhere.parquet", None, "does not exist"),
+        ("bad.parquet", b"no parquet", "cannot be read as Parquet"),
+        ("empty", "folder", "holds no Parquet files"),
+    ],
+)
+def test_what_cannot_be_read_is_one_clear_line(tmp_path: Path, name: str, content: object, says: str) -> None:
+    make_run(tmp_path, visitors=50)
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        path.mkdir()
+    with pytest.raises(DogfoodError, match=says) as caught:
+        analyse(tmp_path, [path])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_without_rows_says_where_they_come_from(tmp_path: Path) -> None:
+    make_run(tmp_path, visitors=50)
+    with pytest.raises(DogfoodError, match="--observed"):
+        analyse(tmp_path)
+
+
+def result(outcome: Outcome, layer: Layer) -> CheckResult:
+    return CheckResult(f"{outcome}-{layer}", layer, outcome, "…")
+
+
+def test_invalid_comes_before_no_go_before_inconclusive_and_the_first_layer_is_named() -> None:
+    checks = [
+        result(Outcome.PASS, Layer.CONFIG),
+        result(Outcome.INCONCLUSIVE, Layer.ASSIGNMENT),
+        result(Outcome.FAIL, Layer.TABLE),
+        result(Outcome.FAIL, Layer.TRANSPORT),
+        result(Outcome.INVALID, Layer.GENERATOR),
+    ]
+    for take, verdict, layer in (
+        (5, Verdict.INVALID, Layer.GENERATOR),
+        (4, Verdict.NO_GO, Layer.TRANSPORT),
+        (2, Verdict.INCONCLUSIVE, Layer.ASSIGNMENT),
+    ):
+        found, decisive = fold(checks[:take])
+        assert (found, decisive and decisive.layer) == (verdict, layer)
+    assert fold(checks[:1]) == (Verdict.GO, None)
+    assert [item.exit_code for item in Verdict] == [0, 1, 3, 4]
+
+
+def test_verdict_and_report_are_written_and_show_the_same_numbers(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.land(run.events[7:])
+    found = analyse(tmp_path)
+    write(tmp_path, found, render(found))
+    verdict = orjson.loads((tmp_path / "verdict.json").read_bytes())
+    assert verdict.keys() >= {"verdict", "layer", "checks", "reconciliation", "groups", "run", "sentence"}
+    assert (verdict["verdict"], verdict["layer"]) == ("NO-GO", "table")
+    wanted = {"name", "layer", "verdict", "statistic", "p_value", "threshold", "summary", "evidence"}
+    assert all(item.keys() == wanted for item in verdict["checks"])
+    words = {"offered", "ok", "lost", "duplicated", "corrupted", "unexpected", "indeterminate", "invalid", "late"}
+    assert verdict["reconciliation"].keys() == words
+    assert verdict["reconciliation"]["lost"] == 7
+    report = (tmp_path / "report.html").read_text()
+    for word, count in verdict["reconciliation"].items():
+        assert f'<td>{word}</td><td class="n">{count:,}</td>' in report
+    for group in verdict["groups"]:
+        assert f"{group['landed']:,}" in report
+    assert "http://" not in report.replace("http://127.0.0.1:1/v1/events", "")
+    assert "<script" not in report
+
+
+def test_what_runs_contain_cannot_break_the_report(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    for event in run.events[:3]:
+        name = next(iter(event["experiments"]["assigned"]))
+        event["experiments"]["assigned"][name] = "<script>alert(1)</script>"
+    run.land()
+    assert "<script" not in render(analyse(tmp_path))
+
+
+def test_every_field_of_the_table_is_flattened_and_compared() -> None:
+    engine = DuckDb()
+    engine.add("events", rows_of([], engine.connection))
+    engine.keep("sent", "flat")
+    [(leaves,)] = engine.connection.sql("SELECT count(*) FROM (DESCRIBE sent)").fetchall()
+    top = {
+        name.split("__")[0] if not name.startswith("_") else name
+        for name in engine.connection.sql("SELECT * FROM sent").columns
+    }
+    assert top == set(columns())
+    filled_by_the_intake = {"meta__dt", "meta__request_id", "meta__id"}
+    engine.keep("observed", "flat")
+    compared = set(engine.ask("corrupted_fields")[0])
+    every = set(engine.connection.sql("SELECT * FROM sent").columns)
+    assert every - compared == filled_by_the_intake | {name for name in every if name.startswith("http")}
+    text = sql("classified")
+    assert all(f"sent.{name} IS DISTINCT FROM observed.{name}" in text for name in compared)
+    assert leaves == 66
+
+
+def test_every_query_says_what_it_answers() -> None:
+    assert len(query_names()) >= 9
+    for name in query_names():
+        assert sql(name).startswith("-- "), name
