@@ -33,8 +33,9 @@ def _traffic_options(command: F) -> F:
     """Add the options that decide which events are made."""
     for option in reversed(
         (
-            click.option("--generation", type=click.Choice(list(Generation)), default=Generation.ALPHA,
-                         show_default=True, help="Release of the platform: assignment, schema, shapes."),
+            click.option("--generation", type=click.Choice([str(item) for item in Generation]),
+                         default=str(Generation.ALPHA), callback=lambda *found: Generation(found[-1]),
+                         help="Release of the platform: assignment, schema, shapes."),
             click.option("--seed", type=click.IntRange(0), default=1, show_default=True,
                          help="The same seed and epoch make the same events."),
             click.option("--visitors", type=click.IntRange(1), default=20_000, show_default=True, help="Subjects."),

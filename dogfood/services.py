@@ -23,6 +23,9 @@ _UP_WITHIN_S = 20.0
 _DOWN_WITHIN_S = 6.0
 _POLL_S = 0.05
 
+#: Services outlive the command that starts them. Python complains of a process that is forgotten while it runs.
+_started: list[subprocess.Popen[bytes]] = []
+
 
 class Service(NamedTuple):
     """A service of the testbed: its name, its usual port, and where its files are."""
@@ -122,6 +125,7 @@ class Testbed:
             process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
             )
+        _started.append(process)
         born = psutil.Process(process.pid).create_time()
         record = {"pid": process.pid, "born": born, "port": port}
         write_whole(self._file(service), orjson.dumps(record))

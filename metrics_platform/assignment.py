@@ -8,13 +8,13 @@ Source: the public classes of MediaWiki's MetricsPlatform extension, restated in
     in sample = fmod(scaled, 1) < rate
     group     = int(scaled)
 
-hash24 / 2^24 * groups is exact in floating point, so the comparison can be made in integers:
-fmod(scaled, 1) < rate  <=>  hash24 * groups mod 2^24 < ceil(rate * 2^24).
+hash24 / 2^24 * groups is exact in floating point (24 bits times a small whole number), so it can all be decided in
+integers: fmod(scaled, 1) < rate  <=>  hash24 * groups mod 2^24 < ceil(rate * 2^24).
 """
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
@@ -90,11 +90,11 @@ def assign(generation: Generation, user_id: int, experiment: str, groups: Sequen
         ValueError: no groups, or a rate that is not a number.
     """
     digest = _digest(generation, user_id, experiment)
-    hash24 = int(digest[:6], 16)
+    hash24 = int.from_bytes(digest[:3])
     slot, rest = divmod(hash24 * len(groups), HASH_SPACE)
     in_sample = rest < _threshold(len(groups), rate)
     group = groups[slot]
-    subject = digest if generation is Generation.XLAB else None
+    subject = digest.hex() if generation is Generation.XLAB else None
     return Assignment(hash24, in_sample, group if in_sample else None, group, subject)
 
 
@@ -102,8 +102,11 @@ def assign_many(
     generation: Generation, user_ids: NDArray[np.int64], experiment: str, groups: Sequence[str], rate: float
 ) -> Assignments:
     """Return the assignments of *user_ids* (int64, shape (n,)); see `assign`."""
-    hashes = [int(_digest(generation, user_id, experiment)[:6], 16) for user_id in user_ids.tolist()]
-    return assign_hashes(np.array(hashes, dtype=np.uint32), len(groups), rate)
+    digest, name = _DIGESTS[generation], experiment.encode()
+    starts = b"".join([digest(b"%d%b" % (user_id, name))[:4] for user_id in user_ids.tolist()])
+    # The first 24 bits of a digest are the upper three octets of its first big-endian word.
+    hash24 = np.frombuffer(starts, dtype=">u4").astype(np.uint32) >> np.uint32(8)
+    return assign_hashes(hash24, len(groups), rate)
 
 
 def assign_hashes(hash24: NDArray[np.uint32], n_groups: int, rate: float) -> Assignments:
@@ -117,7 +120,7 @@ def assign_hashes(hash24: NDArray[np.uint32], n_groups: int, rate: float) -> Ass
 
 def subject_id(user_id: int, experiment: str) -> str:
     """Return the subject id that `xlab` events carry: 64 hex digits."""
-    return _digest(Generation.XLAB, user_id, experiment)
+    return _digest(Generation.XLAB, user_id, experiment).hex()
 
 
 def expected_shares(n_groups: int, rate: float) -> ExpectedShares:
@@ -136,11 +139,19 @@ def expected_shares(n_groups: int, rate: float) -> ExpectedShares:
     return ExpectedShares(shares, 1 - sum(shares, Fraction(0)))
 
 
-def _digest(generation: Generation, user_id: int, experiment: str) -> str:
-    text = f"{user_id}{experiment}".encode()
-    if generation is Generation.ALPHA:
-        return hashlib.md5(text, usedforsecurity=False).hexdigest()
-    return hashlib.sha256(text).hexdigest()
+def _digest(generation: Generation, user_id: int, experiment: str) -> bytes:
+    return _DIGESTS[generation](f"{user_id}{experiment}".encode())
+
+
+def _md5(text: bytes) -> bytes:
+    return hashlib.md5(text, usedforsecurity=False).digest()
+
+
+def _sha256(text: bytes) -> bytes:
+    return hashlib.sha256(text).digest()
+
+
+_DIGESTS: Mapping[Generation, Callable[[bytes], bytes]] = {Generation.ALPHA: _md5, Generation.XLAB: _sha256}
 
 
 def _threshold(n_groups: int, rate: float) -> int:

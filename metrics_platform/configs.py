@@ -10,6 +10,8 @@ from typing import NoReturn
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
 
+#: What an instrument may ask for (contract: mpic-api.md). `page_namespace` is alpha's name of `page_namespace_id`;
+#: `agent_ua_string` came later.
 CONTEXTUAL_ATTRIBUTES = (
     "page_id",
     "page_title",
@@ -42,10 +44,15 @@ CONTEXTUAL_ATTRIBUTES = (
     "performer_edit_count",
     "performer_edit_count_bucket",
     "performer_registration_dt",
+    "agent_ua_string",
 )
 
-#: Alpha's name of an attribute, and what it is called since.
-RENAMED_ATTRIBUTES = {"page_namespace": "page_namespace_id"}
+#: What the alpha extension writes for a user outside the sample, where the group would be.
+UNSAMPLED = "unsampled"
+
+# float() takes more than a rate may look like: underscores, spaces, nan, inf.
+_RATE = re.compile(r"[0-9]+(\.[0-9]+)?(e-?[0-9]+)?")
+_LONGEST = 60
 
 
 class ConfigError(DogfoodError):
@@ -56,7 +63,8 @@ class ConfigError(DogfoodError):
     """
 
     def __init__(self, field: str, what: str) -> None:
-        super().__init__(f"{field}: {what}")
+        # Field names are part of the config: one with a line break must not make two lines.
+        super().__init__(" ".join(f"{field}: {what}".split()))
         self.field = field
 
 
@@ -155,16 +163,22 @@ def parse_experiment(generation: Generation, payload: object, where: str = "expe
     config = _Config(payload, where)
     alpha = generation is Generation.ALPHA
     name = config.text("slug" if alpha else "name")
+    features = _alpha_features(config) if alpha else (_xlab_feature(config, name),)
+    start_field, end_field = ("utc_start_dt", "utc_end_dt") if alpha else ("start", "end")
+    start = config.date(start_field, required=not alpha)
+    end = config.date(end_field, required=not alpha)
+    if start is not None and end is not None and end < start:
+        config.wrong(end_field, f"is before {start_field}")
     return Experiment(
         generation=generation,
         name=name,
         title=config.text("name"),
-        features=_alpha_features(config) if alpha else (_xlab_feature(config, name),),
+        features=features,
         sample_rate=_sample_rate(config),
         sample_unit=config.text("sample_unit", "user"),
         status=config.status(),
-        start=config.date("utc_start_dt" if alpha else "start", required=not alpha),
-        end=config.date("utc_end_dt" if alpha else "end", required=not alpha),
+        start=start,
+        end=end,
         stream_name=config.text("stream_name", ""),
         contextual_attributes=config.texts("contextual_attributes"),
     )
@@ -176,7 +190,7 @@ def parse_instrument(payload: object, where: str = "instrument") -> Instrument:
     attributes = config.texts("contextual_attributes")
     for attribute in attributes:
         if attribute not in CONTEXTUAL_ATTRIBUTES:
-            config.wrong("contextual_attributes", f"{attribute!r} is not a contextual attribute")
+            config.wrong("contextual_attributes", f"{_shown(attribute)} is not a contextual attribute")
     return Instrument(
         name=config.text("slug"),
         title=config.text("name"),
@@ -226,7 +240,7 @@ class _Config:
     def status(self) -> bool:
         found = self._payload.get("status", 0)
         if found not in (0, 1):
-            self.wrong("status", f"has to be 0 or 1, not {found!r}")
+            self.wrong("status", f"has to be 0 or 1, not {_shown(found)}")
         return bool(found)
 
     def date(self, field: str, *, required: bool) -> datetime | None:
@@ -234,9 +248,11 @@ class _Config:
         if found is None and not required:
             return None
         try:
-            moment = datetime.fromisoformat(str(found))
+            moment = datetime.fromisoformat(found) if isinstance(found, str) else None
         except ValueError:
-            self.wrong(field, f"{found!r} is not a date (ISO 8601)")
+            moment = None
+        if moment is None:
+            self.wrong(field, f"{_shown(found)} is not a date (ISO 8601)")
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def table(self, field: str) -> Mapping[str, object]:
@@ -263,9 +279,11 @@ def _alpha_feature(config: _Config, name: str, content: object) -> Feature:
         config.wrong(f"{field}.values", "has to be a list")
     values = tuple(_cast(config, f"{field}.values", value) for value in content["values"])
     _check_groups(config, f"{field}.values", values)
+    if UNSAMPLED in values:
+        config.wrong(f"{field}.values", f"has a group {UNSAMPLED!r}, the wiki's word for users outside the sample")
     control = _cast(config, f"{field}.control", content.get("control", values[0]))
     if control not in values:
-        config.wrong(f"{field}.control", f"{control!r} is not one of the values")
+        config.wrong(f"{field}.control", f"{_shown(control)} is not one of the values")
     return Feature(name, control, values)
 
 
@@ -303,17 +321,16 @@ def _sample_rate(config: _Config) -> SampleRate:
         config.wrong("sample_rate.default", "is missing")
     default = table["default"]
     if isinstance(default, bool) or not isinstance(default, int | float) or not 0 <= default <= 1:
-        config.wrong("sample_rate.default", f"{default!r} is not a number between 0 and 1")
+        config.wrong("sample_rate.default", f"{_shown(default)} is not a number between 0 and 1")
     wikis = tuple(_wiki_rate(config, key, names) for key, names in table.items() if key != "default")
     return SampleRate(float(default), wikis)
 
 
 def _wiki_rate(config: _Config, key: str, names: object) -> tuple[float, tuple[str, ...]]:
     field = f"sample_rate.{key}"
-    # float() takes more than a rate may look like: underscores, spaces, nan, inf.
-    rate = float(key) if re.fullmatch(r"[0-9.]+(e-?[0-9]+)?", key) and key.count(".") < 2 else math.nan
+    rate = float(key) if _RATE.fullmatch(key) else math.nan
     if not 0 <= rate <= 1:
-        config.wrong(field, f"the key {key!r} is not a number between 0 and 1")
+        config.wrong(field, f"the key {_shown(key)} is not a number between 0 and 1")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         config.wrong(field, "has to be a list of wikis' database names")
     return rate, tuple(names)
@@ -323,6 +340,11 @@ def _list(payload: object, where: str) -> list[object]:
     if not isinstance(payload, list):
         raise ConfigError(where, f"MPIC has to answer a bare array, not {_kind(payload)}")
     return payload
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _kind(value: object) -> str:

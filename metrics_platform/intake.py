@@ -27,20 +27,34 @@ class EventAnswer(NamedTuple):
     reason: str = ""
 
 
+class _Failures(NamedTuple):
+    """What the body of an answer says of events that were not accepted.
+
+    Attributes:
+        named: by the `meta.id` of the event that the body repeats.
+        unnamed: those whose event has no id, such as `null`, and problems of the request as a whole.
+    """
+
+    named: Mapping[str, EventAnswer]
+    unnamed: Sequence[EventAnswer]
+
+
 _OK = EventAnswer(EventOutcome.OK)
-_MAX_REASON = 300
+_LONGEST_REASON = 300
 
 
 def interpret(status: int | None, reason: str, body: bytes, event_ids: Sequence[str]) -> tuple[EventAnswer, ...]:
-    """Return an answer for each event of a request, in the order they were sent.
+    """Return an answer for each event of a request, in the order they were sent. Raises nothing.
+
+    EventGate tells which events failed by repeating them, so they are found by their `meta.id`. In a partial failure
+    an event that is not repeated was accepted – unless some failure carries none of the ids that were sent: that one
+    could be any of them, and all events not named are indeterminate.
 
     Args:
         status: of the HTTP answer, None when none came.
         reason: the answer's reason phrase, or what happened to the connection.
         body: of the answer.
-        event_ids: `meta.id` of each event. EventGate names failed events by repeating them; an event that is not
-            named in a partial failure was accepted. An answer that repeats an event without a known id cannot be
-            told from the others, so all events that are not named are indeterminate then.
+        event_ids: `meta.id` of each event that was sent, each once.
     """
     if status == 201:
         return (_OK,) * len(event_ids)
@@ -48,38 +62,39 @@ def interpret(status: int | None, reason: str, body: bytes, event_ids: Sequence[
         return (EventAnswer(EventOutcome.INDETERMINATE, "answered before validation"),) * len(event_ids)
     if status not in (207, 400, 500):
         what = f"unexpected answer {status} {reason}" if status else reason or "no answer"
-        return (EventAnswer(EventOutcome.INDETERMINATE, what[:_MAX_REASON]),) * len(event_ids)
-    failures, unnamed = _failures(body)
-    return tuple(failures.get(event_id) or _unnamed(status, reason, unnamed, failures) for event_id in event_ids)
+        return (EventAnswer(EventOutcome.INDETERMINATE, _short(what)),) * len(event_ids)
+    failures = _failures(body)
+    rest = _of_unnamed(status, reason, failures, event_ids)
+    return tuple(failures.named.get(event_id, rest) for event_id in event_ids)
 
 
-def _unnamed(
-    status: int, reason: str, unnamed: Sequence[EventAnswer], failures: Mapping[str, EventAnswer]
-) -> EventAnswer:
-    """Return what became of an event that the answer does not name by its id."""
+def _of_unnamed(status: int, reason: str, failures: _Failures, event_ids: Sequence[str]) -> EventAnswer:
+    """Return what became of the events that the answer does not name by their ids."""
     if status == 207:
-        if failures and not unnamed:
+        # A failure that names an id nobody sent is as good as one without a name.
+        stray = [*failures.unnamed, *(failures.named[key] for key in failures.named.keys() - set(event_ids))]
+        if failures.named and not stray:
             return _OK
-        return EventAnswer(EventOutcome.INDETERMINATE, unnamed[0].reason if unnamed else "failed events not named")
-    if unnamed and not failures:
-        return unnamed[0]
+        why = f"some event failed, the answer does not tell which: {stray[0].reason}" if stray else "failures not named"
+        return EventAnswer(EventOutcome.INDETERMINATE, _short(why))
+    if failures.unnamed and not failures.named:
+        return failures.unnamed[0]
     outcome = EventOutcome.INVALID if status == 400 else EventOutcome.ERROR
-    return EventAnswer(outcome, reason[:_MAX_REASON])
+    return EventAnswer(outcome, _short(reason) or f"{status} without a reason")
 
 
-def _failures(body: bytes) -> tuple[dict[str, EventAnswer], list[EventAnswer]]:
-    """Return the failed events of *body* by id, and those that have no id."""
+def _failures(body: bytes) -> _Failures:
     try:
         content: object = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return {}, []
+        content = None
     named: dict[str, EventAnswer] = {}
     unnamed: list[EventAnswer] = []
     if not isinstance(content, Mapping):
-        return named, unnamed
+        return _Failures(named, unnamed)
     if "title" in content:
-        what = f"{content['title']}: {content.get('detail', '')}".strip(": ")
-        unnamed.append(EventAnswer(EventOutcome.ERROR, what[:_MAX_REASON]))
+        problem = f"{content['title']}: {content.get('detail', '')}".rstrip(": ")
+        unnamed.append(EventAnswer(EventOutcome.ERROR, _short(problem)))
     for key, outcome in (("invalid", EventOutcome.INVALID), ("error", EventOutcome.ERROR)):
         failures = content.get(key)
         for failure in failures if isinstance(failures, list) else []:
@@ -89,12 +104,16 @@ def _failures(body: bytes) -> tuple[dict[str, EventAnswer], list[EventAnswer]]:
                 named[event_id] = answer
             else:
                 unnamed.append(answer)
-    return named, unnamed
+    return _Failures(named, unnamed)
 
 
 def _reason(failure: object) -> str:
     text = _get(failure, "context", "errorsText") or _get(failure, "context", "message") or "no reason given"
-    return str(text)[:_MAX_REASON]
+    return _short(str(text))
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:_LONGEST_REASON]
 
 
 def _get(value: object, *path: str) -> object:

@@ -2,6 +2,7 @@
 
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 import httpx
 
@@ -24,19 +25,25 @@ class MpicClient:
         base_url: such as `http://127.0.0.1:8086`.
         timeout_s: seconds to wait for an answer.
         transport: how requests are made; for tests.
+
+    Raises:
+        MpicError: *base_url* is no address.
     """
 
     def __init__(
         self, base_url: str, *, timeout_s: float = TIMEOUT_S, transport: httpx.BaseTransport | None = None
     ) -> None:
         self._base_url = base_url.rstrip("/")
-        self._client = httpx.Client(
-            base_url=self._base_url,
-            timeout=timeout_s,
-            transport=transport,
-            trust_env=False,
-            follow_redirects=False,
-        )
+        try:
+            self._client = httpx.Client(
+                base_url=self._base_url,
+                timeout=timeout_s,
+                transport=transport,
+                trust_env=False,
+                follow_redirects=False,
+            )
+        except httpx.InvalidURL as error:
+            raise MpicError(f"MPIC's address {base_url!r} cannot be used: {error}") from error
 
     def raw_experiments(self, generation: Generation) -> list[object]:
         """Return the experiment configs as MPIC serves them. Raises MpicError."""
@@ -66,13 +73,13 @@ class MpicClient:
         Raises:
             MpicError: MPIC does not answer, or refuses the config; the message says which field.
         """
-        path = f"/api/v1/{kind}/{name}"
+        path = f"/api/v1/{kind}/{quote(name, safe='')}"
         try:
             answer = self._client.put(path, json=config, headers={"X-Requested-With": "dogfood"}, timeout=10)
         except httpx.HTTPError as error:
             raise self._unreachable(path, error) from error
         if answer.status_code not in (200, 201):
-            what = answer.text[:300] if answer.status_code == 422 else answer.reason_phrase
+            what = " ".join(answer.text.split())[:300] if answer.status_code == 422 else answer.reason_phrase
             raise MpicError(f"MPIC refused {kind[:-1]} {name!r} ({answer.status_code}): {what}")
 
     def close(self) -> None:

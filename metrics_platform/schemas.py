@@ -16,6 +16,8 @@ WEB_BASE_1_4_2 = "/analytics/product_metrics/web/base/1.4.2"
 #: A plain path of names and a version: no address, no `..`, no escapes.
 _URI = re.compile(r"(/[a-z0-9_]+(?:-[a-z0-9_]+)*)+/\d+\.\d+\.\d+")
 
+_NAME = re.compile(r"[A-Za-z$_][A-Za-z$_0-9]*")
+
 
 class SchemaNotFoundError(LookupError):
     """An event names a schema that is not in the folder."""
@@ -97,7 +99,7 @@ _MESSAGES: Mapping[str, str] = {
 
 
 def _problem(error: jsonschema_rs.ValidationError) -> Problem:
-    path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in error.instance_path)
+    path = "".join(_step(key) for key in error.instance_path)
     template = _MESSAGES.get(error.kind.name)
     if template is None:
         return Problem(path, error.message)
@@ -105,3 +107,13 @@ def _problem(error: jsonschema_rs.ValidationError) -> Problem:
     if "types" in values:
         values["types"] = ",".join(values["types"])
     return Problem(path, template.format(**values))
+
+
+def _step(key: str | int) -> str:
+    """Return one step of a path as Ajv writes it: `.page`, `[0]`, `['user-agent']`."""
+    if isinstance(key, int):
+        return f"[{key}]"
+    if _NAME.fullmatch(key):
+        return f".{key}"
+    escaped = key.replace("\\", "\\\\").replace("'", "\\'")
+    return f"['{escaped}']"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from metrics_platform.configs import RENAMED_ATTRIBUTES, ConfigError, Instrument
+from metrics_platform.configs import ConfigError, Instrument
 
 #: The schema every instrument of MPIC is given; MPIC's own `schema_title` is ignored by the wiki.
 SCHEMA_TITLE = "analytics/product_metrics/web/base"
@@ -11,7 +11,7 @@ DESTINATION = "eventgate-analytics-external"
 DATA_CENTRES = ("eqiad", "codfw")
 ERROR_STREAM = f"{DESTINATION}.error.validation"
 
-#: Sample units the JavaScript client knows; with any other it sends nothing.
+#: Sample units the JavaScript client knows; with any other (MPIC also offers `device` and `user`) it sends nothing.
 _SAMPLE_UNITS = ("pageview", "session")
 
 
@@ -61,17 +61,15 @@ def topic(stream: str, data_centre: str) -> str:
 
 def parse_stream_configs(payload: object) -> dict[str, StreamConfig]:
     """Return the streams of `{"streams": {name: {...}}}`. Raises ConfigError naming what is wrong."""
-    streams = payload.get("streams") if isinstance(payload, Mapping) else None
-    # PHP answers an empty object as an empty array.
-    if streams == []:
-        return {}
-    if not isinstance(streams, Mapping):
+    if not isinstance(payload, Mapping) or payload.get("streams") is None:
         raise ConfigError("streams", "stream configs have to be an object with a member 'streams'")
-    return {name: _parse(name, content) for name, content in streams.items()}
+    return {name: _parse(name, content) for name, content in _table(payload["streams"], "streams").items()}
 
 
 def merge(static: Mapping[str, StreamConfig], instruments: Iterable[Instrument], wiki: str) -> dict[str, StreamConfig]:
     """Return the stream configs the wiki exports: *static* ones win whole, active instruments add theirs.
+
+    Of two active instruments that write to one stream the later one decides.
 
     Args:
         static: the wiki's own stream configs.
@@ -82,7 +80,7 @@ def merge(static: Mapping[str, StreamConfig], instruments: Iterable[Instrument],
         instrument.stream_name: StreamConfig(
             stream=instrument.stream_name,
             schema_title=SCHEMA_TITLE,
-            provide_values=tuple(RENAMED_ATTRIBUTES.get(name, name) for name in instrument.contextual_attributes),
+            provide_values=instrument.contextual_attributes,
             sample_rate=instrument.sample_rate.of(wiki),
             sample_unit=instrument.sample_unit,
         )
@@ -97,7 +95,10 @@ def in_stream_sample(config: StreamConfig, pageview_id: str, session_id: str) ->
 
     Args:
         config: of the stream; without a sample everything is sent, with an unknown unit nothing.
-        pageview_id, session_id: tokens of 20 hex digits.
+        pageview_id, session_id: tokens of 20 hex digits; the stream's unit says which one decides.
+
+    Raises:
+        ValueError: the token that decides does not begin with eight hex digits.
     """
     if config.sample_rate is None:
         return True
@@ -109,26 +110,45 @@ def in_stream_sample(config: StreamConfig, pageview_id: str, session_id: str) ->
 
 def _parse(name: str, content: object) -> StreamConfig:
     where = f"streams.{name}"
-    if not isinstance(content, Mapping) or not isinstance(content.get("schema_title"), str):
+    config = _table(content, where)
+    title = config.get("schema_title")
+    if not isinstance(title, str) or not title:
         raise ConfigError(f"{where}.schema_title", "is missing")
-    client = _table(_table(content, "producers"), "metrics_platform_client")
-    values = client.get("provide_values", [])
-    sample = _table(content, "sample")
-    rate, unit = sample.get("rate"), sample.get("unit")
-    if not isinstance(values, list):
-        raise ConfigError(f"{where}.producers.metrics_platform_client.provide_values", "has to be a list")
-    if sample and (isinstance(rate, bool) or not isinstance(rate, int | float)):
-        raise ConfigError(f"{where}.sample.rate", "has to be a number")
+    rate, unit = _sample(config.get("sample"), f"{where}.sample")
     return StreamConfig(
-        stream=str(content.get("stream", name)),
-        schema_title=content["schema_title"],
-        destination_event_service=str(content.get("destination_event_service", DESTINATION)),
-        provide_values=tuple(str(value) for value in values),
-        sample_rate=float(rate) if isinstance(rate, int | float) else None,
-        sample_unit=str(unit) if sample else None,
+        stream=str(config.get("stream", name)),
+        schema_title=title,
+        destination_event_service=str(config.get("destination_event_service", DESTINATION)),
+        provide_values=_provide_values(config.get("producers"), f"{where}.producers"),
+        sample_rate=rate,
+        sample_unit=unit,
     )
 
 
-def _table(content: Mapping[str, object], field: str) -> Mapping[str, object]:
-    found = content.get(field)
-    return found if isinstance(found, Mapping) else {}
+def _provide_values(producers: object, where: str) -> tuple[str, ...]:
+    client = _table(_table(producers, where).get("metrics_platform_client"), f"{where}.metrics_platform_client")
+    values = client.get("provide_values", [])
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ConfigError(f"{where}.metrics_platform_client.provide_values", "has to be a list of texts")
+    return tuple(values)
+
+
+def _sample(content: object, where: str) -> tuple[float | None, str | None]:
+    sample = _table(content, where)
+    if not sample:
+        return None, None
+    rate, unit = sample.get("rate"), sample.get("unit")
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+        raise ConfigError(f"{where}.rate", "has to be a number between 0 and 1")
+    if not isinstance(unit, str):
+        raise ConfigError(f"{where}.unit", "has to be a text")
+    return float(rate), unit
+
+
+def _table(content: object, where: str) -> Mapping[str, object]:
+    """Return an object that may be absent; PHP writes an empty one as an empty array."""
+    if content is None or content == []:
+        return {}
+    if not isinstance(content, Mapping):
+        raise ConfigError(where, "has to be an object")
+    return content

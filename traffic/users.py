@@ -4,7 +4,7 @@ from locust import FastHttpUser, task
 from locust.env import Environment
 from locust.exception import StopUser
 
-from metrics_platform.intake import EventOutcome, interpret
+from metrics_platform.intake import first_reason
 from traffic.crew import Crew
 from traffic.player import HttpAnswer
 
@@ -61,11 +61,5 @@ class BeaconUser(FastHttpUser):
             if answer.status in (201, 202):
                 response.success()
             else:
-                response.failure(f"{answer.status}: {_first_reason(answer)}")
+                response.failure(f"{answer.status}: {first_reason(answer.reason, answer.body)}")
             return answer
-
-
-def _first_reason(answer: HttpAnswer) -> str:
-    """Return why the first failed event of *answer* was refused."""
-    answers = interpret(answer.status, answer.reason, answer.body, ["none of them"])
-    return next((item.reason for item in answers if item.outcome is not EventOutcome.OK), "")

@@ -58,19 +58,26 @@ def check_sample_ratio(evidence: Evidence) -> CheckResult:
 def check_sample_rate(evidence: Evidence) -> CheckResult:
     """Test how many of the subjects that came are in the sample against the wiki's sample rate.
 
-    Subjects who are in the sample and by the plan send nothing (they never see the element) cannot be seen in the
-    table; they are counted as the plan has them.
+    Subjects who are in the sample and by the plan send nothing (they never see the element), and those of whom every
+    event is indeterminate, cannot be seen in the table; they are counted as the plan has them.
     """
     came = _came(evidence)
     sampled = evidence.subjects.in_sample[:came]
     silent = sum(1 for visit in sampled.nonzero()[0].tolist() if not evidence.plan.visit(visit))
     landed = sum(landed_subjects(evidence).values())
     share = 1 - expected_shares(len(evidence.group_names()), evidence.plan.rate).not_in_sample
-    count = min(landed + silent, came)
+    unknowable = int(str(evidence.engine.ask("unknowable")[0]["subjects"]))
+    count = min(landed + silent + unknowable, came)
     if not came:
         return CheckResult("sample-rate", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, "Nobody came, so there is no rate.")
     p_value = rate_test(count, came, float(share))
-    detail = {"came": came, "in_sample": count, "of_them_silent": silent, "expected": float(share)}
+    detail = {
+        "came": came,
+        "in_sample": count,
+        "of_them_silent": silent,
+        "unknowable": unknowable,
+        "expected": float(share),
+    }
     failed = p_value < ALPHA
     told = f"{count:,} of {came:,} subjects are in the sample ({count / came:.2%})"
     summary = (

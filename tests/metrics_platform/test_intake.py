@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from metrics_platform.intake import EventOutcome, interpret
+from metrics_platform.intake import EventOutcome, first_reason, interpret
 
 OK, INVALID, ERROR, UNKNOWN = EventOutcome.OK, EventOutcome.INVALID, EventOutcome.ERROR, EventOutcome.INDETERMINATE
 
@@ -49,6 +49,8 @@ def test_every_answer_means_something_for_every_event(
 
 def test_the_reason_of_a_refused_event_is_its_own() -> None:
     body = failures(invalid=[("0", "'.page.id' should be integer")], error=[("1", "Failed loading schema at /x/1.0.0")])
+    assert first_reason("…", body) == "'.page.id' should be integer"
+    assert first_reason("Bad Gateway", b"<html>") == "Bad Gateway"
     first, second = interpret(500, "…", body, ["0", "1"])
     assert first.reason == "'.page.id' should be integer"
     assert second.reason == "Failed loading schema at /x/1.0.0"

@@ -1,0 +1,48 @@
+"""A testbed of its own for the tests of the command line, and a way to call it."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dogfood.services import Testbed
+from tests.servers import free_port
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="package")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a running testbed in `testbed/`, and `runs/`."""
+    folder = tmp_path_factory.mktemp("home")
+    testbed = Testbed(folder / "testbed")
+    testbed.up({"mpic": free_port(), "intake": free_port()})
+    yield folder
+    testbed.down()
+
+
+def call_in(folder: Path, *arguments: str, stdin: str = "", timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    """Run `dogfood` with its testbed and runs in *folder*."""
+    code = "from dogfood.cli import main; main()"
+    environment = {
+        "DOGFOOD_TESTBED": str(folder / "testbed"),
+        "DOGFOOD_RUNS": str(folder / "runs"),
+        "PATH": "/usr/bin:/bin",
+        "COLUMNS": "120",
+    }
+    command = [sys.executable, "-W", "error::ResourceWarning", "-c", code, *arguments]
+    return subprocess.run(
+        command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False, env=environment
+    )
+
+
+@pytest.fixture
+def dogfood(home: Path) -> Call:
+    """Call the command line against the shared testbed."""
+
+    def call(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return call_in(home, *arguments, stdin=stdin)
+
+    return call

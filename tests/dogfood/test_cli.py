@@ -1,0 +1,154 @@
+"""Bad input gets one clear line and its exit code; the testbed's services can be started, found and stopped."""
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from dogfood.services import Testbed
+from metrics_platform.errors import DogfoodError
+from tests.contracts import contract_path
+from tests.dogfood.conftest import Call, call_in
+from tests.servers import free_port
+
+
+def test_assign_agrees_with_every_vector(dogfood: Call) -> None:
+    text = contract_path("bucketing-vectors.ndjson").read_text()
+    done = dogfood("assign", stdin=text)
+    assert done.returncode == 0
+    found, wanted = ([json.loads(line) for line in lines.splitlines()] for lines in (done.stdout, text))
+    assert len(found) == len(wanted) == 4000
+    for one, other in zip(found, wanted, strict=True):
+        assert one == {"subject_id": None, **other}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("no json", "line 2:"),
+        ("[]", "line 2: it is no JSON object"),
+        ('{"generation":"alpha"}', "line 2: 'user_id' is missing"),
+        ('{"generation":"beta","user_id":1,"experiment":"e","groups":["a"],"rate":1}', "line 2: 'beta'"),
+        ('{"generation":"alpha","user_id":1,"experiment":"e","groups":[],"rate":1}', "at least one group"),
+        ('{"generation":"alpha","user_id":"1","experiment":"e","groups":["a"],"rate":1}', "user_id has to be"),
+        ('{"generation":"alpha","user_id":1,"experiment":"e","groups":["a"],"rate":"1"}', "rate has to be"),
+    ],
+)
+def test_assign_names_the_line_it_cannot_read(dogfood: Call, line: str, says: str) -> None:
+    good = '{"generation":"alpha","user_id":1,"experiment":"e","groups":["a"],"rate":1}'
+    done = dogfood("assign", stdin=f"{good}\n{line}\n")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("analyse", "no-such-run"), "no run 'no-such-run'"),
+        (("analyse",), "Missing argument"),
+        (("run", "--no-such-option"), "No such option"),
+        (("run", "--target", "nowhere"), "no target 'nowhere'"),
+        (("run", "--intake", "http://example.org/"), "does not allow the host 'example.org'"),
+        (("run", "--visitors", "0"), "not in the range"),
+        (("run", "--generation", "beta"), "'beta' is not one of"),
+        (("events", "no-such-run"), "no run 'no-such-run'"),
+        (("up", "--intake-port", "70000"), "not in the range"),
+    ],
+)
+def test_wrong_use_is_told_and_ends_with_2(dogfood: Call, arguments: tuple[str, ...], says: str) -> None:
+    done = dogfood(*arguments)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_target_that_is_no_toml_is_told(dogfood: Call, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("name = ")
+    done = dogfood("run", "--target", str(path))
+    assert done.returncode == 2
+    assert f"{path} cannot be read as TOML" in done.stderr
+
+
+def test_the_same_seed_and_epoch_make_the_same_bytes(dogfood: Call) -> None:
+    options = ("events", "--visitors", "300", "--epoch", "1738333800000", "--generation", "xlab")
+    one, other = dogfood(*options), dogfood(*options)
+    assert one.stdout == other.stdout
+    assert len(one.stdout.splitlines()) > 300
+
+
+def test_an_mpic_that_answers_html_is_told(home: Path, tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        done = call_in(home, "run", "--experiment", "x", "--mpic", f"http://127.0.0.1:{port}", "--visitors", "10")
+    assert done.returncode == 2
+    assert "takes too long" in done.stderr
+
+
+def test_up_status_down(tmp_path: Path) -> None:
+    ports = ("--mpic-port", str(free_port()), "--intake-port", str(free_port()))
+    assert call_in(tmp_path, "up", *ports).returncode == 0
+    states = json.loads(call_in(tmp_path, "status", "--json").stdout)
+    assert [(state["name"], state["health"]) for state in states] == [("mpic", "healthy"), ("intake", "healthy")]
+    assert [str(state["port"]) for state in states] == [ports[1], ports[3]]
+    again = call_in(tmp_path, "up", *ports)
+    assert again.returncode == 0
+    assert json.loads(call_in(tmp_path, "status", "--json").stdout) == states
+    moved = call_in(tmp_path, "up", "--intake-port", str(free_port()))
+    assert moved.returncode == 2
+    assert "stop it first with `dogfood down`" in moved.stderr
+    assert call_in(tmp_path, "down").stdout == "stopped intake, mpic\n"
+    assert call_in(tmp_path, "down").stdout == "nothing was running\n"
+    assert {state.health for state in Testbed(tmp_path / "testbed").status()} == {"stopped"}
+    for state in states:
+        with pytest.raises(ProcessLookupError):
+            os.kill(state["pid"], 0)
+
+
+def test_what_crashed_is_seen_and_can_be_started_again(tmp_path: Path) -> None:
+    testbed = Testbed(tmp_path / "testbed")
+    ports = {"mpic": free_port(), "intake": free_port()}
+    try:
+        intake = testbed.up(ports)[1]
+        assert intake.pid
+        os.kill(intake.pid, signal.SIGKILL)
+        os.waitpid(intake.pid, 0)
+        assert [state.health for state in testbed.status()] == ["healthy", "stopped"]
+        assert {state.health for state in testbed.up(ports)} == {"healthy"}
+    finally:
+        testbed.down()
+
+
+def test_a_taken_port_starts_nothing(tmp_path: Path) -> None:
+    testbed = Testbed(tmp_path / "testbed")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with pytest.raises(DogfoodError, match=f"port {port} for intake is not to be had"):
+            testbed.up({"mpic": free_port(), "intake": port})
+    deadline = time.monotonic() + 5
+    while {state.health for state in testbed.status()} != {"stopped"}:
+        assert time.monotonic() < deadline, "a service was left running"
+
+
+def test_a_strangers_process_is_never_stopped(tmp_path: Path) -> None:
+    testbed = Testbed(tmp_path / "testbed")
+    (tmp_path / "testbed").mkdir()
+    mine = {"pid": os.getpid(), "born": 1.0, "port": 1}
+    (tmp_path / "testbed" / "intake.json").write_text(json.dumps(mine))
+    assert [state.health for state in testbed.status()] == ["stopped", "stopped"]
+    assert testbed.down() == []
+
+
+def test_help_names_the_exit_codes(dogfood: Call) -> None:
+    assert "3 INCONCLUSIVE" in dogfood("--help").stdout
+    assert "4 INVALID" in dogfood("run", "--help").stdout

@@ -1,0 +1,252 @@
+"""The main job, from the command line to the verdict, against running services."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.analyse import analyse
+from analysis.results import Outcome, Verdict
+from dogfood.services import Testbed
+from metrics_platform.table import TABLE
+from run_record.folder import find_run
+from run_record.ledger import read_ledger
+from run_record.manifest import Manifest
+from tests.dogfood.conftest import Call, call_in
+from tests.servers import serving
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = ("--visitors", "1200", "--arrival-rate", "600", "--time-scale", "20000")
+
+
+def verdict(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "verdict.json").read_text())
+    return content
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--generation", "alpha", "--seed", "1"),
+        ("--generation", "xlab", "--seed", "2", "--hasty"),
+        ("--generation", "alpha", "--seed", "3", "--batch", "20", "--workers", "2"),
+    ],
+)
+def test_a_run_ends_in_go(home: Path, dogfood: Call, options: tuple[str, ...]) -> None:
+    done = dogfood("run", *QUICK, *options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "GO" in done.stdout
+    run = find_run(home / "runs", "latest")
+    found = verdict(run)
+    assert (found["verdict"], found["layer"]) == ("GO", None)
+    counts = found["reconciliation"]
+    assert counts["offered"] == counts["ok"] > 2000
+    assert sum(counts.values()) == 2 * counts["offered"]
+    assert found["run"]["generation"] == options[1]
+    names = {path.name for path in run.iterdir()}
+    assert names >= {"manifest.json", "ledger", "observed", "verdict.json", "report.html", "locust_stats.csv"}
+    again = dogfood("analyse", run.name, "--json")
+    assert again.returncode == 0
+    assert json.loads(again.stdout) == found
+
+
+def test_the_events_of_a_run_can_be_printed_and_are_what_was_sent(home: Path, dogfood: Call) -> None:
+    run = find_run(home / "runs", "latest")
+    printed = dogfood("events", run.name).stdout.splitlines()
+    sent = read_ledger(run / "ledger")
+    assert len(printed) == len(sent.visit)
+    assert printed == dogfood("events", run.name).stdout.splitlines()
+    assert len({json.loads(line)["meta"]["id"] for line in printed}) == len(printed)
+
+
+def test_the_experiment_went_through_mpic(home: Path, dogfood: Call) -> None:
+    url = Testbed(home / "testbed").url("mpic")
+    assert url
+    done = dogfood("run", *QUICK, "--experiment", "no-such-experiment")
+    assert done.returncode == 2
+    assert (
+        done.stderr
+        == f"error: MPIC at {url} has no experiment 'no-such-experiment': create it there, or name another\n"
+    )
+
+
+def test_a_rejected_event_shows_as_a_failure_with_its_reason(home: Path, tmp_path: Path) -> None:
+    """An intake that knows no such stream refuses every event."""
+    configs = tmp_path / "streams.json"
+    configs.write_text('{"streams": {"another": {"schema_title": "analytics/product_metrics/web/base"}}}')
+    arguments = ("--stream-dir", str(tmp_path / "stream"), "--stream-configs", str(configs))
+    with serving("testbed.intake", *arguments, log=tmp_path / "log") as intake:
+        options = (
+            "--visitors",
+            "30",
+            "--arrival-rate",
+            "500",
+            "--time-scale",
+            "50000",
+            "--intake",
+            f"{intake.url}/v1/events",
+        )
+        done = locust(tmp_path / "runs", *options)
+    assert "is not a configured stream" in done.stdout + done.stderr
+    run = find_run(tmp_path / "runs", "latest")
+    sent = read_ledger(run / "ledger")
+    assert set(sent.status.tolist()) == {400}
+    assert all("is not a configured stream" in reason for reason in sent.reasons.values())
+
+
+def locust_command(runs: Path, *options: str) -> list[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "locust",
+        "-f",
+        str(ROOT / "locustfiles" / "ctr.py"),
+        "--headless",
+        "--only-summary",
+    ]
+    return [*command, "-u", "8", "-r", "8", "--runs", str(runs), *options]
+
+
+def locust(runs: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = locust_command(runs, *options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+
+
+def test_locust_by_hand_makes_a_run_that_can_be_judged(home: Path, tmp_path: Path) -> None:
+    intake = f"{Testbed(home / 'testbed').url('intake')}/v1/events"
+    options = (
+        "--intake",
+        intake,
+        "--visitors",
+        "1200",
+        "--arrival-rate",
+        "600",
+        "--time-scale",
+        "20000",
+        "--seed",
+        "11",
+    )
+    done = locust(tmp_path / "runs", *options)
+    assert done.returncode == 0, done.stderr
+    run = find_run(tmp_path / "runs", "latest")
+    assert call_in(home, "ingest").returncode == 0
+    found = analyse(run, [home / "testbed" / "table" / TABLE])
+    assert found.verdict is Verdict.GO
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--intake", "http://intake.example.org/v1/events"), "does not allow the host 'intake.example.org'"),
+        (("--target", "nowhere"), "no target 'nowhere'"),
+        (("--visitors", "0"), "visitors has to be between 1"),
+        (("--batch", "0"), "--batch has to be between 1 and 1000"),
+        (("--experiment", "x", "--mpic", "http://127.0.0.1:1"), "does not answer"),
+        (("--run", "nowhere"), "is not a run"),
+    ],
+)
+def test_locust_says_in_one_line_why_it_sends_nothing(tmp_path: Path, options: tuple[str, ...], says: str) -> None:
+    done = locust(tmp_path / "runs", *options)
+    assert done.returncode == 2
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert says in line
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def kill_at_a_moment(job: tuple[int, float, Path, str]) -> Path:
+    """Start a Locust process, kill it *moment* seconds after its first request; return its run."""
+    seed, moment, runs, intake = job
+    options = ("--intake", intake, "--visitors", "2000", "--arrival-rate", "300", "--time-scale", "20000")
+    command = locust_command(runs, *options, "--seed", str(seed))
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
+        deadline = time.monotonic() + 60
+        while not any(path.stat().st_size for path in runs.glob("2*/ledger/*.ndjson")):
+            assert time.monotonic() < deadline, "Locust sent nothing"
+            assert process.poll() is None, "Locust ended by itself"
+            time.sleep(0.005)
+        time.sleep(moment)
+        os.kill(process.pid, signal.SIGKILL)
+    return find_run(runs, "latest")
+
+
+def test_a_generator_killed_20_times_leaves_no_event_unaccounted_for(home: Path, tmp_path: Path) -> None:
+    moments = random.Random(5)  # noqa: S311
+    intake = f"{Testbed(home / 'testbed').url('intake')}/v1/events"
+    jobs = [(100 + i, moments.uniform(0, 1.2), tmp_path / str(i), intake) for i in range(20)]
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(kill_at_a_moment, jobs))
+    assert call_in(home, "ingest").returncode == 0
+    offered = 0
+    for run in runs:
+        found = analyse(run, [home / "testbed" / "table" / TABLE])
+        counts = found.reconciliation
+        fates = ("ok", "lost", "corrupted", "indeterminate", "invalid", "late")
+        assert sum(counts[fate] for fate in fates) == counts["offered"]
+        assert counts["lost"] == counts["corrupted"] == counts["invalid"] == counts["duplicated"] == 0
+        # Each of the eight users had at most one request under way.
+        assert counts["indeterminate"] <= 8
+        assert found.verdict is Verdict.INVALID
+        assert "a worker was lost" in next(c.summary for c in found.checks if c.name == "completeness")
+        offered += counts["offered"]
+    assert offered > 1000
+
+
+@pytest.fixture
+def crashing(home: Path) -> Iterator[Path]:
+    """The shared testbed, put in order again after the test."""
+    yield home
+    testbed = Testbed(home / "testbed")
+    testbed.up({})
+
+
+def test_an_intake_that_dies_during_a_run_loses_nothing_it_acknowledged(crashing: Path) -> None:
+    testbed = Testbed(crashing / "testbed")
+    code = "from dogfood.cli import main; main()"
+    environment = {**os.environ, "DOGFOOD_TESTBED": str(crashing / "testbed"), "DOGFOOD_RUNS": str(crashing / "crash")}
+    options = ("run", "--visitors", "1500", "--arrival-rate", "300", "--time-scale", "20000", "--seed", "21")
+    command = [sys.executable, "-c", code, *options]
+    state = next(state for state in testbed.status() if state.name == "intake")
+    assert state.pid
+    assert state.port
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment) as process:
+        deadline = time.monotonic() + 60
+        while not any(path.stat().st_size > 50_000 for path in (crashing / "crash").glob("2*/ledger/*.ndjson")):
+            assert time.monotonic() < deadline, "the run sent nothing"
+            time.sleep(0.02)
+        os.kill(state.pid, signal.SIGKILL)
+        time.sleep(0.5)
+        testbed.up({"intake": state.port})
+        code_found = process.wait(120)
+    run = find_run(crashing / "crash", "latest")
+    counts = verdict(run)["reconciliation"]
+    assert counts["lost"] == counts["duplicated"] == counts["corrupted"] == counts["unexpected"] == 0
+    assert counts["indeterminate"] > 0
+    assert counts["ok"] + counts["indeterminate"] == counts["offered"]
+    assert code_found in (0, 3)
+    assert Manifest.read(run).stopped_early is False
+
+
+def test_tampered_rows_are_no_go(home: Path, dogfood: Call, tmp_path: Path) -> None:
+    dogfood("run", *QUICK, "--seed", "31")
+    run = find_run(home / "runs", "latest")
+    lines = [json.loads(line) for line in dogfood("events", run.name).stdout.splitlines()]
+    for event in lines:
+        event["meta"]["dt"] = event["dt"]
+    path = tmp_path / "observed.ndjson"
+    path.write_text("\n".join(json.dumps(event) for event in lines[10:]))
+    done = dogfood("analyse", run.name, "--observed", str(path), "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert found["verdict"] == "NO-GO"
+    assert [c["name"] for c in found["checks"] if c["verdict"] == Outcome.FAIL] == ["lost"]
+    assert found["reconciliation"]["lost"] == 10
