@@ -68,6 +68,12 @@ def interpret(status: int | None, reason: str, body: bytes, event_ids: Sequence[
     return tuple(failures.named.get(event_id, rest) for event_id in event_ids)
 
 
+def first_reason(reason: str, body: bytes) -> str:
+    """Return why the first failed event of an answer failed: as *body* says, else the *reason* phrase."""
+    failures = _failures(body)
+    return next((answer.reason for answer in (*failures.named.values(), *failures.unnamed)), reason)
+
+
 def _of_unnamed(status: int, reason: str, failures: _Failures, event_ids: Sequence[str]) -> EventAnswer:
     """Return what became of the events that the answer does not name by their ids."""
     if status == 207:
