@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metrics_platform.configs import ConfigError, Instrument, SampleRate
 from metrics_platform.streams import StreamConfig, in_stream_sample, merge, parse_stream_configs
@@ -13,7 +15,7 @@ def instrument(*, status: bool = True, stream: str = "s") -> Instrument:
 def test_an_active_instrument_adds_its_stream_with_the_wikis_rate() -> None:
     config = merge({}, [instrument()], "dewiki")["s"]
     assert (config.sample_rate, config.sample_unit, config.schema_title) == (0.5, "session", TITLE)
-    assert config.provide_values == ("page_namespace_id",)
+    assert config.provide_values == ("page_namespace",)
     assert config.topics == ("eqiad.s", "codfw.s")
 
 
@@ -29,24 +31,61 @@ def test_what_is_exported_can_be_parsed_again() -> None:
     assert parse_stream_configs({"streams": []}) == {}
 
 
-@pytest.mark.parametrize("payload", [[], {}, {"streams": {"s": {}}}, {"streams": {"s": 1}}])
-def test_stream_configs_that_make_no_sense_are_refused(payload: object) -> None:
-    with pytest.raises(ConfigError):
-        parse_stream_configs(payload)
+def test_the_export_has_the_shape_that_the_wiki_serves() -> None:
+    config = merge({}, [instrument()], "enwiki")["s"]
+    assert config.to_json() == {
+        "stream": "s",
+        "schema_title": TITLE,
+        "destination_event_service": "eventgate-analytics-external",
+        "topics": ["eqiad.s", "codfw.s"],
+        "producers": {"metrics_platform_client": {"provide_values": ["page_namespace"]}},
+        "sample": {"rate": 0.25, "unit": "session"},
+    }
+
+
+def test_what_php_writes_for_nothing_is_nothing() -> None:
+    config = parse_stream_configs({"streams": {"s": {"schema_title": TITLE, "producers": [], "sample": []}}})["s"]
+    assert config == StreamConfig("s", TITLE)
+
+
+def stream(**fields: object) -> object:
+    return {"streams": {"s": {"schema_title": TITLE, **fields}}}
 
 
 @pytest.mark.parametrize(
-    ("rate", "unit", "pageview", "session", "sampled"),
+    ("payload", "field"),
     [
-        (None, None, "f" * 20, "f" * 20, True),
-        (0.5, "pageview", "7fffffff" + "0" * 12, "f" * 20, True),
-        (0.5, "pageview", "80000000" + "0" * 12, "0" * 20, False),
-        (0.5, "session", "f" * 20, "0" * 20, True),
-        (1.0, "session", "0" * 20, "f" * 20, False),  # ffffffff / (2^32 - 1) is 1, and the comparison is strict
-        (0.0, "session", "0" * 20, "0" * 20, False),
-        (1.0, "device", "0" * 20, "0" * 20, False),
+        ([], "streams"),
+        ({}, "streams"),
+        ({"streams": "s"}, "streams"),
+        ({"streams": {"s": 1}}, "streams.s"),
+        ({"streams": {"s": {}}}, "streams.s.schema_title"),
+        (stream(schema_title=""), "streams.s.schema_title"),
+        (stream(producers=1), "streams.s.producers"),
+        (
+            stream(producers={"metrics_platform_client": {"provide_values": "page_id"}}),
+            "streams.s.producers.metrics_platform_client.provide_values",
+        ),
+        (stream(sample="all"), "streams.s.sample"),
+        (stream(sample={"rate": 2, "unit": "session"}), "streams.s.sample.rate"),
+        (stream(sample={"rate": "1", "unit": "session"}), "streams.s.sample.rate"),
+        (stream(sample={"rate": 1}), "streams.s.sample.unit"),
     ],
 )
-def test_stream_sampling(rate: float | None, unit: str | None, pageview: str, session: str, sampled: bool) -> None:
-    config = StreamConfig("s", TITLE, sample_rate=rate, sample_unit=unit)
-    assert in_stream_sample(config, pageview, session) is sampled
+def test_stream_configs_that_make_no_sense_are_refused_by_field(payload: object, field: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_stream_configs(payload)
+    assert caught.value.field == field
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.floats(0, 1))
+def test_raising_the_rate_keeps_every_session(first: int, one: float, other: float) -> None:
+    low, high = (StreamConfig("s", TITLE, sample_rate=rate, sample_unit="session") for rate in sorted((one, other)))
+    token = f"{first:08x}{0:012x}"
+    assert in_stream_sample(high, "", token) or not in_stream_sample(low, "", token)
+
+
+def test_the_share_of_sessions_is_the_rate() -> None:
+    config = StreamConfig("s", TITLE, sample_rate=0.2, sample_unit="session")
+    tokens = [f"{first:08x}{0:012x}" for first in range(0, 2**32, 2**18)]
+    assert sum(in_stream_sample(config, "", token) for token in tokens) == round(0.2 * len(tokens))
