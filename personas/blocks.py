@@ -1,5 +1,6 @@
 """A block of visits, from subjects to the bytes of their events."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -156,7 +157,9 @@ class _Events:
         self._first_visit = block * BLOCK
         self._views = views
         self._accounts = _accounts(scene, subjects)
-        self._persona = subjects.persona.tolist()
+        self._persona: list[int] = subjects.persona.tolist()
+        self._session: list[int] = views.session.tolist()
+        self._page: list[int] = views.page.tolist()
         count, sessions = len(views.subject), int(views.session[-1]) + 1
         # Tokens and ids differ between runs of one seed, or a second run's rows would be taken for doubles.
         self._ids = uuids(self._draw(_IDS, block, count))
@@ -177,11 +180,12 @@ class _Events:
         offsets = np.stack([views.impression_ms, views.click_ms]) * 1000 // scale + begin
         dts = [_iso(row + settings.epoch_ms) for row in offsets]
         offset, subject, clicked = offsets.tolist(), views.subject.tolist(), views.clicked.tolist()
+        decider, sampled = self._stream_sample()
         sent = [0] * BLOCK
         events = []
         for view in np.nonzero(views.seen)[0].tolist():
             who = subject[view]
-            if not said[who] or not self._in_stream_sample(view):
+            if not said[who] or not sampled[decider[view]]:
                 continue
             shared = self._shared(who, view, said[who])
             for step in range(1 + clicked[view]):
@@ -192,14 +196,18 @@ class _Events:
                 sent[who] += 1
         return events
 
-    def _in_stream_sample(self, view: int) -> bool:
-        session_id = self._session_tokens[2 * int(self._views.session[view])]
-        return in_stream_sample(self._scene.stream, self._view_tokens[2 * view], session_id)
+    def _stream_sample(self) -> tuple[Sequence[int], list[bool]]:
+        """Return, per page view, which token decides about it, and what each of those tokens decides."""
+        stream = self._scene.stream
+        by_view = stream.sample_unit == "pageview"
+        tokens = self._view_tokens[::2] if by_view else self._session_tokens[::2]
+        decider = range(len(self._session)) if by_view else self._session
+        return decider, [in_stream_sample(stream, token, token) for token in tokens]
 
     def _shared(self, who: int, view: int, said: bytes) -> tuple[bytes, ...]:
         """Return what the events of one page view share, ready to be joined."""
         scene = self._scene
-        session, page = int(self._views.session[view]), int(self._views.page[view])
+        session, page = self._session[view], self._page[view]
         if who not in self._account_runs:
             self._account_runs[who] = scene.renderer.account(self._accounts[who])
         if session not in self._session_runs:

@@ -74,4 +74,9 @@ def uuids(numbers: Raw) -> list[str]:
     words = numbers.copy()
     words[:, 0] = (words[:, 0] & np.uint64(0xFFFFFFFFFFFF0FFF)) | np.uint64(0x4000)
     words[:, 1] = (words[:, 1] & np.uint64(0x3FFFFFFFFFFFFFFF)) | np.uint64(0x8000000000000000)
-    return [f"{t[:8]}-{t[8:12]}-{t[12:16]}-{t[16:20]}-{t[20:]}" for t in hex_digits(words, 32)]
+    digits = np.frombuffer(words.astype(">u8").tobytes().hex().encode(), dtype=np.uint8).reshape(-1, 32)
+    text = np.full((len(words), 36), ord("-"), dtype=np.uint8)
+    for start, end, shift in ((0, 8, 0), (8, 12, 1), (12, 16, 2), (16, 20, 3), (20, 32, 4)):
+        text[:, start + shift : end + shift] = digits[:, start:end]
+    joined = text.tobytes().decode()
+    return [joined[begin : begin + 36] for begin in range(0, len(joined), 36)]

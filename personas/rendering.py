@@ -92,6 +92,9 @@ _ACCOUNT: Mapping[str, Callable[[Account], object]] = {
     "performer_registration_dt": lambda account: account.registered,
 }
 _SESSION = ("performer_session_id", "performer_active_browsing_session_token")
+#: Stand in templates for what is filled in later.
+_PLACES = (b"@1@", b"@2@")
+
 _PAGE_VIEW = ("performer_pageview_id", "performer_can_probably_edit_page")
 
 
@@ -130,8 +133,11 @@ class Renderer:
         # Where performer's three runs of members meet: an opening, then commas.
         held = (self._asked & _ACCOUNT.keys(), self._asked & set(_SESSION), self._asked & set(_PAGE_VIEW))
         self._any_performer = any(held)
-        self._session_comma = b"," if held[0] and held[1] else b""
-        self._view_comma = b"," if (held[0] or held[1]) and held[2] else b""
+        session_comma = b"," if held[0] and held[1] else b""
+        places = dict(zip(_SESSION, (place.decode() for place in _PLACES), strict=True))
+        self._session = session_comma + self._members("performer", places)
+        view_comma = b"," if (held[0] or held[1]) and held[2] else b""
+        self._views = tuple(self._view_template(view_comma, editable) for editable in (False, True))
 
     def page(self, page: Page) -> bytes:
         """Return what an event says of *page*."""
@@ -151,13 +157,17 @@ class Renderer:
 
     def session(self, session_id: str, browsing_token: str) -> bytes:
         """Return what an event says of the browser session (two tokens of 20 hex digits)."""
-        values = dict(zip(_SESSION, (session_id, browsing_token), strict=True))
-        return self._session_comma + self._members("performer", values)
+        return self._session.replace(_PLACES[0], session_id.encode()).replace(_PLACES[1], browsing_token.encode())
 
     def page_view(self, pageview_id: str, page: Page) -> bytes:
         """Return what an event says of the page view itself."""
-        values = dict(zip(_PAGE_VIEW, (pageview_id, not page.is_special), strict=True))
-        return self._view_comma + self._members("performer", values)
+        before, asked_for, after = self._views[not page.is_special]
+        return before + pageview_id.encode() + after if asked_for else before
+
+    def _view_template(self, comma: bytes, editable: bool) -> tuple[bytes, bytes, bytes]:
+        """Return what stands before the page view's id, whether it is asked for (empty when not), and what follows."""
+        values = dict(zip(_PAGE_VIEW, (_PLACES[0].decode(), editable), strict=True))
+        return (comma + self._members("performer", values)).partition(_PLACES[0])
 
     def event(self, position: int, token: str, shared: Sequence[bytes], dt: bytes, event_id: str) -> bytes:
         """Return one event.

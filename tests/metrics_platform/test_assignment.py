@@ -33,7 +33,7 @@ def test_all_vectors_of_the_original_classes_are_equal_bit_for_bit() -> None:
         assert found.subject_id == row.get("subject_id")
 
 
-def test_many_users_get_what_one_user_gets_on_every_vector() -> None:
+def test_arrays_of_users_get_what_the_vectors_say() -> None:
     for line in contract_path("bucketing-vectors.ndjson").read_text().splitlines():
         row = json.loads(line)
         ids = np.array([row["user_id"]], dtype=np.int64)
@@ -42,6 +42,29 @@ def test_many_users_get_what_one_user_gets_on_every_vector() -> None:
         assert bool(found.in_sample[0]) is row["in_sample"]
         group = int(found.group[0])
         assert (row["groups"][group] if group >= 0 else None) == row["group"]
+
+
+@given(
+    st.sampled_from(list(Generation)),
+    st.lists(st.integers(0, 2**63 - 1), max_size=20),
+    st.text(st.characters(codec="utf-8"), max_size=20),
+    st.lists(st.text(max_size=3), min_size=1, max_size=12),
+    RATES,
+)
+def test_many_users_get_what_one_user_gets(
+    generation: Generation, user_ids: list[int], experiment: str, groups: list[str], rate: float
+) -> None:
+    many = assign_many(generation, np.array(user_ids, dtype=np.int64), experiment, groups, rate)
+    one_by_one = [assign(generation, user_id, experiment, groups, rate) for user_id in user_ids]
+    assert many.hash24.tolist() == [one.hash24 for one in one_by_one]
+    assert many.in_sample.tolist() == [one.in_sample for one in one_by_one]
+    assert [groups[group] if group >= 0 else None for group in many.group.tolist()] == [one.group for one in one_by_one]
+    assert (many.hash24.dtype, many.in_sample.dtype, many.group.dtype) == (np.uint32, np.bool_, np.int16)
+
+
+@pytest.mark.parametrize(("rate", "taken"), [(-0.5, False), (0.0, False), (1.0, True), (1.5, True), (math.inf, True)])
+def test_rates_beyond_the_ends_take_nobody_or_everybody(rate: float, taken: bool) -> None:
+    assert {assign(Generation.ALPHA, user_id, "e", ["a", "b"], rate).in_sample for user_id in range(200)} == {taken}
 
 
 @given(st.integers(0, HASH_SPACE - 1), st.integers(1, 12), RATES)
@@ -91,3 +114,5 @@ def test_no_groups_and_no_number_are_refused() -> None:
         assign(Generation.ALPHA, 1, "e", [], 0.5)
     with pytest.raises(ValueError, match="not a number"):
         expected_shares(2, math.nan)
+    with pytest.raises(ValueError, match="at least one group"):
+        assign_many(Generation.ALPHA, np.array([1]), "e", [], 0.5)

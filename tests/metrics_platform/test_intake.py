@@ -1,6 +1,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metrics_platform.intake import EventOutcome, first_reason, interpret
 
@@ -16,7 +18,8 @@ def failures(**kinds: list[tuple[str | None, str]]) -> bytes:
     return json.dumps({k: [failure(k, *item) for item in items] for k, items in kinds.items()}).encode()
 
 
-PROBLEM = json.dumps({"status": 500, "type": "internal_error", "title": "SyntaxError", "detail": "bad"}).encode()
+def problem(title: str) -> bytes:
+    return json.dumps({"status": 500, "type": "internal_error", "title": title, "detail": "bad"}).encode()
 
 
 @pytest.mark.parametrize(
@@ -30,13 +33,25 @@ PROBLEM = json.dumps({"status": 500, "type": "internal_error", "title": "SyntaxE
         (500, "…", failures(invalid=[("0", "a")], error=[("1", "b")]), 2, [INVALID, ERROR]),
         (400, "Request body was empty.", b"", 1, [INVALID]),
         (500, "…", failures(invalid=[], error=[(None, "Field(s) $schema were missing")]), 1, [ERROR]),
-        (500, "Internal Server Error", PROBLEM, 1, [ERROR]),
+        (500, "Internal Server Error", problem("SyntaxError"), 1, [ERROR]),
+        (500, "…", failures(invalid=[], error=[(None, "Field(s) $schema were missing")] * 3), 3, [ERROR] * 3),
+        (500, "Internal Server Error", problem("PayloadTooLargeError"), 2, [ERROR, ERROR]),
+        (500, "Internal Server Error", problem("UnsupportedMediaTypeError"), 1, [ERROR]),
+        (400, "…", failures(invalid=[("0", "'.meta' should have required property 'stream'")]), 1, [INVALID]),
+        (400, "", b"", 1, [INVALID]),
+        (500, "", b"", 1, [ERROR]),
         (202, "1 events hastily received.", b"", 1, [UNKNOWN]),
+        (202, "2 events hastily received.", b"", 2, [UNKNOWN, UNKNOWN]),
+        (None, "", b"", 1, [UNKNOWN]),
+        (200, "OK", b"", 1, [UNKNOWN]),
+        (413, "Payload Too Large", b"", 1, [UNKNOWN]),
         (None, "timed out", b"", 2, [UNKNOWN, UNKNOWN]),
         (404, "Not Found", b"", 1, [UNKNOWN]),
         (502, "Bad Gateway", b"<html>", 1, [UNKNOWN]),
         (207, "…", b"not json", 1, [UNKNOWN]),
         (207, "…", failures(invalid=[(None, "who?")], error=[]), 2, [UNKNOWN, UNKNOWN]),
+        (207, "…", failures(invalid=[("1", "a"), (None, "who?")], error=[]), 3, [UNKNOWN, INVALID, UNKNOWN]),
+        (207, "…", failures(invalid=[("1", "a"), ("other", "b")], error=[]), 2, [UNKNOWN, INVALID]),
     ],
 )
 def test_every_answer_means_something_for_every_event(
@@ -54,3 +69,41 @@ def test_the_reason_of_a_refused_event_is_its_own() -> None:
     first, second = interpret(500, "…", body, ["0", "1"])
     assert first.reason == "'.page.id' should be integer"
     assert second.reason == "Failed loading schema at /x/1.0.0"
+
+
+def test_a_problem_of_the_whole_request_is_told_with_its_name() -> None:
+    [answer] = interpret(500, "Internal Server Error", problem("SyntaxError"), ["0"])
+    assert answer.reason == "SyntaxError: bad"
+
+
+def test_a_reason_is_one_short_line() -> None:
+    body = failures(invalid=[("0", "no\n" * 1000)])
+    [answer] = interpret(400, "…", body, ["0"])
+    assert answer.reason.startswith("no no no")
+    assert len(answer.reason) <= 300
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda children: (
+        st.lists(children, max_size=3)
+        | st.dictionaries(st.sampled_from(["invalid", "error", "event", "meta", "id", "context", "title"]), children)
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    st.none() | st.sampled_from([201, 202, 207, 400, 404, 500]) | st.integers(100, 599),
+    st.text(max_size=20),
+    st.binary(max_size=20) | JSON.map(lambda content: json.dumps(content).encode()),
+    st.lists(st.text(max_size=3), unique=True, max_size=4),
+)
+def test_whatever_comes_back_each_event_has_an_answer(
+    status: int | None, reason: str, body: bytes, event_ids: list[str]
+) -> None:
+    found = interpret(status, reason, body, event_ids)
+    assert len(found) == len(event_ids)
+    for answer in found:
+        assert bool(answer.reason) is (answer.outcome is not OK)
+        assert answer.outcome is not OK or status in (201, 207)

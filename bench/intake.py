@@ -1,0 +1,132 @@
+"""CPU seconds per 1,000 events taken in, with wrk as client: the intake, and a bare ASGI application that only reads.
+
+wrk sends one valid event, or a batch of 50, over and over: what is measured is the server. Needs Debian's `wrk`.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from bench.rendering import plan
+from metrics_platform.errors import DogfoodError
+
+SECONDS, CONNECTIONS, BATCH = 6, 32, 50
+PORT = 18_292
+
+BARE = """
+async def app(scope, receive, send):
+    more = True
+    while more:
+        more = (await receive()).get("more_body", False)
+    headers = [(b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 201, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+"""
+
+
+class Figure(NamedTuple):
+    """What one round measured."""
+
+    events_s: float
+    cpu_s_per_1000: float
+
+
+@contextmanager
+def running(command: list[str], cwd: Path) -> Iterator[psutil.Process]:
+    """Run a server on PORT until the block ends."""
+    with subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            for _ in range(200):
+                try:
+                    httpx.post(f"http://127.0.0.1:{PORT}/", trust_env=False)
+                    break
+                except httpx.HTTPError:
+                    time.sleep(0.05)
+            yield psutil.Process(process.pid)
+        finally:
+            process.terminate()
+
+
+def measure(server: psutil.Process, body: bytes, events: int, folder: Path) -> Figure:
+    """Let wrk post *body*, which holds *events* events, and return what that cost the server."""
+    (folder / "body.json").write_bytes(body)
+    script = folder / "post.lua"
+    script.write_text(
+        f'local f = io.open("{folder / "body.json"}", "rb")\nwrk.body = f:read("*a")\nwrk.method = "POST"\n'
+        'wrk.headers["content-type"] = "text/plain;charset=UTF-8"\n'
+        "done = function(s, l, r) io.write(string.format("
+        '"\\nRESULT %d %d %d\\n", s.requests, s.duration, s.errors.status + s.errors.read + s.errors.timeout)) end\n'
+    )
+    before = server.cpu_times()
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{SECONDS}s",
+        "-s",
+        str(script),
+        f"http://127.0.0.1:{PORT}/v1/events",
+    ]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    after = server.cpu_times()
+    requests, micros, errors = map(int, said.rpartition("RESULT ")[2].split())
+    if errors:
+        raise DogfoodError(f"{errors} of {requests} requests were not accepted: the figures would mean nothing")
+    cpu = after.user + after.system - before.user - before.system
+    return Figure(requests * events / micros * 1e6, cpu / (requests * events) * 1000)
+
+
+def main() -> None:
+    """Print the table."""
+    if shutil.which("wrk") is None:
+        sys.exit("the bench of the intake needs wrk (Debian's package of that name): skipped")
+    made = [json.loads(event.body) for event in plan(1_738_333_800_000).events(0, 100)][:BATCH]
+    for event in made:
+        # Without an id of its own the intake fills one in, as for a browser's event.
+        del event["meta"]["id"]
+    bodies = {"one event a request": (json.dumps(made[0]), 1), f"{BATCH} events a request": (json.dumps(made), BATCH)}
+    table = Table(title=f"Taking events in ({len(bodies['one event a request'][0])} bytes an event)")
+    for name in ("", "server", "events/s", "CPU s per 1,000 events", "times the bare one's"):
+        table.add_column(name, justify="left" if name in ("", "server") else "right")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "bare.py").write_text(BARE)
+        root = Path(__file__).resolve().parent.parent
+        intake = [sys.executable, "-m", "testbed.intake", "--port", str(PORT), "--stream-dir", str(folder / "stream")]
+        bare = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "bare:app",
+            "--port",
+            str(PORT),
+            "--no-access-log",
+            "--log-level",
+            "error",
+        ]
+        for title, (body, events) in bodies.items():
+            figures = {}
+            for server, (command, cwd) in {"bare uvicorn": (bare, folder), "intake": (intake, root)}.items():
+                with running(command, cwd) as process:
+                    figures[server] = measure(process, body.encode(), events, folder)
+            for server, figure in figures.items():
+                ratio = figure.cpu_s_per_1000 / figures["bare uvicorn"].cpu_s_per_1000
+                row = (f"{figure.events_s:,.0f}", f"{figure.cpu_s_per_1000:.4f}", f"{ratio:.1f}")
+                table.add_row(title, server, *row)
+    Console(width=110).print(table)
+
+
+if __name__ == "__main__":
+    main()
