@@ -86,7 +86,7 @@ def _of_unnamed(status: int, reason: str, failures: _Failures, event_ids: Sequen
     if failures.unnamed and not failures.named:
         return failures.unnamed[0]
     outcome = EventOutcome.INVALID if status == 400 else EventOutcome.ERROR
-    return EventAnswer(outcome, _short(reason) or f"{status} without a reason")
+    return EventAnswer(outcome, _short(reason))
 
 
 def _failures(body: bytes) -> _Failures:
@@ -114,12 +114,11 @@ def _failures(body: bytes) -> _Failures:
 
 
 def _reason(failure: object) -> str:
-    text = _get(failure, "context", "errorsText") or _get(failure, "context", "message") or "no reason given"
-    return _short(str(text))
+    return _short(str(_get(failure, "context", "errorsText") or _get(failure, "context", "message") or ""))
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST_REASON]
+    return " ".join(text.split())[:_LONGEST_REASON] or "no reason given"
 
 
 def _get(value: object, *path: str) -> object:

@@ -39,6 +39,7 @@ def problem(title: str) -> bytes:
         (500, "Internal Server Error", problem("UnsupportedMediaTypeError"), 1, [ERROR]),
         (400, "…", failures(invalid=[("0", "'.meta' should have required property 'stream'")]), 1, [INVALID]),
         (400, "", b"", 1, [INVALID]),
+        (500, "…", json.dumps({"title": ""}).encode(), 1, [ERROR]),
         (500, "", b"", 1, [ERROR]),
         (202, "1 events hastily received.", b"", 1, [UNKNOWN]),
         (202, "2 events hastily received.", b"", 2, [UNKNOWN, UNKNOWN]),

@@ -111,7 +111,7 @@ def test_the_wikis_patience_is_the_default() -> None:
 
 def test_a_refused_config_is_named_with_the_reason() -> None:
     refusal = httpx.Response(422, json={"errors": {"slug": "has to be a slug"}})
-    with pytest.raises(MpicError, match="experiment 'a/b' .*has to be a slug"):
+    with pytest.raises(MpicError, match=r"experiment 'a/b' .*has to be a slug"):
         client(refusal).put("experiments", "a/b", {})
     with pytest.raises(MpicError, match="does not answer"):
         client(httpx.ConnectError("refused")).put("experiments", "a", {})
