@@ -49,12 +49,12 @@ def check_lost(evidence: Evidence) -> CheckResult:
     if not lost:
         return _passed("lost", layer, f"No event was lost between {between}.")
     told = "; ".join(
-        f"{group} lost {count / total:.2%} of its events ({count:,} of {total:,})"
+        f"group {group!r} lost {count / total:.2%} of its events ({count:,} of {total:,})"
         for group, (count, total) in groups.items()
         if count
     )
     spared = [group for group, (count, _) in groups.items() if not count]
-    spared_told = f"; {', '.join(spared)} lost none" if spared else ""
+    spared_told = f"; {' and '.join(map(repr, spared))} lost none" if spared else ""
     gone = f" {sum(map(int, map(str, vanished.values()))):,} subjects vanished altogether." if vanished else ""
     detail = {
         "lost": lost,

@@ -135,8 +135,8 @@ def test_the_sentence_of_lost_events_names_the_group_that_lost_them(tmp_path: Pa
     run = make_run(tmp_path)
     run.land(drop_subjects(run.events))
     lost = check(analyse(tmp_path), "lost")
-    assert "true lost" in lost.summary
-    assert "false lost none" in lost.summary
+    assert "group 'true' lost" in lost.summary
+    assert "'false' lost none" in lost.summary
     assert "subjects vanished altogether" in lost.summary
 
 
