@@ -69,8 +69,12 @@ class EventGate:
             if failure is not None:
                 failures.append(failure)
             elif isinstance(event, dict):
-                name = topic(event["meta"]["stream"], self._data_centre)
-                accepted.setdefault(name, []).append((event, orjson.dumps(event)))
+                try:
+                    line = orjson.dumps(event)
+                except orjson.JSONEncodeError as error:
+                    failures.append(_error(event, f"cannot be written: {error}"))
+                    continue
+                accepted.setdefault(topic(event["meta"]["stream"], self._data_centre), []).append((event, line))
         for name, batch in accepted.items():
             try:
                 self._writer.append(name, [line for _, line in batch])
@@ -106,7 +110,7 @@ class EventGate:
         if problems:
             details = [{"dataPath": problem.path, "message": problem.message} for problem in problems]
             text = ", ".join(str(problem) for problem in problems)
-            return Failure("invalid", event, {"errors": details, "errorsText": text})
+            return Failure("invalid", _tellable(event), {"errors": details, "errorsText": text})
         stream = event["meta"]["stream"]
         config = self._streams.current().get(stream)
         if config is None:
@@ -166,12 +170,22 @@ def _fill(event: dict[str, object], now: str, request: Request) -> None:
             headers.setdefault("user-agent", request.user_agent)
 
 
+def _tellable(event: object) -> object:
+    """Return *event*, or its id alone when it is nested too deeply to be written."""
+    try:
+        orjson.dumps(event)
+    except orjson.JSONEncodeError:
+        meta = event.get("meta") if isinstance(event, dict) else None
+        return {"meta": {"id": str(meta.get("id", "")) if isinstance(meta, dict) else ""}}
+    return event
+
+
 def _error(event: object, message: str) -> Failure:
-    return Failure("error", event, {"message": message})
+    return Failure("error", _tellable(event), {"message": message})
 
 
 def _invalid(event: object, message: str) -> Failure:
-    return Failure("invalid", event, {"errors": [{"message": message}], "errorsText": message})
+    return Failure("invalid", _tellable(event), {"errors": [{"message": message}], "errorsText": message})
 
 
 def _error_event(failure: Failure, now: str) -> bytes:

@@ -232,6 +232,17 @@ def test_bodies_that_cannot_be_read(
     assert stream.fresh() == []
 
 
+@pytest.mark.parametrize("query", ["", "?hasty=true"])
+def test_an_event_nested_too_deeply_takes_no_other_with_it(server: Server, stream: Stream, query: str) -> None:
+    nest = b'{"a":' * 300 + b"1" + b"}" * 300
+    deep = json.dumps(valid(experiments={"x": 0})).encode().replace(b'"x": 0', b'"x": ' + nest)
+    answer = post(server, b"[" + deep + b"," + json.dumps(valid()).encode() + b"]", query)
+    assert answer.status_code == (202 if query else 207)
+    assert len(_soon(stream.fresh)) == 1
+    if not query:
+        assert "cannot be written" in answer.json()["error"][0]["context"]["message"]
+
+
 def test_about_itself(server: Server) -> None:
     answer = httpx.get(f"{server.url}/_info", trust_env=False)
     assert answer.status_code == 200
