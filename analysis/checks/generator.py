@@ -30,34 +30,17 @@ def check_completeness(evidence: Evidence) -> CheckResult:
         "without_outcome": {name: count for name, count in unanswered.items() if count},
         "stopped_early": manifest.stopped_early,
     }
+    outcome = Outcome.INVALID
     if repeated:
         summary = f"{repeated:,} events were sent twice by the generator itself."
-        return CheckResult(
-            "completeness",
-            Layer.GENERATOR,
-            Outcome.INVALID,
-            summary,
-            sent,
-            threshold=planned,
-            evidence=detail,
-        )
-    if sent < planned and not manifest.stopped_early:
-        summary = (
-            f"The generator offered {sent:,} of {planned:,} planned events, and nobody stopped it: "
-            "a worker was lost; run again."
-        )
-        return CheckResult(
-            "completeness",
-            Layer.GENERATOR,
-            Outcome.INVALID,
-            summary,
-            sent,
-            threshold=planned,
-            evidence=detail,
-        )
-    told = "all of the plan" if sent == planned else f"{planned:,} were planned, and the run was stopped early"
-    summary = f"The generator offered {sent:,} events: {told}."
-    return CheckResult("completeness", Layer.GENERATOR, Outcome.PASS, summary, sent, threshold=planned, evidence=detail)
+    elif sent < planned and not manifest.stopped_early:
+        told = f"The generator offered {sent:,} of {planned:,} planned events, and nobody stopped it"
+        summary = f"{told}: a worker was lost; run again."
+    else:
+        outcome = Outcome.PASS
+        told = "all of the plan" if sent == planned else f"{planned:,} were planned, and the run was stopped early"
+        summary = f"The generator offered {sent:,} events: {told}."
+    return CheckResult("completeness", Layer.GENERATOR, outcome, summary, sent, threshold=planned, evidence=detail)
 
 
 def check_lag(evidence: Evidence) -> CheckResult:
