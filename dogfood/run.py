@@ -15,6 +15,7 @@ from analysis.report import render
 from dogfood.services import Testbed
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import KitFaultError
+from metrics_platform.intake import check_reachable
 from metrics_platform.mpic import MpicClient
 from personas.experiments import EXPERIMENT, example_experiment, example_instrument
 from personas.plan import Plan
@@ -99,7 +100,9 @@ def _ready(request: RunRequest, console: Console) -> Target:
         if intake is None or mpic is None:
             raise KitFaultError("the testbed runs but does not answer: `dogfood status` tells more")
         target = target.at(intake=f"{intake}/v1/events", mpic=mpic)
-    return target.at(intake=request.traffic.intake or None, mpic=request.traffic.mpic or None)
+    target = target.at(intake=request.traffic.intake or None, mpic=request.traffic.mpic or None)
+    check_reachable(target.intake)
+    return target
 
 
 def _set_up(request: RunRequest, target: Target) -> tuple[Manifest, Path, int]:

@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+import httpx
 import orjson
+
+from metrics_platform.errors import DogfoodError
 
 
 class EventOutcome(StrEnum):
@@ -25,6 +28,10 @@ class EventAnswer(NamedTuple):
 
     outcome: EventOutcome
     reason: str = ""
+
+
+class IntakeError(DogfoodError):
+    """The intake does not answer at all."""
 
 
 class _Failures(NamedTuple):
@@ -66,6 +73,24 @@ def interpret(status: int | None, reason: str, body: bytes, event_ids: Sequence[
     failures = _failures(body)
     rest = _of_unnamed(status, reason, failures, event_ids)
     return tuple(failures.named.get(event_id, rest) for event_id in event_ids)
+
+
+def check_reachable(url: str, *, timeout_s: float = 5.0, transport: httpx.BaseTransport | None = None) -> None:
+    """See whether anything answers HTTP where events are posted to; sends no event.
+
+    Args:
+        url: where events are posted to.
+        timeout_s: seconds to wait for an answer.
+        transport: how the request is made; for tests.
+
+    Raises:
+        IntakeError: nothing answers.
+    """
+    try:
+        with httpx.Client(timeout=timeout_s, transport=transport, trust_env=False, follow_redirects=False) as client:
+            client.options(url)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise IntakeError(f"the intake at {url} does not answer ({error}): is it up? `dogfood status` tells") from error
 
 
 def first_reason(reason: str, body: bytes) -> str:

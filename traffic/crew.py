@@ -14,7 +14,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from metrics_platform.errors import DogfoodError
-from metrics_platform.intake import EventAnswer
+from metrics_platform.intake import EventAnswer, check_reachable
 from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.folder import LEDGER, new_run
@@ -115,6 +115,7 @@ class Crew:
         else:
             asked = TrafficOptions.of(options)
             target = Target.read(asked.target).at(intake=asked.intake or None, mpic=asked.mpic or None)
+            check_reachable(target.intake)
             settings = Plan(new_settings(asked, target, now_ms=now_ms + _HEAD_START_MS)).settings
             manifest = new_manifest("", asked, target, settings)
             self._folder = new_run(Path(options.runs))

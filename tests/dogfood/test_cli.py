@@ -55,6 +55,7 @@ def test_assign_names_the_line_it_cannot_read(dogfood: Call, line: str, says: st
         (("run", "--no-such-option"), "No such option"),
         (("run", "--target", "nowhere"), "no target 'nowhere'"),
         (("run", "--intake", "http://example.org/"), "does not allow the host 'example.org'"),
+        (("run", "--intake", "http://127.0.0.1:1/v1/events"), "does not answer"),
         (("run", "--visitors", "0"), "not in the range"),
         (("run", "--generation", "beta"), "'beta' is not one of"),
         (("events", "no-such-run"), "no run 'no-such-run'"),

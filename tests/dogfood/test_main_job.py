@@ -148,6 +148,7 @@ def test_locust_by_hand_makes_a_run_that_can_be_judged(home: Path, tmp_path: Pat
     [
         (("--intake", "http://intake.example.org/v1/events"), "does not allow the host 'intake.example.org'"),
         (("--target", "nowhere"), "no target 'nowhere'"),
+        (("--intake", "http://127.0.0.1:1/v1/events"), "the intake at http://127.0.0.1:1/v1/events does not answer"),
         (("--visitors", "0"), "visitors has to be between 1"),
         (("--batch", "0"), "--batch has to be between 1 and 1000"),
         (("--experiment", "x", "--mpic", "http://127.0.0.1:1"), "does not answer"),

@@ -1,10 +1,11 @@
 import json
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics_platform.intake import EventOutcome, first_reason, interpret
+from metrics_platform.intake import EventOutcome, IntakeError, check_reachable, first_reason, interpret
 
 OK, INVALID, ERROR, UNKNOWN = EventOutcome.OK, EventOutcome.INVALID, EventOutcome.ERROR, EventOutcome.INDETERMINATE
 
@@ -108,3 +109,22 @@ def test_whatever_comes_back_each_event_has_an_answer(
     for answer in found:
         assert bool(answer.reason) is (answer.outcome is not OK)
         assert answer.outcome is not OK or status in (201, 207)
+
+
+def test_an_intake_that_answers_anything_is_there() -> None:
+    seen: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(f"{request.method} {request.url}")
+        return httpx.Response(404)
+
+    check_reachable("http://intake.test/v1/events", transport=httpx.MockTransport(handle))
+    assert seen == ["OPTIONS http://intake.test/v1/events"]
+
+
+def test_an_intake_that_does_not_answer_is_one_clear_line() -> None:
+    def handle(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    with pytest.raises(IntakeError, match=r"the intake at http://intake\.test/v1/events does not answer"):
+        check_reachable("http://intake.test/v1/events", transport=httpx.MockTransport(handle))
