@@ -10,6 +10,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from analysis.results import Verdict
 from dogfood.assigning import assign_lines
 from dogfood.run import RunRequest, fill_table, judge
 from dogfood.run import run as run_once
@@ -133,6 +134,11 @@ def run(folder: Path, runs: Path, fidelity: str, users: int, workers: int, **tra
     options = TrafficOptions(**traffic)  # type: ignore[arg-type]
     request = RunRequest(runs, Testbed(folder), options, users, workers)
     where, analysis = run_once(request, console)
+    if analysis is None:
+        console.print(
+            f"sent; to judge it, fetch the rows: dogfood analyse {where.name} --observed FILE", soft_wrap=True
+        )
+        sys.exit(Verdict.INCONCLUSIVE.exit_code)
     show(console, analysis)
     console.print(f"report: {where / 'report.html'}", soft_wrap=True)
     sys.exit(analysis.verdict.exit_code)

@@ -26,6 +26,9 @@ from traffic.options import TrafficOptions, new_manifest, new_settings
 
 LOCUSTFILE = Path(__file__).resolve().parent.parent / "locustfiles" / "ctr.py"
 
+#: The target whose systems are the testbed's.
+LOCAL = "local"
+
 #: Locust ends with 1 when requests failed; the ledger and the analysis tell what that means.
 _LOCUST_ENDINGS = (0, 1)
 
@@ -47,11 +50,12 @@ class RunRequest:
     workers: int
 
 
-def run(request: RunRequest, console: Console) -> tuple[Path, Analysis]:
+def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     """Make one run from beginning to end.
 
     Returns:
-        The run's folder, and the analysis.
+        The run's folder, and the analysis; None when the target's table is not on this machine, so that the rows have
+        to be fetched before the run can be judged.
 
     Raises:
         DogfoodError: what was asked for cannot be done; nothing was sent.
@@ -61,6 +65,8 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis]:
     manifest, folder, events = _set_up(request, target)
     console.print(f"run [bold]{folder.name}[/]: {manifest.visitors:,} visitors, {events:,} events to {target.intake}")
     _traffic(request, folder, events, console)
+    if target.name != LOCAL:
+        return folder, None
     time.sleep(_SETTLE_S)
     fill_table(request.testbed)
     observe(request.testbed, folder)
@@ -93,7 +99,7 @@ def observe(testbed: Testbed, folder: Path) -> None:
 def _ready(request: RunRequest, console: Console) -> Target:
     """Return the target; start the testbed when the target is the testbed and it does not run."""
     target = Target.read(request.traffic.target)
-    if target.name == "local":
+    if target.name == LOCAL:
         with console.status("starting the testbed"):
             request.testbed.up({})
         intake, mpic = request.testbed.url("intake"), request.testbed.url("mpic")

@@ -35,7 +35,7 @@ class Manifest:
         visitors: how many subjects were planned to visit.
         hasty: whether events were sent as browsers do (202 before validation).
         batch_size: the most events in one request.
-        target: name and addresses of the systems under test.
+        target: of the systems under test: `name`, `source` (what was asked for), `intake` and `mpic` (addresses).
         plan: what the personas need to make the events again (`personas.settings.PlanSettings`).
         deadline_s: seconds after an event's `dt` by which its row has to be in the table.
         versions: of Python, of the kit and of the libraries that matter.

@@ -111,7 +111,7 @@ class Crew:
         if options.run:
             self._folder = Path(options.run)
             manifest = Manifest.read(self._folder)
-            Target.read(manifest.target["name"]).at(intake=manifest.target["intake"], mpic=manifest.target["mpic"])
+            Target.read(manifest.target["source"]).at(intake=manifest.target["intake"], mpic=manifest.target["mpic"])
         else:
             asked = TrafficOptions.of(options)
             target = Target.read(asked.target).at(intake=asked.intake or None, mpic=asked.mpic or None)

@@ -127,7 +127,7 @@ def new_manifest(run_id: str, options: TrafficOptions, target: Target, settings:
         visitors=settings.visitors,
         hasty=options.hasty,
         batch_size=options.batch,
-        target={"name": target.name, "intake": target.intake, "mpic": target.mpic},
+        target={"name": target.name, "source": options.target, "intake": target.intake, "mpic": target.mpic},
         plan=settings.to_json(),
         versions={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
     )

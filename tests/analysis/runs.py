@@ -76,7 +76,7 @@ def make_run(
     Manifest(
         run_id="made-up", created="2025-01-31T14:30:00+00:00", fidelity="synthetic", generation=generation,
         wiki="testwiki", stream="product_metrics.web_base", visitors=visitors, hasty=hasty, batch_size=1,
-        target={"name": "local", "intake": "http://127.0.0.1:1/v1/events", "mpic": "http://127.0.0.1:2"},
+        target={"name": "local", "source": "local", "intake": "http://127.0.0.1:1/v1/events", "mpic": "http://127.0.0.1:2"},
         plan=made.settings.to_json(), started_ms=STARTED_MS, finished_ms=STARTED_MS + 600_000,
         stopped_early=stopped_early,
     ).write(folder)  # fmt: skip

@@ -59,6 +59,22 @@ def test_a_run_ends_in_go(home: Path, dogfood: Call, options: tuple[str, ...]) -
     assert json.loads(again.stdout) == found
 
 
+def test_another_target_is_sent_to_and_judged_once_its_rows_are_there(home: Path, tmp_path: Path) -> None:
+    testbed = Testbed(home / "testbed")
+    target = tmp_path / "mine.toml"
+    target.write_text(
+        f'description = "d"\nhosts = ["127.0.0.1"]\nmpic = "{testbed.url("mpic")}"\n'
+        f'intake = "{testbed.url("intake")}/v1/events"\n'
+    )
+    sent = call_in(home, "run", *QUICK, "--seed", "41", "--target", str(target), "--runs", str(tmp_path))
+    assert sent.returncode == 3, sent.stdout + sent.stderr
+    run = find_run(tmp_path, "latest")
+    assert f"dogfood analyse {run.name} --observed FILE" in sent.stdout
+    assert call_in(home, "ingest").returncode == 0
+    table = str(home / "testbed" / "table" / TABLE)
+    assert call_in(home, "analyse", run.name, "--runs", str(tmp_path), "--observed", table).returncode == 0
+
+
 def test_the_events_of_a_run_can_be_printed_and_are_what_was_sent(home: Path, dogfood: Call) -> None:
     run = find_run(home / "runs", "latest")
     printed = dogfood("events", run.name).stdout.splitlines()
