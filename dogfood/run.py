@@ -54,8 +54,8 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     """Make one run from beginning to end.
 
     Returns:
-        The run's folder, and the analysis; None when the target's table is not on this machine, so that the rows have
-        to be fetched before the run can be judged.
+        The run's folder, and the analysis; None when the rows are not in the testbed's table, so that they have to be
+        fetched before the run can be judged.
 
     Raises:
         DogfoodError: what was asked for cannot be done; nothing was sent.
@@ -65,7 +65,7 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     manifest, folder, events = _set_up(request, target)
     console.print(f"run [bold]{folder.name}[/]: {manifest.visitors:,} visitors, {events:,} events to {target.intake}")
     _traffic(request, folder, events, console)
-    if target.name != LOCAL:
+    if target.name != LOCAL or request.traffic.intake:
         return folder, None
     time.sleep(_SETTLE_S)
     fill_table(request.testbed)

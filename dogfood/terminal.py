@@ -31,7 +31,7 @@ def show(console: Console, analysis: Analysis) -> None:
 
 
 def _groups(analysis: Analysis) -> Table:
-    table = Table(title="Expected and observed groups", title_justify="left", expand=False)
+    table = Table(title="Expected and observed groups", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for name in (
         "group",
         "assigned",
@@ -50,7 +50,7 @@ def _groups(analysis: Analysis) -> Table:
             f"{group.landed:,}",
             f"{group.expected_subjects:,.1f}",
             f"{group.landed_share:.2%}",
-            f"{group.low:.2%}–{group.high:.2%}",
+            f"{group.low * 100:.1f}–{group.high * 100:.1f} %",
             f"{group.impressions:,}",
             f"{group.clicks:,}",
         )
