@@ -115,9 +115,9 @@ class Crew:
         else:
             asked = TrafficOptions.of(options)
             target = Target.read(asked.target).at(intake=asked.intake or None, mpic=asked.mpic or None)
-            check_reachable(target.intake)
             settings = Plan(new_settings(asked, target, now_ms=now_ms + _HEAD_START_MS)).settings
             manifest = new_manifest("", asked, target, settings)
+            check_reachable(target.intake)
             self._folder = new_run(Path(options.runs))
             manifest = replace(manifest, run_id=self._folder.name)
         self._manifest = manifest.started(now_ms + _HEAD_START_MS)
