@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from analysis.engine import DuckDb
+from analysis.results import Layer
+from analysis.sent import send_again
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
-from metrics_platform.table import BrokenLine, Rows, read_ndjson, read_parquet, rows_of
+from metrics_platform.table import BrokenLine, Rows, read_ndjson, read_parquet
 from personas.blocks import PlannedSubjects
 from personas.plan import Plan
 from personas.settings import PlanSettings
@@ -40,6 +43,7 @@ class Evidence:
         plan: made again from the manifest.
         ledger: what was put on the wire.
         subjects: every planned subject.
+        planned_events: how many events the plan has.
         engine: with the tables.
         broken: lines of the observed files that are no events.
         observed_rows: how many rows of this run were observed.
@@ -49,6 +53,7 @@ class Evidence:
     plan: Plan
     ledger: SentEvents
     subjects: PlannedSubjects
+    planned_events: int
     engine: DuckDb
     broken: tuple[BrokenLine, ...]
     observed_rows: int
@@ -62,6 +67,11 @@ class Evidence:
             "experiment": experiment.name,
             "feature": experiment.features[0].name,
         }
+
+    @property
+    def delivery_layer(self) -> Layer:
+        """Where acknowledged events go missing: a 202 promises nothing yet, a 201 says that the stream has it."""
+        return Layer.INTAKE if self.manifest.hasty else Layer.TABLE
 
     def group_names(self) -> tuple[str, ...]:
         """Return the experiment's groups, in the config's order."""
@@ -84,11 +94,14 @@ def gather(run: Path, observed: Sequence[Path] = ()) -> Evidence:
     subjects = plan.subjects(0, manifest.visitors)
     engine = DuckDb()
     rows = _observed(run, observed, engine)
-    engine.add("sent_events", _sent(plan, ledger, engine))
+    sent = send_again(plan, ledger, engine.connection)
+    refused, broken_reports = _refused([run / OBSERVED / ERRORS, *(path for path in observed if _is_ndjson(path))])
+    engine.add("sent_events", sent.rows)
     engine.add("observed_events", rows.table)
-    engine.add("refused", _refused(run / OBSERVED / ERRORS))
+    engine.add("refused", refused)
     engine.keep("sent_flat", "flat", events="sent_events")
-    engine.add("sent_facts", _facts(plan, ledger, subjects))
+    zero_ms = plan.settings.epoch_ms if manifest.started_ms is None else manifest.started_ms
+    engine.add("sent_facts", _facts(plan, ledger, subjects, sent.offset_ms + zero_ms))
     engine.connection.execute("CREATE TABLE sent AS SELECT * FROM sent_flat POSITIONAL JOIN sent_facts")
     engine.keep("observed_all", "flat", events="observed_events")
     instrument = plan.settings.parsed_instrument().name
@@ -97,7 +110,8 @@ def gather(run: Path, observed: Sequence[Path] = ()) -> Evidence:
     engine.keep("observed", "ours", {**names, **window})
     engine.keep("classified", "classified", {"deadline_ms": manifest.deadline_s * 1000})
     [(count,)] = engine.connection.sql("SELECT count(*) FROM observed").fetchall()
-    return Evidence(manifest, plan, ledger, subjects, engine, rows.broken, count)
+    broken = (*rows.broken, *broken_reports)
+    return Evidence(manifest, plan, ledger, subjects, sent.planned, engine, broken, count)
 
 
 def _first_ms(manifest: Manifest, ledger: SentEvents) -> int:
@@ -129,23 +143,15 @@ def _observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> Rows:
     return Rows(pa.concat_tables(tables), tuple(broken))
 
 
-def _sent(plan: Plan, ledger: SentEvents, engine: DuckDb) -> pa.Table:
-    """Return the events of the ledger as rows of the table, in the ledger's order, made again from the plan."""
-    bodies = []
-    for visit, position in zip(ledger.visit.tolist(), ledger.position.tolist(), strict=True):
-        events = plan.visit(visit)
-        if position >= len(events):
-            raise ObservedError(f"the ledger names event {position} of visit {visit}, which the plan does not have")
-        bodies.append(events[position].body)
-    return rows_of(bodies, engine.connection)
+def _facts(plan: Plan, ledger: SentEvents, subjects: PlannedSubjects, due_ms: NDArray[np.int64]) -> pa.Table:
+    """Return what the ledger and the plan know of each sent event besides its content.
 
-
-def _facts(plan: Plan, ledger: SentEvents, subjects: PlannedSubjects) -> pa.Table:
-    """Return what the ledger and the plan know of each sent event besides its content."""
+    An event is due at its offset from the moment the traffic began. That is its `dt`, unless the plan was given an
+    epoch of its own: then `dt` is in another time, and says nothing about how long the row took.
+    """
     groups = np.array([*plan.experiment.groups, ""], dtype=object)
     outcomes = np.array([str(outcome) for outcome in OUTCOMES], dtype=object)
     keys = zip(ledger.worker.tolist(), ledger.request.tolist(), strict=True)
-    offsets = [plan.visit(v)[p].offset_ms for v, p in zip(ledger.visit.tolist(), ledger.position.tolist(), strict=True)]
     return pa.table(
         {
             "visit": ledger.visit,
@@ -153,24 +159,47 @@ def _facts(plan: Plan, ledger: SentEvents, subjects: PlannedSubjects) -> pa.Tabl
             "outcome": pa.array(outcomes[ledger.outcome].tolist(), pa.string()),
             "reason": pa.array([ledger.reasons.get(key, "") for key in keys], pa.string()),
             "group_name": pa.array(groups[subjects.group[ledger.visit]].tolist(), pa.string()),
-            "due_ms": pa.array(np.array(offsets, dtype=np.int64) + plan.settings.epoch_ms),
-            "lag_ms": ledger.sent_ms - ledger.intended_ms,
+            "due_ms": due_ms,
         }
     )
 
 
-def _refused(path: Path) -> pa.Table:
-    """Return the events of the error stream by their ids."""
+def _is_ndjson(path: Path) -> bool:
+    return path.is_file() and path.suffix != ".parquet"
+
+
+def _refused(paths: Sequence[Path]) -> tuple[pa.Table, list[BrokenLine]]:
+    """Return the events of the error stream by their ids, and the lines of its own file that are no reports.
+
+    A real EventGate may write both streams into one file, so the observed files are looked through as well.
+    """
     ids, messages = [], []
-    for line in path.read_bytes().splitlines() if path.exists() else []:
-        try:
-            report = orjson.loads(line)
-            ids.append(str(orjson.loads(report["raw_event"])["meta"]["id"]))
-            messages.append(str(report.get("message", "")))
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            # A report of an event so broken that it has no id can be nobody's of ours.
-            continue
-    return pa.table({"id": pa.array(ids, pa.string()), "message": pa.array(messages, pa.string())})
+    broken: list[BrokenLine] = []
+    for path in paths:
+        for number, line in enumerate(_lines(path), start=1):
+            if path.name != ERRORS and b'"raw_event"' not in line:
+                continue
+            try:
+                report = orjson.loads(line)
+                raw, message = report["raw_event"], str(report.get("message", ""))
+            except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+                if path.name == ERRORS and line.strip():
+                    broken.append(BrokenLine(path.name, number, f"no error report: {error}"))
+                continue
+            try:
+                ids.append(str(orjson.loads(raw)["meta"]["id"]))
+            except (orjson.JSONDecodeError, KeyError, TypeError):
+                # An event so broken that it has no id can be nobody's of ours.
+                continue
+            messages.append(message)
+    return pa.table({"id": pa.array(ids, pa.string()), "message": pa.array(messages, pa.string())}), broken
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().splitlines() if path.exists() else []
+    except OSError as error:
+        raise ObservedError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def is_alpha(evidence: Evidence) -> bool:

@@ -1,5 +1,6 @@
 """Is every landed subject in the group that the contract gives it?"""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,9 +12,15 @@ from metrics_platform.assignment import Generation, assign_hashes, assign_many
 
 _EXAMPLES = 5
 
+#: An xlab subject id is a SHA-256 digest; the contract's hash is its first 24 bits.
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
 
 class Seen(NamedTuple):
-    """A subject in a group it was seen in, and what the contract says (None: not in the sample)."""
+    """A subject in a group it was seen in, and what the contract says.
+
+    The contract says None of a subject that should not be enrolled: it is not in the sample, or its id is none.
+    """
 
     subject: str
     group: str | None
@@ -27,25 +34,28 @@ def check_assignment(evidence: Evidence) -> CheckResult:
     An alpha subject is the wiki's local user id and is hashed here; an xlab subject id is the hash itself. A
     difference that the sent events do not have came into the rows later, so its layer is the table.
     """
-    rows = evidence.engine.ask("subjects", evidence.query_values)
-    subjects = [(str(row["subject"]), row["group_name"], row["events"]) for row in rows if row["subject"] is not None]
-    nameless = sum(int(str(row["events"])) for row in rows if row["subject"] is None)
-    if not subjects:
+    landed = _seen(evidence, "observed")
+    named = [seen for seen in landed if seen.subject]
+    nameless = sum(seen.events for seen in landed if not seen.subject)
+    if not named:
         why = "no landed event names its subject" if nameless else "no event of the experiment landed"
         return CheckResult(
             "assignment", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, f"Assignment cannot be checked: {why}."
         )
-    wrong = [seen for seen in _expected(evidence, subjects) if seen.group != seen.expected]
-    counts = {"subjects": len({subject for subject, *_ in subjects}), "rows_without_subject": nameless}
+    wrong = _wrong(named)
+    counts = {"subjects": len({seen.subject for seen in named}), "rows_without_subject": nameless}
     if not wrong:
         summary = f"All {counts['subjects']:,} landed subjects are in the group that the contract gives them."
+        if nameless:
+            summary += f" {nameless:,} landed events name no subject, so theirs is not known."
         return CheckResult("assignment", Layer.ASSIGNMENT, Outcome.PASS, summary, evidence=counts)
-    later = _came_later(evidence)
+    later = not _wrong(_seen(evidence, "sent"))
     events = sum(seen.events for seen in wrong)
     where = (
-        "though every one was sent with the right group: look between the intake and the table"
-        if later else "look at what the wiki hashes, and at the experiment's groups and rate there"
-    )  # fmt: skip
+        "though all that was sent had the right group: look between the intake and the table"
+        if later
+        else "look at what the wiki hashes, and at the experiment's groups and rate there"
+    )
     summary = (
         f"{len({seen.subject for seen in wrong}):,} of {counts['subjects']:,} landed subjects ({events:,} events) "
         f"are in another group than the contract gives them, {where}."
@@ -56,32 +66,31 @@ def check_assignment(evidence: Evidence) -> CheckResult:
     return CheckResult("assignment", layer, Outcome.FAIL, summary, len(wrong), threshold=0, evidence=detail)
 
 
-def _expected(evidence: Evidence, subjects: Sequence[tuple[str, object, object]]) -> Iterator[Seen]:
-    groups = evidence.group_names()
+def _wrong(landed: Sequence[Seen]) -> list[Seen]:
+    """Return those in another group than the contract's. Who should not be enrolled is wrong in any group, or none."""
+    return [seen for seen in landed if seen.subject and (seen.expected is None or seen.group != seen.expected)]
+
+
+def _seen(evidence: Evidence, table: str) -> list[Seen]:
+    """Return every subject with each group it has in the rows of *table*; an empty subject is one without a name."""
+    rows = evidence.engine.ask("subjects", evidence.query_values, observed=table)
+    subjects = ["" if row["subject"] is None else str(row["subject"]) for row in rows]
+    groups = [None if row["group_name"] is None else str(row["group_name"]) for row in rows]
+    events = [int(str(row["events"])) for row in rows]
+    return [Seen(*facts) for facts in zip(subjects, groups, _expected(evidence, subjects), events, strict=True)]
+
+
+def _expected(evidence: Evidence, subjects: Sequence[str]) -> Iterator[str | None]:
+    """Yield the group that the contract gives each of *subjects*."""
+    groups, rate = evidence.group_names(), evidence.plan.rate
     if is_alpha(evidence):
-        ids = np.array([_whole_number(subject) for subject, *_ in subjects], dtype=np.int64)
-        found = assign_many(Generation.ALPHA, ids, evidence.plan.experiment.name, groups, evidence.plan.rate)
+        # Ids of registered users begin at 1.
+        known = [subject.isdecimal() and int(subject) > 0 for subject in subjects]
+        ids = np.array([int(subject) if good else 0 for subject, good in zip(subjects, known, strict=True)], np.int64)
+        found = assign_many(Generation.ALPHA, ids, evidence.plan.experiment.name, groups, rate)
     else:
-        hashes = np.array([_hash24(subject) for subject, *_ in subjects], dtype=np.uint32)
-        found = assign_hashes(hashes, len(groups), evidence.plan.rate)
-    for (subject, group, events), index in zip(subjects, found.group.tolist(), strict=True):
-        expected = groups[index] if index >= 0 else None
-        yield Seen(subject, None if group is None else str(group), expected, int(str(events)))
-
-
-def _whole_number(text: str) -> int:
-    return int(text) if text.lstrip("-").isdecimal() else -1
-
-
-def _hash24(subject_id: str) -> int:
-    try:
-        return int(subject_id[:6], 16)
-    except ValueError:
-        return 0
-
-
-def _came_later(evidence: Evidence) -> bool:
-    """Return whether rows that were sent right hold another subject or group now."""
-    changed = evidence.engine.ask("corrupted_fields")[0]
-    fields = ("experiments__assigned", "experiment__assigned", "experiment__subject_id", "performer__id")
-    return any(changed[name] for name in fields)
+        known = [_DIGEST.fullmatch(subject) is not None for subject in subjects]
+        hashes = [int(subject[:6], 16) if good else 0 for subject, good in zip(subjects, known, strict=True)]
+        found = assign_hashes(np.array(hashes, np.uint32), len(groups), rate)
+    for good, index in zip(known, found.group.tolist(), strict=True):
+        yield groups[index] if good and index >= 0 else None

@@ -43,8 +43,7 @@ def check_lost(evidence: Evidence) -> CheckResult:
     groups = _by_group(evidence, "lost")
     lost = sum(count for count, _ in groups.values())
     vanished = {str(row["group_name"]): row["subjects"] for row in evidence.engine.ask("vanished")}
-    # A 202 promises nothing yet, so what it covers may have died in the intake; a 201 says the stream has it.
-    layer = Layer.INTAKE if evidence.manifest.hasty else Layer.TABLE
+    layer = evidence.delivery_layer
     between = "the intake's 202 and the table" if evidence.manifest.hasty else "the intake's 201 and the table"
     if not lost:
         return _passed("lost", layer, f"No event was lost between {between}.")
@@ -111,15 +110,21 @@ def check_unexpected(evidence: Evidence) -> CheckResult:
 
 
 def check_invalid(evidence: Evidence) -> CheckResult:
-    """Find events that the intake refused, or dropped behind a 202, and tell why."""
+    """Find events that the intake refused, or dropped behind a 202, and tell why.
+
+    An error (500) is the intake's own, except that a schema it cannot find or load is named by the event.
+    """
     rows = evidence.engine.ask("reasons")
     count = sum(int(str(row["events"])) for row in rows)
     if not count:
         return _passed("invalid", Layer.INSTRUMENT, "The intake found no event invalid.")
     why = str(rows[0]["reason"]) or "it gave no reason"
-    summary = f"The intake refused {count:,} events, most often because {why}: look at what the client sends."
+    own = all(row["events"] == row["errors"] and "schema" not in str(row["reason"]).lower() for row in rows)
+    layer = Layer.INTAKE if own else Layer.INSTRUMENT
+    where = "at the intake and its log" if own else "at what the client sends"
+    summary = f"The intake refused {count:,} events, most often because {why}: look {where}."
     detail = {"invalid": count, "reasons": rows[:_EXAMPLES], "examples": _ids(evidence, "invalid")}
-    return CheckResult("invalid", Layer.INSTRUMENT, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
+    return CheckResult("invalid", layer, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
 
 
 def check_indeterminate(evidence: Evidence) -> CheckResult:

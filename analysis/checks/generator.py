@@ -17,7 +17,7 @@ def check_completeness(evidence: Evidence) -> CheckResult:
     ledger, manifest = evidence.ledger, evidence.manifest
     sent = len(np.unique(np.stack([ledger.visit, ledger.position.astype(np.int64)]), axis=1).T)
     repeated = len(ledger.visit) - sent
-    planned = sum(len(evidence.plan.visit(visit)) for visit in range(manifest.visitors))
+    planned = evidence.planned_events
     unanswered = {
         name: int(np.count_nonzero((ledger.worker == index) & (ledger.answered_ms < 0)))
         for index, name in enumerate(ledger.workers)
@@ -35,7 +35,8 @@ def check_completeness(evidence: Evidence) -> CheckResult:
         summary = f"{repeated:,} events were sent twice by the generator itself."
     elif sent < planned and not manifest.stopped_early:
         told = f"The generator offered {sent:,} of {planned:,} planned events, and nobody stopped it"
-        summary = f"{told}: a worker was lost; run again."
+        cut = [f"{name} left {count:,} unanswered" for name, count in unanswered.items() if count]
+        summary = f"{told}: a worker was lost ({', '.join(cut) or 'none in the middle of a request'}); run again."
     else:
         outcome = Outcome.PASS
         told = "all of the plan" if sent == planned else f"{planned:,} were planned, and the run was stopped early"

@@ -1,5 +1,7 @@
 """Are there as many subjects in each group, and in the sample, as the contract's hashes allow for?"""
 
+import numpy as np
+
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
 from analysis.statistics import rate_test, ratio_power, ratio_test
@@ -21,72 +23,88 @@ def landed_subjects(evidence: Evidence) -> dict[str, int]:
     return counts
 
 
+def offered_subjects(evidence: Evidence) -> dict[str, int]:
+    """Return how many subjects of each group put at least one event on the wire."""
+    groups = evidence.subjects.group[np.unique(evidence.ledger.visit)]
+    counts = np.bincount(groups[groups >= 0], minlength=len(evidence.group_names()))
+    return dict(zip(evidence.group_names(), counts.tolist(), strict=True))
+
+
 def check_sample_ratio(evidence: Evidence) -> CheckResult:
-    """Test the landed subjects of each group against the exact expected shares."""
-    counts = landed_subjects(evidence)
+    """Test the landed subjects of each group against the exact expected shares.
+
+    When those that were offered pass the same test, the imbalance came about on the way, and the layer is that of
+    the loss; otherwise it was there before the first event.
+    """
+    counts, offered = landed_subjects(evidence), offered_subjects(evidence)
     shares = expected_shares(len(counts), evidence.plan.rate).groups
     total = sum(counts.values())
     found = ratio_test(list(counts.values()), shares)
     told = " to ".join(f"{count:,} {group}" for group, count in counts.items())
     detail = {
         "subjects": counts,
+        "offered_subjects": offered,
         "expected_shares": [float(share / sum(shares)) for share in shares] if any(shares) else [],
     }
+    layer = Layer.EXPOSURE
     if found.p_value is None or (ratio_power(total, shares, _EFFECT, ALPHA) < _POWER and found.p_value >= ALPHA):
+        outcome = Outcome.INCONCLUSIVE
         summary = f"Too few subjects landed to judge the sample ratio ({told})."
-        return CheckResult(
-            "sample-ratio",
-            Layer.EXPOSURE,
-            Outcome.INCONCLUSIVE,
-            summary,
-            found.statistic,
-            found.p_value,
-            ALPHA,
-            detail,
-        )
-    failed = found.p_value < ALPHA
-    summary = (
-        f"Sample-ratio mismatch: {told} subjects landed (p = {found.p_value:.2g}): look for what one group meets "
-        "and the other does not."
-        if failed
-        else f"{told} subjects landed, as expected (p = {found.p_value:.3f})."
-    )
-    outcome = Outcome.FAIL if failed else Outcome.PASS
-    return CheckResult("sample-ratio", Layer.EXPOSURE, outcome, summary, found.statistic, found.p_value, ALPHA, detail)
+    elif found.p_value >= ALPHA:
+        outcome = Outcome.PASS
+        summary = f"{told} subjects landed, as expected (p = {found.p_value:.3f})."
+    else:
+        outcome = Outcome.FAIL
+        before = ratio_test(list(offered.values()), shares).p_value
+        summary = f"Sample-ratio mismatch: {told} subjects landed (p = {found.p_value:.2g})"
+        if before is not None and before >= ALPHA:
+            layer = evidence.delivery_layer
+            sent = " to ".join(f"{count:,} {group}" for group, count in offered.items())
+            summary += f", though {sent} sent events: look at what one group lost on the way."
+        else:
+            summary += ": look for what one group meets and the other does not."
+    return CheckResult("sample-ratio", layer, outcome, summary, found.statistic, found.p_value, ALPHA, detail)
 
 
 def check_sample_rate(evidence: Evidence) -> CheckResult:
     """Test how many of the subjects that came are in the sample against the wiki's sample rate.
 
-    Subjects who are in the sample and by the plan send nothing (they never see the element), and those of whom every
-    event is indeterminate, cannot be seen in the table; they are counted as the plan has them.
+    Subjects who are in the sample and sent nothing (they never saw the element, or the run was stopped before), and
+    those of whom every event is indeterminate, cannot be seen in the table; they are counted as the plan has them.
+    When those that were offered pass the same test, the rest got lost on the way, which is the layer then.
     """
     came = _came(evidence)
-    sampled = evidence.subjects.in_sample[:came]
-    silent = sum(1 for visit in sampled.nonzero()[0].tolist() if not evidence.plan.visit(visit))
-    landed = sum(landed_subjects(evidence).values())
-    share = 1 - expected_shares(len(evidence.group_names()), evidence.plan.rate).not_in_sample
-    unknowable = int(str(evidence.engine.ask("unknowable")[0]["subjects"]))
-    count = min(landed + silent + unknowable, came)
     if not came:
         return CheckResult("sample-rate", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, "Nobody came, so there is no rate.")
-    p_value = rate_test(count, came, float(share))
+    offered = np.zeros(came, dtype=np.bool_)
+    offered[evidence.ledger.visit] = True
+    silent = int(np.count_nonzero(evidence.subjects.in_sample[:came] & ~offered))
+    landed = sum(landed_subjects(evidence).values())
+    share = float(1 - expected_shares(len(evidence.group_names()), evidence.plan.rate).not_in_sample)
+    unknowable = int(str(evidence.engine.ask("unknowable")[0]["subjects"]))
+    count = min(landed + silent + unknowable, came)
+    sent = int(np.count_nonzero(offered)) + silent
+    p_value = rate_test(count, came, share)
     detail = {
         "came": came,
         "in_sample": count,
+        "in_sample_when_sent": sent,
         "of_them_silent": silent,
         "unknowable": unknowable,
-        "expected": float(share),
+        "expected": share,
     }
-    failed = p_value < ALPHA
     told = f"{count:,} of {came:,} subjects are in the sample ({count / came:.2%})"
-    summary = (
-        f"{told}, where the sample rate is {evidence.plan.rate:.2%}: look at the wiki's rate, and at sampling on top."
-        if failed
-        else f"{told}, as the sample rate of {evidence.plan.rate:.2%} has it (p = {p_value:.3f})."
-    )
-    outcome = Outcome.FAIL if failed else Outcome.PASS
-    return CheckResult("sample-rate", Layer.ASSIGNMENT, outcome, summary, count / came, p_value, ALPHA, detail)
+    wanted = f"{told}, where the sample rate is {evidence.plan.rate:.2%}"
+    layer, outcome = Layer.ASSIGNMENT, Outcome.FAIL
+    if p_value >= ALPHA:
+        outcome = Outcome.PASS
+        summary = f"{told}, as the sample rate of {evidence.plan.rate:.2%} has it (p = {p_value:.3f})."
+    elif rate_test(sent, came, share) >= ALPHA:
+        layer = evidence.delivery_layer
+        summary = f"{wanted} and {sent:,} were when the events were sent: look at what happened to them on the way."
+    else:
+        summary = f"{wanted}: look at the wiki's rate, and at sampling on top."
+    return CheckResult("sample-rate", layer, outcome, summary, count / came, p_value, ALPHA, detail)
 
 
 def _came(evidence: Evidence) -> int:

@@ -1,5 +1,5 @@
 -- What became of every event that was sent, by its id: exactly one category each.
--- deadline_ms: how long after its dt an event's row may take.
+-- deadline_ms: how long after an event was due its row may take.
 WITH landed AS (
     SELECT
         sent.meta__id AS id,
@@ -63,7 +63,7 @@ WITH landed AS (
         OR sent.experiment__sampling_unit IS DISTINCT FROM observed.experiment__sampling_unit
         OR sent.experiment__coordinator IS DISTINCT FROM observed.experiment__coordinator
         ) AS differs,
-        min(epoch_ms(CAST(observed.meta__dt AS TIMESTAMPTZ))) - min(sent.due_ms) AS delay_ms
+        min(epoch_ms(TRY_CAST(observed.meta__dt AS TIMESTAMPTZ))) - min(sent.due_ms) AS delay_ms
     FROM sent
     INNER JOIN observed ON sent.meta__id = observed.meta__id
     GROUP BY sent.meta__id
