@@ -3,8 +3,9 @@
 The real MPIC is written to through its web UI only. The testbed adds, for programs:
 
 - `PUT /api/v1/{experiments|instruments}/{slug}` creates (201) or replaces (200) a config and answers it. The
-  body is a config as the API serves it; `id`, `created_at` and `updated_at` are ignored. What makes no
-  sense is answered with 422 and `{"errors": {field: message}}`.
+  body is a config as the API serves it, for xlab with `authority` if wanted (`mediawiki` unless it has another
+  one already); `id`, `created_at` and `updated_at` are ignored. What makes no sense is answered with 422 and
+  `{"errors": {field: message}}`.
 - `POST /api/v1/{experiments|instruments}/{slug}/status` with `{"status": 0 | 1}` switches it off or on.
 
 Both want `Content-Type: application/json` and the header `X-Requested-With: dogfood`, which no form of
@@ -13,6 +14,7 @@ another site can send.
 
 import json
 import logging
+from dataclasses import replace
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -21,7 +23,7 @@ from starlette.routing import Route
 
 from metrics_platform.assignment import Generation
 from testbed.mpic.configs import InvalidDraftError, validate
-from testbed.mpic.drafts import read_json
+from testbed.mpic.drafts import Draft, read_json
 from testbed.mpic.fields import Kind
 from testbed.mpic.store import NotFoundError, Record, Store
 
@@ -79,7 +81,10 @@ class Api:
     async def put(self, request: Request) -> Response:
         """Create or replace a config."""
         kind, slug = kind_of(request), request.path_params["slug"]
-        draft, unreadable = read_json(kind, slug, await _payload(request))
+        payload = await _payload(request)
+        draft, unreadable = read_json(kind, slug, payload)
+        if isinstance(payload, dict) and "authority" not in payload:
+            draft = self._keeping_authority(draft, slug)
         try:
             record, is_new = self._store.put(validate(draft, unreadable), PROGRAM)
         except InvalidDraftError as error:
@@ -101,6 +106,16 @@ class Api:
         _log.info("%s %s switched %s by %s", kind.singular, slug, "on" if status else "off", PROGRAM)
         return JSONResponse(served(record))
 
+    def _keeping_authority(self, draft: Draft, slug: str) -> Draft:
+        # No answer names the authority; one that is put back must not change it.
+        try:
+            authority = self._store.find(draft.kind, slug).config.authority
+        except NotFoundError:
+            return draft
+        if authority is None or "authority" not in draft.texts:
+            return draft
+        return replace(draft, texts={**draft.texts, "authority": authority})
+
 
 def kind_of(request: Request) -> Kind:
     """Return which kind the address is about. Raises HTTPException (404) when it is none."""
@@ -117,6 +132,8 @@ async def _payload(request: Request) -> object:
         raise HTTPException(415, "changes need Content-Type: application/json")
     try:
         payload: object = json.loads(await request.body(), parse_constant=_refuse)
+        # Half a surrogate pair can be written in JSON, yet neither stored nor answered as UTF-8.
+        json.dumps(payload, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the body is not JSON ({error})") from error
     return payload

@@ -101,7 +101,11 @@ class Store:
         try:
             # Transactions are begun by hand, with the lock that writing needs.
             self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
-            self._prepare(path)
+            try:
+                self._prepare(path)
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.Error as error:
             raise StoreError(f"cannot use the database {path} ({error}): name another one, or move it away") from error
 
@@ -172,19 +176,27 @@ class Store:
             return self._replace(record, record.config.switched(status), who)
 
     def _prepare(self, path: Path) -> None:
+        # Before the first pragma that writes: another program's file stays as it was.
+        if not self._is_new():
+            self._check(path)
         self._db.execute("PRAGMA journal_mode = WAL")
         # With WAL a commit survives the end of the process; only a power cut can take the last ones.
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA foreign_keys = ON")
         with self._transaction():
-            mark = self._db.execute("PRAGMA application_id").fetchone()[0]
-            if mark == 0 and not self._db.execute("SELECT 1 FROM sqlite_schema").fetchone():
+            # Asked again: another process may have been quicker.
+            if self._is_new():
                 for statement in _TABLES.split(";"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 self._db.execute(f"PRAGMA user_version = {_LAYOUT}")
-                return
-        layout = self._db.execute("PRAGMA user_version").fetchone()[0]
+
+    def _is_new(self) -> bool:
+        mark = self._db.execute("PRAGMA application_id").fetchone()[0]
+        return mark == 0 and self._db.execute("SELECT 1 FROM sqlite_schema").fetchone() is None
+
+    def _check(self, path: Path) -> None:
+        mark, layout = (self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
         if (mark, layout) != (_APPLICATION_ID, _LAYOUT):
             raise StoreError(f"the database {path} is not one of this MPIC: name another one, or move it away")
         damage = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]

@@ -117,6 +117,21 @@ def test_putting_back_what_was_served_changes_nothing(client: httpx.Client, kind
     assert again.json() == first.json()
 
 
+def test_what_is_put_back_keeps_its_authority(client: httpx.Client) -> None:
+    first = put(client, "xlab", authority="varnish").json()
+    assert "authority" not in first
+    client.put(path("xlab"), json=first | {"purpose": "KR 1"}, headers=HEADERS)
+    [served] = client.get("/api/v1/experiments?format=config&authority=varnish").json()
+    assert served["purpose"] == "KR 1"
+    put(client, "xlab", authority="mediawiki")
+    assert client.get("/api/v1/experiments?format=config&authority=varnish").json() == []
+    # One that becomes alpha has no authority any more.
+    put(client, "xlab", authority="varnish")
+    assert put(client, "alpha").status_code == 200
+    assert put(client, "xlab").status_code == 200
+    assert len(client.get(QUERIES["xlab"]).json()) == 1
+
+
 def test_a_change_keeps_the_id_and_moves_the_time(client: httpx.Client) -> None:
     first = put(client, "alpha").json()
     second = put(client, "alpha", purpose="KR 3.5").json()
@@ -238,7 +253,9 @@ def test_writing_needs_what_a_foreign_form_cannot_send(client: httpx.Client) -> 
     assert client.get("/api/v1/experiments").json() == []
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"sample_rate": NaN}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b'{"sample_rate": NaN}', b"\xff", b"[" * 100_000, b'{"\\ud800": 1}', b'["\\udfff"]']
+)
 def test_a_body_that_is_no_json(client: httpx.Client, body: bytes) -> None:
     answer = client.put(path("alpha"), content=body, headers=HEADERS | {"Content-Type": "application/json"})
     assert answer.status_code == 400

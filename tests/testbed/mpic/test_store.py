@@ -91,6 +91,7 @@ def test_files_that_are_no_database_of_ours(tmp_path: Path) -> None:
     with sqlite3.connect(foreign) as other:
         other.execute("CREATE TABLE configs (id INTEGER)")
     other.close()
+    before = foreign.read_bytes()
     later = tmp_path / "later.sqlite"
     Store(later).close()
     with sqlite3.connect(later) as other:
@@ -102,6 +103,8 @@ def test_files_that_are_no_database_of_ours(tmp_path: Path) -> None:
         assert caught.value.exit_code == 2
         assert "\n" not in str(caught.value)
     assert text.read_text().startswith("not a database")
+    assert foreign.read_bytes() == before
+    assert not list(tmp_path.glob("foreign.sqlite-*"))
 
 
 _WRITER = """
