@@ -1,7 +1,8 @@
 """Runs without a testbed: a plan, the ledger of a generator that sent all of it, and the rows as they would land."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.analyse import Analysis
+from analysis.results import CheckResult, Outcome
 from metrics_platform.assignment import Generation
 from metrics_platform.intake import EventAnswer, EventOutcome
 from metrics_platform.table import rows_of
@@ -68,9 +71,10 @@ def make_run(
     hasty: bool = False,
     stopped_early: bool = False,
     seed: int = 7,
+    epoch_ms: int = STARTED_MS,
 ) -> MadeUp:
     """Make the run of a generator that did what the plan says, but for *change* (None: never sent)."""
-    made = plan(generation, visitors=visitors, seed=seed)
+    made = plan(generation, visitors=visitors, seed=seed, epoch_ms=epoch_ms)
     for name in ("ledger", "observed"):
         (folder / name).mkdir(parents=True)
     Manifest(
@@ -92,11 +96,31 @@ def make_run(
             if sent.outcome is not None:
                 answers = [EventAnswer(sent.outcome, sent.reason)]
                 ledger.answered(request, answers, status=sent.status, at_ms=due + sent.lag_ms + 2)
-            landed.append(_filled(orjson.loads(event.body)))
+            landed.append(_filled(orjson.loads(event.body), due))
     return MadeUp(folder, made, landed)
 
 
-def _filled(event: Event) -> Event:
-    """Return *event* as the intake would write it."""
-    event["meta"] = {**event["meta"], "dt": event["dt"], "request_id": "r"}
+def _filled(event: Event, at_ms: int) -> Event:
+    """Return *event* as the intake would write it at *at_ms*."""
+    moment = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    event["meta"] = {**event["meta"], "dt": moment, "request_id": "r"}
     return {**event, "http": {"request_headers": {"user-agent": "Tester/1"}}}
+
+
+def answered(status: int | None, outcome: EventOutcome | None, every: int) -> Callable[[Sent], Sent]:
+    """Return a change that gives the events of each visit divisible by *every* this answer."""
+
+    def change(sent: Sent) -> Sent:
+        return replace(sent, status=status, outcome=outcome, reason="why") if sent.visit % every == 0 else sent
+
+    return change
+
+
+def failed(analysis: Analysis) -> set[str]:
+    """Return the names of the checks that fail."""
+    return {check.name for check in analysis.checks if check.verdict is Outcome.FAIL}
+
+
+def check(analysis: Analysis, name: str) -> CheckResult:
+    """Return what the check *name* says."""
+    return next(item for item in analysis.checks if item.name == name)

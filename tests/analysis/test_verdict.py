@@ -5,28 +5,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import duckdb
 import orjson
-import pyarrow.parquet as pq
 import pytest
 
-from analysis.analyse import Analysis, analyse, write
+from analysis.analyse import analyse, write
 from analysis.engine import DuckDb, query_names, sql
 from analysis.report import render
 from analysis.results import CheckResult, Layer, Outcome, Verdict, fold
 from metrics_platform.assignment import Generation
-from metrics_platform.errors import DogfoodError
 from metrics_platform.intake import EventOutcome
 from metrics_platform.table import columns, rows_of
-from tests.analysis.runs import VISITORS, Event, Sent, make_run
-
-
-def failed(analysis: Analysis) -> set[str]:
-    return {check.name for check in analysis.checks if check.verdict is Outcome.FAIL}
-
-
-def check(analysis: Analysis, name: str) -> CheckResult:
-    return next(item for item in analysis.checks if item.name == name)
+from tests.analysis.runs import VISITORS, Event, Sent, answered, check, failed, make_run
 
 
 @pytest.mark.parametrize("generation", Generation)
@@ -167,13 +156,6 @@ def test_an_xlab_subject_id_that_is_not_filled_in_is_found(tmp_path: Path) -> No
     assert {"assignment", "corrupted"} <= failed(analyse(tmp_path))
 
 
-def answered(status: int | None, outcome: EventOutcome | None, every: int) -> Callable[[Sent], Sent]:
-    def change(sent: Sent) -> Sent:
-        return replace(sent, status=status, outcome=outcome, reason="why") if sent.visit % every == 0 else sent
-
-    return change
-
-
 @pytest.mark.parametrize(
     ("change", "lands", "word"),
     [
@@ -271,70 +253,6 @@ def test_nothing_observed_is_not_go(tmp_path: Path) -> None:
     found = analyse(tmp_path)
     assert found.verdict is Verdict.NO_GO
     assert found.reconciliation["lost"] == len(run.events)
-
-
-def test_other_rows_of_a_shared_table_are_left_alone(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
-    other = copy.deepcopy(run.events[0])
-    other.update(instrument_name="another", experiments={"enrolled": ["another"], "assigned": {"f": "x"}})
-    other["meta"]["id"] = "22222222-2222-4222-8222-222222222222"
-    earlier = copy.deepcopy(run.events[0])
-    earlier["meta"].update(id="33333333-3333-4333-8333-333333333333", dt="2025-01-30T10:00:00.000Z")
-    canary = copy.deepcopy(run.events[0])
-    canary["meta"].update(id="44444444-4444-4444-8444-444444444444", domain="canary")
-    run.land([*run.events, other, earlier, canary])
-    assert analyse(tmp_path).verdict is Verdict.GO
-
-
-def test_ndjson_is_read_and_its_broken_lines_are_named_and_left_out(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
-    path = tmp_path / "from-eventgate.ndjson"
-    lines = [orjson.dumps(event) for event in run.events]
-    path.write_bytes(b"\n".join([*lines[:10], b'{"half', b"17", *lines[10:]]) + b"\n")
-    found = analyse(tmp_path, [path])
-    assert found.verdict is Verdict.GO
-    records = check(found, "records")
-    assert records.evidence["broken_observed_lines"] == 2
-    assert "from-eventgate.ndjson:11" in records.summary
-    assert "from-eventgate.ndjson:12" in str(records.evidence["observed"])
-
-
-def test_parquet_may_be_a_folder_in_hive_layout_and_lack_columns(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
-    table = rows_of([orjson.dumps(event) for event in run.events], duckdb.connect()).drop_columns(
-        ["experiment", "funnel_name"]
-    )
-    hour = tmp_path / "table" / "datacenter=eqiad" / "year=2025" / "month=1" / "day=31" / "hour=14"
-    hour.mkdir(parents=True)
-    pq.write_table(table.slice(0, 1000), hour / "a.parquet")
-    pq.write_table(table.slice(1000), hour / "b.parquet")
-    assert analyse(tmp_path, [tmp_path / "table"]).verdict is Verdict.GO
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "says"),
-    [
-        ("nowhere.parquet", None, "does not exist"),
-        ("bad.parquet", b"no parquet", "cannot be read as Parquet"),
-        ("empty", "folder", "holds no Parquet files"),
-    ],
-)
-def test_what_cannot_be_read_is_one_clear_line(tmp_path: Path, name: str, content: object, says: str) -> None:
-    make_run(tmp_path, visitors=50)
-    path = tmp_path / name
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-    elif content:
-        path.mkdir()
-    with pytest.raises(DogfoodError, match=says) as caught:
-        analyse(tmp_path, [path])
-    assert "\n" not in str(caught.value)
-
-
-def test_a_run_without_rows_says_where_they_come_from(tmp_path: Path) -> None:
-    make_run(tmp_path, visitors=50)
-    with pytest.raises(DogfoodError, match="--observed"):
-        analyse(tmp_path)
 
 
 def result(outcome: Outcome, layer: Layer) -> CheckResult:
