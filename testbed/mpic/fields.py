@@ -6,7 +6,7 @@ parameter only.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from metrics_platform.assignment import Generation
@@ -241,7 +241,8 @@ _XLAB = (
     # Xlab hashes the name, so slug and name have to be one thing and the form asks for it once.
     Section("What it is", tuple(field for field in _IDENTITY if field.name != "name")),
     Section("What differs", (_GROUPS,)),
-    Section("When it runs", (_START, _END)),
+    # Xlab has no switch of its own: the wiki enrols between the two dates.
+    Section("When it runs", (replace(_START, required=True), replace(_END, required=True))),
     Section("Who takes part", (_AUTHORITY, _EXPERIMENT_UNIT, _RATES)),
     Section("What is recorded", _EVENTS),
     Section("Who answers for it", _PEOPLE),

@@ -173,5 +173,6 @@ def _label(name: str, labels: Mapping[str, str]) -> str:
     if head == "wiki_rates":
         return f"Sample rate, row {int(rest[0]) + 1}"
     if head == "features" and rest:
-        return f"Feature {int(rest[0]) + 1}"
+        part = {"values": ", groups", "control": ", control"}.get(rest[1], "")
+        return f"Feature {int(rest[0]) + 1}{part}"
     return labels.get(_field(name), name)

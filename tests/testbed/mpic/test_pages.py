@@ -155,6 +155,16 @@ def test_a_problem_is_told_next_to_its_field_and_input_is_kept(
     assert browser.client.get("/api/v1/experiments").json() == []
 
 
+def test_what_has_to_be_filled_in_is_not_called_optional(browser: Browser) -> None:
+    alpha, xlab = (browser.visit(f"/experiments/new?generation={name}") for name in ("alpha", "xlab"))
+    for name, label in (("start", "Start (UTC)"), ("end", "End (UTC)")):
+        assert f"{label} (optional)" in alpha.text
+        assert label in xlab.text
+        assert f"{label} (optional)" not in xlab.text
+        [control] = [attributes for _, attributes in xlab.tags if attributes.get("name") == name]
+        assert "required" in control
+
+
 def test_a_slug_can_be_taken_once(browser: Browser) -> None:
     create(browser)
     page = create(browser, name="Another")
