@@ -14,7 +14,7 @@ from analysis.results import Verdict
 from dogfood.assigning import assign_lines
 from dogfood.run import RunRequest, fill_table, judge
 from dogfood.run import run as run_once
-from dogfood.services import Testbed
+from dogfood.services import NAMES, Testbed, WikiOptions
 from dogfood.terminal import show
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
@@ -73,11 +73,31 @@ def cli() -> None:
 @_TESTBED
 @click.option("--mpic-port", type=click.IntRange(1, 65535), help="Default: 8086.")
 @click.option("--intake-port", type=click.IntRange(1, 65535), help="Default: 8192.")
-def up(folder: Path, mpic_port: int | None, intake_port: int | None) -> None:
-    """Start the testbed: MPIC and the intake, on this machine only."""
-    asked = {"mpic": mpic_port, "intake": intake_port}
-    testbed = Testbed(folder)
-    testbed.up({name: port for name, port in asked.items() if port is not None})
+@click.option("--wiki-port", type=click.IntRange(1, 65535), help="Default: 8080.")
+@click.option("--only", type=click.Choice(NAMES), multiple=True, help="Start only this service. Repeatable.")
+@click.option(
+    "--mediawiki",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Unpacked MediaWiki 1.43 or newer; default: Debian's package, unpacked.",
+)
+@click.option(
+    "--extensions",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Clones of the real extensions, to use instead of the testbed's own.",
+)
+@click.option("--intake", default="", help="Address of an intake that is running already, for the wiki's events.")
+def up(
+    folder: Path,
+    only: tuple[str, ...],
+    mediawiki: Path | None,
+    extensions: Path | None,
+    intake: str,
+    **ports: int | None,
+) -> None:
+    """Start the testbed: MPIC, the intake and TestWiki, on this machine only."""
+    asked = {name.removesuffix("_port"): port for name, port in ports.items() if port is not None}
+    testbed = Testbed(folder, WikiOptions(mediawiki, extensions, intake))
+    testbed.up(asked, only or NAMES)
     _show_status(testbed, as_json=False)
 
 

@@ -101,7 +101,7 @@ def _ready(request: RunRequest, console: Console) -> Target:
     target = Target.read(request.traffic.target)
     if target.name == LOCAL:
         with console.status("starting the testbed"):
-            request.testbed.up({})
+            request.testbed.up({}, ("mpic", "intake"))
         intake, mpic = request.testbed.url("intake"), request.testbed.url("mpic")
         if intake is None or mpic is None:
             raise KitFaultError("the testbed runs but does not answer: `dogfood status` tells more")

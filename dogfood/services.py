@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,20 +19,45 @@ from metrics_platform.errors import DogfoodError, KitFaultError
 from run_record.files import write_whole
 
 HOST = "127.0.0.1"
-_UP_WITHIN_S = 20.0
 _DOWN_WITHIN_S = 6.0
 _POLL_S = 0.05
+
+#: The testbed's services.
+NAMES = ("mpic", "intake", "wiki")
 
 #: Services outlive the command that starts them. Python complains of a process that is forgotten while it runs.
 _started: list[subprocess.Popen[bytes]] = []
 
 
 class Service(NamedTuple):
-    """A service of the testbed: its name, its usual port, and where its files are."""
+    """A service of the testbed.
+
+    Attributes:
+        name: for people, for its files and for its option `--<name>-port`.
+        port: its usual one.
+        arguments: of Python; `{mpic}` and `{intake}` stand for the addresses of those services.
+        within_s: how long it may take to come up.
+    """
 
     name: str
     port: int
     arguments: tuple[str, ...]
+    within_s: float = 20.0
+
+
+@dataclass(frozen=True)
+class WikiOptions:
+    """Where the wiki's parts come from, when not from the testbed itself.
+
+    Attributes:
+        mediawiki: an unpacked release.
+        extensions: folder with clones of the real extensions.
+        intake: address, with path, of an intake that is running already.
+    """
+
+    mediawiki: Path | None = None
+    extensions: Path | None = None
+    intake: str = ""
 
 
 class State(NamedTuple):
@@ -54,6 +79,12 @@ class Testbed:
     """
 
     folder: Path
+    wiki: WikiOptions = WikiOptions()
+
+    @property
+    def wiki_dir(self) -> Path:
+        """Where the wiki's database and settings are."""
+        return self.folder / "wiki"
 
     @property
     def stream_dir(self) -> Path:
@@ -70,13 +101,25 @@ class Testbed:
         return (
             Service("mpic", 8086, ("-m", "testbed.mpic", "--database", str(self.folder / "mpic.sqlite"))),
             Service("intake", 8192, ("-m", "testbed.intake", "--stream-dir", str(self.stream_dir))),
+            # On its first start MediaWiki is fetched and installed.
+            Service("wiki", 8080, self._wiki_arguments(), within_s=300.0),
         )
 
-    def up(self, ports: Mapping[str, int]) -> list[State]:
+    def _wiki_arguments(self) -> tuple[str, ...]:
+        given = {"--mediawiki": self.wiki.mediawiki, "--extensions": self.wiki.extensions}
+        intake = self.wiki.intake or "{intake}/v1/events"
+        return (
+            "-m", "testbed.wiki", "--folder", str(self.wiki_dir), "--releases", str(self.folder / "mediawiki"),
+            "--mpic", "{mpic}", "--intake", f"{intake}?hasty=true",
+            *(word for option, value in given.items() if value for word in (option, str(value))),
+        )  # fmt: skip
+
+    def up(self, ports: Mapping[str, int], names: Collection[str] = NAMES) -> list[State]:
         """Start what is not running; leave what is.
 
         Args:
             ports: by service; a service that is missing runs on its usual port.
+            names: of the services to start.
 
         Raises:
             DogfoodError: a port is taken, or a service runs on another port than was asked for.
@@ -85,7 +128,7 @@ class Testbed:
         started: list[Service] = []
         try:
             for service in self.services():
-                if self._start(service, ports.get(service.name)):
+                if service.name in names and self._start(service, ports.get(service.name)):
                     started.append(service)
             for service in started:
                 self._await(service)
@@ -119,7 +162,8 @@ class Testbed:
         port = service.port if port is None else port
         _check_free(service, port)
         self._log(service).parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, *service.arguments, "--host", HOST, "--port", str(port)]
+        arguments = [word.format_map(_Addresses(self)) for word in service.arguments]
+        command = [sys.executable, *arguments, "--host", HOST, "--port", str(port)]
         with self._log(service).open("ab") as log:
             # A session of its own: Ctrl-C in the terminal is for the command, not for the testbed.
             process = subprocess.Popen(
@@ -132,7 +176,7 @@ class Testbed:
         return True
 
     def _await(self, service: Service) -> None:
-        deadline = time.monotonic() + _UP_WITHIN_S
+        deadline = time.monotonic() + service.within_s
         while time.monotonic() < deadline:
             state = self._state(service)
             if state.health == "healthy":
@@ -151,7 +195,8 @@ class Testbed:
             pid = int(record["pid"])
             os.kill(pid, signal.SIGTERM)
             if not _gone(pid, _DOWN_WITHIN_S):
-                os.kill(pid, signal.SIGKILL)
+                # The service leads a process group of its own; nothing of it is left behind.
+                os.killpg(pid, signal.SIGKILL)
                 _gone(pid, _DOWN_WITHIN_S)
         self._file(service).unlink(missing_ok=True)
         return record is not None
@@ -182,6 +227,19 @@ class Testbed:
         return self.folder / "log" / f"{service.name}.log"
 
 
+class _Addresses(dict[str, str]):
+    """Addresses of services that run, looked up when they are asked for."""
+
+    def __init__(self, testbed: Testbed) -> None:
+        self._testbed = testbed
+
+    def __missing__(self, name: str) -> str:
+        state = next(state for state in self._testbed.status() if state.name == name)
+        if state.port is None:
+            raise KitFaultError(f"{name} does not run, and another service of the testbed needs it")
+        return f"http://{HOST}:{state.port}"
+
+
 def _check_free(service: Service, port: int) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -195,17 +253,19 @@ def _check_free(service: Service, port: int) -> None:
 
 def _healthy(port: int) -> bool:
     try:
-        return httpx.get(f"http://{HOST}:{port}/healthz", timeout=2, trust_env=False).status_code == 200
+        return httpx.get(f"http://{HOST}:{port}/healthz", timeout=5, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
 
 
 def _gone(pid: int, within_s: float) -> bool:
-    try:
-        process = psutil.Process(pid)
-        process.wait(within_s)
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.TimeoutExpired:
-        return False
-    return True
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            # Where the first process of a container does not reap, what has ended stays a zombie for a while.
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(_POLL_S)
+    return False

@@ -1,0 +1,1 @@
+"""TestWiki: a real MediaWiki on this machine, with the experiment extension."""

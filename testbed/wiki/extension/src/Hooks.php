@@ -1,0 +1,39 @@
+<?php
+
+namespace ExperimentPlatform;
+
+use MediaWiki\Config\Config;
+use MediaWiki\MediaWikiServices;
+use MediaWiki\Output\Hook\BeforePageDisplayHook;
+use MediaWiki\ResourceLoader\Context;
+
+/** Where the extension meets the wiki: the page is told of its user's experiments, and gets the client. */
+class Hooks implements BeforePageDisplayHook {
+	public function __construct( private readonly Enrolment $enrolment, private readonly Config $config ) {
+	}
+
+	/** @inheritDoc */
+	public function onBeforePageDisplay( $out, $skin ): void {
+		$user = $out->getUser();
+		if ( $user->isNamed() ) {
+			$out->addJsConfigVars(
+				'wgMetricsPlatformUserExperiments', $this->enrolment->of( $user, $out->getRequest() )
+			);
+		}
+		if ( $this->config->get( 'EventLoggingServiceUri' ) ) {
+			$out->addModules( 'ext.experimentPlatform' );
+		}
+	}
+
+	/** Return what the JavaScript needs to know, the same for every user. */
+	public static function clientConfig( Context $context, Config $config ): array {
+		$streams = MediaWikiServices::getInstance()->get( 'ExperimentPlatform.StreamConfigs' );
+		return [
+			'generation' => $config->get( 'MetricsPlatformGeneration' ),
+			'serviceUri' => $config->get( 'EventLoggingServiceUri' ),
+			'lingerSeconds' => $config->get( 'EventLoggingQueueLingerSeconds' ),
+			'streams' => (object)$streams->get( $config->get( 'EventLoggingStreamNames' ) ),
+			'instruments' => $config->get( 'MetricsPlatformInstruments' ),
+		];
+	}
+}

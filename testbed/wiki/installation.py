@@ -1,0 +1,148 @@
+"""One installation of TestWiki: its folder, its settings, its database."""
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from metrics_platform.errors import DogfoodError
+
+HERE = Path(__file__).resolve().parent
+
+#: Database name of the wiki: it selects the sample rates of experiments and instruments.
+DATABASE = "testwiki"
+
+#: What a person sees on the wiki as its operator's account.
+OPERATOR = "Operator"
+
+#: The real extensions, in the order in which they are loaded.
+REAL_EXTENSIONS = ("EventBus", "EventStreamConfig", "EventLogging", "MetricsPlatform", "WikimediaEvents")
+
+#: The control that unpins the main menu, which the first production test measured.
+INSTRUMENT = {
+    "experiment": "dogfood-ctr",
+    "instrument": "dogfood-ctr",
+    "stream": "product_metrics.web_base",
+    "selector": '[data-pinnable-element-id="vector-main-menu"] .vector-pinnable-header-unpin-button',
+    "element": "pinnable-header.vector-main-menu.unpin",
+}
+
+#: What may be changed while the wiki is served. In production MPIC's answers are used for a minute and events wait for
+#: half a minute; here a person is waiting.
+CHANGEABLE: Mapping[str, object] = {
+    "generation": "alpha",
+    "configs_ttl_s": 2,
+    "linger_s": 1,
+    "streams": {},
+    "instruments": [INSTRUMENT],
+    "mpic": "",
+    "intake": "",
+}
+
+_NEEDED = ("json", "mbstring", "intl", "xml", "pdo_sqlite", "curl")
+_PACKAGES = "php-cli php-sqlite3 php-mbstring php-xml php-intl php-curl php-apcu"
+_INSTALL_WITHIN_S = 120
+
+
+class WikiError(DogfoodError):
+    """The wiki cannot be installed or served: PHP, a module or an extension is missing, or a script failed."""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A wiki in *folder*, made of the unpacked *release*, which is shared and never written to."""
+
+    folder: Path
+    release: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which PHP finds this installation."""
+        return {
+            **os.environ,
+            "MW_CONFIG_FILE": str(HERE / "LocalSettings.php"),
+            "DOGFOOD_WIKI": str(self.folder),
+            "DOGFOOD_WIKI_RELEASE": str(self.release),
+        }
+
+    def install(self) -> None:
+        """Make the database, unless it is there. Raises WikiError."""
+        if (self.folder / "data" / f"{DATABASE}.sqlite").is_file():
+            return
+        draft = self.folder / "installing"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        run_php(
+            str(self.release / "maintenance" / "run.php"), "install", "--quiet", "--dbtype", "sqlite",
+            "--dbname", DATABASE, "--dbpath", str(draft / "data"), "--confpath", str(draft), "--scriptpath", "",
+            "--server", "http://127.0.0.1", "--pass", secrets.token_urlsafe(24), "TestWiki", OPERATOR,
+        )  # fmt: skip
+        for name in ("cache", "images"):
+            (self.folder / name).mkdir(exist_ok=True)
+        shutil.rmtree(self.folder / "data", ignore_errors=True)
+        (draft / "data").rename(self.folder / "data")
+        shutil.rmtree(draft)
+
+    def configure(self, settings: Mapping[str, object]) -> None:
+        """Write the settings that LocalSettings.php reads, in one step; the secret stays what it was."""
+        path = self.folder / "settings.json"
+        known = orjson.loads(path.read_bytes()) if path.is_file() else {}
+        secret = known.get("secret") or secrets.token_hex(32)
+        content = {**CHANGEABLE, **known, "database": DATABASE, "secret": secret, **settings}
+        draft = path.with_suffix(".draft")
+        draft.touch(mode=0o600)
+        draft.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+        draft.replace(path)
+
+    def seed(self, rows: bytes) -> bytes:
+        """Make the pages and accounts of *rows* (NDJSON); return NDJSON of the accounts' ids. Raises WikiError."""
+        script = (str(self.release / "maintenance" / "run.php"), str(HERE / "seed.php"))
+        return run_php(*script, environment=self.environment, given=rows, within_s=600)
+
+
+def find_extensions(folder: Path | None) -> dict[str, str]:
+    """Return the folders of the extensions to load, by name: the testbed's own, or the real ones under *folder*.
+
+    Raises:
+        WikiError: one of the real extensions is not there.
+    """
+    if folder is None:
+        return {"ExperimentPlatform": str(HERE / "extension")}
+    missing = [name for name in REAL_EXTENSIONS if not (folder / name / "extension.json").is_file()]
+    if missing:
+        raise WikiError(f"{folder} has to hold clones of {', '.join(REAL_EXTENSIONS)}: missing {', '.join(missing)}")
+    return {name: str((folder / name).resolve()) for name in REAL_EXTENSIONS}
+
+
+def check_php() -> None:
+    """Raise WikiError unless PHP and the modules that MediaWiki needs are there."""
+    if shutil.which("php") is None:
+        raise WikiError(f"TestWiki needs PHP 8.1 or newer: on Debian, apt-get install {_PACKAGES}")
+    loaded = run_php("-m").decode().split()
+    if missing := [name for name in _NEEDED if name not in loaded]:
+        raise WikiError(f"PHP lacks {', '.join(missing)}: on Debian, apt-get install {_PACKAGES}")
+
+
+def run_php(
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    given: bytes = b"",
+    within_s: float = _INSTALL_WITHIN_S,
+) -> bytes:
+    """Run PHP and return what it prints. Raises WikiError with its last line when it fails."""
+    try:
+        done = subprocess.run(
+            ["php", *arguments], input=given, env=environment, capture_output=True, check=False, timeout=within_s
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise WikiError(f"PHP cannot be run: {error}") from error
+    if done.returncode:
+        said = (done.stderr + b"\n" + done.stdout).decode(errors="replace").strip().splitlines()
+        told = [line for line in said if line and not line.startswith("#")]
+        raise WikiError(f"PHP ended with {done.returncode}: {told[0] if told else 'it said nothing'}")
+    return done.stdout

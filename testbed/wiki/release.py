@@ -1,0 +1,130 @@
+"""Where MediaWiki comes from: an unpacked release, this machine's own packages, or Debian's newer one.
+
+Nothing is installed: the package is downloaded and unpacked into a folder. Debian 12 has MediaWiki 1.39, whose skin has
+no pinnable main menu; Debian 13's package is 1.43 and runs on Debian 12's PHP. To reach it without touching the
+machine's apt, a private apt root is made from the machine's own sources, with the newer suite's name.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from metrics_platform.errors import DogfoodError
+
+#: The first release with all that the instrument needs, and the suite that has it.
+OLDEST = (1, 43)
+SUITE = "trixie"
+
+_PACKAGES = ("mediawiki", "mediawiki-classes")
+_SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_DEFAULT_MIRRORS = ("http://deb.debian.org/debian", "http://deb.debian.org/debian-security")
+_VERSION = re.compile(r"define\(\s*'MW_VERSION',\s*'(\d+)\.(\d+)[^']*'\s*\)")
+_MIRROR = re.compile(r"https?://[^\s\]]+/debian(?:-security)?/?(?=\s|$)")
+
+
+class ReleaseError(DogfoodError):
+    """There is no MediaWiki to be had, or it is too old."""
+
+
+def find_release(folder: Path, given: Path | None = None) -> Path:
+    """Return the root of an unpacked MediaWiki, at least 1.43, which is left as it is.
+
+    Args:
+        folder: where a release that has to be fetched is unpacked, and found again.
+        given: an unpacked release to use instead.
+
+    Raises:
+        ReleaseError: *given* is no such release, or none can be fetched.
+    """
+    if given is not None:
+        return _checked(given.resolve())
+    root = folder.resolve() / "release"
+    if not (root / "index.php").is_file():
+        _fetch(root)
+    return _checked(root)
+
+
+def mirrors(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the addresses of Debian's archives named in the *texts* of apt sources, each once, in their order."""
+    lines = [line.split("#")[0] for text in texts for line in text.splitlines()]
+    found = (match.rstrip("/") for line in lines for match in _MIRROR.findall(line))
+    return tuple(dict.fromkeys(found)) or _DEFAULT_MIRRORS
+
+
+def suite_sources(archives: Sequence[str], suite: str = SUITE) -> str:
+    """Return apt sources for *suite* in the *archives*."""
+    signed = f"[signed-by={_KEYRING}]"
+    names = {address: f"{suite}-security" if address.endswith("-security") else suite for address in archives}
+    return "".join(f"deb {signed} {address} {name} main\n" for address, name in names.items())
+
+
+def _checked(root: Path) -> Path:
+    try:
+        found = _VERSION.search((root / "includes" / "Defines.php").read_text(encoding="utf-8"))
+    except OSError:
+        found = None
+    if found is None:
+        raise ReleaseError(f"{root} is no MediaWiki: it needs an unpacked release, with includes/Defines.php")
+    version = (int(found[1]), int(found[2]))
+    if version < OLDEST:
+        raise ReleaseError(f"{root} is MediaWiki {found[1]}.{found[2]}; 1.43 or newer is needed")
+    return root
+
+
+def _fetch(root: Path) -> None:
+    root.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the place where it will be, so that the last step is a rename: half a release is never taken for a whole.
+    with TemporaryDirectory(dir=root.parent, prefix=".fetching-") as name:
+        work = Path(name)
+        try:
+            options = () if _own_is_new_enough() else _private_root(work)
+            _run("apt-get", *options, "download", *_PACKAGES, cwd=work)
+            for package in sorted(work.glob("*.deb")):
+                _run("dpkg-deb", "--extract", str(package), str(work / "tree"), cwd=work)
+        except (OSError, subprocess.SubprocessError) as error:
+            said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+            raise ReleaseError(
+                f"MediaWiki 1.43 cannot be fetched through apt ({said[-1] if said else error}): "
+                f"unpack a release and name it with --mediawiki"
+            ) from error
+        tree = work / "tree" / "usr" / "share" / "mediawiki"
+        for path in tree.iterdir():
+            # The package links its settings and its folders for data into /etc and /var, which are not ours.
+            if path.is_symlink():
+                path.unlink()
+        tree.rename(root)
+
+
+def _own_is_new_enough() -> bool:
+    said = _run("apt-cache", "policy", "mediawiki")
+    candidate = re.search(r"Candidate: (?:\d+:)?(\d+)\.(\d+)", said)
+    return candidate is not None and (int(candidate[1]), int(candidate[2])) >= OLDEST
+
+
+def _private_root(work: Path) -> tuple[str, ...]:
+    """Make an apt root under *work* that knows the newer suite; return the options that select it."""
+    paths = [path for place in _SOURCES for path in (sorted(place.glob("*")) if place.is_dir() else [place])]
+    texts = [path.read_text(encoding="utf-8", errors="replace") for path in paths if path.is_file()]
+    (work / "lists" / "partial").mkdir(parents=True)
+    (work / "cache" / "archives" / "partial").mkdir(parents=True)
+    (work / "sources.list").write_text(suite_sources(mirrors(texts)), encoding="utf-8")
+    settings = {
+        "Dir::Etc::SourceList": work / "sources.list",
+        "Dir::Etc::SourceParts": "-",
+        "Dir::State::Lists": work / "lists",
+        "Dir::Cache": work / "cache",
+        "Acquire::Languages": "none",
+        # apt's own user cannot enter a folder that belongs to whoever runs the testbed.
+        "APT::Sandbox::User": "root",
+    }
+    options = tuple(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))
+    _run("apt-get", *options, "update", cwd=work)
+    return options
+
+
+def _run(*command: str, cwd: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True, timeout=300)
+    return done.stdout

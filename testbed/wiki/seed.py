@@ -1,0 +1,27 @@
+"""`python -m testbed.wiki.seed`: pages and accounts (NDJSON) from standard input into the wiki; prints the accounts' ids.
+
+A page is `{"kind": "page", "title", "text", "protected"}`, an account `{"kind": "account", "name", "password",
+"groups", "edit_count", "registered"}`. What is there already is brought up to date.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import orjson
+
+from testbed.serving import guarded
+from testbed.wiki.installation import Installation
+
+
+def main() -> None:
+    """Read the options and seed."""
+    parser = argparse.ArgumentParser(prog="python -m testbed.wiki.seed")
+    parser.add_argument("--folder", type=Path, required=True, help="the installation's files")
+    folder = parser.parse_args().folder.resolve()
+    settings = orjson.loads((folder / "settings.json").read_bytes())
+    installation = Installation(folder, Path(settings["release"]))
+    sys.stdout.buffer.write(installation.seed(sys.stdin.buffer.read()))
+
+
+guarded(main)
