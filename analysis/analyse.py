@@ -107,7 +107,7 @@ def _groups(evidence: Evidence) -> tuple[GroupCount, ...]:
             for position, value in enumerate((1, row["impressions"], row["clicks"])):
                 mine[position] += int(str(value))
     total = sum(landed for landed, *_ in seen.values())
-    assigned = np.bincount(evidence.subjects.group[evidence.subjects.group >= 0], minlength=len(names))
+    assigned = np.bincount(evidence.participants.group[evidence.participants.group >= 0], minlength=len(names))
     return tuple(
         GroupCount(
             name=name,

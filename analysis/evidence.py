@@ -10,22 +10,26 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.engine import DuckDb
+from analysis.participants import Participants, participants
 from analysis.results import Layer
-from analysis.sent import send_again
+from analysis.sent import Sent, send_again, unknown_event
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
 from metrics_platform.table import BrokenLine, Rows, read_ndjson, read_parquet
-from personas.blocks import PlannedSubjects
 from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.folder import LEDGER, OBSERVED
 from run_record.ledger import OUTCOMES, SentEvents, read_ledger
 from run_record.manifest import Manifest
+from run_record.page_views import PageView, read_page_views
+from run_record.roster import Account, read_roster
 
 #: Rows of strangers count as unexpected until this long after the last request.
 SETTLE_MS = 60_000
 
 ERRORS = "errors.ndjson"
+
+_HASTY = 202
 
 
 class ObservedError(DogfoodError):
@@ -42,8 +46,10 @@ class Evidence:
         manifest: of the run.
         plan: made again from the manifest.
         ledger: what was put on the wire.
-        subjects: every planned subject.
-        planned_events: how many events the plan has.
+        participants: everybody who was to visit, by visit.
+        roster: the wiki's accounts among them.
+        page_views: what sessions on the wiki saw.
+        made: what was sent; its rows are in the engine.
         engine: with the tables.
         broken: lines of the observed files that are no events.
         observed_rows: how many rows of this run were observed.
@@ -52,8 +58,10 @@ class Evidence:
     manifest: Manifest
     plan: Plan
     ledger: SentEvents
-    subjects: PlannedSubjects
-    planned_events: int
+    participants: Participants
+    roster: Sequence[Account]
+    page_views: Sequence[PageView]
+    made: Sent
     engine: DuckDb
     broken: tuple[BrokenLine, ...]
     observed_rows: int
@@ -71,7 +79,8 @@ class Evidence:
     @property
     def delivery_layer(self) -> Layer:
         """Where acknowledged events go missing: a 202 promises nothing yet, a 201 says that the stream has it."""
-        return Layer.INTAKE if self.manifest.hasty else Layer.TABLE
+        hasty = bool((self.ledger.status == _HASTY).any())
+        return Layer.INTAKE if hasty else Layer.TABLE
 
     def group_names(self) -> tuple[str, ...]:
         """Return the experiment's groups, in the config's order."""
@@ -91,18 +100,21 @@ def gather(run: Path, observed: Sequence[Path] = ()) -> Evidence:
     manifest = Manifest.read(run)
     plan = Plan(PlanSettings.from_json(manifest.plan))
     ledger = read_ledger(run / LEDGER)
-    subjects = plan.subjects(0, manifest.visitors)
+    roster, views = read_roster(run), read_page_views(run)
+    people = participants(plan, manifest, ledger, roster, views)
+    _check_visits(ledger, len(people.group))
     engine = DuckDb()
     rows = _observed(run, observed, engine)
-    sent = send_again(plan, ledger, engine.connection)
+    zero_ms = plan.settings.epoch_ms if manifest.started_ms is None else manifest.started_ms
+    sent = send_again(plan, ledger, zero_ms, engine.connection)
     refused, broken_reports = _refused([run / OBSERVED / ERRORS, *(path for path in observed if _is_ndjson(path))])
     engine.add("sent_events", sent.rows)
     engine.add("observed_events", rows.table)
     engine.add("refused", refused)
     engine.keep("sent_flat", "flat", events="sent_events")
-    zero_ms = plan.settings.epoch_ms if manifest.started_ms is None else manifest.started_ms
-    engine.add("sent_facts", _facts(plan, ledger, subjects, sent.offset_ms + zero_ms))
-    engine.connection.execute("CREATE TABLE sent AS SELECT * FROM sent_flat POSITIONAL JOIN sent_facts")
+    engine.add("sent_facts", _facts(plan, ledger, people, sent.due_ms))
+    engine.connection.execute("CREATE TABLE sent_whole AS SELECT * FROM sent_flat POSITIONAL JOIN sent_facts")
+    engine.keep("sent", "keyed")
     engine.keep("observed_all", "flat", events="observed_events")
     instrument = plan.settings.parsed_instrument().name
     window = {"from_ms": _first_ms(manifest, ledger), "until_ms": _last_ms(manifest, ledger) + SETTLE_MS}
@@ -111,7 +123,13 @@ def gather(run: Path, observed: Sequence[Path] = ()) -> Evidence:
     engine.keep("classified", "classified", {"deadline_ms": manifest.deadline_s * 1000})
     [(count,)] = engine.connection.sql("SELECT count(*) FROM observed").fetchall()
     broken = (*rows.broken, *broken_reports)
-    return Evidence(manifest, plan, ledger, subjects, sent.planned, engine, broken, count)
+    return Evidence(manifest, plan, ledger, people, roster, views, sent, engine, broken, count)
+
+
+def _check_visits(ledger: SentEvents, count: int) -> None:
+    outside = np.flatnonzero((ledger.visit < 0) | (ledger.visit >= count))
+    if len(outside):
+        raise unknown_event(int(ledger.visit[outside[0]]), int(ledger.position[outside[0]]))
 
 
 def _first_ms(manifest: Manifest, ledger: SentEvents) -> int:
@@ -143,7 +161,7 @@ def _observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> Rows:
     return Rows(pa.concat_tables(tables), tuple(broken))
 
 
-def _facts(plan: Plan, ledger: SentEvents, subjects: PlannedSubjects, due_ms: NDArray[np.int64]) -> pa.Table:
+def _facts(plan: Plan, ledger: SentEvents, people: Participants, due_ms: NDArray[np.int64]) -> pa.Table:
     """Return what the ledger and the plan know of each sent event besides its content.
 
     An event is due at its offset from the moment the traffic began. That is its `dt`, unless the plan was given an
@@ -158,7 +176,7 @@ def _facts(plan: Plan, ledger: SentEvents, subjects: PlannedSubjects, due_ms: ND
             "status": ledger.status,
             "outcome": pa.array(outcomes[ledger.outcome].tolist(), pa.string()),
             "reason": pa.array([ledger.reasons.get(key, "") for key in keys], pa.string()),
-            "group_name": pa.array(groups[subjects.group[ledger.visit]].tolist(), pa.string()),
+            "group_name": pa.array(groups[people.group[ledger.visit]].tolist(), pa.string()),
             "due_ms": due_ms,
         }
     )
@@ -169,11 +187,11 @@ def _is_ndjson(path: Path) -> bool:
 
 
 def _refused(paths: Sequence[Path]) -> tuple[pa.Table, list[BrokenLine]]:
-    """Return the events of the error stream by their ids, and the lines of its own file that are no reports.
+    """Return the events of the error stream by their keys, and the lines of its own file that are no reports.
 
     A real EventGate may write both streams into one file, so the observed files are looked through as well.
     """
-    ids, messages = [], []
+    keys, messages = [], []
     broken: list[BrokenLine] = []
     for path in paths:
         for number, line in enumerate(_lines(path), start=1):
@@ -186,13 +204,29 @@ def _refused(paths: Sequence[Path]) -> tuple[pa.Table, list[BrokenLine]]:
                 if path.name == ERRORS and line.strip():
                     broken.append(BrokenLine(path.name, number, f"no error report: {error}"))
                 continue
-            try:
-                ids.append(str(orjson.loads(raw)["meta"]["id"]))
-            except (orjson.JSONDecodeError, KeyError, TypeError):
-                # An event so broken that it has no id can be nobody's of ours.
-                continue
-            messages.append(message)
-    return pa.table({"id": pa.array(ids, pa.string()), "message": pa.array(messages, pa.string())}), broken
+            for key in _keys(raw):
+                keys.append(key)
+                messages.append(message)
+    columns = {"event_key": pa.array(keys, pa.string()), "message": pa.array(messages, pa.string())}
+    return pa.table(columns), broken
+
+
+def _keys(raw: object) -> list[str]:
+    """Return the keys that a refused event may have been sent under (`analysis/sql/keyed.sql`).
+
+    An event so broken that it has none can be nobody's of ours.
+    """
+    try:
+        event: object = orjson.loads(raw)  # type: ignore[arg-type]
+    except (orjson.JSONDecodeError, TypeError):
+        return []
+    if not isinstance(event, dict):
+        return []
+    meta = event.get("meta")
+    names = ("funnel_entry_token", "funnel_event_sequence_position", "action")
+    funnel = "/".join(str(event[name]) for name in names if name in event)
+    found = [str(meta["id"])] if isinstance(meta, dict) and "id" in meta else []
+    return [*found, funnel] if funnel else found
 
 
 def _lines(path: Path) -> list[bytes]:

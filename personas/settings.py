@@ -22,7 +22,7 @@ class PlanSettings:
         generation: `alpha` or `xlab`.
         experiment, instrument: their configs, as MPIC serves them.
         seed: 0 to 2^63-1.
-        visitors: number of subjects; subject *i* makes visit *i*.
+        visitors: number of subjects, 0 for a run without synthetic traffic; subject *i* makes visit *i*.
         epoch_ms: the moment the run begins, milliseconds since 1970; every `dt` counts from it.
         arrivals_per_second: how many visits begin a second.
         time_scale: dwell times and pauses are divided by this, 1 or more.
@@ -51,7 +51,7 @@ class PlanSettings:
 
     def __post_init__(self) -> None:
         self._within("seed", self.seed, 0, 2**63 - 1)
-        self._within("visitors", self.visitors, 1, 2**31 - 1)
+        self._within("visitors", self.visitors, 0, 2**31 - 1)
         self._within("epoch_ms", self.epoch_ms, 0, 4_000_000_000_000)
         self._within("arrivals_per_second", self.arrivals_per_second, 0.001, 1_000_000)
         self._within("time_scale", self.time_scale, 1, 1_000_000)

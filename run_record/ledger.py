@@ -5,8 +5,9 @@ before the request is sent, and the *outcome*, written when an answer came or no
 the operating system, so a worker that is killed leaves intents without outcomes and at most one half row at the
 end of its file, which readers count and leave out.
 
-Events are named by (visit, position): together with the run's manifest that is enough to make the event again,
-so the ledger needs a row a request, not a row an event.
+Events are named by (visit, position). An event of the plan can be made again from that and the run's manifest, so the
+ledger needs a row a request, not a row an event. What a browser or the wiki had a part in cannot be made again: such an
+intent carries the events themselves.
 """
 
 import os
@@ -56,22 +57,24 @@ class LedgerWriter:
             raise LedgerError(f"the ledger {self._path} cannot be made: {error.strerror}") from error
         self._requests = 0
 
-    def intend(self, spans: Sequence[Span], *, intended_ms: int, sent_ms: int) -> int:
+    def intend(self, spans: Sequence[Span], *, intended_ms: int, sent_ms: int, bodies: Sequence[bytes] = ()) -> int:
         """Write down that a request with *spans* is about to be sent; return the request's number.
 
         Args:
             spans: the events of the request, in the order they are sent.
             intended_ms: when the schedule wanted it sent, milliseconds since 1970.
             sent_ms: now, milliseconds since 1970.
+            bodies: the events (UTF-8), where they cannot be made again.
 
         Raises:
             LedgerError: it could not be written, so the request must not be sent.
         """
         request = self._requests
         events = ",".join([f"[{visit},{position},{count}]" for visit, position, count in spans])
+        carried = b',"bodies":%b' % orjson.dumps([body.decode() for body in bodies]) if bodies else b""
         self._append(
-            b'{"intent":%d,"events":[%b],"intended_ms":%d,"sent_ms":%d}\n'
-            % (request, events.encode(), intended_ms, sent_ms)
+            b'{"intent":%d,"events":[%b],"intended_ms":%d,"sent_ms":%d%b}\n'
+            % (request, events.encode(), intended_ms, sent_ms, carried)
         )
         self._requests += 1
         return request
@@ -132,6 +135,7 @@ class SentEvents(NamedTuple):
         outcome: uint8; index into `OUTCOMES`.
         workers: names of the workers that wrote.
         reasons: why the events of a request were refused, by (worker, request).
+        bodies: the events that cannot be made again, by (visit, position).
         broken: (file name, row number) of the rows that could not be read.
     """
 
@@ -146,6 +150,7 @@ class SentEvents(NamedTuple):
     outcome: NDArray[np.uint8]
     workers: tuple[str, ...]
     reasons: dict[tuple[int, int], str]
+    bodies: dict[tuple[int, int], bytes]
     broken: tuple[tuple[str, int], ...]
 
 
@@ -154,6 +159,7 @@ def read_ledger(folder: Path) -> SentEvents:
     paths = sorted(folder.glob("*.ndjson"))
     rows: list[tuple[int, ...]] = []
     reasons: dict[tuple[int, int], str] = {}
+    bodies: dict[tuple[int, int], bytes] = {}
     broken: list[tuple[str, int]] = []
     for worker, path in enumerate(paths):
         intents, outcomes = _read_worker(path, broken)
@@ -161,12 +167,15 @@ def read_ledger(folder: Path) -> SentEvents:
             outcome = outcomes.get(request)
             if outcome and "reason" in outcome:
                 reasons[worker, request] = str(outcome["reason"])
-            rows.extend(_events(worker, request, intent, outcome))
+            events = list(_events(worker, request, intent, outcome))
+            rows.extend(events)
+            for event, body in zip(events, intent.get("bodies", ()), strict=False):  # type: ignore[call-overload]
+                bodies[event[0], event[1]] = body.encode()
     table = np.array(rows, dtype=np.int64).reshape(-1, 9)
     table = table[np.lexsort((table[:, 1], table[:, 0]))]
     types = (np.int64, np.int32, np.int16, np.int64, np.int64, np.int64, np.int64, np.int16, np.uint8)
     columns = [table[:, i].astype(kind) for i, kind in enumerate(types)]
-    return SentEvents(*columns, tuple(path.stem for path in paths), reasons, tuple(broken))  # type: ignore[arg-type,call-arg]
+    return SentEvents(*columns, tuple(path.stem for path in paths), reasons, bodies, tuple(broken))  # type: ignore[arg-type,call-arg]
 
 
 def _read_worker(

@@ -13,11 +13,12 @@ MAX_LATE = 0.01
 
 
 def check_completeness(evidence: Evidence) -> CheckResult:
-    """Compare the events that were offered with those that the plan has."""
+    """Compare the events of the plan that were offered with all that it has; what sessions made is not in the plan."""
     ledger, manifest = evidence.ledger, evidence.manifest
-    sent = len(np.unique(np.stack([ledger.visit, ledger.position.astype(np.int64)]), axis=1).T)
-    repeated = len(ledger.visit) - sent
-    planned = evidence.planned_events
+    own = ledger.visit < manifest.visitors
+    sent = len(np.unique(np.stack([ledger.visit, ledger.position.astype(np.int64)])[:, own], axis=1).T)
+    repeated = int(np.count_nonzero(own)) - sent
+    planned = evidence.made.planned
     unanswered = {
         name: int(np.count_nonzero((ledger.worker == index) & (ledger.answered_ms < 0)))
         for index, name in enumerate(ledger.workers)

@@ -15,17 +15,23 @@ _EFFECT, _POWER = 0.2, 0.8
 
 
 def landed_subjects(evidence: Evidence) -> dict[str, int]:
-    """Return how many distinct subjects landed in each group of the experiment; unknown groups are left out."""
+    """Return how many distinct subjects landed in each group of the experiment.
+
+    Unknown groups are left out, and so are subjects that were chosen for their group.
+    """
     counts = dict.fromkeys(evidence.group_names(), 0)
+    chosen = evidence.participants.chosen_subjects
     for row in evidence.engine.ask("subjects", evidence.query_values):
-        if row["subject"] is not None and row["group_name"] in counts:
+        if row["subject"] is not None and str(row["subject"]) not in chosen and row["group_name"] in counts:
             counts[str(row["group_name"])] += 1
     return counts
 
 
 def offered_subjects(evidence: Evidence) -> dict[str, int]:
     """Return how many subjects of each group put at least one event on the wire."""
-    groups = evidence.subjects.group[np.unique(evidence.ledger.visit)]
+    people = evidence.participants
+    visits = np.unique(evidence.ledger.visit)
+    groups = people.group[visits[~people.chosen[visits]]]
     counts = np.bincount(groups[groups >= 0], minlength=len(evidence.group_names()))
     return dict(zip(evidence.group_names(), counts.tolist(), strict=True))
 
@@ -73,15 +79,18 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     those of whom every event is indeterminate, cannot be seen in the table; they are counted as the plan has them.
     When those that were offered pass the same test, the rest got lost on the way, which is the layer then.
     """
-    came = _came(evidence)
+    people = evidence.participants
+    natural = people.came & ~people.chosen
+    came = int(np.count_nonzero(natural))
     if not came:
         return CheckResult("sample-rate", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, "Nobody came, so there is no rate.")
-    offered = np.zeros(came, dtype=np.bool_)
+    offered = np.zeros(len(natural), dtype=np.bool_)
     offered[evidence.ledger.visit] = True
-    silent = int(np.count_nonzero(evidence.subjects.in_sample[:came] & ~offered))
+    offered &= natural
+    silent = int(np.count_nonzero(people.in_sample & natural & ~offered))
     landed = sum(landed_subjects(evidence).values())
     share = float(1 - expected_shares(len(evidence.group_names()), evidence.plan.rate).not_in_sample)
-    unknowable = int(str(evidence.engine.ask("unknowable")[0]["subjects"]))
+    unknowable = sum(bool(natural[int(str(row["visit"]))]) for row in evidence.engine.ask("unknowable"))
     count = min(landed + silent + unknowable, came)
     sent = int(np.count_nonzero(offered)) + silent
     p_value = rate_test(count, came, share)
@@ -105,10 +114,3 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     else:
         summary = f"{wanted}: look at the wiki's rate, and at sampling on top."
     return CheckResult("sample-rate", layer, outcome, summary, count / came, p_value, ALPHA, detail)
-
-
-def _came(evidence: Evidence) -> int:
-    """Return how many visits had begun when the run ended."""
-    if not evidence.manifest.stopped_early:
-        return evidence.manifest.visitors
-    return int(evidence.ledger.visit.max()) + 1 if len(evidence.ledger.visit) else 0

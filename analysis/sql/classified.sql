@@ -2,7 +2,7 @@
 -- deadline_ms: how long after an event was due its row may take.
 WITH landed AS (
     SELECT
-        sent.meta__id AS id,
+        sent.event_key AS id,
         count(*) AS copies,
         bool_or(
         sent._schema IS DISTINCT FROM observed._schema
@@ -65,14 +65,14 @@ WITH landed AS (
         ) AS differs,
         min(epoch_ms(TRY_CAST(observed.meta__dt AS TIMESTAMPTZ))) - min(sent.due_ms) AS delay_ms
     FROM sent
-    INNER JOIN observed ON sent.meta__id = observed.meta__id
-    GROUP BY sent.meta__id
+    INNER JOIN observed ON sent.event_key = observed.event_key
+    GROUP BY sent.event_key
 ),
 reported AS (
-    SELECT id, min(message) AS message FROM refused GROUP BY id
+    SELECT event_key, min(message) AS message FROM refused GROUP BY event_key
 )
 SELECT
-    sent.meta__id AS id,
+    sent.event_key AS id,
     sent.visit,
     sent.action,
     sent.group_name,
@@ -83,12 +83,12 @@ SELECT
         WHEN landed.differs THEN 'corrupted'
         WHEN landed.delay_ms > $deadline_ms THEN 'late'
         WHEN landed.id IS NOT NULL THEN 'ok'
-        WHEN reported.id IS NOT NULL THEN 'invalid'
+        WHEN reported.event_key IS NOT NULL THEN 'invalid'
         WHEN sent.status IN (201, 202) OR sent.outcome = 'ok' THEN 'lost'
         WHEN sent.outcome IN ('invalid', 'error') THEN 'invalid'
         ELSE 'indeterminate'
     END AS fate,
     coalesce(reported.message, sent.reason) AS reason
 FROM sent
-LEFT JOIN landed ON sent.meta__id = landed.id
-LEFT JOIN reported ON sent.meta__id = reported.id
+LEFT JOIN landed ON sent.event_key = landed.id
+LEFT JOIN reported ON sent.event_key = reported.event_key

@@ -59,4 +59,4 @@ SELECT
     count(*) FILTER (WHERE sent.experiment__sampling_unit IS DISTINCT FROM observed.experiment__sampling_unit) AS experiment__sampling_unit,
     count(*) FILTER (WHERE sent.experiment__coordinator IS DISTINCT FROM observed.experiment__coordinator) AS experiment__coordinator
 FROM sent
-INNER JOIN observed ON sent.meta__id = observed.meta__id
+INNER JOIN observed ON sent.event_key = observed.event_key

@@ -1,8 +1,8 @@
 -- Ids that landed more than once.
 SELECT
-    meta__id AS id,
+    event_key AS id,
     count(*) AS copies
 FROM observed
-GROUP BY meta__id
+GROUP BY event_key
 HAVING count(*) > 1
 ORDER BY copies DESC, id

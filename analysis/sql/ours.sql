@@ -1,17 +1,30 @@
--- The observed rows that are this run's: those whose id was sent, and any others that claim the run's instrument or
--- experiment while it went on. Other rows of a shared table are left alone.
+-- The observed rows that are this run's: those whose id or funnel was sent, and any others that claim the run's
+-- instrument or experiment while it went on. Other rows of a shared table are left alone.
+WITH named AS (
+    SELECT
+        observed_all.*,
+        coalesce(meta__id IN (SELECT event_key FROM sent), FALSE) AS by_id,
+        concat_ws('/', funnel_entry_token, funnel_event_sequence_position, action) AS funnel_key
+    FROM observed_all
+),
+keyed AS (
+    SELECT
+        named.*,
+        by_id OR funnel_key IN (SELECT event_key FROM sent) AS was_sent
+    FROM named
+)
 SELECT
-    observed_all.*,
-    observed_all.meta__id IN (SELECT meta__id FROM sent) AS was_sent
-FROM observed_all
+    keyed.*,
+    CASE WHEN was_sent AND NOT by_id THEN funnel_key ELSE meta__id END AS event_key
+FROM keyed
 WHERE
-    observed_all.meta__id IN (SELECT meta__id FROM sent)
+    was_sent
     OR (
         (
-            observed_all.instrument_name = $instrument
-            OR list_contains(observed_all.experiments__enrolled, $experiment)
-            OR observed_all.experiment__enrolled = $experiment
+            instrument_name = $instrument
+            OR list_contains(experiments__enrolled, $experiment)
+            OR experiment__enrolled = $experiment
         )
-        AND coalesce(observed_all.meta__domain, '') <> 'canary'
-        AND epoch_ms(TRY_CAST(observed_all.meta__dt AS TIMESTAMPTZ)) BETWEEN $from_ms AND $until_ms
+        AND coalesce(meta__domain, '') <> 'canary'
+        AND epoch_ms(TRY_CAST(meta__dt AS TIMESTAMPTZ)) BETWEEN $from_ms AND $until_ms
     )

@@ -1,4 +1,4 @@
-"""`python -m testbed.wiki.configure`: change settings of the wiki while it is served; a JSON object from standard input.
+"""`python -m testbed.wiki.configure`: change settings of the wiki while it is served (a JSON object from stdin).
 
 What may be changed: `testbed.wiki.installation.CHANGEABLE`.
 """

@@ -1,4 +1,4 @@
-"""`python -m testbed.wiki.seed`: pages and accounts (NDJSON) from standard input into the wiki; prints the accounts' ids.
+"""`python -m testbed.wiki.seed`: pages and accounts (NDJSON, stdin) into the wiki; prints the accounts' ids.
 
 A page is `{"kind": "page", "title", "text", "protected"}`, an account `{"kind": "account", "name", "password",
 "groups", "edit_count", "registered"}`. What is there already is brought up to date.

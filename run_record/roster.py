@@ -1,0 +1,62 @@
+"""The roster: the wiki's accounts that take part in a run, each as one visit after those of the plan."""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from metrics_platform.errors import DogfoodError
+from run_record.files import write_whole
+
+FILE_NAME = "roster.ndjson"
+
+
+class Fidelity(StrEnum):
+    """Who makes events: the kit's renderer, a logged-in HTTP session, or a browser that runs the instrument."""
+
+    SYNTHETIC = "synthetic"
+    WIKI = "wiki"
+    BROWSER = "browser"
+
+
+class Account(NamedTuple):
+    """One account of the wiki in a run.
+
+    Attributes:
+        visit: its visit's index; those of the plan come first.
+        fidelity: how it visits: `wiki` or `browser`.
+        user_id, central_id: the wiki's local id and the id across wikis. Both 0 for a reader without an account.
+        name: of the account.
+        chosen: it was taken for its group, so it says nothing about how many subjects are in which group.
+    """
+
+    visit: int
+    fidelity: Fidelity
+    user_id: int
+    central_id: int
+    name: str
+    chosen: bool
+
+
+class RosterError(DogfoodError):
+    """A roster that cannot be read."""
+
+
+def write_roster(run: Path, accounts: Iterable[Account]) -> None:
+    """Write the roster of the run in the folder *run*, in one step."""
+    lines = [orjson.dumps(account._asdict(), option=orjson.OPT_APPEND_NEWLINE) for account in accounts]
+    write_whole(run / FILE_NAME, b"".join(lines))
+
+
+def read_roster(run: Path) -> Sequence[Account]:
+    """Return the accounts of the run in the folder *run*; none when it has no roster. Raises RosterError."""
+    path = run / FILE_NAME
+    try:
+        rows = [orjson.loads(line) for line in path.read_bytes().splitlines()]
+        return tuple(Account(**{**row, "fidelity": Fidelity(row["fidelity"])}) for row in rows)
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RosterError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
