@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from analysis.analyse import Analysis, analyse, write
 from analysis.report import render
+from dogfood.processes import run_module
 from dogfood.services import Testbed
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import KitFaultError
@@ -83,7 +84,7 @@ def judge(folder: Path, observed: tuple[Path, ...] = ()) -> Analysis:
 def fill_table(testbed: Testbed) -> str:
     """Bring what is new in the stream into the table; return what was done, as JSON. Raises KitFaultError."""
     where = ("--stream-dir", str(testbed.stream_dir), "--table-dir", str(testbed.table_dir))
-    return _python("ingestion", "-m", "testbed.ingest", *where)
+    return run_module("ingestion", "testbed.ingest", *where)
 
 
 def observe(testbed: Testbed, folder: Path) -> None:
@@ -93,7 +94,7 @@ def observe(testbed: Testbed, folder: Path) -> None:
     until = (manifest.finished_ms or int(time.time() * 1000)) + _MARGIN_MS
     where = ("--stream-dir", str(testbed.stream_dir), "--table-dir", str(testbed.table_dir))
     span = ("--from-ms", str(since), "--until-ms", str(until), "--to", str(folder / OBSERVED))
-    _python("reading the table", "-m", "testbed.snapshot", *where, *span)
+    run_module("reading the table", "testbed.snapshot", *where, *span)
 
 
 def _ready(request: RunRequest, console: Console) -> Target:
@@ -179,12 +180,3 @@ class _Answers:
             self._read[path] = self._read.get(path, 0) + len(fresh)
             self._count += fresh.count(b'{"outcome":')
         return self._count
-
-
-def _python(what: str, *arguments: str) -> str:
-    """Run one of the testbed's modules and return what it prints."""
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
-        raise KitFaultError(f"{what} failed: {said[-1] if said else f'exit code {done.returncode}'}")
-    return done.stdout.strip()

@@ -80,7 +80,7 @@ def set_scene(settings: PlanSettings, population: Population) -> Scene:
         settings.parsed_experiment(), settings.parsed_instrument(), settings.stream_config(),
     )  # fmt: skip
     wiki = Wiki(settings.wiki, settings.domain, settings.mediawiki_version, settings.language)
-    renderer = Renderer(settings.generation, stream, instrument.name, instrument.title, wiki)
+    renderer = Renderer(settings.generation, stream, instrument.name, settings.element, wiki)
     shelf = shelve(population.personas)
     return Scene(
         settings=settings,

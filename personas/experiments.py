@@ -7,6 +7,9 @@ from metrics_platform.assignment import Generation
 EXPERIMENT = "dogfood-ctr"
 STREAM = "product_metrics.web_base"
 
+#: Friendly name of the control that unpins the main menu, which the first production test measured.
+ELEMENT = "pinnable-header.vector-main-menu.unpin"
+
 #: What the first production test of the CTR instrument asked for.
 ATTRIBUTES = (
     "page_id",

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics_platform.assignment import Generation, assign
 from personas.blocks import (
     PlannedEvent,
     PlannedSubjects,
@@ -53,6 +54,17 @@ class Plan:
     def subjects(self, first: int, count: int) -> PlannedSubjects:
         """Return the subjects from *first* on, *count* of them or as many as there are, and their assignment."""
         return assign_subjects(self._scene, self._scene.population.subjects(first, count))
+
+    def group_of(self, user_id: int, central_id: int) -> str | None:
+        """Return the group that the contract gives a user, None when it is not in the sample.
+
+        Args:
+            user_id: the wiki's local id (hashed in alpha).
+            central_id: the id across wikis (hashed in xlab).
+        """
+        generation = self.settings.generation
+        who = user_id if generation is Generation.ALPHA else central_id
+        return assign(generation, who, self.experiment.name, self.experiment.groups, self.rate).group
 
     def arrivals_ms(self, first: int, count: int) -> NDArray[np.int64]:
         """Return when the visits from *first* on begin, in milliseconds after the epoch; always *count* of them."""

@@ -107,7 +107,7 @@ class Renderer:
     Args:
         generation: decides the schema and how the experiment is named.
         stream: what the client was told about the stream, with the attributes asked for.
-        instrument: its name, also used as the element's friendly name's prefix-free fallback.
+        instrument: its name.
         element: friendly name of the instrumented element.
         wiki: what every event says of the wiki.
     """

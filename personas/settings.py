@@ -8,6 +8,7 @@ from metrics_platform.assignment import Generation
 from metrics_platform.configs import Experiment, Instrument, parse_experiment, parse_instrument
 from metrics_platform.errors import DogfoodError
 from metrics_platform.streams import StreamConfig, merge
+from personas.experiments import ELEMENT
 
 
 class PlanError(DogfoodError):
@@ -27,6 +28,7 @@ class PlanSettings:
         arrivals_per_second: how many visits begin a second.
         time_scale: dwell times and pauses are divided by this, 1 or more.
         element_depth: how far down the page the instrumented element is, percent of the page.
+        element: friendly name of the instrumented element.
         wiki: database name of the wiki, which also selects the sample rate.
         domain: the wiki's server name.
         mediawiki_version: as the wiki would report it.
@@ -43,6 +45,7 @@ class PlanSettings:
     arrivals_per_second: float = 200.0
     time_scale: float = 1.0
     element_depth: int = 10
+    element: str = ELEMENT
     wiki: str = "testwiki"
     domain: str = "test.wikipedia.org"
     mediawiki_version: str = "1.43.9"

@@ -10,6 +10,7 @@ import orjson
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
+from run_record.roster import Fidelity
 
 FILE_NAME = "manifest.json"
 
@@ -28,14 +29,15 @@ class Manifest:
     Attributes:
         run_id: name of the run's folder.
         created: when the run was set up, ISO 8601, UTC.
-        fidelity: `synthetic`; who made the events.
+        fidelity: who made the events: `synthetic`, `wiki`, `browser`, or several of them joined by commas.
         generation: `alpha` or `xlab`; decides assignment, config shape, schema and event shape.
         wiki: database name of the wiki whose sample rate applies.
         stream: the stream the events are sent to.
         visitors: how many subjects were planned to visit.
         hasty: whether events were sent as browsers do (202 before validation).
         batch_size: the most events in one request.
-        target: of the systems under test: `name`, `source` (what was asked for), `intake` and `mpic` (addresses).
+        target: of the systems under test: `name`, `source` (what was asked for), and the addresses `intake`, `mpic`
+            and `wiki`.
         plan: what the personas need to make the events again (`personas.settings.PlanSettings`).
         deadline_s: seconds after an event's `dt` by which its row has to be in the table.
         versions: of Python, of the kit and of the libraries that matter.
@@ -59,6 +61,11 @@ class Manifest:
     started_ms: int | None = None
     finished_ms: int | None = None
     stopped_early: bool = False
+
+    @property
+    def fidelities(self) -> tuple[Fidelity, ...]:
+        """Who made the events."""
+        return tuple(Fidelity(word) for word in self.fidelity.split(","))
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -84,9 +91,11 @@ class Manifest:
         if unknown := content.keys() - known:
             raise ManifestError(f"{path} has unknown fields ({', '.join(sorted(unknown))}): made by a later version?")
         try:
-            return cls(**{**content, "generation": Generation(content["generation"])})
+            manifest = cls(**{**content, "generation": Generation(content["generation"])})
+            manifest.fidelities  # noqa: B018 (raises when there is one that this version does not know)
         except (KeyError, TypeError, ValueError) as error:
             raise ManifestError(f"{path} is incomplete: {error}. Was it made by an earlier version?") from error
+        return manifest
 
     def write(self, folder: Path) -> None:
         """Write the manifest into the run's *folder*, in one step."""

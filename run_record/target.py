@@ -24,6 +24,7 @@ class Target:
         description: one line for people.
         intake: where events are posted, with path.
         mpic: base address of the configuration service.
+        wiki: base address of the wiki.
         hosts: the host names that may be sent to; every address above has to be on one of them.
     """
 
@@ -31,6 +32,7 @@ class Target:
     description: str
     intake: str
     mpic: str
+    wiki: str
     hosts: tuple[str, ...]
 
     @classmethod
@@ -68,14 +70,14 @@ class Target:
         target = cls(name=path.stem, hosts=tuple(hosts), **texts)  # type: ignore[arg-type]
         return target.at()
 
-    def at(self, *, intake: str | None = None, mpic: str | None = None) -> Self:
+    def at(self, *, intake: str | None = None, mpic: str | None = None, wiki: str | None = None) -> Self:
         """Return this target with other addresses, as far as it allows their hosts.
 
         Raises:
             TargetError: an address is not http(s), or its host is not one of `hosts`.
         """
-        moved = replace(self, intake=intake or self.intake, mpic=mpic or self.mpic)
-        for address in (moved.intake, moved.mpic):
+        moved = replace(self, intake=intake or self.intake, mpic=mpic or self.mpic, wiki=wiki or self.wiki)
+        for address in (moved.intake, moved.mpic, moved.wiki):
             moved._check(address)
         return moved
 

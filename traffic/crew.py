@@ -4,9 +4,9 @@ import logging
 import os
 import sys
 import time
+from abc import ABC, abstractmethod
 from argparse import Namespace
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 import gevent
@@ -14,36 +14,38 @@ from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from metrics_platform.errors import DogfoodError
-from metrics_platform.intake import EventAnswer, check_reachable
-from personas.plan import Plan
-from personas.settings import PlanSettings
-from run_record.folder import LEDGER, new_run
+from run_record.folder import LEDGER
 from run_record.ledger import LedgerWriter
 from run_record.manifest import Manifest
 from run_record.target import Target
 from traffic.desks import MasterDesk, WorkerDesk
-from traffic.leases import Leaser
-from traffic.options import TrafficOptions, new_manifest, new_settings
-from traffic.player import Player, Post
-from traffic.schedule import Schedule
+from traffic.leases import LEASE_VISITS, Leaser
+from traffic.options import check_target
+from traffic.schedule import Lease
 
 _log = logging.getLogger("dogfood")
 
 #: From "the test starts" to the schedule's zero: time for workers to make their plan and their users.
-_HEAD_START_MS = 1500
+HEAD_START_MS = 1500
 
 _WATCH_EVERY_S = 1.0
 
 
-class Crew:
+class Crew(ABC):
     """Binds one Locust process to the run it plays.
 
-    On the master, or in the only process, it makes the run's folder and manifest; where users run, it makes the
-    plan, the ledger and the player that all users share.
+    On the master, or in the only process, it makes the run's folder and manifest; where users run, it opens the ledger
+    and whatever else the kind of traffic needs. What there is to play is counted from 0 and lent out in parts.
 
     Args:
         environment: Locust's.
     """
+
+    #: What the ledgers of this kind of traffic are called.
+    worker_name = "worker"
+
+    #: How much of what there is to play is lent at a time.
+    lease_step = LEASE_VISITS
 
     def __init__(self, environment: Environment) -> None:
         if environment.runner is None or environment.parsed_options is None:
@@ -54,7 +56,6 @@ class Crew:
         self._folder = Path()
         self._manifest: Manifest | None = None
         self._ledger: LedgerWriter | None = None
-        self._player: Player | None = None
         self._busy = 0
         self._done = False
         self._leads = not isinstance(environment.runner, WorkerRunner)
@@ -65,6 +66,22 @@ class Crew:
         environment.events.test_stop.add_listener(self._stop)  # type: ignore[no-untyped-call]
         if isinstance(environment.runner, MasterRunner):
             gevent.spawn(self._watch)
+
+    @abstractmethod
+    def _make_run(self, options: Namespace, now_ms: int) -> Path:
+        """Make the folder of a run that nobody has set up, with its manifest. Raises DogfoodError."""
+
+    @abstractmethod
+    def _count(self, folder: Path, manifest: Manifest) -> int:
+        """Return how many things there are to play."""
+
+    @abstractmethod
+    def _open(self, folder: Path, manifest: Manifest, ledger: LedgerWriter, worker: str, lease: Lease) -> None:
+        """Make ready to play the run in *folder*; *lease* lends what to play. Raises DogfoodError."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Let go of what `_open` made."""
 
     @property
     def intake(self) -> str:
@@ -81,19 +98,17 @@ class Crew:
         what = "beacon" if batch == 1 else f"batch of up to {batch} events"
         return f"{what}, hasty (202: received, not delivered)" if hasty else what
 
-    def play_next(self, post: Post) -> Sequence[EventAnswer] | None:
-        """Send what is due next; None when this process has nothing left to send."""
-        if self._player is None:
-            return None
+    def play(self, step: Callable[[], bool]) -> bool:
+        """Do the next *step*, which returns whether there was anything left; return the same."""
         self._busy += 1
         try:
-            answers = self._player.play_next(post)
+            more = step()
         finally:
             self._busy -= 1
-        if answers is None and not self._busy and not self._done:
+        if not more and not self._busy and not self._done:
             self._done = True
             self._nothing_left()
-        return answers
+        return more
 
     def _start(self, **_: object) -> None:
         try:
@@ -108,41 +123,28 @@ class Crew:
     def _lead(self, options: Namespace) -> None:
         """Set the run up, or take up the one that was set up; tell the workers where it is."""
         now_ms = int(time.time() * 1000)
-        if options.run:
-            self._folder = Path(options.run)
-            manifest = Manifest.read(self._folder)
-            Target.read(manifest.target["source"]).at(intake=manifest.target["intake"], mpic=manifest.target["mpic"])
-        else:
-            asked = TrafficOptions.of(options)
-            target = Target.read(asked.target).at(intake=asked.intake or None, mpic=asked.mpic or None)
-            settings = Plan(new_settings(asked, target, now_ms=now_ms + _HEAD_START_MS)).settings
-            manifest = new_manifest("", asked, target, settings)
-            check_reachable(target.intake)
-            self._folder = new_run(Path(options.runs))
-            manifest = replace(manifest, run_id=self._folder.name)
-        self._manifest = manifest.started(now_ms + _HEAD_START_MS)
-        self._manifest.write(self._folder)
+        self._folder = Path(options.run) if options.run else self._make_run(options, now_ms + HEAD_START_MS)
+        manifest = Manifest.read(self._folder)
+        check_target(Target.read(manifest.target["source"]), manifest.target)
+        # A run of several fidelities begins with the first of them.
+        if manifest.started_ms is None or not options.run:
+            manifest = manifest.started(now_ms + HEAD_START_MS)
+            manifest.write(self._folder)
+        self._manifest = manifest
         self._done = False
         if self._master is not None:
-            self._master.open(manifest.visitors)
+            self._master.open(self._count(self._folder, manifest), self.lease_step)
         options.run = str(self._folder.resolve())
-        _log.info("run %s: %d visitors to %s", self._folder, manifest.visitors, manifest.target["intake"])
+        _log.info("run %s goes to %s", self._folder, manifest.target["intake"])
 
     def _join(self, folder: Path) -> None:
-        """Make the plan, the ledger and the player of the run in *folder*."""
         self._folder = folder
         self._manifest = Manifest.read(folder)
         self._done = False
-        plan = Plan(PlanSettings.from_json(self._manifest.plan))
-        index = getattr(self._runner, "worker_index", 0)
-        self._ledger = LedgerWriter(folder / LEDGER, f"worker-{index}-{os.getpid()}")
-        self._player = Player(
-            Schedule(plan, self._worker or Leaser(self._manifest.visitors)),
-            self._ledger,
-            started_ms=self._manifest.started_ms or int(time.time() * 1000),
-            batch_size=self._manifest.batch_size,
-            sleep=gevent.sleep,
-        )
+        worker = f"{self.worker_name}-{getattr(self._runner, 'worker_index', 0)}-{os.getpid()}"
+        self._ledger = LedgerWriter(folder / LEDGER, worker)
+        lease = self._worker or Leaser(self._count(folder, self._manifest), self.lease_step)
+        self._open(folder, self._manifest, self._ledger, worker, lease)
 
     def _nothing_left(self) -> None:
         if self._worker is not None:
@@ -151,7 +153,7 @@ class Crew:
             self._all_done()
 
     def _all_done(self) -> None:
-        """All visits of the run were played: end the test, and the process when nobody watches it."""
+        """All of the run was played: end the test, and the process when nobody watches it."""
         self._done = True
         gevent.spawn(self._runner.quit if self._options.headless else self._runner.stop)
 
@@ -164,13 +166,15 @@ class Crew:
 
     def _stop(self, **_: object) -> None:
         if self._leads and self._manifest is not None:
-            finished = self._manifest.finished(int(time.time() * 1000), stopped_early=not self._done)
+            stopped_early = self._manifest.stopped_early or not self._done
+            finished = self._manifest.finished(int(time.time() * 1000), stopped_early=stopped_early)
             finished.write(self._folder)
             self._options.run = ""
             _log.info("run %s is over: `dogfood analyse %s`", self._folder, self._folder.name)
         if self._ledger is not None:
+            self._close()
             self._ledger.close()
-        self._manifest = self._ledger = self._player = None
+        self._manifest = self._ledger = None
 
     def _give_up(self, error: DogfoodError) -> None:
         """End the process with one line and the error's exit code; nothing was sent."""

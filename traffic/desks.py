@@ -36,9 +36,9 @@ class MasterDesk:
             self._runner.register_message(_ASK, self._give)
             self._runner.register_message(_DONE, self._worker_done)
 
-    def open(self, visitors: int) -> None:
-        """Begin to lend the visits of a new run."""
-        self._leaser = Leaser(visitors)
+    def open(self, visits: int, step: int) -> None:
+        """Begin to lend the visits of a new run, *step* at a time."""
+        self._leaser = Leaser(visits, step)
         self._done.clear()
 
     def _give(self, msg: _Message, **_: object) -> None:

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 _LIBRARIES = ("experiment-dogfood", "locust", "numpy", "orjson", "geventhttpclient")
 
 
+def check_target(target: Target, named: Mapping[str, str]) -> Target:
+    """Return *target* at the addresses that a manifest has *named*. Raises TargetError for a host it does not allow."""
+    return target.at(intake=named["intake"], mpic=named["mpic"], wiki=named.get("wiki"))
+
+
 class OptionError(DogfoodError):
     """An option of a locustfile that cannot be used."""
 
@@ -35,6 +40,7 @@ class TrafficOptions:
     target: str = "local"
     intake: str = ""
     mpic: str = ""
+    wiki_url: str = ""
     experiment: str = ""
     instrument: str = ""
     generation: Generation = Generation.ALPHA
@@ -76,6 +82,7 @@ def add_options(parser: "LocustArgumentParser") -> None:
         default="",
         help=f"slug of an experiment in MPIC (default: the built-in {EXPERIMENT!r})",
     )
+    add("--wiki-url", default="", help="address of the wiki, instead of the target's")
     add("--instrument", default="", help="slug of the instrument in MPIC (default: the experiment's)")
     add("--generation", default="alpha", choices=["alpha", "xlab"], help="which release of the platform")
     add("--wiki", default="testwiki", help="database name of the wiki")
@@ -113,24 +120,46 @@ def new_settings(options: TrafficOptions, target: Target, *, now_ms: int | None 
     )
 
 
-def new_manifest(run_id: str, options: TrafficOptions, target: Target, settings: PlanSettings) -> Manifest:
-    """Return the manifest of a new synthetic run. Raises OptionError for a batch size out of range."""
+def find_target(options: TrafficOptions) -> Target:
+    """Return the target that *options* name, at the addresses they give. Raises TargetError."""
+    at = {"intake": options.intake or None, "mpic": options.mpic or None, "wiki": options.wiki_url or None}
+    return Target.read(options.target).at(**at)
+
+
+def new_manifest(
+    run_id: str, options: TrafficOptions, target: Target, settings: PlanSettings, fidelity: str = "synthetic"
+) -> Manifest:
+    """Return the manifest of a new run.
+
+    Args:
+        run_id: name of its folder.
+        options: what was asked for.
+        target: the systems under test.
+        settings: of the plan.
+        fidelity: who makes the events; several are joined by commas.
+
+    Raises:
+        OptionError: the batch size is out of range.
+    """
     if not 1 <= options.batch <= 1000:
         raise OptionError(f"--batch has to be between 1 and 1000, not {options.batch}")
     return Manifest(
         run_id=run_id,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        fidelity="synthetic",
+        fidelity=fidelity,
         generation=settings.generation,
         wiki=settings.wiki,
         stream=settings.parsed_instrument().stream_name,
         visitors=settings.visitors,
         hasty=options.hasty,
         batch_size=options.batch,
-        target={"name": target.name, "source": options.target, "intake": target.intake, "mpic": target.mpic},
+        target={
+            "name": target.name, "source": options.target, "intake": target.intake, "mpic": target.mpic,
+            "wiki": target.wiki,
+        },
         plan=settings.to_json(),
         versions={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
-    )
+    )  # fmt: skip
 
 
 def _configs(options: TrafficOptions, target: Target) -> tuple[Mapping[str, object], Mapping[str, object]]:

@@ -5,7 +5,7 @@ from locust.env import Environment
 from locust.exception import StopUser
 
 from metrics_platform.intake import first_reason
-from traffic.crew import Crew
+from traffic.beacons import BeaconCrew
 from traffic.player import HttpAnswer
 
 #: What `navigator.sendBeacon` sends for a text body.
@@ -16,12 +16,12 @@ BEACON_HEADERS = {
     ),
 }
 
-_crews: dict[Environment, Crew] = {}
+_crews: dict[Environment, BeaconCrew] = {}
 
 
 def man(environment: Environment) -> None:
     """Give *environment* the crew that its users work for; called once a process, when Locust is ready."""
-    _crews[environment] = Crew(environment)
+    _crews[environment] = BeaconCrew(environment)
 
 
 class BeaconUser(FastHttpUser):
@@ -43,23 +43,28 @@ class BeaconUser(FastHttpUser):
 
     def _post(self, body: bytes) -> HttpAnswer:
         crew = _crews[self.environment]
-        with self.client.request(
-            "POST",
-            crew.intake,
-            name=crew.label,
-            data=body,  # type: ignore[arg-type]  # bytes are fine, and what is sent in the end
-            headers=BEACON_HEADERS,
-            allow_redirects=False,
-            catch_response=True,
-        ) as response:
-            if not response.status_code:
-                reason = f"no answer: {response.error!r}"
-                response.failure(reason)
-                return HttpAnswer(None, reason, b"")
-            message = response._response.status_message if response._response is not None else ""
-            answer = HttpAnswer(response.status_code, message or "", response.content or b"")
-            if answer.status in (201, 202):
-                response.success()
-            else:
-                response.failure(f"{answer.status}: {first_reason(answer.reason, answer.body)}")
-            return answer
+        return post_beacon(self, crew.intake, crew.label, body)
+
+
+def post_beacon(user: FastHttpUser, intake: str, label: str, body: bytes) -> HttpAnswer:
+    """Post *body* to *intake* with the user's client, as a browser's beacon; *label* is its name in the statistics."""
+    with user.client.request(
+        "POST",
+        intake,
+        name=label,
+        data=body,  # type: ignore[arg-type]  # bytes are fine, and what is sent in the end
+        headers=BEACON_HEADERS,
+        allow_redirects=False,
+        catch_response=True,
+    ) as response:
+        if not response.status_code:
+            reason = f"no answer: {response.error!r}"
+            response.failure(reason)
+            return HttpAnswer(None, reason, b"")
+        message = response._response.status_message if response._response is not None else ""
+        answer = HttpAnswer(response.status_code, message or "", response.content or b"")
+        if answer.status in (201, 202):
+            response.success()
+        else:
+            response.failure(f"{answer.status}: {first_reason(answer.reason, answer.body)}")
+        return answer

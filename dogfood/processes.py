@@ -1,0 +1,25 @@
+"""Running the testbed's commands: processes of their own, for the command line imports nothing of the testbed."""
+
+import subprocess
+import sys
+
+from metrics_platform.errors import KitFaultError
+
+
+def run_module(what: str, module: str, *arguments: str, given: bytes = b"") -> str:
+    """Run a Python module and return what it prints.
+
+    Args:
+        what: is being done, for the error.
+        module: its name.
+        arguments: on its command line.
+        given: its standard input.
+
+    Raises:
+        KitFaultError: it failed; the last line it said is in the message.
+    """
+    done = subprocess.run([sys.executable, "-m", module, *arguments], input=given, capture_output=True, check=False)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise KitFaultError(f"{what} failed: {said[-1] if said else f'exit code {done.returncode}'}")
+    return done.stdout.decode().strip()

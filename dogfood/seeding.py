@@ -1,0 +1,73 @@
+"""Fills the testbed's wiki: accounts named after the personas' subjects, and the pages that they read."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import orjson
+
+from dogfood.processes import run_module
+from personas.journeys import Resident, resident_population, residents
+from personas.pages import Page, shelve
+from run_record.accounts import TestAccount, read_accounts, write_accounts
+
+#: Accounts that HTTP sessions use; a thousand, so that a sample ratio can be judged.
+WIKI_ACCOUNTS = 1_000
+
+#: Accounts after those, from which browser sessions take the few they need, by their hash.
+BROWSER_ACCOUNTS = 200
+
+_FILE = "accounts.ndjson"
+_PARAGRAPHS = 12
+
+
+def accounts_file(wiki: Path) -> Path:
+    """Return where the accounts of the wiki in the folder *wiki* are kept."""
+    return wiki / _FILE
+
+
+def seed_wiki(wiki: Path) -> tuple[TestAccount, ...]:
+    """Return the accounts of the wiki in the folder *wiki*; make them, and the pages, when they are not there.
+
+    Raises:
+        KitFaultError: the wiki's script failed.
+    """
+    path = accounts_file(wiki)
+    people = resident_population(WIKI_ACCOUNTS + BROWSER_ACCOUNTS)
+    if path.is_file() and len(known := read_accounts(path)) == people.size:
+        return known
+    named = {resident.name: (resident, secrets.token_urlsafe(18)) for resident in residents(people)}
+    rows = [_page(page) for page in shelve(people.personas).pages if not page.is_special]
+    rows += [_account(resident, password) for resident, password in named.values()]
+    said = run_module("filling the wiki", "testbed.wiki.seed", "--folder", str(wiki), given=b"\n".join(rows) + b"\n")
+    accounts = tuple(_made(named, said.splitlines()))
+    write_accounts(path, accounts)
+    return accounts
+
+
+def _made(named: dict[str, tuple[Resident, str]], lines: list[str]) -> Iterator[TestAccount]:
+    for line in lines:
+        row = orjson.loads(line)
+        resident, password = named[row["name"]]
+        yield TestAccount(row["name"], password, row["user_id"], row["central_id"], resident.subject)
+
+
+def _page(page: Page) -> bytes:
+    title = f"{page.namespace_name}:{page.title}" if page.namespace_name else page.title
+    # Long enough that a window shows only a part of it.
+    text = "\n\n".join(
+        [f"'''{page.title}''' is a page of the testbed, made to be read by test accounts."] * _PARAGRAPHS
+    )
+    return orjson.dumps({"kind": "page", "title": title, "text": text, "protected": bool(page.allowed_to_edit)})
+
+
+def _account(resident: Resident, password: str) -> bytes:
+    registered = datetime.fromtimestamp(time.time(), UTC) - timedelta(seconds=resident.account_age_s)
+    return orjson.dumps(
+        {
+            "kind": "account", "name": resident.name, "password": password, "groups": resident.persona.groups,
+            "edit_count": resident.edit_count, "registered": registered.strftime("%Y%m%d%H%M%S"),
+        }
+    )  # fmt: skip

@@ -1,0 +1,159 @@
+"""Sessions on the wiki under Locust: accounts lent out, each walked by one user at a time."""
+
+import logging
+import threading
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlencode
+
+from locust import FastHttpUser, task
+from locust.env import Environment
+from locust.exception import StopUser
+
+from metrics_platform.errors import DogfoodError
+from personas.journeys import Journeys, resident_population
+from personas.plan import Plan
+from personas.settings import PlanSettings
+from run_record.accounts import read_accounts
+from run_record.ledger import LedgerWriter
+from run_record.manifest import Manifest
+from run_record.page_views import PageViewWriter
+from run_record.roster import Account, Fidelity, read_roster
+from traffic.crew import Crew
+from traffic.instrument import Instrument
+from traffic.options import TrafficOptions
+from traffic.player import HttpAnswer, Post
+from traffic.schedule import Lease
+from traffic.users import post_beacon
+from traffic.walks import Browser, Site, Walk, Walker, WikiError, domain_of, read_site
+from traffic.wiki_options import new_wiki_run
+
+_log = logging.getLogger("dogfood")
+
+#: Accounts lent at a time: a visit takes as long as hundreds of beacons.
+_LEASE = 4
+
+_crews: dict[Environment, "WikiCrew"] = {}
+
+
+def man(environment: Environment) -> None:
+    """Give *environment* the crew that its users work for; called once a process, when Locust is ready."""
+    _crews[environment] = WikiCrew(environment)
+
+
+class WikiCrew(Crew):
+    """Lends the roster's accounts to the users of this process."""
+
+    worker_name = "wiki"
+    lease_step = _LEASE
+
+    _walker: Walker | None = None
+    _views: PageViewWriter | None = None
+    _walks: Iterator[Walk] = iter(())
+    _site: Site | None = None
+
+    @property
+    def wiki(self) -> str:
+        """Address of the wiki."""
+        if self._manifest is None:
+            raise DogfoodError("no run has been started yet")
+        return self._manifest.target["wiki"]
+
+    def walk_next(self, browser: Browser, post: Post) -> bool:
+        """Walk the next visit; return whether there was one."""
+        return self.play(lambda: self._walk(browser, post))
+
+    def _walk(self, browser: Browser, post: Post) -> bool:
+        with self._taking:
+            walk = next(self._walks, None)
+            if walk is not None and self._site is None:
+                self._site = read_site(browser)
+        if walk is None or self._walker is None or self._site is None:
+            return False
+        try:
+            self._walker.walk(walk, self._site, browser, post)
+        except WikiError as error:
+            # Locust counts the failed request; what is missing from the run, the analysis tells.
+            _log.warning("%s: %s", walk.account.name, error)
+        return True
+
+    def _make_run(self, options: Namespace, now_ms: int) -> Path:
+        accounts = read_accounts(Path(options.accounts))[: options.sessions]
+        return new_wiki_run(TrafficOptions.of(options), Path(options.runs), accounts, now_ms)
+
+    def _count(self, folder: Path, manifest: Manifest) -> int:  # noqa: ARG002 (the other crew needs the manifest)
+        return len(_walking(folder))
+
+    def _open(self, folder: Path, manifest: Manifest, ledger: LedgerWriter, worker: str, lease: Lease) -> None:
+        plan = Plan(PlanSettings.from_json(manifest.plan))
+        self._taking = threading.Lock()
+        self._views = PageViewWriter(folder, worker)
+        self._site = None
+        self._walks = self._lent(lease, plan, _walking(folder))
+        instrument, wiki = plan.settings.parsed_instrument().name, manifest.target["wiki"]
+        self._walker = Walker(
+            Instrument(instrument, plan.settings.element, plan.experiment.name, manifest.generation, domain_of(wiki)),
+            manifest.stream, ledger, self._views, wiki,
+        )  # fmt: skip
+
+    def _lent(self, lease: Lease, plan: Plan, roster: Sequence[Account]) -> Iterator[Walk]:
+        """Yield the visits of the accounts that are lent to this process."""
+        accounts = {account.name: account for account in read_accounts(Path(self._options.accounts))}
+        journeys = Journeys(plan, resident_population(max(item.subject for item in accounts.values()) + 1))
+        while (lent := lease()) is not None:
+            for row in roster[lent[0] : lent[0] + lent[1]]:
+                account = accounts[row.name]
+                steps = journeys.of(account.subject, account.user_id, account.central_id)
+                yield Walk(row.visit, account, steps[: self._options.page_views])
+
+    def _close(self) -> None:
+        if self._views is not None:
+            self._views.close()
+        self._walker = self._views = None
+
+
+class WikiVisitor(FastHttpUser):
+    """One reader at a time: an account that logs in, reads, and leaves for the next account."""
+
+    abstract = True
+    host = "the target's wiki"
+    network_timeout = 30.0
+    connection_timeout = 5.0
+
+    @task
+    def visit(self) -> None:
+        """Walk the next account's visit, or stop when there is none."""
+        if not _crews[self.environment].walk_next(self, self._post):
+            raise StopUser
+
+    def get(self, path: str, label: str) -> str:
+        """Return the text at *path* of the wiki. Raises WikiError."""
+        return self._text("GET", path, label, None)
+
+    def post(self, path: str, fields: Mapping[str, str], label: str) -> str:
+        """Post a form to *path* of the wiki and return the answer's text. Raises WikiError."""
+        return self._text("POST", path, label, urlencode(fields))
+
+    def forget(self) -> None:
+        """Forget all cookies."""
+        self.client.cookiejar.clear()
+
+    def _text(self, method: str, path: str, label: str, form: str | None) -> str:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}
+        url = _crews[self.environment].wiki + path
+        with self.client.request(method, url, name=label, data=form, headers=headers, catch_response=True) as response:
+            if response.status_code != 200:
+                why = f"{response.status_code or response.error!r}"
+                response.failure(why)
+                raise WikiError(f"{label}: the wiki answered {why}")
+            response.success()
+            return response.text or ""
+
+    def _post(self, body: bytes) -> HttpAnswer:
+        crew = _crews[self.environment]
+        return post_beacon(self, crew.intake, crew.label, body)
+
+
+def _walking(folder: Path) -> Sequence[Account]:
+    return [account for account in read_roster(folder) if account.fidelity is Fidelity.WIKI]

@@ -1,0 +1,185 @@
+"""Sessions on the wiki without a browser: log in, read pages, note what each page tells, send what its script would."""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+from urllib.parse import quote, urlsplit
+
+import orjson
+
+from metrics_platform.errors import DogfoodError
+from metrics_platform.intake import EventAnswer, interpret
+from metrics_platform.page import page_config, told_experiments
+from metrics_platform.streams import StreamConfig, in_stream_sample, parse_stream_configs
+from personas.journeys import Step
+from run_record.accounts import TestAccount
+from run_record.ledger import LedgerWriter, Span
+from run_record.page_views import PageView, PageViewWriter
+from run_record.roster import Fidelity
+from traffic.instrument import Instrument, Tokens, decoration, make_events
+from traffic.player import HttpAnswer, Post
+
+SCENARIO = "http"
+
+_API = "/api.php"
+
+
+class WikiError(DogfoodError):
+    """The wiki did not do what a session needs: a log-in was refused, a page or an answer made no sense."""
+
+
+class Browser(Protocol):
+    """What a session needs of HTTP. Cookies are kept until they are forgotten; redirects are followed."""
+
+    def get(self, path: str, label: str) -> str:
+        """Return the text at *path* of the wiki. Raises WikiError unless the status is 200."""
+
+    def post(self, path: str, fields: Mapping[str, str], label: str) -> str:
+        """Post a form to *path* of the wiki and return the answer's text. Raises WikiError unless the status is 200."""
+
+    def forget(self) -> None:
+        """Forget all cookies."""
+
+
+class Site(NamedTuple):
+    """What the wiki tells every page alike.
+
+    Attributes:
+        config: what its start-up code adds to a page's own configuration.
+        streams: the stream configs it exports.
+    """
+
+    config: Mapping[str, object]
+    streams: Mapping[str, StreamConfig]
+
+
+class Walk(NamedTuple):
+    """One visit to walk: which of the run's it is, whose, and what it does."""
+
+    visit: int
+    account: TestAccount
+    steps: Sequence[Step]
+
+
+@dataclass(frozen=True)
+class Walker:
+    """Walks the visits of accounts.
+
+    Attributes:
+        instrument: whose events are sent.
+        stream: its stream's name.
+        ledger, views: written as it goes.
+        wiki: the wiki's address.
+        clock: seconds since 1970.
+    """
+
+    instrument: Instrument
+    stream: str
+    ledger: LedgerWriter
+    views: PageViewWriter
+    wiki: str
+    clock: Callable[[], float] = time.time
+
+    def walk(self, walk: Walk, site: Site, browser: Browser, post: Post) -> None:
+        """Walk *walk* from log-in to its last page. Raises WikiError; what was seen until then is written down."""
+        browser.forget()
+        log_in(browser, walk.account, self.wiki)
+        session, browsing = _token(), _token()
+        sent = 0
+        for step in walk.steps:
+            html = browser.get(path_of(step.page.namespace_name, step.page.title), "page view")
+            page = {**site.config, **page_config(html)}
+            tokens = Tokens(session, browsing, _token(), _token())
+            actions = ["impression", "click"][: step.seen + step.clicked] if self._sends(page, site, tokens) else []
+            self._note(walk, step, page, tokens, actions)
+            stream = site.streams.get(self.stream)
+            bodies = make_events(self.instrument, stream, page, tokens, actions, self._now_ms()) if stream else []
+            for body in bodies:
+                self._send(Span(walk.visit, sent, 1), body, post)
+                sent += 1
+
+    def _sends(self, page: Mapping[str, object], site: Site, tokens: Tokens) -> bool:
+        stream = site.streams.get(self.stream)
+        enrolled = decoration(page, self.instrument) is not None
+        return enrolled and stream is not None and in_stream_sample(stream, tokens.pageview, tokens.session)
+
+    def _note(self, walk: Walk, step: Step, page: Mapping[str, object], tokens: Tokens, actions: Sequence[str]) -> None:
+        self.views.write(
+            PageView(
+                visit=walk.visit, fidelity=Fidelity.WIKI, scenario=SCENARIO, session=step.session,
+                title=str(page.get("wgTitle", "")), pageview_id=tokens.pageview, at_ms=self._now_ms(),
+                told=told_experiments(page), expected={action: actions.count(action) for action in actions},
+            )
+        )  # fmt: skip
+
+    def _send(self, span: Span, body: bytes, post: Post) -> Sequence[EventAnswer]:
+        now = self._now_ms()
+        request = self.ledger.intend([span], intended_ms=now, sent_ms=now, bodies=[body])
+        answer: HttpAnswer = post(body)
+        answers = interpret(answer.status, answer.reason, answer.body, [""])
+        self.ledger.answered(request, answers, status=answer.status, at_ms=self._now_ms())
+        return answers
+
+    def _now_ms(self) -> int:
+        return int(self.clock() * 1000)
+
+
+def log_in(browser: Browser, account: TestAccount, wiki: str) -> None:
+    """Log *account* in through the wiki's API. Raises WikiError."""
+    asked = browser.get(f"{_API}?action=query&meta=tokens&type=login&format=json", "log-in token")
+    token = _at(asked, "query", "tokens", "logintoken")
+    fields = {
+        "action": "clientlogin", "format": "json", "username": account.name, "password": account.password,
+        "loginreturnurl": wiki, "logintoken": str(token),
+    }  # fmt: skip
+    said = browser.post(_API, fields, "log in")
+    if _at(said, "clientlogin", "status") != "PASS":
+        raise WikiError(f"the wiki does not let {account.name!r} in: {_at(said, 'clientlogin', 'message')}")
+
+
+def read_site(browser: Browser) -> Site:
+    """Return what the wiki tells every page alike. Raises WikiError."""
+    general = _at(browser.get(f"{_API}?action=query&meta=siteinfo&format=json", "site information"), "query", "general")
+    if not isinstance(general, Mapping):
+        raise WikiError("the wiki's API does not tell about the site: is it MediaWiki?")
+    told = browser.get(f"{_API}?action=streamconfigs&format=json", "stream configs")
+    config = {
+        "wgDBname": general.get("wikiid"),
+        "wgVersion": str(general.get("generator", "")).removeprefix("MediaWiki "),
+        "wgContentLanguage": general.get("lang"),
+        "wgUserLanguage": general.get("lang"),
+        # The one skin that has the instrumented element.
+        "skin": "vector-2022",
+    }
+    return Site(config, parse_stream_configs(_parsed(told)))
+
+
+def path_of(namespace: str, title: str) -> str:
+    """Return the path of a page of the wiki."""
+    return "/wiki/" + quote((f"{namespace}:{title}" if namespace else title).replace(" ", "_"))
+
+
+def domain_of(wiki: str) -> str:
+    """Return the host name that events of the wiki at this address carry."""
+    return urlsplit(wiki).hostname or ""
+
+
+def _token() -> str:
+    return secrets.token_hex(10)
+
+
+def _parsed(text: str) -> object:
+    try:
+        content: object = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise WikiError(f"the wiki's API answered no JSON: {text[:80]!r}") from error
+    return content
+
+
+def _at(text: str, *path: str) -> object:
+    content = _parsed(text)
+    for key in path:
+        content = content.get(key) if isinstance(content, Mapping) else None
+    return content
