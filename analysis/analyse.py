@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from analysis.checks import CHECKS
+from analysis.checks import checks_of
 from analysis.checks.delivery import reconcile
 from analysis.evidence import Evidence, gather
 from analysis.results import CheckResult, Layer, Verdict, fold
+from analysis.stages import StageCount, count_stages
 from analysis.statistics import share_interval
 from metrics_platform.assignment import expected_shares
 from run_record.files import write_whole
@@ -54,6 +55,7 @@ class Analysis:
     checks: tuple[CheckResult, ...]
     reconciliation: Mapping[str, int]
     groups: tuple[GroupCount, ...]
+    stages: tuple[StageCount, ...]
     run: Mapping[str, object]
 
     def to_json(self) -> bytes:
@@ -72,7 +74,7 @@ def analyse(run: Path, observed: Sequence[Path] = ()) -> Analysis:
         DogfoodError: the run, or what was observed, cannot be read.
     """
     evidence = gather(run, observed)
-    checks = tuple(check(evidence) for check in CHECKS)
+    checks = tuple(check(evidence) for check in checks_of(evidence))
     verdict, decisive = fold(checks)
     return Analysis(
         verdict=verdict,
@@ -81,6 +83,7 @@ def analyse(run: Path, observed: Sequence[Path] = ()) -> Analysis:
         checks=checks,
         reconciliation=reconcile(evidence),
         groups=_groups(evidence),
+        stages=count_stages(evidence),
         run=_run(evidence),
     )
 

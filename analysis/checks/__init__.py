@@ -14,8 +14,10 @@ from analysis.checks.delivery import (
 )
 from analysis.checks.generator import check_completeness, check_lag, check_records
 from analysis.checks.ratio import check_sample_rate, check_sample_ratio
+from analysis.checks.wiki import check_instrument, check_wiki_assignment
 from analysis.evidence import Evidence
 from analysis.results import CheckResult
+from run_record.roster import Fidelity
 
 Check = Callable[[Evidence], CheckResult]
 
@@ -34,3 +36,12 @@ CHECKS: tuple[Check, ...] = (
     check_lag,
     check_records,
 )
+
+#: Only asked when sessions on the wiki were part of the run.
+WIKI_CHECKS: tuple[Check, ...] = (check_wiki_assignment, check_instrument)
+
+
+def checks_of(evidence: Evidence) -> tuple[Check, ...]:
+    """Return the checks that the run of *evidence* can be asked."""
+    on_wiki = any(fidelity is not Fidelity.SYNTHETIC for fidelity in evidence.manifest.fidelities)
+    return (*WIKI_CHECKS, *CHECKS) if on_wiki else CHECKS

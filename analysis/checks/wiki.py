@@ -1,0 +1,145 @@
+"""Did the wiki put every account into the contract's group, and did its instrument do what it should?"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from analysis.evidence import Evidence
+from analysis.results import CheckResult, Layer, Outcome
+from metrics_platform.assignment import Generation, subject_id
+from run_record.page_views import PageView, told_group
+
+_EXAMPLES = 5
+
+
+class Mismatch(NamedTuple):
+    """A page view whose user the wiki put into another group than the contract; None is not in the sample."""
+
+    user_id: int
+    name: str
+    told: str | None
+    expected: str | None
+    title: str
+
+
+def check_wiki_assignment(evidence: Evidence) -> CheckResult:
+    """Compare what every page told its user with the contract, account by account."""
+    wrong = list(_mismatches(evidence))
+    accounts = len({view.visit for view in evidence.page_views})
+    if not accounts:
+        why = "No page of the wiki was read, so its own assignment is not known."
+        return CheckResult("wiki-assignment", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, why)
+    ids = {item.user_id for item in wrong}
+    detail = {
+        "accounts": accounts,
+        "page_views": len(evidence.page_views),
+        "mismatches": len(ids),
+        "examples": [item._asdict() for item in wrong[:_EXAMPLES]],
+    }
+    if not wrong:
+        summary = f"The wiki told all {accounts:,} accounts the group that the contract gives them, on every page."
+        return CheckResult("wiki-assignment", Layer.ASSIGNMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+    nobody = not any(item.told for item in wrong) and not any(_told(evidence, view) for view in evidence.page_views)
+    layer = Layer.CONFIG if nobody else Layer.ASSIGNMENT
+    where = (
+        "no page enrolled anybody: look whether the wiki gets the experiment from MPIC"
+        if nobody
+        else "look at what the wiki hashes, and at the experiment's groups and rate there"
+    )
+    summary = f"The wiki put {len(ids):,} of {accounts:,} accounts into another group than the contract does: {where}."
+    return CheckResult("wiki-assignment", layer, Outcome.FAIL, summary, len(ids), threshold=0, evidence=detail)
+
+
+def check_instrument(evidence: Evidence) -> CheckResult:
+    """Compare the events that each page view should have made with those that left for the intake."""
+    sent = _sent(evidence)
+    missing: Counter[str] = Counter()
+    extra: Counter[str] = Counter()
+    examples: list[Mapping[str, object]] = []
+    known = {view.pageview_id for view in evidence.page_views}
+    for view in evidence.page_views:
+        found = sent.get(view.pageview_id, {})
+        for action in sorted({*view.expected, *found}):
+            gap = view.expected.get(action, 0) - found.get(action, (0, 0))[0]
+            (missing if gap > 0 else extra)[action] += abs(gap)
+            if gap and len(examples) < _EXAMPLES:
+                examples.append({"title": view.title, "scenario": view.scenario, "action": action, "missing": gap})
+    strays = sum(count for key, actions in sent.items() if key not in known for count, _ in actions.values())
+    expected = sum(sum(view.expected.values()) for view in evidence.page_views)
+    detail = {
+        "expected": expected,
+        "missing": dict(+missing),
+        "extra": dict(+extra),
+        "of_unknown_page_views": strays,
+        "ways": ways(evidence),
+        "examples": examples,
+    }
+    wrong = missing.total() + extra.total() + strays
+    if not expected and not wrong:
+        why = "No page view had reason to make an event."
+        return CheckResult("instrument", Layer.INSTRUMENT, Outcome.INCONCLUSIVE, why, evidence=detail)
+    if not wrong:
+        summary = f"Every page view made the events that it should have, {expected:,} in all."
+        return CheckResult("instrument", Layer.INSTRUMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+    told = [f"{count:,} {action}s are missing" for action, count in (+missing).items()]
+    told += [f"{count:,} {action}s are too many" for action, count in (+extra).items()]
+    told += [f"{strays:,} events belong to no page view"] if strays else []
+    summary = f"Of {expected:,} events that page views should have made, {', '.join(told)}: look at the instrument."
+    return CheckResult("instrument", Layer.INSTRUMENT, Outcome.FAIL, summary, wrong, threshold=0, evidence=detail)
+
+
+def ways(evidence: Evidence) -> list[dict[str, object]]:
+    """Return, per scenario and way of leaving a page, how many funnels there should be, were sent, and landed whole.
+
+    A funnel is what one page view should have made, from the impression on. Beside it, how many events the page and
+    the network log knew of.
+    """
+    sent = _sent(evidence)
+    rows: dict[tuple[str, str], Counter[str]] = {}
+    for view in evidence.page_views:
+        if not any(view.expected.values()):
+            continue
+        found = sent.get(view.pageview_id, {})
+        row = rows.setdefault((view.scenario, view.way), Counter())
+        row["funnels"] += 1
+        row["sent"] += all(found.get(action, (0, 0))[0] >= count for action, count in view.expected.items())
+        row["landed"] += all(found.get(action, (0, 0))[1] >= count for action, count in view.expected.items())
+        row["events"] += sum(view.expected.values())
+        row["seen_by_page"] += sum(view.seen_by_page.values())
+        row["seen_by_network"] += sum(view.seen_by_network.values())
+    return [{"scenario": scenario, "way": way, **row} for (scenario, way), row in sorted(rows.items())]
+
+
+def _sent(evidence: Evidence) -> dict[str, dict[str, tuple[int, int]]]:
+    """Return, by page view and action, how many events were sent and how many of them landed."""
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for row in evidence.engine.ask("session_events", {"first_visit": evidence.manifest.visitors}):
+        counts = int(str(row["sent_events"])), int(str(row["landed_events"]))
+        found.setdefault(str(row["pageview_id"]), {})[str(row["action"])] = counts
+    return found
+
+
+def _mismatches(evidence: Evidence) -> Iterator[Mismatch]:
+    names, people = evidence.group_names(), evidence.participants
+    roster = {account.visit: account for account in evidence.roster}
+    for view in evidence.page_views:
+        number = int(people.group[view.visit])
+        expected = names[number] if number >= 0 else None
+        told = _told(evidence, view)
+        account = roster[view.visit]
+        if told != expected or not _subject_fits(evidence, view, account.central_id):
+            yield Mismatch(account.user_id, account.name, told, expected, view.title)
+
+
+def _subject_fits(evidence: Evidence, view: PageView, central_id: int) -> bool:
+    """Return whether the subject id that an xlab page was told is the contract's."""
+    if evidence.manifest.generation is Generation.ALPHA or _told(evidence, view) is None:
+        return True
+    name = evidence.plan.experiment.name
+    ids = view.told.get("subject_ids")
+    return isinstance(ids, Mapping) and ids.get(name) == subject_id(central_id, name)
+
+
+def _told(evidence: Evidence, view: PageView) -> str | None:
+    experiment = evidence.plan.experiment
+    return told_group(view.told, evidence.manifest.generation, experiment.name, experiment.features[0].name)

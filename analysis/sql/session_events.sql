@@ -1,0 +1,10 @@
+-- How many events of each action every page view of a session sent, and how many of them landed.
+SELECT
+    sent.performer__pageview_id AS pageview_id,
+    sent.action AS action,
+    count(DISTINCT sent.event_key) AS sent_events,
+    count(DISTINCT sent.event_key) FILTER (WHERE classified.copies > 0) AS landed_events
+FROM sent
+INNER JOIN classified ON sent.event_key = classified.id
+WHERE sent.visit >= $first_visit
+GROUP BY sent.performer__pageview_id, sent.action

@@ -1,0 +1,117 @@
+"""Subjects per group at each stage that an event passes: assigned, exposed, impression, click, landed."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.evidence import Evidence
+from metrics_platform.assignment import expected_shares
+from run_record.page_views import told_group
+from run_record.roster import Fidelity
+
+Bools = NDArray[np.bool_]
+
+
+class Stage(StrEnum):
+    """The stages, in the order in which a subject passes them."""
+
+    ASSIGNED = "assigned"
+    EXPOSED = "exposed"
+    IMPRESSION = "impression"
+    CLICK = "click"
+    LANDED = "landed"
+
+
+@dataclass(frozen=True, slots=True)
+class StageCount:
+    """How many subjects of one group reached one stage.
+
+    Attributes:
+        fidelity: who visited.
+        stage: that was reached.
+        group: of the experiment.
+        expected: how many should have. Assigned: their exact share of those who came, None where they were chosen for
+            their group. Exposed: those who were assigned. Impression and click: those who had reason to send one.
+            Landed: those who sent anything.
+        observed: how many did; None where the kit itself decided, so there is nothing to observe.
+    """
+
+    fidelity: Fidelity
+    stage: Stage
+    group: str
+    expected: float | None
+    observed: int | None
+
+
+def count_stages(evidence: Evidence) -> tuple[StageCount, ...]:
+    """Return the counts of every fidelity that took part, stage and group."""
+    reached = _reached(evidence)
+    return tuple(
+        count
+        for fidelity in evidence.manifest.fidelities
+        for stage, (should, did) in reached.items()
+        for count in _counts(evidence, fidelity, stage, should, did)
+    )
+
+
+def _counts(evidence: Evidence, fidelity: Fidelity, stage: Stage, should: Bools, did: Bools) -> list[StageCount]:
+    people = evidence.participants
+    mine = people.of(fidelity) & people.came
+    names = evidence.group_names()
+    shares = expected_shares(len(names), evidence.plan.rate).groups
+    counts = []
+    for number, name in enumerate(names):
+        group = mine & (people.group == number)
+        expected: float | None = float(np.count_nonzero(group & should))
+        observed: int | None = int(np.count_nonzero(group & did))
+        if stage is Stage.ASSIGNED:
+            natural = mine & ~people.chosen
+            expected = float(shares[number] * int(np.count_nonzero(natural))) if natural.any() else None
+        if stage is Stage.EXPOSED and fidelity is Fidelity.SYNTHETIC:
+            observed = None
+        counts.append(StageCount(fidelity, stage, name, expected, observed))
+    return counts
+
+
+def _reached(evidence: Evidence) -> dict[Stage, tuple[Bools, Bools]]:
+    """Return, per stage, which visits should have reached it, and which did."""
+    size = len(evidence.participants.group)
+    sent = {action: np.zeros(size, np.bool_) for action in ("impression", "click", "landed", "any")}
+    for row in evidence.engine.ask("stages"):
+        visit = int(str(row["visit"]))
+        sent["any"][visit] = True
+        for action in ("impression", "click", "landed"):
+            sent[action][visit] = bool(row[action])
+    due = _due(evidence, size)
+    assigned = evidence.participants.group >= 0
+    return {
+        Stage.ASSIGNED: (assigned, assigned),
+        Stage.EXPOSED: (assigned, _exposed(evidence, size)),
+        Stage.IMPRESSION: (due["impression"], sent["impression"]),
+        Stage.CLICK: (due["click"], sent["click"]),
+        Stage.LANDED: (sent["any"], sent["landed"]),
+    }
+
+
+def _due(evidence: Evidence, size: int) -> dict[str, Bools]:
+    """Return which visits had reason to send an impression, and which a click."""
+    due = {action: np.zeros(size, np.bool_) for action in ("impression", "click")}
+    due["impression"][evidence.made.impressing] = True
+    due["click"][evidence.made.clicking] = True
+    for view in evidence.page_views:
+        for action, visits in due.items():
+            visits[view.visit] |= view.expected.get(action, 0) > 0
+    return due
+
+
+def _exposed(evidence: Evidence, size: int) -> Bools:
+    """Return which visits had a page that was told the group which the contract gives."""
+    exposed = np.zeros(size, np.bool_)
+    experiment, names = evidence.plan.experiment, evidence.group_names()
+    for view in evidence.page_views:
+        group = told_group(view.told, evidence.manifest.generation, experiment.name, experiment.features[0].name)
+        expected = int(evidence.participants.group[view.visit])
+        exposed[view.visit] |= group is not None and expected >= 0 and names[expected] == group
+    return exposed
