@@ -18,6 +18,7 @@ from metrics_platform.errors import DogfoodError
 from metrics_platform.table import BrokenLine, Rows, read_ndjson, read_parquet
 from personas.plan import Plan
 from personas.settings import PlanSettings
+from run_record.findings import Finding, read_findings
 from run_record.folder import LEDGER, OBSERVED
 from run_record.ledger import OUTCOMES, SentEvents, read_ledger
 from run_record.manifest import Manifest
@@ -49,6 +50,7 @@ class Evidence:
         participants: everybody who was to visit, by visit.
         roster: the wiki's accounts among them.
         page_views: what sessions on the wiki saw.
+        findings: what scenarios found besides.
         made: what was sent; its rows are in the engine.
         engine: with the tables.
         broken: lines of the observed files that are no events.
@@ -61,6 +63,7 @@ class Evidence:
     participants: Participants
     roster: Sequence[Account]
     page_views: Sequence[PageView]
+    findings: Sequence[Finding]
     made: Sent
     engine: DuckDb
     broken: tuple[BrokenLine, ...]
@@ -100,7 +103,7 @@ def gather(run: Path, observed: Sequence[Path] = ()) -> Evidence:
     manifest = Manifest.read(run)
     plan = Plan(PlanSettings.from_json(manifest.plan))
     ledger = read_ledger(run / LEDGER)
-    roster, views = read_roster(run), read_page_views(run)
+    roster, views, findings = read_roster(run), read_page_views(run), read_findings(run)
     people = participants(plan, manifest, ledger, roster, views)
     _check_visits(ledger, len(people.group))
     engine = DuckDb()
@@ -123,7 +126,7 @@ def gather(run: Path, observed: Sequence[Path] = ()) -> Evidence:
     engine.keep("classified", "classified", {"deadline_ms": manifest.deadline_s * 1000})
     [(count,)] = engine.connection.sql("SELECT count(*) FROM observed").fetchall()
     broken = (*rows.broken, *broken_reports)
-    return Evidence(manifest, plan, ledger, people, roster, views, sent, engine, broken, count)
+    return Evidence(manifest, plan, ledger, people, roster, views, findings, sent, engine, broken, count)
 
 
 def _check_visits(ledger: SentEvents, count: int) -> None:

@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.results import Verdict
+from browser_scenarios.scenarios import SCENARIOS
 from dogfood.assigning import assign_lines
-from dogfood.run import RunRequest, fill_table, judge
+from dogfood.run import BrowserOptions, RunRequest, fill_table, judge
 from dogfood.run import run as run_once
+from dogfood.seeding import WIKI_ACCOUNTS
 from dogfood.services import NAMES, Testbed, WikiOptions
 from dogfood.terminal import show
 from metrics_platform.assignment import Generation
@@ -22,6 +24,7 @@ from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.folder import find_run
 from run_record.manifest import Manifest
+from run_record.roster import Fidelity
 from run_record.target import Target
 from traffic.options import TrafficOptions, new_settings
 
@@ -47,6 +50,24 @@ def _traffic_options(command: F) -> F:
             click.option("--epoch", type=click.IntRange(0), default=0, help="Milliseconds since 1970; default: now."),
             click.option("--wiki", default="testwiki", show_default=True,
                          help="Database name; selects the sample rate."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _systems_options(command: F) -> F:
+    """Add the options that say where the systems under test are."""
+    for option in reversed(
+        (
+            click.option("--target", default="local", show_default=True, help="A file in targets/, or a path to one."),
+            click.option("--experiment", default="", help="Slug in MPIC; default: the kit's own, created there."),
+            click.option("--instrument", default="", help="Slug in MPIC; default: the experiment's."),
+            click.option("--intake", default="", help="Address of another intake, on a host that the target allows."),
+            click.option("--mpic", default="", help="Address of another MPIC, on a host that the target allows."),
+            click.option("--wiki-url", default="", help="Address of another wiki, on a host that the target allows."),
+            click.option("--accounts", type=click.Path(path_type=Path),
+                         help="File of the wiki's test accounts; default: the testbed's own."),
         )
     ):  # fmt: skip
         command = option(command)
@@ -132,27 +153,91 @@ def _show_status(testbed: Testbed, *, as_json: bool) -> None:
     Console().print(table)
 
 
+def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fidelity, ...]:
+    try:
+        asked = {Fidelity(word.strip()) for word in value.split(",")}
+    except ValueError:
+        raise click.BadParameter(f"name one or more of {', '.join(Fidelity)}, joined by commas") from None
+    return tuple(fidelity for fidelity in Fidelity if fidelity in asked)
+
+
 @cli.command(epilog=_EPILOG)
 @_TESTBED
 @_RUNS
 @_traffic_options
-@click.option("--target", default="local", show_default=True, help="A file in targets/, or a path to one.")
-@click.option("--fidelity", type=click.Choice(["synthetic"]), default="synthetic", show_default=True,
-              help="Who makes the events.")  # fmt: skip
-@click.option("--experiment", default="", help="Slug in MPIC; default: the kit's own, created through MPIC.")
-@click.option("--instrument", default="", help="Slug in MPIC; default: the experiment's.")
-@click.option("--intake", default="", help="Address of another intake, on a host that the target allows.")
-@click.option("--mpic", default="", help="Address of another MPIC, on a host that the target allows.")
+@_systems_options
+@click.option("--fidelity", "fidelities", default=",".join(Fidelity), show_default=True, callback=_fidelities,
+              help="Who makes the events: the kit alone, sessions on the wiki, real browsers.")  # fmt: skip
 @click.option("--hasty", is_flag=True, help="Send as browsers do: answered 202 before validation.")
 @click.option("--batch", type=click.IntRange(1, 1000), default=1, show_default=True, help="Most events in one request.")
 @click.option("--users", type=click.IntRange(1), default=32, show_default=True, help="Requests under way at once.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Locust processes.")
-def run(folder: Path, runs: Path, fidelity: str, users: int, workers: int, **traffic: object) -> None:
+@click.option(
+    "--sessions",
+    type=click.IntRange(1),
+    default=WIKI_ACCOUNTS,
+    show_default=True,
+    help="Accounts that visit the wiki without a browser.",
+)
+@click.option("--browsers", type=click.IntRange(1), default=9, show_default=True, help="Accounts that visit in one.")
+def run(
+    folder: Path,
+    runs: Path,
+    fidelities: tuple[Fidelity, ...],
+    users: int,
+    workers: int,
+    sessions: int,
+    browsers: int,
+    accounts: Path | None,
+    **traffic: object,
+) -> None:
     """Make one run from beginning to end: testbed, experiment, traffic, ingestion, verdict."""
-    del fidelity  # There is one as yet.
-    console = Console()
     options = TrafficOptions(**traffic)  # type: ignore[arg-type]
-    request = RunRequest(runs, Testbed(folder), options, users, workers)
+    browser = BrowserOptions(users=browsers)
+    _run(RunRequest(runs, Testbed(folder), options, fidelities, users, workers, sessions, browser, accounts))
+
+
+@cli.command(epilog=_EPILOG)
+@_TESTBED
+@_RUNS
+@_traffic_options
+@_systems_options
+@click.option(
+    "--scenario",
+    "scenarios",
+    type=click.Choice(list(SCENARIOS)),
+    multiple=True,
+    help="Play only this one. Repeatable; default: all.",
+)
+@click.option(
+    "--users",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="Users, or funnels, where a scenario leaves that open.",
+)
+@click.option("--concurrency", type=click.IntRange(1, 32), default=3, show_default=True, help="Sessions at once.")
+@click.option("--headed", is_flag=True, help="Show the browser's windows.")
+def browse(
+    folder: Path,
+    runs: Path,
+    scenarios: tuple[str, ...],
+    users: int,
+    concurrency: int,
+    headed: bool,
+    accounts: Path | None,
+    **traffic: object,
+) -> None:
+    """Play scenarios in real browsers, as a run of their own."""
+    options = TrafficOptions(**traffic)  # type: ignore[arg-type]
+    browser = BrowserOptions(scenarios, users, concurrency, headed)
+    _run(
+        RunRequest(runs, Testbed(folder), options, (Fidelity.BROWSER,), browser=browser, accounts=accounts),
+    )
+
+
+def _run(request: RunRequest) -> None:
+    console = Console()
     where, analysis = run_once(request, console)
     if analysis is None:
         console.print(

@@ -1,37 +1,37 @@
 """The life of one run: testbed up, experiment configured, traffic, ingestion, verdict."""
 
-import contextlib
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from analysis.analyse import Analysis, analyse, write
 from analysis.report import render
+from browser_scenarios.play import Request as BrowserRequest
+from browser_scenarios.play import choose, play
+from dogfood.locust import Answered, Came, LocustRequest, run_locust
+from dogfood.operator import TestbedOperator
 from dogfood.processes import run_module
+from dogfood.seeding import WIKI_ACCOUNTS, accounts_file, seed_wiki
 from dogfood.services import Testbed
+from dogfood.terminal import tell_finding
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import KitFaultError
 from metrics_platform.intake import check_reachable
 from metrics_platform.mpic import MpicClient
 from personas.experiments import EXPERIMENT, example_experiment, example_instrument
 from personas.plan import Plan
-from run_record.folder import LEDGER, OBSERVED, new_run
+from run_record.accounts import TestAccount, read_accounts
+from run_record.folder import OBSERVED, new_run
 from run_record.manifest import Manifest
+from run_record.roster import Account, Fidelity, write_roster
 from run_record.target import Target
 from traffic.options import TrafficOptions, new_manifest, new_settings
-
-LOCUSTFILE = Path(__file__).resolve().parent.parent / "locustfiles" / "ctr.py"
+from traffic.wiki_options import on_roster
 
 #: The target whose systems are the testbed's.
 LOCAL = "local"
-
-#: Locust ends with 1 when requests failed; the ledger and the analysis tell what that means.
-_LOCUST_ENDINGS = (0, 1)
 
 #: Rows are read from the span of the traffic and this much around it.
 _MARGIN_MS = 60_000
@@ -39,16 +39,60 @@ _MARGIN_MS = 60_000
 #: How long hasty events may take from their answer into the stream before the table is filled.
 _SETTLE_S = 1.0
 
+#: Sessions on the wiki at once: as many as it has workers; more would only wait.
+_READERS = 4
+
+#: How long the testbed's wiki uses an answer of MPIC; in production it is a minute.
+_CONFIGS_TTL_S, _PRODUCTION_TTL_S = 1, 60
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserOptions:
+    """How browsers are used.
+
+    Attributes:
+        scenarios: names; all when empty.
+        users: how many users, where a scenario leaves that open.
+        concurrency: sessions at once.
+        headed: show the windows.
+    """
+
+    scenarios: tuple[str, ...] = ("ctr",)
+    users: int = 9
+    concurrency: int = 3
+    headed: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What `dogfood run` was asked for, besides the traffic's own options."""
+    """What `dogfood run` was asked for, besides the traffic's own options.
+
+    Attributes:
+        runs: folder of the runs.
+        testbed: that the target `local` means.
+        traffic: what decides the events.
+        fidelities: who makes them.
+        users: requests under way at once.
+        workers: Locust processes.
+        sessions: accounts that visit the wiki without a browser.
+        browser: how browsers are used.
+        accounts: file of test accounts; the testbed's own when None.
+    """
 
     runs: Path
     testbed: Testbed
     traffic: TrafficOptions
-    users: int
-    workers: int
+    fidelities: tuple[Fidelity, ...] = (Fidelity.SYNTHETIC,)
+    users: int = 32
+    workers: int = 1
+    sessions: int = WIKI_ACCOUNTS
+    browser: BrowserOptions = BrowserOptions()
+    accounts: Path | None = None
+
+    @property
+    def on_wiki(self) -> bool:
+        """Whether anybody visits the wiki."""
+        return any(fidelity is not Fidelity.SYNTHETIC for fidelity in self.fidelities)
 
 
 def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
@@ -62,16 +106,30 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
         DogfoodError: what was asked for cannot be done; nothing was sent.
         KitFaultError: the testbed or the generator failed.
     """
+    choose(request.browser.scenarios)
     target = _ready(request, console)
-    manifest, folder, events = _set_up(request, target)
-    console.print(f"run [bold]{folder.name}[/]: {manifest.visitors:,} visitors, {events:,} events to {target.intake}")
-    _traffic(request, folder, events, console)
+    accounts = _accounts(request, target)
+    manifest, folder, events = _set_up(request, target, accounts)
+    _tell(console, request, manifest, events)
+    if Fidelity.SYNTHETIC in request.fidelities:
+        locust = LocustRequest("ctr", folder, request.users, request.workers)
+        count = Answered(folder, min(events, request.traffic.batch))
+        run_locust(locust, "synthetic events", events, count, console)
+    if Fidelity.WIKI in request.fidelities:
+        file = ("--accounts", str(_accounts_file(request)))
+        locust = LocustRequest("wiki", folder, min(request.users, _READERS), request.workers, file)
+        sessions = min(request.sessions, len(accounts))
+        run_locust(locust, "accounts on the wiki", sessions, Came(folder), console)
+    if Fidelity.BROWSER in request.fidelities:
+        _browse(request, target, folder, accounts, console)
+    _finish(folder)
     if target.name != LOCAL or request.traffic.intake:
         return folder, None
     time.sleep(_SETTLE_S)
-    fill_table(request.testbed)
-    observe(request.testbed, folder)
-    return folder, judge(folder)
+    with console.status("filling the table and judging"):
+        fill_table(request.testbed)
+        observe(request.testbed, folder)
+        return folder, judge(folder)
 
 
 def judge(folder: Path, observed: tuple[Path, ...] = ()) -> Analysis:
@@ -98,34 +156,75 @@ def observe(testbed: Testbed, folder: Path) -> None:
 
 
 def _ready(request: RunRequest, console: Console) -> Target:
-    """Return the target; start the testbed when the target is the testbed and it does not run."""
+    """Return the target; start what is needed of the testbed when the target is the testbed."""
     target = Target.read(request.traffic.target)
     if target.name == LOCAL:
+        services = ("mpic", "intake", "wiki") if request.on_wiki else ("mpic", "intake")
         with console.status("starting the testbed"):
-            request.testbed.up({}, ("mpic", "intake"))
-        intake, mpic = request.testbed.url("intake"), request.testbed.url("mpic")
-        if intake is None or mpic is None:
+            request.testbed.up({}, services)
+        addresses = {name: request.testbed.url(name) for name in services}
+        if None in addresses.values():
             raise KitFaultError("the testbed runs but does not answer: `dogfood status` tells more")
-        target = target.at(intake=f"{intake}/v1/events", mpic=mpic)
-    target = target.at(intake=request.traffic.intake or None, mpic=request.traffic.mpic or None)
+        target = target.at(
+            intake=f"{addresses['intake']}/v1/events", mpic=addresses["mpic"], wiki=addresses.get("wiki")
+        )
+    asked = request.traffic
+    target = target.at(intake=asked.intake or None, mpic=asked.mpic or None, wiki=asked.wiki_url or None)
     check_reachable(target.intake)
+    if target.name == LOCAL and request.on_wiki:
+        request.testbed.configure_wiki(
+            {
+                "generation": str(asked.generation),
+                "configs_ttl_s": _CONFIGS_TTL_S,
+                "intake": f"{target.intake}?hasty=true",
+                "mpic": target.mpic,
+            }
+        )
     return target
 
 
-def _set_up(request: RunRequest, target: Target) -> tuple[Manifest, Path, int]:
+def _accounts_file(request: RunRequest) -> Path:
+    return request.accounts or accounts_file(request.testbed.wiki_dir)
+
+
+def _accounts(request: RunRequest, target: Target) -> tuple[TestAccount, ...]:
+    """Return the test accounts, made first where the wiki is the testbed's."""
+    if not request.on_wiki:
+        return ()
+    if target.name == LOCAL and request.accounts is None:
+        return seed_wiki(request.testbed.wiki_dir)
+    return read_accounts(_accounts_file(request))
+
+
+def _set_up(request: RunRequest, target: Target, accounts: tuple[TestAccount, ...]) -> tuple[Manifest, Path, int]:
     """Configure the experiment in MPIC, read it back as the wiki would, and make the run's folder."""
     options = request.traffic
     if not options.experiment:
         _configure(target, options.generation)
         options = replace(options, experiment=EXPERIMENT)
+    if Fidelity.SYNTHETIC not in request.fidelities:
+        options = replace(options, visitors=0)
     settings = new_settings(options, target, now_ms=int(time.time() * 1000))
     plan = Plan(settings)
     events = sum(1 for _ in plan.events(0, settings.visitors))
-    manifest = new_manifest("", options, target, plan.settings)
+    manifest = new_manifest("", options, target, plan.settings, ",".join(request.fidelities))
     folder = new_run(request.runs)
+    write_roster(folder, _roster(request, settings.visitors, accounts))
     manifest = replace(manifest, run_id=folder.name)
     manifest.write(folder)
     return manifest, folder, events
+
+
+def _roster(request: RunRequest, first: int, accounts: tuple[TestAccount, ...]) -> list[Account]:
+    """Return who visits the wiki: the first accounts without a browser, the others and one without account with one."""
+    roster: list[Account] = []
+    sessions = min(request.sessions, len(accounts)) if Fidelity.WIKI in request.fidelities else 0
+    roster += on_roster(accounts[:sessions], Fidelity.WIKI, first, chosen=False)
+    if Fidelity.BROWSER in request.fidelities:
+        rest = accounts[WIKI_ACCOUNTS:] or accounts[sessions:]
+        roster += on_roster(rest, Fidelity.BROWSER, first + sessions, chosen=True)
+        roster.append(Account(first + len(roster), Fidelity.BROWSER, 0, 0, "", chosen=True))
+    return roster
 
 
 def _configure(target: Target, generation: Generation) -> None:
@@ -134,49 +233,38 @@ def _configure(target: Target, generation: Generation) -> None:
         mpic.put("experiments", EXPERIMENT, dict(example_experiment(generation)))
 
 
-def _traffic(request: RunRequest, folder: Path, events: int, console: Console) -> None:
-    command = [
-        sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary",
-        "--run", str(folder), "-u", str(request.users), "-r", str(request.users), "--csv", str(folder / "locust"),
-    ]  # fmt: skip
-    if request.workers > 1:
-        command += ["--processes", str(request.workers)]
-    log_path = folder / "locust.log"
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with log_path.open("wb") as log, Progress(*columns, console=console) as progress:
-        task = progress.add_task("events answered", total=events)
-        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        counter = _Answers(folder / LEDGER)
-        # Ctrl-C reaches Locust as well: it closes the run, which is judged as far as it went.
-        while True:
-            with contextlib.suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
-                process.wait(0.25)
-            progress.update(task, completed=counter.count() * _events_a_request(events, request))
-            if process.poll() is not None:
-                break
-    if process.returncode not in _LOCUST_ENDINGS:
-        said = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        errors = [line for line in said if line.startswith("error: ")] or said
-        raise KitFaultError(f"Locust ended with {process.returncode}: {errors[-1] if errors else ''} (log: {log_path})")
+def _tell(console: Console, request: RunRequest, manifest: Manifest, events: int) -> None:
+    parts = {
+        Fidelity.SYNTHETIC: f"{manifest.visitors:,} synthetic visitors with {events:,} events",
+        Fidelity.WIKI: f"{request.sessions:,} accounts on the wiki",
+        Fidelity.BROWSER: f"browsers ({', '.join(request.browser.scenarios) or 'all scenarios'})",
+    }
+    told = ", ".join(parts[fidelity] for fidelity in Fidelity if fidelity in request.fidelities)
+    console.print(f"run [bold]{manifest.run_id}[/]: {told}, to {manifest.target['intake']}")
 
 
-def _events_a_request(events: int, request: RunRequest) -> int:
-    return min(events, request.traffic.batch)
+def _browse(
+    request: RunRequest, target: Target, folder: Path, accounts: tuple[TestAccount, ...], console: Console
+) -> None:
+    manifest = Manifest.read(folder)
+    if manifest.started_ms is None:
+        manifest.started(int(time.time() * 1000)).write(folder)
+    if target.name == LOCAL:
+        # The wiki must have seen the experiment before the first reader comes.
+        time.sleep(_CONFIGS_TTL_S + _SETTLE_S)
+    asked = request.browser
+    console.print(f"browsers: {', '.join(scenario.name for scenario in choose(asked.scenarios))}")
+    play(
+        BrowserRequest(
+            run=folder, accounts=accounts, scenarios=asked.scenarios, users=asked.users,
+            concurrency=asked.concurrency, headed=asked.headed,
+            operator=TestbedOperator(request.testbed) if target.name == LOCAL else None,
+            configs_ttl_s=_CONFIGS_TTL_S if target.name == LOCAL else _PRODUCTION_TTL_S,
+            tell=lambda found: tell_finding(console, found),
+        )
+    )  # fmt: skip
 
 
-class _Answers:
-    """Counts the outcomes in a ledger that is being written, reading each byte once."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._read: dict[Path, int] = {}
-        self._count = 0
-
-    def count(self) -> int:
-        for path in self._folder.glob("*.ndjson"):
-            with path.open("rb") as file:
-                file.seek(self._read.get(path, 0))
-                fresh = file.read()
-            self._read[path] = self._read.get(path, 0) + len(fresh)
-            self._count += fresh.count(b'{"outcome":')
-        return self._count
+def _finish(folder: Path) -> None:
+    manifest = Manifest.read(folder)
+    manifest.finished(int(time.time() * 1000), stopped_early=manifest.stopped_early).write(folder)

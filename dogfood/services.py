@@ -15,6 +15,7 @@ import httpx
 import orjson
 import psutil
 
+from dogfood.processes import run_module
 from metrics_platform.errors import DogfoodError, KitFaultError
 from run_record.files import write_whole
 
@@ -138,9 +139,10 @@ class Testbed:
             raise
         return self.status()
 
-    def down(self) -> list[str]:
-        """Stop every service that runs; return their names."""
-        return [service.name for service in reversed(self.services()) if self._stop(service)]
+    def down(self, names: Collection[str] = NAMES) -> list[str]:
+        """Stop every service of *names* that runs; return their names."""
+        asked = [service for service in reversed(self.services()) if service.name in names]
+        return [service.name for service in asked if self._stop(service)]
 
     def status(self) -> list[State]:
         """Return how each service is."""
@@ -150,6 +152,13 @@ class Testbed:
         """Return the address of a service, or None when it does not run."""
         state = next(state for state in self.status() if state.name == name)
         return f"http://{HOST}:{state.port}" if state.health == "healthy" else None
+
+    def configure_wiki(self, changes: Mapping[str, object]) -> None:
+        """Change settings of the wiki, also while it is served. Raises KitFaultError."""
+        run_module(
+            "changing the wiki's settings", "testbed.wiki.configure", "--folder", str(self.wiki_dir),
+            given=orjson.dumps(changes),
+        )  # fmt: skip
 
     def _start(self, service: Service, port: int | None) -> bool:
         running = self._record(service)

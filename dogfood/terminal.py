@@ -7,6 +7,8 @@ from rich.text import Text
 
 from analysis.analyse import Analysis
 from analysis.results import Outcome, Verdict
+from analysis.stages import Stage
+from run_record.findings import Finding
 
 _COLOURS = {
     Outcome.PASS: "green",
@@ -25,9 +27,17 @@ _VERDICTS = {
 def show(console: Console, analysis: Analysis) -> None:
     """Print the verdict, the groups, the reconciliation and the checks."""
     console.print(_groups(analysis))
+    console.print(_stages(analysis))
     console.print(_reconciliation(analysis))
     console.print(_checks(analysis))
     console.print(_verdict(analysis))
+
+
+def tell_finding(console: Console, finding: Finding) -> None:
+    """Print what a scenario found, in one line, and where a failure is shown."""
+    mark, colour = ("✓", "green") if finding.ok else ("✗", "red")
+    where = f" (see {finding.evidence} in the run's folder)" if finding.evidence else ""
+    console.print(Text.assemble((mark, colour), f" {finding.scenario}: {finding.step} – {finding.told}{where}"))
 
 
 def _groups(analysis: Analysis) -> Table:
@@ -54,6 +64,22 @@ def _groups(analysis: Analysis) -> Table:
             f"{group.impressions:,}",
             f"{group.clicks:,}",
         )
+    return table
+
+
+def _stages(analysis: Analysis) -> Table:
+    table = Table(title="Subjects per stage: observed / expected", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("fidelity")
+    table.add_column("group")
+    for stage in Stage:
+        table.add_column(stage, justify="right")
+    rows: dict[tuple[str, str], list[str]] = {}
+    for count in analysis.stages:
+        observed = "–" if count.observed is None else f"{count.observed:,}"
+        expected = "–" if count.expected is None else f"{count.expected:,.0f}"
+        rows.setdefault((count.fidelity, count.group), []).append(f"{observed} / {expected}")
+    for (fidelity, group), cells in rows.items():
+        table.add_row(fidelity, group, *cells)
     return table
 
 

@@ -69,6 +69,11 @@ class Journeys:
         self._shelf = shelve(population.personas)
         self._block = lru_cache(_KEPT_BLOCKS)(self._draw)
 
+    @property
+    def pages(self) -> tuple[Page, ...]:
+        """The pages that are read."""
+        return self._shelf.pages
+
     def of(self, subject: int, user_id: int, central_id: int) -> tuple[Step, ...]:
         """Return the journey of *subject*, whose account has these ids; the ids decide the group and so the clicks."""
         group = self._plan.group_of(user_id, central_id)

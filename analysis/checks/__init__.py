@@ -14,7 +14,7 @@ from analysis.checks.delivery import (
 )
 from analysis.checks.generator import check_completeness, check_lag, check_records
 from analysis.checks.ratio import check_sample_rate, check_sample_ratio
-from analysis.checks.wiki import check_instrument, check_wiki_assignment
+from analysis.checks.wiki import check_instrument, check_scenarios, check_wiki_assignment
 from analysis.evidence import Evidence
 from analysis.results import CheckResult
 from run_record.roster import Fidelity
@@ -23,8 +23,6 @@ Check = Callable[[Evidence], CheckResult]
 
 CHECKS: tuple[Check, ...] = (
     check_assignment,
-    check_sample_ratio,
-    check_sample_rate,
     check_lost,
     check_duplicated,
     check_corrupted,
@@ -37,6 +35,9 @@ CHECKS: tuple[Check, ...] = (
     check_records,
 )
 
+#: Only asked when subjects took part that were not chosen for their group.
+RATIO_CHECKS: tuple[Check, ...] = (check_sample_ratio, check_sample_rate)
+
 #: Only asked when sessions on the wiki were part of the run.
 WIKI_CHECKS: tuple[Check, ...] = (check_wiki_assignment, check_instrument)
 
@@ -44,4 +45,11 @@ WIKI_CHECKS: tuple[Check, ...] = (check_wiki_assignment, check_instrument)
 def checks_of(evidence: Evidence) -> tuple[Check, ...]:
     """Return the checks that the run of *evidence* can be asked."""
     on_wiki = any(fidelity is not Fidelity.SYNTHETIC for fidelity in evidence.manifest.fidelities)
-    return (*WIKI_CHECKS, *CHECKS) if on_wiki else CHECKS
+    in_browsers = Fidelity.BROWSER in evidence.manifest.fidelities
+    natural = not evidence.participants.chosen.all()
+    return (
+        *(WIKI_CHECKS if on_wiki else ()),
+        *((check_scenarios,) if in_browsers else ()),
+        *(RATIO_CHECKS if natural else ()),
+        *CHECKS,
+    )

@@ -44,7 +44,8 @@ def check_lost(evidence: Evidence) -> CheckResult:
     lost = sum(count for count, _ in groups.values())
     vanished = {str(row["group_name"]): row["subjects"] for row in evidence.engine.ask("vanished")}
     layer = evidence.delivery_layer
-    between = "the intake's 202 and the table" if evidence.manifest.hasty else "the intake's 201 and the table"
+    hasty = layer is Layer.INTAKE
+    between = "the intake's 202 and the table" if hasty else "the intake's 201 and the table"
     if not lost:
         return _passed("lost", layer, f"No event was lost between {between}.")
     told = "; ".join(

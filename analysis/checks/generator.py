@@ -4,6 +4,7 @@ import numpy as np
 
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
+from run_record.roster import Fidelity
 
 #: A request sent this much after its intended time is late by the generator's doing.
 LATE_MS = 5_000
@@ -19,6 +20,9 @@ def check_completeness(evidence: Evidence) -> CheckResult:
     sent = len(np.unique(np.stack([ledger.visit, ledger.position.astype(np.int64)])[:, own], axis=1).T)
     repeated = int(np.count_nonzero(own)) - sent
     planned = evidence.made.planned
+    visited = {view.visit for view in evidence.page_views}
+    walking = [account for account in evidence.roster if account.fidelity is Fidelity.WIKI]
+    missing = [] if manifest.stopped_early else [item.name for item in walking if item.visit not in visited]
     unanswered = {
         name: int(np.count_nonzero((ledger.worker == index) & (ledger.answered_ms < 0)))
         for index, name in enumerate(ledger.workers)
@@ -27,6 +31,7 @@ def check_completeness(evidence: Evidence) -> CheckResult:
         "planned": planned,
         "offered": sent,
         "sent_twice": repeated,
+        "accounts_that_never_came": len(missing),
         "workers": list(ledger.workers),
         "without_outcome": {name: count for name, count in unanswered.items() if count},
         "stopped_early": manifest.stopped_early,
@@ -34,6 +39,9 @@ def check_completeness(evidence: Evidence) -> CheckResult:
     outcome = Outcome.INVALID
     if repeated:
         summary = f"{repeated:,} events were sent twice by the generator itself."
+    elif missing:
+        names = ", ".join(missing[:3])
+        summary = f"{len(missing):,} accounts never got to a page of the wiki ({names}, …): look at locust-wiki.log."
     elif sent < planned and not manifest.stopped_early:
         told = f"The generator offered {sent:,} of {planned:,} planned events, and nobody stopped it"
         cut = [f"{name} left {count:,} unanswered" for name, count in unanswered.items() if count]
@@ -41,7 +49,9 @@ def check_completeness(evidence: Evidence) -> CheckResult:
     else:
         outcome = Outcome.PASS
         told = "all of the plan" if sent == planned else f"{planned:,} were planned, and the run was stopped early"
-        summary = f"The generator offered {sent:,} events: {told}."
+        came = f" {len(visited):,} accounts read pages of the wiki." if visited else ""
+        summary = f"The generator offered {sent:,} events: {told}.{came}" if planned else came.strip()
+        summary = summary or "There was nothing to send."
     return CheckResult("completeness", Layer.GENERATOR, outcome, summary, sent, threshold=planned, evidence=detail)
 
 

@@ -6,5 +6,5 @@ SELECT
     count(DISTINCT sent.event_key) FILTER (WHERE classified.copies > 0) AS landed_events
 FROM sent
 INNER JOIN classified ON sent.event_key = classified.id
-WHERE sent.visit >= $first_visit
+WHERE sent.visit >= $first_visit AND sent.action IN ('impression', 'click')
 GROUP BY sent.performer__pageview_id, sent.action

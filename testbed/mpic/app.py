@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from testbed.mpic.api import Api
 from testbed.mpic.guard import Guard
+from testbed.mpic.misbehaviour import Misbehaving, Misbehaviour
 from testbed.mpic.pages import Pages
 from testbed.mpic.rendering import HERE, Renderer
 from testbed.mpic.store import Store
@@ -42,6 +43,7 @@ def create_app(store: Store, *, operator: str = "operator", hosts: Sequence[str]
             name at this address.
     """
     render = Renderer(operator)
+    misbehaviour = Misbehaviour()
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -60,11 +62,13 @@ def create_app(store: Store, *, operator: str = "operator", hosts: Sequence[str]
         routes=[
             Route("/healthz", healthz),
             Mount("/static", StaticFiles(directory=HERE / "static")),
+            *misbehaviour.routes(),
             *Api(store).routes(),
             *Pages(store, render).routes(),
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
+            Middleware(Misbehaving, misbehaviour=misbehaviour),
             Middleware(Guard),
             Middleware(SessionMiddleware, secret_key=store.secret(), session_cookie="mpic", same_site="strict"),
         ],

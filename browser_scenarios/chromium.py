@@ -1,0 +1,77 @@
+"""Which browser there is, and how it is started."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.async_api import Browser, Playwright
+from playwright.async_api import Error as PlaywrightError
+
+from metrics_platform.errors import DogfoodError
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+#: A test browser talks to the systems under test and to nobody else.
+_QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-default-browser-check",
+)
+
+
+class BrowserError(DogfoodError):
+    """There is no browser, it does not start, or it cannot be put in front of the intake."""
+
+
+def find_browser(playwright: Playwright, names: Sequence[str] = _NAMES) -> str:
+    """Return the path of a Chromium: the machine's own, or the one that Playwright has downloaded.
+
+    Raises:
+        BrowserError: there is neither.
+    """
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    own = playwright.chromium.executable_path
+    if found is None and not Path(own).exists():
+        raise BrowserError(
+            "there is no Chromium: on Debian, apt-get install chromium; elsewhere, "
+            ".venv/bin/playwright install chromium"
+        )
+    return found or own
+
+
+async def start_browser(playwright: Playwright, *, intake: str, recorder_port: int, headed: bool = False) -> Browser:
+    """Start Chromium with the recorder in front of the intake.
+
+    The browser connects to the recorder wherever a page names the intake's host and port; the wiki's own configuration
+    stays as it is.
+
+    Args:
+        playwright: starts it.
+        intake: where the wiki lets browsers send events to.
+        recorder_port: where the recorder listens on this machine.
+        headed: show the browser's window.
+
+    Raises:
+        BrowserError: there is no browser, it does not start, or the intake is reached by HTTPS.
+    """
+    parts = urlsplit(intake)
+    if parts.scheme != "http":
+        raise BrowserError(
+            f"browsers' events to {intake} cannot be recorded on their way (HTTPS): have its rows judged instead, "
+            "with `dogfood analyse --observed`"
+        )
+    rule = f"MAP {parts.hostname}:{parts.port or 80} 127.0.0.1:{recorder_port}"
+    arguments = [*_QUIET, f"--host-resolver-rules={rule}"]
+    if os.geteuid() == 0:
+        # Chromium's sandbox refuses to work for root.
+        arguments.append("--no-sandbox")
+    try:
+        return await playwright.chromium.launch(
+            executable_path=find_browser(playwright), args=arguments, headless=not headed
+        )
+    except PlaywrightError as error:
+        raise BrowserError(f"Chromium does not start: {str(error).splitlines()[0]}") from error

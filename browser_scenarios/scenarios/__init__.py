@@ -1,0 +1,27 @@
+"""The scenarios, by name, in the order in which they are played."""
+
+from browser_scenarios.scenario import Scenario
+from browser_scenarios.scenarios import (
+    anonymous,
+    api,
+    child_click,
+    ctr,
+    double_start,
+    early_exit,
+    mpic_failures,
+    mpic_ui,
+    override,
+    partial_view,
+    ramp_up,
+    stickiness,
+    stop_propagation,
+    switched_off,
+)
+
+SCENARIOS: dict[str, Scenario] = {
+    module.SCENARIO.name: module.SCENARIO
+    for module in (
+        api, ctr, early_exit, partial_view, child_click, stop_propagation, double_start, stickiness, anonymous,
+        override, switched_off, ramp_up, mpic_failures, mpic_ui,
+    )
+}  # fmt: skip

@@ -1,0 +1,96 @@
+"""Each link of the chain by itself, without a browser: MPIC's endpoints, the wiki's stream configs, the intake."""
+
+import secrets
+from collections.abc import Mapping
+
+import httpx
+
+from browser_scenarios.operating import wiki_follows
+from browser_scenarios.scenario import Scenario
+from browser_scenarios.stage import Stage
+from metrics_platform.assignment import Generation
+from metrics_platform.configs import ConfigError
+from metrics_platform.mpic import MpicClient, MpicError
+from metrics_platform.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2
+from metrics_platform.streams import parse_stream_configs
+from personas.experiments import example_instrument
+
+_WITHIN_S = 10.0
+
+
+async def play(stage: Stage) -> None:
+    """Ask MPIC, then the wiki, then the intake."""
+    async with httpx.AsyncClient(timeout=_WITHIN_S, trust_env=False) as client:
+        await _mpic(stage)
+        await _streams(stage, client)
+        await _intake(stage, client)
+
+
+async def _mpic(stage: Stage) -> None:
+    world = stage.world
+    with MpicClient(world.mpic) as mpic:
+        try:
+            experiments = {item.name for item in mpic.experiments(world.generation)}
+            instruments = {item.name for item in mpic.instruments()}
+        except (MpicError, ConfigError) as error:
+            await stage.check("MPIC's lists make sense", False, str(error), "config")
+            return
+    told = f"{len(experiments)} experiments and {len(instruments)} instruments"
+    await stage.check("MPIC serves the experiment", world.experiment in experiments, told, "config")
+    instrument = world.plan.settings.parsed_instrument().name
+    await stage.check("MPIC serves the instrument", instrument in instruments, told, "config")
+
+
+async def _streams(stage: Stage, client: httpx.AsyncClient) -> None:
+    """Look at the stream configs before and after an instrument brings a stream of its own."""
+    world = stage.world
+    own = world.streams.get(world.stream)
+    wanted = world.plan.settings.stream_config()
+    told = "the wiki exports no such stream" if own is None else f"it asks for {len(own.provide_values)} attributes"
+    await stage.check("the instrument's stream is exported as the contract has it", own == wanted, told, "config")
+    if world.operator is None:
+        return
+    name = f"dogfood-api-{secrets.token_hex(3)}"
+    instrument = {**example_instrument(name=name), "stream_name": name, "sample_unit": "pageview", "status": 1}
+    before = await _exported(client, world.wiki, name)
+    with MpicClient(world.mpic) as mpic:
+        mpic.put("instruments", name, instrument)
+        await wiki_follows(world)
+        after = await _exported(client, world.wiki, name)
+        mpic.put("instruments", name, {**instrument, "status": 0})
+        await wiki_follows(world)
+        off = await _exported(client, world.wiki, name)
+    told = f"before: {name in before}, switched on: {name in after}, switched off: {name in off}"
+    right = (name in before, name in after, name in off) == (False, True, False)
+    await stage.check("an instrument's stream is there while it is switched on", right, told, "config")
+
+
+async def _exported(client: httpx.AsyncClient, wiki: str, stream: str) -> Mapping[str, object]:
+    query = {"action": "streamconfigs", "format": "json", "streams": stream}
+    return parse_stream_configs((await client.get(f"{wiki}/api.php", params=query)).json())
+
+
+async def _intake(stage: Stage, client: httpx.AsyncClient) -> None:
+    """Send an event that is right, which is in the ledger and has to land, and one that is not."""
+    world = stage.world
+    event = _event(stage)
+    by_recorder = f"http://127.0.0.1:{world.recorder.port}/v1/events"
+    answer = await client.post(by_recorder, json=event)
+    told = f"{answer.status_code} {answer.reason_phrase}"
+    await stage.check("the intake accepts a valid event", answer.status_code == 201, told, "intake")
+    wrong = await client.post(world.intake, json={**event, "action": 7, "funnel_entry_token": secrets.token_hex(10)})
+    told = f"{wrong.status_code} {wrong.reason_phrase}"
+    await stage.check("the intake refuses an invalid event", wrong.status_code == 400, told, "intake")
+
+
+def _event(stage: Stage) -> dict[str, object]:
+    return {
+        "$schema": WEB_BASE_1_3_0 if stage.world.generation is Generation.ALPHA else WEB_BASE_1_4_2,
+        "action": "ping", "funnel_entry_token": secrets.token_hex(10), "funnel_event_sequence_position": 1,
+        "instrument_name": f"{stage.world.experiment}-api", "dt": "2025-01-27T14:30:00.000Z",
+        "agent": {"client_platform": "mediawiki_js", "client_platform_family": "desktop_browser"},
+        "meta": {"stream": stage.world.stream, "domain": "canary-of-dogfood"},
+    }  # fmt: skip
+
+
+SCENARIO = Scenario("api", "Does each link of the chain answer as it should, by itself?", play)

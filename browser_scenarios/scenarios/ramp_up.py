@@ -1,0 +1,51 @@
+"""The operator raises the sample rate in MPIC's UI: more users take part, and those who did keep their groups."""
+
+from browser_scenarios.operating import operator_page, set_rate, wiki_follows
+from browser_scenarios.scenario import Scenario
+from browser_scenarios.session import Session
+from browser_scenarios.stage import Stage
+from browser_scenarios.world import MAIN_PAGE
+from metrics_platform.assignment import assign
+
+_RAISED = 1.0
+
+
+async def play(stage: Stage) -> None:
+    """Raise the rate to everybody, look at accounts in and outside the sample, and lower it again."""
+    world = stage.world
+    plan = world.plan
+    cast = {group: stage.casting.take(group) for group in (*stage.groups(), None)}
+    async with operator_page(stage) as page:
+        try:
+            await set_rate(page, world, _RAISED)
+            await wiki_follows(world)
+            for group, account in cast.items():
+                who = account.user_id if plan.settings.generation == "alpha" else account.central_id
+                raised = assign(
+                    plan.settings.generation, who, plan.experiment.name, plan.experiment.groups, _RAISED
+                ).group
+                async with stage.session(account) as session:
+                    found = await _group(session)
+                step = f"one {'outside the sample' if group is None else f'in group {group!r}'} at the raised rate"
+                await stage.check(step, found == raised and group in (None, raised), f"told {found!r}", "assignment")
+        finally:
+            await set_rate(page, world, plan.rate)
+        await wiki_follows(world)
+        for group, account in cast.items():
+            async with stage.session(account) as session:
+                found = await _group(session)
+            await stage.check(
+                f"{group or 'not in the sample'!r} again at the old rate",
+                found == group,
+                f"told {found!r}",
+                "assignment",
+            )
+
+
+async def _group(session: Session) -> str | None:
+    reading = await session.open(MAIN_PAGE)
+    await reading.leave()
+    return reading.group
+
+
+SCENARIO = Scenario("ramp-up", "Do those who are enrolled keep their groups when the rate is raised?", play, apart=True)

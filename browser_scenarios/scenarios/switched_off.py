@@ -1,0 +1,37 @@
+"""The operator switches the experiment off in MPIC's UI, and on again: the wiki follows within its cache's time."""
+
+from browser_scenarios.operating import operator_page, switch, wiki_follows
+from browser_scenarios.scenario import Scenario
+from browser_scenarios.session import Session
+from browser_scenarios.stage import Stage
+from browser_scenarios.world import MAIN_PAGE
+
+
+async def play(stage: Stage) -> None:
+    """Switch off, look, switch on, look."""
+    world = stage.world
+    async with stage.session(stage.casting.take(stage.treatment)) as session, operator_page(stage) as page:
+        try:
+            await switch(page, world, on=False)
+            await wiki_follows(world)
+            await _expect(stage, session, "switched off", None)
+        finally:
+            await switch(page, world, on=True)
+        await wiki_follows(world)
+        await _expect(stage, session, "switched on again", stage.treatment)
+
+
+async def _expect(stage: Stage, session: Session, when: str, group: str | None) -> None:
+    reading = await session.open(MAIN_PAGE)
+    await reading.see()
+    if not reading.measured:
+        await reading.page.wait_for_timeout(1_000)
+    await reading.leave()
+    await stage.world.recorder.settle()
+    told = f"the page was told {reading.group!r}"
+    await stage.check(f"{when}: the page's group", reading.group == group, told, "config")
+    count = len(stage.world.recorder.events(reading.pageview_id))
+    await stage.check(f"{when}: events", count == (0 if group is None else 1), f"{count} events were sent")
+
+
+SCENARIO = Scenario("switched-off", "Does the wiki follow when an experiment is switched off and on?", play, apart=True)

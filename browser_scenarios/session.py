@@ -1,0 +1,284 @@
+"""One reader's browser: logged in or not, reading pages of the wiki, and noting what it saw."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+from playwright.async_api import BrowserContext, Page, Request
+from playwright.async_api import Error as PlaywrightError
+
+from browser_scenarios.chromium import BrowserError
+from browser_scenarios.world import World
+from metrics_platform.page import told_experiments
+from metrics_platform.streams import in_stream_sample
+from run_record.accounts import TestAccount
+from run_record.page_views import PageView, told_group
+from run_record.roster import Fidelity
+
+#: What the first production test measured: the control that unpins the main menu.
+ELEMENT = '[data-pinnable-element-id="vector-main-menu"] .vector-pinnable-header-unpin-button'
+
+#: The client's modules: the testbed's own extension's, and the real one's.
+_CLIENTS = ("ext.experimentPlatform", "ext.wikimediaEvents")
+
+#: Widths of windows, with and without room for the pinned menu.
+_WIDE, _NARROW = 1280, 700
+
+_PAGE_WITHIN_MS = 20_000
+_IN_VIEW_WITHIN_S = 6.0
+_UNPINNED_WITHIN_MS = 3_000
+_POLL_S = 0.02
+
+_READ = """async (clients) => {
+    const ready = () => window.mw && mw.loader && mw.loader.using;
+    while (!ready()) { await new Promise((done) => { setTimeout(done, 5); }); }
+    const client = clients.find((name) => mw.loader.getState(name));
+    if (client) { await mw.loader.using(client); }
+    await mw.loader.using('mediawiki.user');
+    return {
+        client: client || '',
+        told: mw.config.get('wgMetricsPlatformUserExperiments'),
+        title: mw.config.get('wgTitle'),
+        userId: mw.config.get('wgUserId') || 0,
+        pageview: mw.user.getPageviewToken(),
+        session: mw.user.sessionId(),
+    };
+}"""
+
+_IS_IN_VIEW = """(selector) => {
+    const node = document.querySelector(selector);
+    if (!node) { return false; }
+    const box = node.getBoundingClientRect();
+    return box.width > 0 && box.height > 0 && box.top >= 0 && box.left >= 0
+        && box.bottom <= window.innerHeight && box.right <= window.innerWidth;
+}"""
+
+
+class Reading:
+    """One page view, from the page being shown until it is left.
+
+    Attributes:
+        page: Playwright's page.
+        client: the JavaScript module that measures; empty when the wiki has none.
+        told: what the page was told of its user's experiments.
+        pageview_id, session_id: the client's tokens.
+        way: how the page is left, where that is compared.
+        expected: how many events of each action the page view should make; kept up by what the reader does.
+    """
+
+    def __init__(self, session: "Session", page: Page, said: Mapping[str, Any]) -> None:
+        self._session = session
+        self.page = page
+        self.client = str(said["client"])
+        self.told = told_experiments({"wgMetricsPlatformUserExperiments": said["told"]})
+        self.title = str(said["title"])
+        self.pageview_id = str(said["pageview"])
+        self.session_id = str(said["session"])
+        self.user_id = int(said["userId"])
+        self.way = ""
+        self.expected: dict[str, int] = {}
+        self._at_ms = int(time.time() * 1000)
+        self._noted = False
+
+    @property
+    def group(self) -> str | None:
+        """The group that the page was told; None when its user takes no part."""
+        world = self._session.world
+        return told_group(self.told, world.generation, world.experiment, world.feature)
+
+    @property
+    def measured(self) -> bool:
+        """Whether the client should send events of this page view."""
+        world = self._session.world
+        stream = world.streams.get(world.stream)
+        forced = self.told.get("coordinator")
+        if isinstance(forced, Mapping) and forced.get(world.experiment) == "forced":
+            return False
+        sampled = stream is not None and in_stream_sample(stream, self.pageview_id, self.session_id)
+        return bool(self.client) and self.group is not None and sampled
+
+    async def is_in_view(self) -> bool:
+        """Return whether the element is wholly in the window."""
+        return bool(await self.page.evaluate(_IS_IN_VIEW, ELEMENT))
+
+    async def see(self) -> None:
+        """Let the element come into view and the instrument notice; a measured page view then owes an impression."""
+        await self.page.locator(ELEMENT).scroll_into_view_if_needed(timeout=_PAGE_WITHIN_MS)
+        if self.measured and await self.is_in_view():
+            self.expected["impression"] = 1
+            await self._noticed()
+
+    async def click(self, *, settle: bool = True) -> None:
+        """Click the element, as a person would; a measured page view then owes one more click.
+
+        Args:
+            settle: wait until the wiki has saved that the menu is unpinned, so that the next page knows.
+        """
+        if self.measured:
+            self.expected["click"] = self.expected.get("click", 0) + 1
+        element = self.page.locator(ELEMENT)
+        if not settle:
+            await element.click(timeout=_PAGE_WITHIN_MS)
+            return
+        try:
+            async with self.page.expect_response(lambda answer: "/api.php" in answer.url, timeout=_UNPINNED_WITHIN_MS):
+                await element.click(timeout=_PAGE_WITHIN_MS)
+        except PlaywrightError:
+            # Whether the wiki keeps the preference is not what is measured; the next page shows it.
+            return
+
+    async def leave(self) -> None:
+        """Close the tab, and write down what was seen."""
+        await self.hint()
+        await self.page.close(run_before_unload=False)
+        self.note()
+
+    async def hint(self) -> Mapping[str, int]:
+        """Remember how many beacons of each action the page itself has seen leaving until now."""
+        try:
+            bodies = await self.page.evaluate("() => window.__witness ? window.__witness.beacons : []")
+        except PlaywrightError:
+            bodies = []
+        self._page_saw = _count([body.encode() for body in bodies], self.pageview_id)
+        return self._page_saw
+
+    _page_saw: Mapping[str, int] = {}
+
+    def note(self) -> None:
+        """Write this page view down, once; scenarios that are played apart leave nothing in the run."""
+        world = self._session.world
+        if self._noted or world.recorder.apart:
+            return
+        self._noted = True
+        world.views.write(
+            PageView(
+                visit=world.visit_of(self.user_id), fidelity=Fidelity.BROWSER, scenario=self._session.scenario,
+                way=self.way, session=self._session.number, title=self.title, pageview_id=self.pageview_id,
+                at_ms=self._at_ms, told=self.told, expected=dict(self.expected), seen_by_page=dict(self._page_saw),
+                seen_by_network=_count(self._session.beacons, self.pageview_id),
+            )
+        )  # fmt: skip
+
+    async def _noticed(self) -> None:
+        deadline = time.monotonic() + _IN_VIEW_WITHIN_S
+        while time.monotonic() < deadline:
+            if await self.page.evaluate("() => window.__witness && window.__witness.inView > 0"):
+                return
+            await asyncio.sleep(_POLL_S)
+
+
+class Session:
+    """A browser of its own: cookies, storage, tabs.
+
+    Attributes:
+        world: the systems under test and the recorder.
+        context: Playwright's.
+        account: that logs in; None reads without an account.
+        scenario: that it belongs to.
+        number: of the session within the scenario.
+        beacons: bodies of requests to the intake that the network log showed.
+    """
+
+    def __init__(
+        self, world: World, context: BrowserContext, account: TestAccount | None, scenario: str, number: int
+    ) -> None:
+        self.world = world
+        self.context = context
+        self.account = account
+        self.scenario = scenario
+        self.number = number
+        self.beacons: list[bytes] = []
+        self.console: list[str] = []
+        context.on("request", self._requested)
+        context.on("console", lambda said: self.console.append(f"{said.type}: {said.text}"))
+        context.on("weberror", lambda error: self.console.append(f"error: {error.error}"))
+
+    async def log_in(self) -> None:
+        """Log in through the wiki's form. Raises BrowserError when the wiki does not let the account in."""
+        if self.account is None:
+            return
+        page = await self.context.new_page()
+        await page.goto(f"{self.world.wiki}/index.php?title=Special:UserLogin", timeout=_PAGE_WITHIN_MS)
+        await page.fill("#wpName1", self.account.name)
+        await page.fill("#wpPassword1", self.account.password)
+        await page.click("#wpLoginAttempt", timeout=_PAGE_WITHIN_MS)
+        await page.wait_for_load_state("domcontentloaded")
+        user_id = await page.evaluate(
+            "() => (window.RLCONF || {}).wgUserId || (window.mw && mw.config.get('wgUserId'))"
+        )
+        await page.close()
+        if user_id != self.account.user_id:
+            raise BrowserError(f"the wiki does not let {self.account.name!r} in")
+
+    async def log_out(self) -> None:
+        """Log out by the wiki's own API, as its link does, and forget nothing else."""
+        await self._api("logout")
+
+    async def pin_menu(self) -> None:
+        """Pin the main menu, which an earlier click may have unpinned for good."""
+        await self._api("options", change="vector-main-menu-pinned=1")
+
+    async def open(self, path: str, *, narrow: bool = False, page: Page | None = None, height: int = 800) -> Reading:
+        """Open the page at *path* of the wiki.
+
+        Args:
+            path: of the page.
+            narrow: make the window so narrow that the skin shows no pinned menu, and the element with it.
+            page: the tab; by default a new one.
+            height: of the window.
+
+        Raises:
+            BrowserError: the wiki answered anything but 200.
+        """
+        page = page or await self.context.new_page()
+        await page.set_viewport_size({"width": _NARROW if narrow else _WIDE, "height": height})
+        answer = await page.goto(self.world.wiki + path, timeout=_PAGE_WITHIN_MS, wait_until="domcontentloaded")
+        if answer is None or answer.status != 200:
+            raise BrowserError(f"{path}: the wiki answered {answer.status if answer else 'nothing'}")
+        return await self.take_up(page)
+
+    async def take_up(self, page: Page) -> Reading:
+        """Return the reading of the page that *page* shows."""
+        return Reading(self, page, await page.evaluate(_READ, list(_CLIENTS)))
+
+    async def save_evidence(self, folder: Path) -> None:
+        """Save a screenshot of each tab and the console's log into *folder*."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, page in enumerate(self.context.pages):
+            try:
+                await page.screenshot(path=folder / f"tab-{number}.png", timeout=5_000)
+            except PlaywrightError as error:
+                self.console.append(f"no screenshot of tab {number}: {error}")
+        (folder / "console.log").write_text("\n".join(self.console) + "\n", encoding="utf-8")
+
+    async def _api(self, action: str, **fields: str) -> None:
+        address = f"{self.world.wiki}/api.php"
+        query: dict[str, str | float | bool] = {"action": "query", "meta": "tokens", "format": "json"}
+        asked = await (await self.context.request.get(address, params=query)).json()
+        token = asked["query"]["tokens"]["csrftoken"]
+        form: dict[str, str | float | bool] = {"action": action, "token": token, "format": "json", **fields}
+        answer = await self.context.request.post(address, form=form)
+        if not answer.ok:
+            raise BrowserError(f"the wiki's API answered {answer.status} to action={action}")
+
+    def _requested(self, request: Request) -> None:
+        if request.method == "POST" and request.url.startswith(self.world.intake):
+            self.beacons.append(request.post_data_buffer or b"")
+
+
+def _count(bodies: list[bytes], pageview_id: str) -> dict[str, int]:
+    """Return how many events of each action of a page view are in *bodies*."""
+    counts: dict[str, int] = {}
+    for body in bodies:
+        try:
+            content = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            continue
+        for event in content if isinstance(content, list) else [content]:
+            if isinstance(event, dict) and event.get("performer", {}).get("pageview_id") == pageview_id:
+                action = str(event.get("action", ""))
+                counts[action] = counts.get(action, 0) + 1
+    return counts

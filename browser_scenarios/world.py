@@ -1,0 +1,95 @@
+"""What a scenario plays against: addresses, experiment, accounts, and what writes down what happens."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import quote
+
+from browser_scenarios.recorder import Recorder
+from metrics_platform.assignment import Generation
+from metrics_platform.streams import StreamConfig
+from personas.journeys import Journeys
+from personas.pages import Page
+from personas.plan import Plan
+from run_record.accounts import TestAccount
+from run_record.page_views import PageViewWriter
+
+
+class Operator(Protocol):
+    """What only the testbed's operator can do; there is none where the systems are not ours."""
+
+    async def misbehave(self, how: str) -> None:
+        """Let MPIC's API misbehave from now on, in one of the known ways; with '' it behaves again."""
+
+    async def misbehaviours(self) -> Sequence[str]:
+        """Return the known ways of misbehaving."""
+
+    async def stop_mpic(self) -> None:
+        """Stop MPIC, so that connections are refused."""
+
+    async def start_mpic(self) -> None:
+        """Start MPIC again, where it was."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The systems under test and the run.
+
+    Attributes:
+        plan: its experiment and instrument are the ones under test.
+        journeys: what accounts do.
+        wiki, mpic, intake: addresses.
+        streams: the stream configs that the wiki exports.
+        accounts: those that sessions may use.
+        visit_of: returns the visit of a user (local id).
+        recorder: in front of the intake.
+        views: where page views are written down.
+        operator: of the testbed, None elsewhere.
+        configs_ttl_s: how long the wiki uses an answer of MPIC.
+    """
+
+    plan: Plan
+    journeys: Journeys
+    wiki: str
+    mpic: str
+    intake: str
+    streams: Mapping[str, StreamConfig]
+    accounts: Sequence[TestAccount]
+    visit_of: Callable[[int], int]
+    recorder: Recorder
+    views: PageViewWriter
+    operator: Operator | None
+    configs_ttl_s: float
+
+    @property
+    def generation(self) -> Generation:
+        """The generation of the platform."""
+        return self.plan.settings.generation
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment."""
+        return self.plan.experiment.name
+
+    @property
+    def feature(self) -> str:
+        """The experiment's first feature, which decides the group."""
+        return self.plan.experiment.features[0].name
+
+    @property
+    def stream(self) -> str:
+        """Name of the instrument's stream."""
+        return self.plan.settings.parsed_instrument().stream_name
+
+    def group_of(self, account: TestAccount) -> str | None:
+        """Return the group that the contract gives *account*, None when it is not in the sample."""
+        return self.plan.group_of(account.user_id, account.central_id)
+
+
+def path_of(page: Page) -> str:
+    """Return the path of a page of the wiki."""
+    title = f"{page.namespace_name}:{page.title}" if page.namespace_name else page.title
+    return "/wiki/" + quote(title.replace(" ", "_"))
+
+
+MAIN_PAGE = "/wiki/Main_Page"

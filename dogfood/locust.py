@@ -1,0 +1,130 @@
+"""Runs a locustfile as a process of its own, and shows how far it is."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from metrics_platform.errors import KitFaultError
+from run_record.folder import LEDGER
+from run_record.page_views import FOLDER as PAGE_VIEWS
+
+_FILES = Path(__file__).resolve().parent.parent / "locustfiles"
+
+#: Locust ends with 1 when requests failed; the ledger and the analysis tell what that means.
+_ENDINGS = (0, 1)
+_LOOK_EVERY_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class LocustRequest:
+    """What Locust is to run.
+
+    Attributes:
+        name: of the locustfile, without `.py`.
+        run: folder of the run that it plays.
+        users: requests under way at once.
+        workers: processes.
+        options: of the locustfile, besides.
+    """
+
+    name: str
+    run: Path
+    users: int
+    workers: int
+    options: tuple[str, ...] = ()
+
+
+def run_locust(request: LocustRequest, what: str, total: int, count: Callable[[], int], console: Console) -> None:
+    """Run Locust to its end and show how far it is.
+
+    Args:
+        request: what it is to run.
+        what: is counted, for people.
+        total: of it.
+        count: returns how much of it is done.
+        console: where the progress is shown.
+
+    Raises:
+        KitFaultError: Locust failed.
+    """
+    command = [
+        sys.executable, "-m", "locust", "-f", str(_FILES / f"{request.name}.py"), "--headless", "--only-summary",
+        "--run", str(request.run), "-u", str(request.users), "-r", str(request.users),
+        "--csv", str(request.run / f"locust-{request.name}"), *request.options,
+    ]  # fmt: skip
+    if request.workers > 1:
+        command += ["--processes", str(request.workers)]
+    log_path = request.run / f"locust-{request.name}.log"
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with log_path.open("wb") as log, Progress(*columns, console=console) as progress:
+        task = progress.add_task(what, total=total)
+        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        # Ctrl-C reaches Locust as well: it closes the run, which is judged as far as it went.
+        while True:
+            with contextlib.suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
+                process.wait(_LOOK_EVERY_S)
+            progress.update(task, completed=min(count(), total))
+            if process.poll() is not None:
+                break
+    if process.returncode not in _ENDINGS:
+        said = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        errors = [line for line in said if line.startswith("error: ")] or said
+        raise KitFaultError(f"Locust ended with {process.returncode}: {errors[-1] if errors else ''} (log: {log_path})")
+
+
+class Answered:
+    """Counts the answered events of a run's ledger while it is written.
+
+    Args:
+        run: the run's folder.
+        a_request: how many events a request has, about.
+    """
+
+    def __init__(self, run: Path, a_request: int) -> None:
+        self._tail = _Tail(run / LEDGER, "worker-*.ndjson")
+        self._a_request = a_request
+        self._count = 0
+
+    def __call__(self) -> int:
+        """Return how many events have been answered."""
+        self._count += self._tail.fresh().count(b'{"outcome":')
+        return self._count * self._a_request
+
+
+class Came:
+    """Counts the accounts that have read a page, from a run's page views while they are written."""
+
+    def __init__(self, run: Path) -> None:
+        self._tail = _Tail(run / PAGE_VIEWS, "wiki-*.ndjson")
+        self._visits: set[bytes] = set()
+
+    def __call__(self) -> int:
+        """Return how many accounts have read a page."""
+        # A row begins with its visit.
+        self._visits |= {line.partition(b",")[0] for line in self._tail.fresh().splitlines()}
+        return len(self._visits)
+
+
+class _Tail:
+    """Reads files that are being written, each byte once."""
+
+    def __init__(self, folder: Path, pattern: str) -> None:
+        self._folder = folder
+        self._pattern = pattern
+        self._read: dict[Path, int] = {}
+
+    def fresh(self) -> bytes:
+        found = b""
+        for path in self._folder.glob(self._pattern):
+            with path.open("rb") as file:
+                file.seek(self._read.get(path, 0))
+                fresh = file.read()
+            self._read[path] = self._read.get(path, 0) + len(fresh)
+            found += fresh
+        return found

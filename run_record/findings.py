@@ -1,0 +1,52 @@
+"""What scenarios found: a row a step that was looked at, whether it was as it should be or not."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from metrics_platform.errors import KitFaultError
+from run_record.files import write_whole
+
+FILE_NAME = "findings.ndjson"
+
+
+class Finding(NamedTuple):
+    """One thing that a scenario looked at.
+
+    Attributes:
+        scenario: its name.
+        step: what was looked at, in a few words.
+        ok: whether it was as it should be.
+        layer: which layer is at fault when it was not.
+        told: what was seen, for people.
+        evidence: folder, within the run's, of screenshot, trace and console log; empty when all was well.
+    """
+
+    scenario: str
+    step: str
+    ok: bool
+    layer: str
+    told: str
+    evidence: str = ""
+
+
+class FindingsError(KitFaultError):
+    """Findings that cannot be read."""
+
+
+def write_findings(run: Path, findings: list[Finding]) -> None:
+    """Write the findings of the run in the folder *run*, in one step."""
+    lines = [orjson.dumps(finding._asdict(), option=orjson.OPT_APPEND_NEWLINE) for finding in findings]
+    write_whole(run / FILE_NAME, b"".join(lines))
+
+
+def read_findings(run: Path) -> tuple[Finding, ...]:
+    """Return the findings of the run in the folder *run*; none when no scenario was played. Raises FindingsError."""
+    path = run / FILE_NAME
+    try:
+        return tuple(Finding(**orjson.loads(line)) for line in path.read_bytes().splitlines())
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, TypeError) as error:
+        raise FindingsError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
