@@ -34,6 +34,9 @@ EVIDENCE = "browser"
 
 _WORKER = "browser"
 
+#: No scenario takes longer, also with many users.
+_SCENARIO_WITHIN_S = 900
+
 
 class ScenarioError(DogfoodError):
     """There is no such scenario."""
@@ -145,8 +148,8 @@ async def _all(request: Request, world: World, browser: Browser) -> list[Finding
         )  # fmt: skip
         world.recorder.apart = scenario.apart
         try:
-            await scenario.play(stage)
-        except (PlaywrightError, DogfoodError, httpx.HTTPError) as error:
+            await asyncio.wait_for(scenario.play(stage), _SCENARIO_WITHIN_S)
+        except (PlaywrightError, DogfoodError, httpx.HTTPError, TimeoutError) as error:
             await stage.broke(error)
         await world.recorder.settle()
         world.recorder.apart = False

@@ -1,6 +1,7 @@
 """Readers who leave within milliseconds of the impression, or of the click: which events survive?"""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from browser_scenarios.scenario import Scenario
@@ -12,39 +13,50 @@ from run_record.accounts import TestAccount
 #: A page of the wiki without any script, to come from and to go to.
 _QUIET = "/healthz"
 
-#: Runs in the page: the moment the instrument has noticed the element, click it where that is asked for, and be gone.
-_AT_ONCE = """([element, leave]) => new Promise((done) => {
+_WITHIN_MS, _CLOSED_WITHIN_S = 8_000, 2
+
+_NOTICED = "() => window.__witness.inView > 0"
+_CLICK = "(element) => element && document.querySelector(element).click()"
+
+#: Runs in the page, and returns at once: when the instrument has noticed the element, click it where that is asked for,
+#: and be gone in the same breath.
+_LEAVE = """([element, where]) => {
     const wait = () => {
         if (!window.__witness.inView) { setTimeout(wait, 1); return; }
         if (element) { document.querySelector(element).click(); }
-        done();
-        if (leave === 'back') { history.back(); } else if (leave) { location.assign(leave); }
+        if (where) { location.assign(where); } else { history.back(); }
     };
-    wait();
-})"""
+    setTimeout(wait, 0);
+}"""
 
 Leave = Callable[[Session, Reading, str], Awaitable[None]]
 
 
 async def _close(_: Session, reading: Reading, element: str) -> None:
-    await reading.page.evaluate(_AT_ONCE, [element, ""])
+    await reading.page.wait_for_function(_NOTICED, timeout=_WITHIN_MS, polling=5)
+    await reading.page.evaluate(_CLICK, element)
     await reading.page.close(run_before_unload=False)
 
 
 async def _navigate(session: Session, reading: Reading, element: str) -> None:
-    async with reading.page.expect_navigation(wait_until="commit"):
-        await reading.page.evaluate(_AT_ONCE, [element, session.world.wiki + _QUIET])
-    await reading.page.close()
+    await _go(reading, element, session.world.wiki + _QUIET)
 
 
 async def _back(_: Session, reading: Reading, element: str) -> None:
-    async with reading.page.expect_navigation(wait_until="commit"):
-        await reading.page.evaluate(_AT_ONCE, [element, "back"])
-    await reading.page.close()
+    await _go(reading, element, "")
+
+
+async def _go(reading: Reading, element: str, where: str) -> None:
+    async with reading.page.expect_navigation(timeout=_WITHIN_MS):
+        await reading.page.evaluate(_LEAVE, [element, where])
+    # Asked to close while the next page comes in, Chromium now and then never answers; the end of the session closes it.
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(reading.page.close(), _CLOSED_WITHIN_S)
 
 
 async def _hide(session: Session, reading: Reading, element: str) -> None:
-    await reading.page.evaluate(_AT_ONCE, [element, ""])
+    await reading.page.wait_for_function(_NOTICED, timeout=_WITHIN_MS, polling=5)
+    await reading.page.evaluate(_CLICK, element)
     # What a phone does with a tab in the background: the page is told that it is hidden, and then stands still.
     inspector = await session.context.new_cdp_session(reading.page)
     await inspector.send("Page.setWebLifecycleState", {"state": "frozen"})
@@ -78,8 +90,10 @@ async def _funnel(session: Session, way: str, leave: Leave, *, clicks: bool) -> 
     reading = await session.open(MAIN_PAGE, page=page)
     reading.way = way
     reading.expected = {"impression": 1, "click": 1} if clicks else {"impression": 1}
-    await leave(session, reading, ELEMENT if clicks else "")
-    reading.note()
+    try:
+        await leave(session, reading, ELEMENT if clicks else "")
+    finally:
+        reading.note()
 
 
 SCENARIO = Scenario("early-exit", "Which events survive when the reader leaves at once?", play)
