@@ -110,7 +110,8 @@ def _groups(evidence: Evidence) -> tuple[GroupCount, ...]:
             for position, value in enumerate((1, row["impressions"], row["clicks"])):
                 mine[position] += int(str(value))
     total = sum(landed for landed, *_ in seen.values())
-    assigned = np.bincount(evidence.participants.group[evidence.participants.group >= 0], minlength=len(names))
+    people = evidence.participants
+    assigned = np.bincount(people.group[people.came & (people.group >= 0)], minlength=len(names))
     return tuple(
         GroupCount(
             name=name,

@@ -201,6 +201,8 @@ class Session:
         if self.account is None:
             return
         page = await self.context.new_page()
+        # The wiki answers with a page that has the element; in a narrow window it cannot come into view by chance.
+        await page.set_viewport_size({"width": _NARROW, "height": 800})
         await page.goto(f"{self.world.wiki}/index.php?title=Special:UserLogin", timeout=_PAGE_WITHIN_MS)
         await page.fill("#wpName1", self.account.name)
         await page.fill("#wpPassword1", self.account.password)

@@ -43,7 +43,7 @@ _SETTLE_S = 1.0
 _READERS = 4
 
 #: How long the testbed's wiki uses an answer of MPIC; in production it is a minute.
-_CONFIGS_TTL_S, _PRODUCTION_TTL_S = 1, 60
+_CONFIGS_TTL_S, _PRODUCTION_TTL_S = 0.5, 60.0
 
 
 @dataclass(frozen=True, slots=True)

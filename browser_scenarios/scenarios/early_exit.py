@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
+from browser_scenarios.chromium import BrowserError
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import ELEMENT, Reading, Session
 from browser_scenarios.stage import Stage
@@ -13,6 +14,7 @@ from run_record.accounts import TestAccount
 #: A page of the wiki without any script, to come from and to go to.
 _QUIET = "/healthz"
 
+_TRIES = 5
 _WITHIN_MS, _CLOSED_WITHIN_S = 8_000, 2
 
 _NOTICED = "() => window.__witness.inView > 0"
@@ -49,7 +51,7 @@ async def _back(_: Session, reading: Reading, element: str) -> None:
 async def _go(reading: Reading, element: str, where: str) -> None:
     async with reading.page.expect_navigation(timeout=_WITHIN_MS):
         await reading.page.evaluate(_LEAVE, [element, where])
-    # Asked to close while the next page comes in, Chromium now and then never answers; the end of the session closes it.
+    # Asked to close while the next page comes in, Chromium now and then never answers; the session's end closes it.
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(reading.page.close(), _CLOSED_WITHIN_S)
 
@@ -83,17 +85,27 @@ async def _readers(stage: Stage, account: TestAccount, number: int, of: int) -> 
 
 
 async def _funnel(session: Session, way: str, leave: Leave, *, clicks: bool) -> None:
-    if clicks:
-        await session.pin_menu()
-    page = await session.context.new_page()
-    await page.goto(session.world.wiki + _QUIET)
-    reading = await session.open(MAIN_PAGE, page=page)
+    reading = await _open(session)
     reading.way = way
     reading.expected = {"impression": 1, "click": 1} if clicks else {"impression": 1}
     try:
         await leave(session, reading, ELEMENT if clicks else "")
     finally:
         reading.note()
+
+
+async def _open(session: Session) -> Reading:
+    """Open a page with the element in view."""
+    for _ in range(_TRIES):
+        # An earlier click unpinned the menu, and that may be saved only after the page was left.
+        await session.pin_menu()
+        page = await session.context.new_page()
+        await page.goto(session.world.wiki + _QUIET)
+        reading = await session.open(MAIN_PAGE, page=page)
+        if await reading.is_in_view():
+            return reading
+        await reading.leave()
+    raise BrowserError("the wiki does not keep the main menu pinned, so the element is not to be seen")
 
 
 SCENARIO = Scenario("early-exit", "Which events survive when the reader leaves at once?", play)

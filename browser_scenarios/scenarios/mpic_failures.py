@@ -15,17 +15,24 @@ async def play(stage: Stage) -> None:
         await stage.check("misbehave", True, "this MPIC is not ours to break: not looked at", "config")
         return
     async with stage.session(stage.casting.take(stage.treatment)) as session:
+        await _well(stage, session, "before")
         for how in await operator.misbehaviours():
             await operator.misbehave(how)
             try:
                 await _look(stage, session, how)
             finally:
                 await operator.misbehave("")
+            await _well(stage, session, f"after {how!r}")
         await _down(stage, session, operator)
-        await wiki_follows(stage.world)
-        reading = await session.open(MAIN_PAGE)
-        await stage.check("all is well again", reading.group == stage.treatment, f"told {reading.group!r}", "config")
-        await reading.leave()
+        await _well(stage, session, "after MPIC was down")
+
+
+async def _well(stage: Stage, session: Session, when: str) -> None:
+    """See that the account is enrolled, so that its not being enrolled would tell something."""
+    await wiki_follows(stage.world)
+    reading = await session.open(MAIN_PAGE)
+    await stage.check(f"{when}: enrolled", reading.group == stage.treatment, f"told {reading.group!r}", "config")
+    await reading.leave()
 
 
 async def _down(stage: Stage, session: Session, operator: Operator) -> None:

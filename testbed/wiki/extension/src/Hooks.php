@@ -5,11 +5,31 @@ namespace ExperimentPlatform;
 use MediaWiki\Config\Config;
 use MediaWiki\MediaWikiServices;
 use MediaWiki\Output\Hook\BeforePageDisplayHook;
+use MediaWiki\Output\Hook\OutputPageCheckLastModifiedHook;
 use MediaWiki\ResourceLoader\Context;
 
 /** Where the extension meets the wiki: the page is told of its user's experiments, and gets the client. */
-class Hooks implements BeforePageDisplayHook {
-	public function __construct( private readonly Enrolment $enrolment, private readonly Config $config ) {
+class Hooks implements BeforePageDisplayHook, OutputPageCheckLastModifiedHook {
+	public function __construct(
+		private readonly Enrolment $enrolment,
+		private readonly Mpic $mpic,
+		private readonly Config $config
+	) {
+	}
+
+	/**
+	 * A page that has not changed is not sent again, and with it a browser would keep an old enrolment: so a page is as
+	 * new as the experiments are. What an override asks for has no time.
+	 *
+	 * @inheritDoc
+	 */
+	public function onOutputPageCheckLastModified( &$modifiedTimes, $out ) {
+		if ( $out->getUser()->isNamed() ) {
+			$overridden = Overrides::isAsked( $out->getRequest() );
+			$modifiedTimes['experiments'] = wfTimestamp(
+				TS_MW, $overridden ? time() + 1 : $this->mpic->experimentsChangedAt()
+			);
+		}
 	}
 
 	/** @inheritDoc */

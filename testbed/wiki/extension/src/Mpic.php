@@ -30,7 +30,7 @@ class Mpic {
 		private readonly LoggerInterface $logger,
 		private readonly string $baseUrl,
 		private readonly string $generation,
-		private readonly int $ttl
+		private readonly float $ttl
 	) {
 	}
 
@@ -41,14 +41,29 @@ class Mpic {
 
 	/** Return the configs of experiments, as MPIC serves them; those that are no objects are left out. */
 	public function experiments(): array {
-		return $this->remembered( $this->generation === self::XLAB
+		return $this->remembered( $this->experimentsPath() );
+	}
+
+	private function experimentsPath(): string {
+		return $this->generation === self::XLAB
 			? '/api/v1/experiments?format=config&authority=mediawiki'
-			: '/api/v1/experiments' );
+			: '/api/v1/experiments';
+	}
+
+	private function key( string $path ): string {
+		return $this->cache->makeGlobalKey( 'experiment-platform', md5( $this->baseUrl . $path ) );
 	}
 
 	/** Return the configs of instruments, likewise. */
 	public function instruments(): array {
 		return $this->remembered( '/api/v1/instruments' );
+	}
+
+	/** Return when the experiments last became others than they were, in seconds since 1970. */
+	public function experimentsChangedAt(): int {
+		$this->experiments();
+		$known = $this->cache->get( $this->key( $this->experimentsPath() ) );
+		return is_array( $known ) ? $known['changed'] : time();
 	}
 
 	/** Tell in the log what is wrong with a config that is not used. */
@@ -63,7 +78,7 @@ class Mpic {
 		if ( $this->baseUrl === '' ) {
 			return [];
 		}
-		$key = $this->cache->makeGlobalKey( 'experiment-platform', md5( $this->baseUrl . $path ) );
+		$key = $this->key( $path );
 		$known = $this->cache->get( $key );
 		if ( is_array( $known ) && microtime( true ) < $known['until'] ) {
 			return $known['configs'];
@@ -73,9 +88,12 @@ class Mpic {
 			return $known['configs'];
 		}
 		$configs = $this->fetch( $path );
-		$this->cache->set(
-			$key, [ 'configs' => $configs, 'until' => microtime( true ) + $this->ttl ], self::STALE
-		);
+		$same = is_array( $known ) && $known['configs'] === $configs;
+		$this->cache->set( $key, [
+			'configs' => $configs,
+			'until' => microtime( true ) + $this->ttl,
+			'changed' => $same ? $known['changed'] : time(),
+		], self::STALE );
 		$this->cache->delete( $lock );
 		return $configs;
 	}

@@ -16,7 +16,7 @@ class Overrides {
 	 * @return array<string,string>
 	 */
 	public static function read( WebRequest $request, int $words ): array {
-		$text = $request->getRawVal( self::NAME ) ?? $request->getCookie( self::NAME, '' ) ?? '';
+		$text = self::text( $request );
 		$found = [];
 		foreach ( explode( ';', $text ) as $entry ) {
 			$parts = array_map( 'trim', explode( ':', $entry ) );
@@ -26,5 +26,14 @@ class Overrides {
 			}
 		}
 		return $found;
+	}
+
+	/** Return whether anything is asked for. */
+	public static function isAsked( WebRequest $request ): bool {
+		return self::text( $request ) !== '';
+	}
+
+	private static function text( WebRequest $request ): string {
+		return $request->getRawVal( self::NAME ) ?? $request->getCookie( self::NAME, '' ) ?? '';
 	}
 }

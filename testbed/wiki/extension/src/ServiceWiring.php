@@ -15,7 +15,7 @@ return [
 			LoggerFactory::getInstance( 'ExperimentPlatform' ),
 			(string)$config->get( 'MetricsPlatformInstrumentConfiguratorBaseUrl' ),
 			(string)$config->get( 'MetricsPlatformGeneration' ),
-			(int)$config->get( 'MetricsPlatformConfigsTtlSeconds' )
+			(float)$config->get( 'MetricsPlatformConfigsTtlSeconds' )
 		);
 	},
 	'ExperimentPlatform.Enrolment' => static function ( MediaWikiServices $services ): Enrolment {
