@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.results import Verdict
+from analysis.shapes import calibrate as calibrate_run
+from analysis.shapes import calibrate_against
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.assigning import assign_lines
 from dogfood.run import BrowserOptions, RunRequest, fill_table, judge
@@ -22,7 +24,7 @@ from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
 from personas.plan import Plan
 from personas.settings import PlanSettings
-from run_record.folder import find_run
+from run_record.folder import LATEST, find_run
 from run_record.manifest import Manifest
 from run_record.roster import Fidelity
 from run_record.target import Target
@@ -266,6 +268,33 @@ def analyse(name: str, runs: Path, observed: tuple[Path, ...], as_json: bool) ->
         show(console, analysis)
         console.print(f"report: {where / 'report.html'}", soft_wrap=True)
     sys.exit(analysis.verdict.exit_code)
+
+
+@cli.command(epilog="Exit codes: 0 alike, 1 different, 2 wrong use.")
+@click.argument("name", metavar="[RUN]", default=LATEST)
+@_RUNS
+@click.option("--against", type=click.Path(path_type=Path), help="NDJSON of captured events to compare as well.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def calibrate(name: str, runs: Path, against: Path | None, as_json: bool) -> None:
+    """Compare the shape of the events that browsers sent in a RUN (default: the latest) with synthetic ones."""
+    where = find_run(runs, name)
+    results = {where.name: calibrate_run(where)}
+    if against is not None:
+        settings = PlanSettings.from_json(Manifest.read(where).plan)
+        results[against.name] = calibrate_against(against, settings)
+    if as_json:
+        click.echo(orjson.dumps(results, option=orjson.OPT_INDENT_2))
+    else:
+        for source, found in results.items():
+            click.echo(
+                f"{source}: {len(found.differences)} differences between {found.real:,} events of browsers and "
+                f"{found.synthetic:,} synthetic ones"
+            )
+            for difference in found.differences:
+                click.echo(f"  {difference}")
+            for gap in found.gaps:
+                click.echo(f"  (a gap of the client's own: {gap})")
+    sys.exit(any(found.differences for found in results.values()))
 
 
 @cli.command()
