@@ -9,12 +9,14 @@ import orjson
 
 from analysis.checks import checks_of
 from analysis.checks.delivery import reconcile
+from analysis.checks.wiki import Way, count_ways
 from analysis.evidence import Evidence, gather
 from analysis.results import CheckResult, Layer, Verdict, fold
 from analysis.stages import StageCount, count_stages
 from analysis.statistics import share_interval
 from metrics_platform.assignment import expected_shares
 from run_record.files import write_whole
+from run_record.findings import Finding
 
 VERDICT, REPORT = "verdict.json", "report.html"
 
@@ -56,11 +58,20 @@ class Analysis:
     reconciliation: Mapping[str, int]
     groups: tuple[GroupCount, ...]
     stages: tuple[StageCount, ...]
+    ways: tuple[Way, ...]
+    findings: tuple[Finding, ...]
     run: Mapping[str, object]
 
     def to_json(self) -> bytes:
         """Return the content of `verdict.json`."""
-        return orjson.dumps(self, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY)
+        content = {
+            **{name: getattr(self, name) for name in self.__dataclass_fields__},
+            "ways": [way._asdict() for way in self.ways],
+            "findings": [finding._asdict() for finding in self.findings],
+        }
+        return orjson.dumps(
+            content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
+        )
 
 
 def analyse(run: Path, observed: Sequence[Path] = ()) -> Analysis:
@@ -84,6 +95,8 @@ def analyse(run: Path, observed: Sequence[Path] = ()) -> Analysis:
         reconciliation=reconcile(evidence),
         groups=_groups(evidence),
         stages=count_stages(evidence),
+        ways=count_ways(evidence),
+        findings=tuple(evidence.findings),
         run=_run(evidence),
     )
 

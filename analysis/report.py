@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.analyse import Analysis, GroupCount
 from analysis.results import Layer, Outcome
+from analysis.stages import Stage
 
 #: What the words of the reconciliation mean, and whether a count above 0 is a fault of the pipeline.
 WORDS: Mapping[str, tuple[str, bool]] = {
@@ -41,6 +42,22 @@ class Stop(NamedTuple):
     outcome: Outcome | None
 
 
+class Cell(NamedTuple):
+    """Subjects of one stage: observed, expected, and whether that is a fault."""
+
+    observed: int | None
+    expected: float | None
+    off: bool
+
+
+class StageRow(NamedTuple):
+    """All stages of one fidelity and group."""
+
+    fidelity: str
+    group: str
+    cells: tuple[Cell, ...]
+
+
 _WORST = (Outcome.INVALID, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
 
 
@@ -55,9 +72,21 @@ def render(analysis: Analysis) -> str:
         a=analysis,
         words=WORDS,
         stops=_stops(analysis),
+        stages=list(Stage),
+        stage_rows=_stage_rows(analysis),
         bars=[_bar(group, low, high) for group in analysis.groups],
         axis=(low, high),
     )
+
+
+def _stage_rows(analysis: Analysis) -> list[StageRow]:
+    rows: dict[tuple[str, str], list[Cell]] = {}
+    for count in analysis.stages:
+        # Who is assigned is left to chance, and judged by the sample ratio; from then on nobody may get lost.
+        exact = count.stage is not Stage.ASSIGNED and None not in (count.observed, count.expected)
+        cell = Cell(count.observed, count.expected, exact and count.observed != count.expected)
+        rows.setdefault((count.fidelity, count.group), []).append(cell)
+    return [StageRow(fidelity, group, tuple(cells)) for (fidelity, group), cells in rows.items()]
 
 
 def _stops(analysis: Analysis) -> list[Stop]:

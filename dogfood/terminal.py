@@ -28,6 +28,8 @@ def show(console: Console, analysis: Analysis) -> None:
     """Print the verdict, the groups, the reconciliation and the checks."""
     console.print(_groups(analysis))
     console.print(_stages(analysis))
+    if any(way.way for way in analysis.ways):
+        console.print(_ways(analysis))
     console.print(_reconciliation(analysis))
     console.print(_checks(analysis))
     console.print(_verdict(analysis))
@@ -80,6 +82,16 @@ def _stages(analysis: Analysis) -> Table:
         rows.setdefault((count.fidelity, count.group), []).append(f"{observed} / {expected}")
     for (fidelity, group), cells in rows.items():
         table.add_row(fidelity, group, *cells)
+    return table
+
+
+def _ways(analysis: Analysis) -> Table:
+    table = Table(title="Funnels, by way of leaving", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name in ("way", "funnels", "sent", "landed", "events", "seen by the page", "by the network log"):
+        table.add_column(name, justify="left" if name == "way" else "right")
+    for way in analysis.ways:
+        if way.way:
+            table.add_row(way.way, *(f"{count:,}" for count in way[2:]))
     return table
 
 

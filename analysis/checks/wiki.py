@@ -71,7 +71,6 @@ def check_instrument(evidence: Evidence) -> CheckResult:
         "missing": dict(+missing),
         "extra": dict(+extra),
         "of_unknown_page_views": strays,
-        "ways": ways(evidence),
         "examples": examples,
     }
     wrong = missing.total() + extra.total() + strays
@@ -108,12 +107,33 @@ def check_scenarios(evidence: Evidence) -> CheckResult:
     return CheckResult("scenarios", layer, outcome, summary, len(wrong), threshold=0, evidence=detail)
 
 
-def ways(evidence: Evidence) -> list[dict[str, object]]:
-    """Return, per scenario and way of leaving a page, how many funnels there should be, were sent, and landed whole.
+class Way(NamedTuple):
+    """What became of the funnels of one scenario, and of one way of leaving a page where it compares several.
 
-    A funnel is what one page view should have made, from the impression on. Beside it, how many events the page and
-    the network log knew of.
+    A funnel is what one page view should have made, from the impression on.
+
+    Attributes:
+        scenario: its name; `http` for sessions without a browser.
+        way: of leaving the page, or empty.
+        funnels: how many there should be.
+        sent: how many left for the intake whole.
+        landed: how many are in the table whole.
+        events: how many events they should have.
+        seen_by_page, seen_by_network: how many of those events the page itself, and the browser's network log, knew of.
     """
+
+    scenario: str
+    way: str
+    funnels: int
+    sent: int
+    landed: int
+    events: int
+    seen_by_page: int
+    seen_by_network: int
+
+
+def count_ways(evidence: Evidence) -> tuple[Way, ...]:
+    """Return what became of the funnels, per scenario and way of leaving."""
     sent = _sent(evidence)
     rows: dict[tuple[str, str], Counter[str]] = {}
     for view in evidence.page_views:
@@ -127,7 +147,7 @@ def ways(evidence: Evidence) -> list[dict[str, object]]:
         row["events"] += sum(view.expected.values())
         row["seen_by_page"] += sum(view.seen_by_page.values())
         row["seen_by_network"] += sum(view.seen_by_network.values())
-    return [{"scenario": scenario, "way": way, **row} for (scenario, way), row in sorted(rows.items())]
+    return tuple(Way(*key, *(row[name] for name in Way._fields[2:])) for key, row in sorted(rows.items()))
 
 
 def _sent(evidence: Evidence) -> dict[str, dict[str, tuple[int, int]]]:

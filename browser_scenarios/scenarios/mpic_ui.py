@@ -39,8 +39,9 @@ async def _life(stage: Stage, page: Page, kind: str, what: str) -> None:
     for field, text in _FIELDS.items():
         if await page.locator(f"#{field}").count():
             await page.fill(f"#{field}", text)
-    await page.fill("#slug", slug)
-    await page.fill("#name", slug)
+    for field in ("slug", "name"):
+        if await page.locator(f"#{field}").count():
+            await page.fill(f"#{field}", slug)
     if is_experiment:
         await _fill_groups(page)
     await create.click()
@@ -67,7 +68,7 @@ async def _fill_groups(page: Page) -> None:
         await page.fill("#features-0-values", "red, blue")
         await page.fill("#features-0-control", "red")
     else:
-        await page.fill("#groups", "control, treatment")
+        await page.fill("#groups", "control\ntreatment")
 
 
 SCENARIO = Scenario("mpic-ui", "Can an operator do all of the work in MPIC's UI?", play, apart=True)
