@@ -21,7 +21,7 @@ $(STAMP): requirements/dev.txt requirements/uv.txt requirements/system.sh pyproj
 	touch $@
 
 dogfood: setup ## Run the main job against the testbed on this machine and say GO or NO-GO.
-	$(BIN)/dogfood run $(ARGS)
+	$(BIN)/dogfood run --fidelity browser,wiki,synthetic $(ARGS)
 
 test: setup lint ## Check style, types and imports, and run the tests.
 	$(BIN)/pytest -m "not slow" $(ARGS)

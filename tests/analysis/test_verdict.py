@@ -312,17 +312,18 @@ def test_what_runs_contain_cannot_break_the_report(tmp_path: Path) -> None:
 def test_every_field_of_the_table_is_flattened_and_compared() -> None:
     engine = DuckDb()
     engine.add("events", rows_of([], engine.connection))
-    engine.keep("sent", "flat")
-    [(leaves,)] = engine.connection.sql("SELECT count(*) FROM (DESCRIBE sent)").fetchall()
+    engine.keep("sent_whole", "flat")
+    [(leaves,)] = engine.connection.sql("SELECT count(*) FROM (DESCRIBE sent_whole)").fetchall()
     top = {
         name.split("__")[0] if not name.startswith("_") else name
-        for name in engine.connection.sql("SELECT * FROM sent").columns
+        for name in engine.connection.sql("SELECT * FROM sent_whole").columns
     }
     assert top == set(columns())
     filled_by_the_intake = {"meta__dt", "meta__request_id", "meta__id"}
-    engine.keep("observed", "flat")
+    engine.keep("sent", "keyed")
+    engine.keep("observed", "keyed")
     compared = set(engine.ask("corrupted_fields")[0])
-    every = set(engine.connection.sql("SELECT * FROM sent").columns)
+    every = set(engine.connection.sql("SELECT * FROM sent_whole").columns)
     assert every - compared == filled_by_the_intake | {name for name in every if name.startswith("http")}
     text = sql("classified")
     assert all(f"sent.{name} IS DISTINCT FROM observed.{name}" in text for name in compared)

@@ -53,7 +53,7 @@ def test_a_run_ends_in_go(home: Path, dogfood: Call, options: tuple[str, ...]) -
     assert sum(counts.values()) == 2 * counts["offered"]
     assert found["run"]["generation"] == options[1]
     names = {path.name for path in run.iterdir()}
-    assert names >= {"manifest.json", "ledger", "observed", "verdict.json", "report.html", "locust_stats.csv"}
+    assert names >= {"manifest.json", "ledger", "observed", "verdict.json", "report.html", "locust-ctr_stats.csv"}
     again = dogfood("analyse", run.name, "--json")
     assert again.returncode == 0
     assert json.loads(again.stdout) == found

@@ -219,8 +219,8 @@ def test_stream_sampling_comes_on_top() -> None:
 
 
 def test_what_cannot_be_planned_is_one_clear_line() -> None:
-    with pytest.raises(PlanError, match="visitors has to be between 1"):
-        settings(visitors=0)
+    with pytest.raises(PlanError, match="visitors has to be between 0"):
+        settings(visitors=-1)
     with pytest.raises(PlanError, match="switched off"):
         plan(instrument={**example_instrument(), "status": 0})
     with pytest.raises(PlanError, match="other personas"):

@@ -1,0 +1,131 @@
+"""Every scenario, in a real browser on a real wiki."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_scenarios.scenarios import SCENARIOS
+from dogfood.services import Testbed
+from run_record.findings import read_findings
+from tests.browser_scenarios.conftest import USERS
+from tests.wikis import call, check, latest
+
+INSTRUMENT = {
+    "experiment": "dogfood-ctr", "instrument": "dogfood-ctr", "stream": "product_metrics.web_base",
+    "selector": '[data-pinnable-element-id="vector-main-menu"] .vector-pinnable-header-unpin-button',
+    "element": "pinnable-header.vector-main-menu.unpin",
+}  # fmt: skip
+
+Played = tuple[Path, subprocess.CompletedProcess[str]]
+
+#: How many things a scenario looks at, at least; the others are judged by their events alone.
+LOOKED_AT = {
+    "api": 6, "partial-view": 3, "child-click": 1, "stop-propagation": 1, "double-start": 1, "stickiness": 3,
+    "anonymous": 2, "override": 9, "switched-off": 4, "ramp-up": 6, "mpic-failures": 40, "mpic-ui": 10,
+}  # fmt: skip
+
+#: How many funnels a scenario makes, at least.
+FUNNELS = {
+    "ctr": USERS, "early-exit": 8 * USERS, "partial-view": 1, "child-click": 1, "stop-propagation": 1,
+    "double-start": 1, "stickiness": 8,
+}  # fmt: skip
+
+pytestmark = pytest.mark.timeout(900)
+
+
+def configure(home: Path, changes: dict[str, object]) -> None:
+    Testbed(home / "testbed").configure_wiki(changes)
+
+
+def verdict(played: Played) -> dict[str, Any]:
+    run, done = played
+    assert (run / "verdict.json").is_file(), done.stdout + done.stderr
+    content: dict[str, Any] = json.loads((run / "verdict.json").read_text())
+    return content
+
+
+@pytest.mark.parametrize("name", sorted(SCENARIOS))
+def test_scenario(played: Played, name: str) -> None:
+    run, _ = played
+    found = verdict(played)
+    findings = [finding for finding in read_findings(run) if finding.scenario == name]
+    assert [finding for finding in findings if not finding.ok] == []
+    assert len(findings) >= LOOKED_AT.get(name, 0)
+    ways = [way for way in found["ways"] if way["scenario"] == name]
+    assert sum(way["funnels"] for way in ways) >= FUNNELS.get(name, 0)
+    assert all(way["landed"] == way["sent"] == way["funnels"] for way in ways)
+    assert findings or ways
+
+
+def test_all_of_them_together_end_in_go(played: Played) -> None:
+    _, done = played
+    found = verdict(played)
+    assert (done.returncode, found["verdict"]) == (0, "GO"), done.stdout + done.stderr
+    counts = found["reconciliation"]
+    assert counts["offered"] == counts["ok"] > 8 * USERS
+    groups = {(count["stage"], count["group"]): count["observed"] for count in found["stages"]}
+    assert all(groups["landed", group] > 0 for group in ("true", "false"))
+
+
+def test_every_way_of_leaving_is_told_apart(played: Played) -> None:
+    ways = {way["way"]: way for way in verdict(played)["ways"] if way["scenario"] == "early-exit"}
+    moments = {f"{way} at the {moment}" for way in ("close the tab", "navigate", "go back", "hide")
+               for moment in ("impression", "click")}  # fmt: skip
+    assert set(ways) == moments
+    assert {way["funnels"] for way in ways.values()} == {USERS}
+    # What leaves with the page, the page itself never saw: the reason for the recorder.
+    assert sum(way["seen_by_page"] for way in ways.values()) < sum(way["events"] for way in ways.values()) / 4
+
+
+def test_browsers_events_are_shaped_like_synthetic_ones(played: Played, wiki_home: Path) -> None:
+    run, _ = played
+    done = call(wiki_home, "calibrate", run.name, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    [found] = json.loads(done.stdout).values()
+    assert found["differences"] == []
+    assert found["real"] > 8 * USERS
+
+
+@pytest.mark.parametrize("name", ["override", "switched-off", "mpic-ui"])
+def test_scenarios_of_the_later_generation(wiki_home: Path, name: str) -> None:
+    done = call(wiki_home, "browse", "--generation", "xlab", "--scenario", name, "--scenario", "ctr", "--users", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = latest(wiki_home)
+    assert check(found, "scenarios")["evidence"]["looked_at"] >= LOOKED_AT[name]
+    assert found["reconciliation"]["ok"] > 0
+
+
+def test_an_instrument_that_never_starts_is_called(wiki_home: Path) -> None:
+    configure(wiki_home, {"instruments": []})
+    try:
+        done = call(wiki_home, "browse", "--scenario", "child-click")
+    finally:
+        configure(wiki_home, {"instruments": [INSTRUMENT]})
+    assert done.returncode == 1, done.stdout + done.stderr
+    found = latest(wiki_home)
+    assert (found["verdict"], found["layer"]) == ("NO-GO", "instrument")
+    assert check(found, "instrument")["evidence"]["missing"] == {"impression": 1, "click": 1}
+    # What a failed step looked like is kept.
+    evidence = wiki_home / "runs" / "latest" / "browser" / "child-click"
+    names = {path.name for path in evidence.rglob("*")}
+    assert "console.log" in names
+    assert any(name.startswith("trace-") for name in names)
+
+
+def test_a_wiki_without_the_experiment_is_called(wiki_home: Path) -> None:
+    # The wiki asks an address where no MPIC is; the run itself reads the config from the right one.
+    done = call(wiki_home, "browse", "--scenario", "anonymous", "--users", "1")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert latest(wiki_home)["verdict"] == "INCONCLUSIVE"
+
+
+def test_bad_input_is_one_clear_line(wiki_home: Path) -> None:
+    done = call(wiki_home, "browse", "--scenario", "no-such")
+    assert done.returncode == 2
+    done = call(wiki_home, "calibrate", "no-such-run")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,71 @@
+"""Where MediaWiki comes from."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from testbed.wiki.installation import REAL_EXTENSIONS, WikiError, find_extensions
+from testbed.wiki.release import ReleaseError, find_release, mirrors, suite_sources
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("deb http://deb.example/debian bookworm main", ("http://deb.example/debian",)),
+        ("deb [signed-by=/k.gpg] https://a.example/x/debian/ bookworm main", ("https://a.example/x/debian",)),
+        (
+            "Types: deb\nURIs: http://a.example/debian\nSuites: bookworm\n\n"
+            "URIs: http://a.example/debian-security\nSuites: bookworm-security\n",
+            ("http://a.example/debian", "http://a.example/debian-security"),
+        ),
+        ("# deb http://old.example/debian bookworm main\ndeb http://new.example/debian x main",
+         ("http://new.example/debian",)),
+        ("deb https://other.example/node_20.x nodistro main", ("http://deb.debian.org/debian",
+                                                              "http://deb.debian.org/debian-security")),
+    ],
+)  # fmt: skip
+def test_the_archives_are_those_of_the_machine(text: str, found: tuple[str, ...]) -> None:
+    assert mirrors([text]) == found
+
+
+def test_the_newer_suite_is_asked_for_in_the_same_archives() -> None:
+    sources = suite_sources(["http://a.example/debian", "http://a.example/debian-security"], "trixie")
+    lines = [line.split("] ")[1] for line in sources.splitlines()]
+    assert lines == ["http://a.example/debian trixie main", "http://a.example/debian-security trixie-security main"]
+
+
+@given(st.lists(st.text(max_size=40), max_size=5))
+def test_any_text_gives_archives(texts: list[str]) -> None:
+    found = mirrors(texts)
+    assert found
+    assert len(set(found)) == len(found)
+
+
+def release(folder: Path, version: str) -> Path:
+    (folder / "includes").mkdir(parents=True)
+    (folder / "includes" / "Defines.php").write_text(f"<?php\ndefine( 'MW_VERSION', '{version}' );\n")
+    return folder
+
+
+def test_a_release_that_is_given_is_used(tmp_path: Path) -> None:
+    given_one = release(tmp_path / "mw", "1.44.0-rc.1")
+    assert find_release(tmp_path / "none", given_one) == given_one
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(("version", "says"), [("1.39.17", "MediaWiki 1.39; 1.43 or newer"), ("", "is no MediaWiki")])
+def test_what_is_no_release_is_refused(tmp_path: Path, version: str, says: str) -> None:
+    given_one = release(tmp_path / "mw", version) if version else tmp_path
+    with pytest.raises(ReleaseError, match=says):
+        find_release(tmp_path / "none", given_one)
+
+
+def test_the_real_extensions_have_to_be_all_there(tmp_path: Path) -> None:
+    assert list(find_extensions(None)) == ["ExperimentPlatform"]
+    for name in REAL_EXTENSIONS[:-1]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "extension.json").write_text("{}")
+    with pytest.raises(WikiError, match=f"missing {REAL_EXTENSIONS[-1]}"):
+        find_extensions(tmp_path)
