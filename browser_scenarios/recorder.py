@@ -118,7 +118,11 @@ class Recorder:
             await asyncio.sleep(_POLL_S)
 
     def _serve(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._socket]))
+        asyncio.run(self._serve_until_closed())
+
+    async def _serve_until_closed(self) -> None:
+        async with self._intake:
+            await self._server.serve(sockets=[self._socket])
 
     async def _take(self, request: Request) -> Response:
         self._under_way += 1

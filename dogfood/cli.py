@@ -169,7 +169,7 @@ def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fide
 @_traffic_options
 @_systems_options
 @click.option("--fidelity", "fidelities", default=Fidelity.SYNTHETIC.value, show_default=True, callback=_fidelities,
-              help="Who makes the events: the kit (synthetic), sessions on the wiki (wiki), browsers (browser).")  # fmt: skip
+              help="Who makes the events: synthetic (the kit), wiki (sessions), browser; with commas.")  # fmt: skip
 @click.option("--hasty", is_flag=True, help="Send as browsers do: answered 202 before validation.")
 @click.option("--batch", type=click.IntRange(1, 1000), default=1, show_default=True, help="Most events in one request.")
 @click.option("--users", type=click.IntRange(1), default=32, show_default=True, help="Requests under way at once.")

@@ -29,10 +29,10 @@ def need(*programs: str) -> None:
 
 
 @contextmanager
-def wiki_testbed(folder: Path, options: WikiOptions = WikiOptions(), names: tuple[str, ...] = NAMES) -> Iterator[Path]:
+def wiki_testbed(folder: Path, options: WikiOptions | None = None, names: tuple[str, ...] = NAMES) -> Iterator[Path]:
     """Run a testbed with a wiki in `folder/testbed` until the block ends; yield *folder*."""
     need(*_PROGRAMS)
-    testbed = Testbed(folder / "testbed", options)
+    testbed = Testbed(folder / "testbed", options or WikiOptions())
     testbed.up({name: free_port() for name in names}, names)
     try:
         yield folder
@@ -43,8 +43,11 @@ def wiki_testbed(folder: Path, options: WikiOptions = WikiOptions(), names: tupl
 def call(folder: Path, *arguments: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
     """Run `dogfood` with its testbed and runs in *folder*."""
     environment = {
-        **os.environ, "DOGFOOD_TESTBED": str(folder / "testbed"), "DOGFOOD_RUNS": str(folder / "runs"), "COLUMNS": "160",
-    }  # fmt: skip
+        **os.environ,
+        "DOGFOOD_TESTBED": str(folder / "testbed"),
+        "DOGFOOD_RUNS": str(folder / "runs"),
+        "COLUMNS": "160",
+    }
     command = [sys.executable, "-c", "from dogfood.cli import main; main()", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
 

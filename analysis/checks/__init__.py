@@ -35,6 +35,9 @@ CHECKS: tuple[Check, ...] = (
     check_records,
 )
 
+#: Asked when nothing was to be sent, and nothing was.
+QUIET_CHECKS: tuple[Check, ...] = (check_unexpected, check_records)
+
 #: Only asked when subjects took part that were not chosen for their group.
 RATIO_CHECKS: tuple[Check, ...] = (check_sample_ratio, check_sample_rate)
 
@@ -44,6 +47,8 @@ WIKI_CHECKS: tuple[Check, ...] = (check_wiki_assignment, check_instrument)
 
 def checks_of(evidence: Evidence) -> tuple[Check, ...]:
     """Return the checks that the run of *evidence* can be asked."""
+    if _is_quiet(evidence):
+        return (*((check_wiki_assignment,) if evidence.page_views else ()), check_scenarios, *QUIET_CHECKS)
     on_wiki = any(fidelity is not Fidelity.SYNTHETIC for fidelity in evidence.manifest.fidelities)
     in_browsers = Fidelity.BROWSER in evidence.manifest.fidelities
     natural = not evidence.participants.chosen.all()
@@ -53,3 +58,10 @@ def checks_of(evidence: Evidence) -> tuple[Check, ...]:
         *(RATIO_CHECKS if natural else ()),
         *CHECKS,
     )
+
+
+def _is_quiet(evidence: Evidence) -> bool:
+    """Return whether scenarios were played that look at other things than events, and rightly sent none."""
+    only_browsers = evidence.manifest.fidelities == (Fidelity.BROWSER,)
+    due = any(any(view.expected.values()) for view in evidence.page_views)
+    return only_browsers and bool(evidence.findings) and not due and not len(evidence.ledger.visit)

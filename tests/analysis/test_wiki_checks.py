@@ -1,0 +1,236 @@
+"""What sessions on the wiki add to the analysis: made-up runs, with one thing wrong at a time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from analysis.analyse import Analysis, analyse
+from analysis.results import Layer, Outcome, Verdict
+from analysis.stages import Stage
+from metrics_platform.assignment import Generation, subject_id
+from metrics_platform.intake import EventAnswer, EventOutcome
+from run_record.findings import Finding, write_findings
+from run_record.ledger import LedgerWriter, Span
+from run_record.manifest import Manifest
+from run_record.page_views import PageView, PageViewWriter
+from run_record.roster import Account, Fidelity, write_roster
+from tests.analysis.runs import STARTED_MS, Event, MadeUp, check, make_run
+
+ACCOUNTS = 60
+_PERFORMER = {"is_logged_in": True}
+
+
+@dataclass
+class WikiRun:
+    """A made-up run of accounts on the wiki: each read one page and should have sent an impression if enrolled."""
+
+    made: MadeUp
+    first: int
+    views: list[PageView] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    def judge(self, change: Callable[[PageView], PageView] = lambda view: view) -> Analysis:
+        """Write down what happened, with each page view changed, and analyse."""
+        with PageViewWriter(self.made.folder, "wiki-0-1") as writer:
+            for view in self.views:
+                writer.write(change(view))
+        with LedgerWriter(self.made.folder / "ledger", "wiki-0-1") as ledger:
+            positions: dict[int, int] = {}
+            for event in self.events:
+                visit = event.pop("visit")
+                span = Span(visit, positions.setdefault(visit, 0), 1)
+                positions[visit] += 1
+                request = ledger.intend(
+                    [span], intended_ms=STARTED_MS, sent_ms=STARTED_MS, bodies=[orjson.dumps(event)]
+                )
+                ledger.answered(request, [EventAnswer(EventOutcome.OK)], status=201, at_ms=STARTED_MS + 3)
+        landed = [filled(event, number) for number, event in enumerate(self.events)]
+        self.made.land(self.made.events + landed)
+        return analyse(self.made.folder)
+
+
+def filled(event: Event, number: int) -> Event:
+    """Return a browser's *event* as the intake would write it."""
+    moment = "2025-01-31T14:30:01.000Z"
+    return {**event, "meta": {**event["meta"], "id": f"filled-{number}", "dt": moment, "request_id": "r"}}
+
+
+def wiki_run(
+    folder: Path, generation: Generation = Generation.ALPHA, *, fidelity: Fidelity = Fidelity.WIKI, visitors: int = 200
+) -> WikiRun:
+    """Make a run in which everything is as it should be."""
+    made = make_run(folder, generation, visitors=visitors)
+    run = WikiRun(made, visitors)
+    both = f"{Fidelity.SYNTHETIC},{fidelity}"
+    replace(Manifest.read(folder), fidelity=both).write(folder)
+    chosen = fidelity is Fidelity.BROWSER
+    roster = [Account(visitors + i, fidelity, i + 1, i + 1001, f"Reader {i}", chosen) for i in range(ACCOUNTS)]
+    write_roster(folder, roster)
+    for account in roster:
+        group = made.plan.group_of(account.user_id, account.central_id)
+        token = f"{account.user_id:020x}"
+        run.views.append(
+            PageView(
+                visit=account.visit, fidelity=fidelity, scenario="http", title="Main Page", pageview_id=token,
+                at_ms=STARTED_MS, told=told(made, generation, account, group),
+                expected={"impression": 1} if group else {},
+            )
+        )  # fmt: skip
+        if group:
+            run.events.append({**event_of(made, generation, account, group, token), "visit": account.visit})
+    return run
+
+
+def told(made: MadeUp, generation: Generation, account: Account, group: str | None) -> dict[str, Any]:
+    experiment = made.plan.experiment
+    if generation is Generation.ALPHA:
+        assigned = {experiment.features[0].name: group or "unsampled"}
+        return {"enrolled": [experiment.name] if group else [], "assigned": assigned, "features": {}}
+    if group is None:
+        return {"active_experiments": [experiment.name], "enrolled": [], "assigned": {}, "subject_ids": {}}
+    name = experiment.name
+    ids = {name: subject_id(account.central_id, name)}
+    return {"enrolled": [name], "assigned": {name: group}, "subject_ids": ids}
+
+
+def event_of(made: MadeUp, generation: Generation, account: Account, group: str, token: str) -> Event:
+    name = made.plan.experiment.name
+    event: Event = {
+        "action": "impression", "funnel_entry_token": f"{account.user_id:020d}", "funnel_event_sequence_position": 1,
+        "instrument_name": name, "dt": "2025-01-31T14:30:00.000Z", "$schema": "/analytics/product_metrics/web/base/1.3.0",
+        "agent": {"client_platform": "mediawiki_js", "client_platform_family": "desktop_browser"},
+        "performer": {"id": account.user_id, "pageview_id": token}, "meta": {"stream": "product_metrics.web_base"},
+    }  # fmt: skip
+    if generation is Generation.ALPHA:
+        feature = made.plan.experiment.features[0].name
+        return {**event, "experiments": {"enrolled": [name], "assigned": {feature: group}}}
+    said = {"enrolled": name, "assigned": group, "subject_id": subject_id(account.central_id, name)}
+    return {**event, "experiment": {**said, "sampling_unit": "mw-user", "coordinator": "xLab"}}
+
+
+def outcomes(analysis: Analysis) -> set[str]:
+    return {item.name for item in analysis.checks if item.verdict in (Outcome.FAIL, Outcome.INVALID)}
+
+
+def test_accounts_of_the_wiki_join_the_subjects(tmp_path: Path) -> None:
+    for generation in Generation:
+        found = wiki_run(tmp_path / generation, generation, visitors=1500).judge()
+        assert (found.verdict, outcomes(found)) == (Verdict.GO, set())
+        said = check(found, "wiki-assignment").evidence
+        assert (said["accounts"], said["mismatches"]) == (ACCOUNTS, 0)
+        counts = [count for count in found.stages if count.fidelity is Fidelity.WIKI and count.stage is Stage.LANDED]
+        assert all(count.observed == count.expected > 5 for count in counts)  # type: ignore[operator]
+        rate = check(found, "sample-rate").evidence
+        assert rate["came"] == 1500 + ACCOUNTS
+
+
+def test_a_page_that_tells_another_group_is_called(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path)
+    one = next(view for view in run.views if view.expected)
+
+    def change(view: PageView) -> PageView:
+        return replace(view, told={"enrolled": [], "assigned": {}}) if view.visit == one.visit else view
+
+    found = run.judge(change)
+    said = check(found, "wiki-assignment")
+    assert (said.verdict, said.layer, said.evidence["mismatches"]) == (Outcome.FAIL, Layer.ASSIGNMENT, 1)
+    assert outcomes(found) == {"wiki-assignment"}
+    exposed = [count for count in found.stages if count.fidelity is Fidelity.WIKI and count.stage is Stage.EXPOSED]
+    assert sum(count.expected - count.observed for count in exposed) == 1  # type: ignore[operator,misc]
+
+
+def test_nobody_enrolled_anywhere_points_at_the_config(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path)
+    run.events.clear()
+    found = run.judge(lambda view: replace(view, told={}, expected={}))
+    said = check(found, "wiki-assignment")
+    assert (said.verdict, said.layer) == (Outcome.FAIL, Layer.CONFIG)
+    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.CONFIG)
+
+
+def test_a_foreign_subject_id_is_called(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path, Generation.XLAB)
+    name = run.made.plan.experiment.name
+
+    def change(view: PageView) -> PageView:
+        return replace(view, told={**view.told, "subject_ids": {name: "awaiting"}})
+
+    assert check(run.judge(change), "wiki-assignment").verdict is Outcome.FAIL
+
+
+def test_missing_extra_and_stray_events_are_told_apart(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path)
+    run.events.pop()
+    again = {**run.events[0], "funnel_entry_token": "f" * 20}
+    stray = {
+        **run.events[1],
+        "funnel_entry_token": "e" * 20,
+        "performer": {**run.events[1]["performer"], "pageview_id": "e" * 20},
+    }
+    run.events += [again, stray]
+    found = run.judge()
+    said = check(found, "instrument")
+    assert (said.verdict, said.layer, said.statistic) == (Outcome.FAIL, Layer.INSTRUMENT, 3)
+    assert said.evidence["missing"] == {"impression": 1}
+    assert said.evidence["extra"] == {"impression": 1}
+    assert said.evidence["of_unknown_page_views"] == 1
+    assert outcomes(found) == {"instrument"}
+    [way] = found.ways
+    assert (way.funnels, way.sent, way.landed) == (len(run.events) - 1, len(run.events) - 2, len(run.events) - 2)
+
+
+def test_an_event_of_a_browser_is_found_by_its_funnel(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path)
+    analysis = run.judge()
+    assert analysis.reconciliation["ok"] == len(run.made.events) + len(run.events)
+    twice = [filled(event, number + 1000) for number, event in enumerate(run.events[:2])]
+    landed = [filled(event, number) for number, event in enumerate(run.events)]
+    run.made.land(run.made.events + landed[1:] + twice[1:])
+    counts = analyse(run.made.folder).reconciliation
+    assert (counts["lost"], counts["duplicated"], counts["unexpected"]) == (1, 1, 0)
+
+
+def test_a_refused_event_of_a_browser_is_found_by_its_funnel(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path)
+    run.judge()
+    landed = [filled(event, number) for number, event in enumerate(run.events)]
+    run.made.land(run.made.events + landed[1:])
+    run.made.report_invalid([{**run.events[0], "meta": {"id": "given-by-the-intake"}}])
+    counts = analyse(run.made.folder).reconciliation
+    assert (counts["lost"], counts["invalid"]) == (0, 1)
+
+
+def test_accounts_chosen_by_their_group_say_nothing_of_the_ratio(tmp_path: Path) -> None:
+    natural = wiki_run(tmp_path / "natural").judge()
+    chosen = wiki_run(tmp_path / "chosen", fidelity=Fidelity.BROWSER).judge()
+    counted = [sum(check(found, "sample-ratio").evidence["subjects"].values()) for found in (natural, chosen)]  # type: ignore[attr-defined]
+    assert counted[0] - counted[1] > 10
+    assert check(chosen, "sample-rate").evidence["came"] == 200
+    assert [count.expected for count in chosen.stages if count.fidelity is Fidelity.BROWSER][:2] == [None, None]
+
+
+def test_accounts_that_never_came_make_the_run_invalid(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path)
+    gone = run.views.pop()
+    run.events = [event for event in run.events if event["visit"] != gone.visit]
+    found = run.judge()
+    said = check(found, "completeness")
+    assert (said.verdict, said.evidence["accounts_that_never_came"]) == (Outcome.INVALID, 1)
+    assert found.verdict is Verdict.INVALID
+
+
+def test_findings_decide_by_the_first_layer(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path, fidelity=Fidelity.BROWSER)
+    right = Finding("ctr", "look", True, "instrument", "all well")
+    wrong = Finding("mpic-failures", "html: the page is there", False, "exposure", "the wiki answered 500", "browser/x")
+    late = Finding("child-click", "count", False, "instrument", "2 clicks")
+    write_findings(tmp_path, [right, late, wrong])
+    found = run.judge()
+    said = check(found, "scenarios")
+    assert (said.verdict, said.layer, said.statistic) == (Outcome.FAIL, Layer.EXPOSURE, 2)
+    kit = wiki_run(tmp_path / "kit", fidelity=Fidelity.BROWSER)
+    write_findings(tmp_path / "kit", [right, wrong._replace(layer="generator")])
+    assert kit.judge().verdict is Verdict.INVALID

@@ -1,0 +1,106 @@
+"""The recorder in front of the intake: all that passes is in the ledger before it goes on."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from browser_scenarios.recorder import Recorder
+from run_record.ledger import LedgerWriter, read_ledger
+from tests.servers import free_port, serving
+
+EVENT = {
+    "$schema": "/analytics/product_metrics/web/base/1.3.0", "action": "impression", "funnel_entry_token": "ab" * 10,
+    "funnel_event_sequence_position": 1, "dt": "2025-01-31T14:30:00.000Z",
+    "agent": {"client_platform": "mediawiki_js", "client_platform_family": "desktop_browser"},
+    "performer": {"id": 7, "pageview_id": "cd" * 10}, "meta": {"stream": "product_metrics.web_base", "domain": "x"},
+}  # fmt: skip
+HEADERS = {"content-type": "text/plain;charset=UTF-8", "user-agent": "Tester/1"}
+
+
+@pytest.fixture(scope="module")
+def intake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("intake")
+    with serving("testbed.intake", "--stream-dir", str(folder / "stream"), log=folder / "log") as server:
+        yield server.url
+
+
+@pytest.fixture
+def recorder(intake: str, tmp_path: Path) -> Iterator[Recorder]:
+    yield from recording(intake, tmp_path)
+
+
+def recording(intake: str, folder: Path) -> Iterator[Recorder]:
+    with LedgerWriter(folder, "browser") as ledger:
+        recorder = Recorder(ledger, intake, lambda user_id: {7: 70}.get(user_id, 99))
+        recorder.start()
+        try:
+            yield recorder
+        finally:
+            recorder.close()
+
+
+def post(recorder: Recorder, content: str, query: str = "?hasty=true") -> httpx.Response:
+    url = f"http://127.0.0.1:{recorder.port}/v1/events{query}"
+    return httpx.post(url, content=content, headers=HEADERS, trust_env=False)
+
+
+def test_a_beacon_is_in_the_ledger_and_at_the_intake(recorder: Recorder, tmp_path: Path) -> None:
+    body = json.dumps(EVENT)
+    answer = post(recorder, body)
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (202, "*")
+    click = json.dumps({**EVENT, "action": "click", "funnel_event_sequence_position": 2})
+    assert post(recorder, click, "").status_code == 201
+    sent = read_ledger(tmp_path)
+    assert sent.visit.tolist() == [70, 70]
+    assert sent.position.tolist() == [0, 1]
+    assert sent.status.tolist() == [202, 201]
+    # Byte for byte: what is compared with the table later is what was sent.
+    assert sent.bodies == {(70, 0): body.encode(), (70, 1): click.encode()}
+    assert [recorder.count("cd" * 10, action) for action in ("impression", "click")] == [1, 1]
+
+
+def test_a_batch_is_taken_apart_and_strangers_are_nobody(recorder: Recorder, tmp_path: Path) -> None:
+    stranger = {**EVENT, "performer": {"id": 8}}
+    nameless = {name: value for name, value in EVENT.items() if name != "performer"}
+    assert post(recorder, json.dumps([EVENT, stranger, nameless])).status_code == 202
+    sent = read_ledger(tmp_path)
+    assert sorted(sent.bodies) == [(70, 0), (99, 0), (99, 1)]
+    assert [item.pageview_id for item in recorder.events()] == ["cd" * 10, "", ""]
+
+
+@pytest.mark.parametrize("content", ["no json", "[]", "[1]", "7", ""])
+def test_what_is_no_event_goes_on_and_is_counted(recorder: Recorder, tmp_path: Path, content: str) -> None:
+    answer = post(recorder, content)
+    assert answer.status_code in (400, 500, 202)
+    assert recorder.unreadable == 1
+    assert len(read_ledger(tmp_path).visit) == 0
+
+
+def test_apart_nothing_is_passed_on(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.apart = True
+    assert post(recorder, json.dumps(EVENT)).status_code == 202
+    assert len(recorder.events("cd" * 10)) == 1
+    assert len(read_ledger(tmp_path).visit) == 0
+
+
+def test_an_intake_that_is_down_leaves_the_event_indeterminate(tmp_path: Path) -> None:
+    for recorder in recording(f"http://127.0.0.1:{free_port()}", tmp_path):
+        assert post(recorder, json.dumps(EVENT)).status_code == 502
+    sent = read_ledger(tmp_path)
+    assert (sent.status.tolist(), len(sent.bodies)) == ([0], 1)
+
+
+def test_other_requests_go_on(recorder: Recorder) -> None:
+    base = f"http://127.0.0.1:{recorder.port}"
+    assert httpx.get(f"{base}/_info", trust_env=False).json()["name"]
+    assert httpx.options(f"{base}/v1/events", trust_env=False).status_code == 200
+
+
+def test_settling_waits_for_quiet(recorder: Recorder) -> None:
+    post(recorder, json.dumps(EVENT))
+    asyncio.run(recorder.settle(0.05, 5.0))
+    assert len(recorder.events()) == 1

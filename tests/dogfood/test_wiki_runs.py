@@ -1,0 +1,122 @@
+"""Runs on a real wiki: a thousand accounts a generation, all fidelities together, foreign extensions and intake."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dogfood.services import WikiOptions
+from run_record.page_views import read_page_views
+from testbed.wiki.installation import REAL_EXTENSIONS
+from tests.contracts import contract_path
+from tests.servers import serving
+from tests.wikis import call, check, latest, wiki_testbed
+
+pytestmark = pytest.mark.timeout(900)
+
+QUICK = ("--visitors", "1200", "--arrival-rate", "600", "--time-scale", "20000")
+
+
+@pytest.fixture(scope="module")
+def wiki_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a running testbed, the wiki among it."""
+    with wiki_testbed(tmp_path_factory.mktemp("wiki")) as folder:
+        yield folder
+
+
+@pytest.mark.parametrize("generation", ["alpha", "xlab"])
+def test_the_wiki_puts_a_thousand_accounts_where_the_contract_does(wiki_home: Path, generation: str) -> None:
+    done = call(wiki_home, "run", "--fidelity", "wiki", "--generation", generation)
+    found = latest(wiki_home)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = check(found, "wiki-assignment")
+    assert (said["evidence"]["accounts"], said["evidence"]["mismatches"]) == (1000, 0)
+    assert check(found, "sample-ratio")["verdict"] == check(found, "sample-rate")["verdict"] == "pass"
+    assert found["reconciliation"]["ok"] == found["reconciliation"]["offered"] > 500
+    exposed = {count["group"]: count for count in found["stages"] if count["stage"] == "exposed"}
+    assert all(count["observed"] == count["expected"] > 200 for count in exposed.values())
+
+
+def test_all_fidelities_meet_in_one_verdict(wiki_home: Path) -> None:
+    fidelity = ("--fidelity", "browser,wiki,synthetic", "--sessions", "300", "--browsers", "6")
+    done = call(wiki_home, "run", *QUICK, *fidelity)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = latest(wiki_home)
+    landed = {(count["fidelity"], count["group"]): count for count in found["stages"] if count["stage"] == "landed"}
+    assert set(landed) == {(kind, group) for kind in ("synthetic", "wiki", "browser") for group in ("true", "false")}
+    assert all(count["observed"] == count["expected"] > 0 for count in landed.values())
+    assert landed["browser", "true"]["observed"] == landed["browser", "false"]["observed"] == 2
+    report = (wiki_home / "runs" / "latest" / "report.html").read_text()
+    assert all(f'id="{part}"' in report for part in ("stages", "ways", "groups", "reconciliation"))
+    # The same objects: what the terminal says is in the report.
+    assert "browser" in done.stdout
+
+
+def test_a_mismatch_between_wiki_and_contract_is_called(wiki_home: Path) -> None:
+    done = call(wiki_home, "run", "--fidelity", "wiki", "--sessions", "40")
+    assert done.returncode == 3, done.stdout + done.stderr
+    run = (wiki_home / "runs" / "latest").resolve()
+    views = read_page_views(run)
+    [path] = (run / "page_views").glob("*.ndjson")
+    # As a wiki would that has the groups in another order.
+    swapped = path.read_text().replace('"dogfood-ctr-feature":"true"', '"dogfood-ctr-feature":"x"')
+    path.write_text(
+        swapped.replace('-feature":"false"', '-feature":"true"').replace('-feature":"x"', '-feature":"false"')
+    )
+    done = call(wiki_home, "analyse", run.name, "--json")
+    found = json.loads(done.stdout)
+    said = check(found, "wiki-assignment")
+    enrolled = {view.visit for view in views if view.told.get("enrolled")}
+    assert (said["verdict"], said["layer"], said["evidence"]["mismatches"]) == ("fail", "assignment", len(enrolled))
+    assert (done.returncode, found["verdict"], found["layer"]) == (1, "NO-GO", "assignment")
+
+
+def test_browsers_events_are_shaped_like_captured_ones(wiki_home: Path) -> None:
+    captured = contract_path("captured-accepted-events.ndjson")
+    done = call(wiki_home, "browse", "--scenario", "ctr", "--users", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = call(wiki_home, "calibrate", "--against", str(captured), "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(found["differences"] == [] for found in json.loads(done.stdout).values())
+    events = [json.loads(line) for line in captured.read_text().splitlines()]
+    for event in events:
+        event["dt"] = event["dt"].removesuffix("Z")
+        event["page"]["surprise"] = 1
+    changed = wiki_home / "changed.ndjson"
+    changed.write_text("\n".join(map(json.dumps, events)))
+    done = call(wiki_home, "calibrate", "--against", str(changed), "--json")
+    assert done.returncode == 1
+    told = "\n".join(json.loads(done.stdout)["changed.ndjson"]["differences"])
+    assert "dt is text" in told
+    assert "page.surprise" in told
+
+
+def test_other_extensions_and_another_intake(tmp_path: Path) -> None:
+    """The testbed's own extension laid out as the real ones are, and an intake that runs already."""
+    extensions = tmp_path / "extensions"
+    own = Path(__file__).resolve().parents[2] / "testbed" / "wiki" / "extension"
+    for name in REAL_EXTENSIONS:
+        (extensions / name).mkdir(parents=True)
+        (extensions / name / "extension.json").write_text(json.dumps({"name": name, "manifest_version": 2}))
+    shutil.copytree(own, extensions / "MetricsPlatform", dirs_exist_ok=True)
+    manifest = (own / "extension.json").read_text()
+    (extensions / "MetricsPlatform" / "extension.json").write_text(
+        manifest.replace('"name": "ExperimentPlatform"', '"name": "MetricsPlatform"')
+    )
+    stream = tmp_path / "foreign"
+    arguments = ("--stream-dir", str(stream))
+    with serving("testbed.intake", *arguments, log=tmp_path / "foreign.log") as foreign:
+        intake = f"{foreign.url}/v1/events"
+        options = WikiOptions(extensions=extensions, intake=intake)
+        with wiki_testbed(tmp_path, options) as home:
+            done = call(
+                home, "browse", "--scenario", "ctr", "--scenario", "child-click", "--users", "3", "--intake", intake
+            )
+            assert done.returncode == 3, done.stdout + done.stderr
+            assert "--observed" in done.stdout
+            [written] = list(stream.rglob("*.ndjson"))
+            done = call(home, "analyse", "latest", "--observed", str(written))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert latest(tmp_path)["reconciliation"]["ok"] > 3
