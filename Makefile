@@ -42,6 +42,7 @@ format: setup ## Format the code.
 bench: setup ## Print what things cost, beside a named peer in the same run.
 	$(BIN)/python -m bench.rendering
 	$(BIN)/python -m bench.intake
+	$(BIN)/python -m bench.browsing
 
 pins: setup ## Resolve requirements/*.in anew.
 	for name in uv base dev; do \

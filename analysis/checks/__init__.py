@@ -44,6 +44,9 @@ RATIO_CHECKS: tuple[Check, ...] = (check_sample_ratio, check_sample_rate)
 #: Only asked when sessions on the wiki were part of the run.
 WIKI_CHECKS: tuple[Check, ...] = (check_wiki_assignment, check_instrument)
 
+#: Every check there is.
+ALL_CHECKS: tuple[Check, ...] = (*WIKI_CHECKS, check_scenarios, *RATIO_CHECKS, *CHECKS)
+
 
 def checks_of(evidence: Evidence) -> tuple[Check, ...]:
     """Return the checks that the run of *evidence* can be asked."""

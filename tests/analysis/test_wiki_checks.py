@@ -12,6 +12,7 @@ from analysis.results import Layer, Outcome, Verdict
 from analysis.stages import Stage
 from metrics_platform.assignment import Generation, subject_id
 from metrics_platform.intake import EventAnswer, EventOutcome
+from metrics_platform.schemas import WEB_BASE_1_3_0
 from run_record.findings import Finding, write_findings
 from run_record.ledger import LedgerWriter, Span
 from run_record.manifest import Manifest
@@ -100,7 +101,7 @@ def event_of(made: MadeUp, generation: Generation, account: Account, group: str,
     name = made.plan.experiment.name
     event: Event = {
         "action": "impression", "funnel_entry_token": f"{account.user_id:020d}", "funnel_event_sequence_position": 1,
-        "instrument_name": name, "dt": "2025-01-31T14:30:00.000Z", "$schema": "/analytics/product_metrics/web/base/1.3.0",
+        "instrument_name": name, "dt": "2025-01-31T14:30:00.000Z", "$schema": WEB_BASE_1_3_0,
         "agent": {"client_platform": "mediawiki_js", "client_platform_family": "desktop_browser"},
         "performer": {"id": account.user_id, "pageview_id": token}, "meta": {"stream": "product_metrics.web_base"},
     }  # fmt: skip
