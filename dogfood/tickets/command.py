@@ -56,14 +56,13 @@ def _check_use(kind: str | None, making: bool, url: str | None, yes: bool) -> No
 
 def _show(console: Console, ordered: Sequence[Ticket]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("ticket", "priority", "command", "title"):
+    for name in ("ticket", "priority", "title and command"):
         table.add_column(name, overflow="fold")
-    rows = list(tree(ordered))
-    for depth, ticket in rows:
-        command = Text(ticket.command)
+    for depth, ticket in tree(ordered):
+        what = Text(f"{ticket.title}\n").append(ticket.command, "cyan")
         if ticket.planned:
-            command.append(" (planned)", "yellow")
-        table.add_row(Text("  " * depth + ticket.slug), ticket.priority, command, Text(ticket.title))
+            what.append("  planned", "yellow")
+        table.add_row(Text("  " * depth + ticket.slug), ticket.priority, what)
     console.print(table)
     console.print("\nWhat waits for what (first come first):", markup=False)
     for number, ticket in enumerate(ordered, 1):

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import yaml
 
+from dogfood.tickets.remarkup import unwrapped
 from metrics_platform.errors import DogfoodError
 
 #: The plan's own tickets.
@@ -75,7 +76,7 @@ class Ticket:
     def description(self) -> str:
         """The description of the task: the body, the command, and the line by which the task is found again."""
         there = "  (planned, not there yet)" if self.planned else ""
-        return f"{self.body}\n\nCommand: `{self.command}`{there}\n\n{MARKER}: {self.slug}\n"
+        return f"{unwrapped(self.body)}\n\nCommand: `{self.command}`{there}\n\n{MARKER}: {self.slug}\n"
 
 
 def marked_slugs(description: str) -> tuple[str, ...]:
