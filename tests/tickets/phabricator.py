@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 TOKEN = "api-0123456789abcdefghijklmnopqr"
 PROJECTS = {"metrics_platform": "PHID-PROJ-1", "metricsplatform": "PHID-PROJ-1", "epic": "PHID-PROJ-2"}
-#: The clock of the service.
+#: When it is, unless said otherwise.
 NOW_S = 1_740_000_000
 _EDGES = {"parents.add", "subtasks.add"}
 _TRANSACTIONS = {"title", "description", "priority", "projects.add", *_EDGES}
@@ -50,6 +50,8 @@ class Phabricator:
         fail_at: the how-manieth creation fails, counted from 0.
         failure: how it fails: an error, a hangup before, or a hangup after the task was made.
         raw: instead of an answer: status, headers, body.
+        created: how often a creation was asked for.
+        now_s: the service's clock, in seconds since 1970.
     """
 
     tasks: list[dict[str, Any]] = field(default_factory=list)
@@ -71,6 +73,7 @@ class Phabricator:
     failure: str = "error"
     raw: tuple[int, dict[str, str], bytes] | None = None
     created: int = 0
+    now_s: int = NOW_S
 
     def made(self, method: str) -> int:
         """Return how often *method* was called."""
@@ -87,13 +90,13 @@ class Phabricator:
             "name": title,
             "description": {"raw": description},
             "status": {"value": status},
-            "dateCreated": NOW_S - age_s,
+            "dateCreated": self.now_s - age_s,
         }
         task = {"id": number, "type": "TASK", "phid": f"PHID-TASK-{number}", "fields": fields, "attachments": {}}
         self.tasks.append(task)
         return task
 
-    def answer(self, method: str, form: dict[str, Any]) -> Any:
+    def answer(self, method: str, form: dict[str, Any]) -> dict[str, Any]:
         """Return the result of *method*. Raises ApiError or Hangup."""
         token = form.pop("api.token", "")
         self.calls.append((method, form))
@@ -109,13 +112,13 @@ class Phabricator:
             raise ApiError("ERR-CONDUIT-CALL", f"Conduit method '{method}' does not exist.")
         return methods[method](form)
 
-    def _projects(self, form: dict[str, Any]) -> Any:
+    def _projects(self, form: dict[str, Any]) -> dict[str, Any]:
         asked = form["constraints"]["slugs"].values()
         known = {slug: {"slug": slug, "projectPHID": self.projects[slug]} for slug in asked if slug in self.projects}
         # PHP writes an empty map as [].
         return {"data": [], "maps": {"slugMap": known or []}, "cursor": {"after": None}}
 
-    def _search(self, form: dict[str, Any]) -> Any:
+    def _search(self, form: dict[str, Any]) -> dict[str, Any]:
         constraints = form["constraints"]
         found = self.tasks
         if "query" in constraints:
@@ -129,7 +132,7 @@ class Phabricator:
         after = str(rest[size - 1]["id"]) if len(rest) > size else None
         return {"data": rest[:size], "maps": {}, "query": {"queryKey": None}, "cursor": {"after": after}}
 
-    def _edit(self, form: dict[str, Any]) -> Any:
+    def _edit(self, form: dict[str, Any]) -> dict[str, Any]:
         assert "objectIdentifier" not in form, "tasks that exist are never changed"
         changes = {change["type"]: change["value"] for change in form["transactions"].values()}
         assert len(changes) == len(form["transactions"])
@@ -179,7 +182,11 @@ def serving(phabricator: Phabricator) -> Iterator[str]:
                 self._send(*phabricator.raw)
                 return
             try:
-                envelope = {"result": phabricator.answer(method, php_form(body)), "error_code": None, "error_info": None}
+                envelope = {
+                    "result": phabricator.answer(method, php_form(body)),
+                    "error_code": None,
+                    "error_info": None,
+                }
             except ApiError as error:
                 code, info = error.args
                 envelope = {"result": None, "error_code": code, "error_info": info}

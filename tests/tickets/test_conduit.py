@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from typing import Any
+from collections.abc import Mapping
 
 import httpx
 import pytest
@@ -22,16 +22,16 @@ _VALUES: st.SearchStrategy[Value] = st.recursive(
 _PARAMETERS = st.dictionaries(_KEYS, _VALUES, max_size=4)
 
 
-def as_php(value: Value) -> Any:
+def as_php(value: Value) -> object:
     """Return *value* as PHP holds it after reading a form: text and maps, nothing else."""
     if isinstance(value, str | int):
         return str(value)
-    items = value.items() if hasattr(value, "items") else enumerate(value)
+    items = value.items() if isinstance(value, Mapping) else enumerate(value)
     return {str(key): as_php(item) for key, item in items}
 
 
 def test_transactions_are_written_as_conduit_documents_them() -> None:
-    changes = [{"type": "title", "value": "T"}, {"type": "projects.add", "value": ["P1", "P2"]}]
+    changes: Value = [{"type": "title", "value": "T"}, {"type": "projects.add", "value": ["P1", "P2"]}]
     assert form_pairs({"transactions": changes, "limit": 5}) == [
         ("transactions[0][type]", "title"),
         ("transactions[0][value]", "T"),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dogfood.tickets.conduit import Conduit, ConduitError
@@ -104,6 +104,7 @@ def test_a_run_that_broke_off_is_continued_without_doubles(
     assert_whole(phabricator, EPIC)
 
 
+@settings(max_examples=30)
 @given(failures=st.lists(st.integers(0, 6), max_size=4), kinds=st.lists(st.sampled_from(["error", "hangup after"])))
 def test_any_number_of_failures_ends_with_each_ticket_once(failures: list[int], kinds: list[str]) -> None:
     phabricator = Phabricator()

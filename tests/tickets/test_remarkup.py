@@ -7,7 +7,9 @@ from dogfood.tickets.remarkup import unwrapped
 
 
 def test_paragraphs_and_items_are_joined() -> None:
-    wrapped = "One\ntwo.\n\n## Head\nthree\n\n- [ ] four\n  five\n- [x] six\n1. seven\n\n```\na\nb\n```\nafter\n| a |\n| b |"
+    wrapped = (
+        "One\ntwo.\n\n## Head\nthree\n\n- [ ] four\n  five\n- [x] six\n1. seven\n\n```\na\nb\n```\nafter\n| a |\n| b |"
+    )
     assert unwrapped(wrapped) == (
         "One two.\n\n## Head\nthree\n\n- [ ] four five\n- [x] six\n1. seven\n\n```\na\nb\n```\nafter\n| a |\n| b |"
     )

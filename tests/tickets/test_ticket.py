@@ -22,7 +22,14 @@ def text(body: str = CRITERIA, **fields: str | None) -> str:
 def test_a_whole_ticket_is_read() -> None:
     found = parse_ticket(
         "a-1",
-        text(f"Why.\n\n{CRITERIA}", title='"[Epic] Do: it"', tags="[a, b_c]", parent="p", depends_on="[x]", planned="true"),
+        text(
+            f"Why.\n\n{CRITERIA}",
+            title='"[Epic] Do: it"',
+            tags="[a, b_c]",
+            parent="p",
+            depends_on="[x]",
+            planned="true",
+        ),
         where="a-1.md",
     )
     assert found == found.__class__(
@@ -109,7 +116,9 @@ def test_the_description_says_which_ticket_it_is() -> None:
 
 
 def test_a_marker_is_a_line_of_its_own() -> None:
-    quoted = "> dogfood-ticket: a\nsee dogfood-ticket: b\ndogfood-ticket: C\ndogfood-ticket: d e\ndogfood-ticket: f \r\n"
+    quoted = (
+        "> dogfood-ticket: a\nsee dogfood-ticket: b\ndogfood-ticket: C\ndogfood-ticket: d e\ndogfood-ticket: f \r\n"
+    )
     assert marked_slugs(quoted) == ("f",)
 
 
