@@ -20,6 +20,7 @@ from dogfood.run import run as run_once
 from dogfood.seeding import WIKI_ACCOUNTS
 from dogfood.services import NAMES, Testbed, WikiOptions
 from dogfood.terminal import show
+from dogfood.tickets.command import tickets
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
 from personas.plan import Plan
@@ -324,6 +325,9 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         settings = new_settings(options, Target.read("local"))
     for event in Plan(settings).events(0, settings.visitors):
         sys.stdout.buffer.write(event.body + b"\n")
+
+
+cli.add_command(tickets)
 
 
 def main() -> None:
