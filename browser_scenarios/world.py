@@ -3,13 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import quote
 
 from browser_scenarios.recorder import Recorder
 from metrics_platform.assignment import Generation
 from metrics_platform.streams import StreamConfig
 from personas.journeys import Journeys
-from personas.pages import Page
 from personas.plan import Plan
 from run_record.accounts import TestAccount
 from run_record.page_views import PageViewWriter
@@ -84,12 +82,6 @@ class World:
     def group_of(self, account: TestAccount) -> str | None:
         """Return the group that the contract gives *account*, None when it is not in the sample."""
         return self.plan.group_of(account.user_id, account.central_id)
-
-
-def path_of(page: Page) -> str:
-    """Return the path of a page of the wiki."""
-    title = f"{page.namespace_name}:{page.title}" if page.namespace_name else page.title
-    return "/wiki/" + quote(title.replace(" ", "_"))
 
 
 MAIN_PAGE = "/wiki/Main_Page"

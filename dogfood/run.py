@@ -17,7 +17,7 @@ from dogfood.seeding import WIKI_ACCOUNTS, accounts_file, seed_wiki
 from dogfood.services import Testbed
 from dogfood.terminal import tell_finding
 from metrics_platform.assignment import Generation
-from metrics_platform.errors import KitFaultError
+from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.intake import check_reachable
 from metrics_platform.mpic import MpicClient
 from personas.experiments import EXPERIMENT, example_experiment, example_instrument
@@ -170,6 +170,10 @@ def _ready(request: RunRequest, console: Console) -> Target:
         )
     asked = request.traffic
     target = target.at(intake=asked.intake or None, mpic=asked.mpic or None, wiki=asked.wiki_url or None)
+    if request.on_wiki and not target.wiki:
+        raise DogfoodError(
+            f"target {target.name!r} names no wiki to visit: add one to it, or leave out wiki and browser"
+        )
     check_reachable(target.intake)
     if target.name == LOCAL and request.on_wiki:
         request.testbed.configure_wiki(

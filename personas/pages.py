@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,12 @@ class Page(NamedTuple):
     revision_id: int
     allowed_to_edit: tuple[str, ...] = ()
     allowed_to_move: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str:
+        """Where the page is on a wiki, percent-encoded."""
+        title = f"{self.namespace_name}:{self.title}" if self.namespace_name else self.title
+        return "/wiki/" + quote(title.replace(" ", "_"), safe=":/")
 
     @property
     def is_special(self) -> bool:

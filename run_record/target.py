@@ -24,16 +24,16 @@ class Target:
         description: one line for people.
         intake: where events are posted, with path.
         mpic: base address of the configuration service.
-        wiki: base address of the wiki.
-        hosts: the host names that may be sent to; every address above has to be on one of them.
+        hosts: the host names that may be sent to; every address has to be on one of them.
+        wiki: base address of the wiki; empty where there is none to visit.
     """
 
     name: str
     description: str
     intake: str
     mpic: str
-    wiki: str
     hosts: tuple[str, ...]
+    wiki: str = ""
 
     @classmethod
     def read(cls, name: str, folder: Path = FOLDER) -> Self:
@@ -56,14 +56,14 @@ class Target:
     @classmethod
     def _from_toml(cls, path: Path, content: dict[str, object]) -> Self:
         wanted = {item.name for item in fields(cls)} - {"name"}
-        if missing := wanted - content.keys():
+        if missing := wanted - {"wiki"} - content.keys():
             raise TargetError(f"{path}: {', '.join(sorted(missing))} is missing")
         if unknown := content.keys() - wanted:
             raise TargetError(f"{path}: {', '.join(sorted(unknown))} is not a field of a target")
         hosts = content["hosts"]
         if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) for host in hosts):
             raise TargetError(f"{path}: hosts has to be a list of host names")
-        texts = {key: content[key] for key in wanted - {"hosts"}}
+        texts = {key: content[key] for key in wanted & content.keys() - {"hosts"}}
         for key, value in texts.items():
             if not isinstance(value, str):
                 raise TargetError(f"{path}: {key} has to be a string")
@@ -77,7 +77,7 @@ class Target:
             TargetError: an address is not http(s), or its host is not one of `hosts`.
         """
         moved = replace(self, intake=intake or self.intake, mpic=mpic or self.mpic, wiki=wiki or self.wiki)
-        for address in (moved.intake, moved.mpic, moved.wiki):
+        for address in filter(None, (moved.intake, moved.mpic, moved.wiki)):
             moved._check(address)
         return moved
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -89,7 +89,7 @@ class Walker:
         session, browsing = _token(), _token()
         sent = 0
         for step in walk.steps:
-            html = browser.get(path_of(step.page.namespace_name, step.page.title), "page view")
+            html = browser.get(step.page.path, "page view")
             page = {**site.config, **page_config(html)}
             tokens = Tokens(session, browsing, _token(), _token())
             actions = ["impression", "click"][: step.seen + step.clicked] if self._sends(page, site, tokens) else []
@@ -154,11 +154,6 @@ def read_site(browser: Browser) -> Site:
         "skin": "vector-2022",
     }
     return Site(config, parse_stream_configs(_parsed(told)))
-
-
-def path_of(namespace: str, title: str) -> str:
-    """Return the path of a page of the wiki."""
-    return "/wiki/" + quote((f"{namespace}:{title}" if namespace else title).replace(" ", "_"))
 
 
 def domain_of(wiki: str) -> str:

@@ -5,7 +5,6 @@ import asyncio
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Reading, Session
 from browser_scenarios.stage import Stage
-from browser_scenarios.world import path_of
 from personas.journeys import Step
 from run_record.accounts import TestAccount
 
@@ -32,7 +31,7 @@ async def _read(stage: Stage, session: Session, account: TestAccount) -> None:
     world = stage.world
     journey = world.journeys.of(account.subject, account.user_id, account.central_id)
     for step in journey[:_PAGES]:
-        reading = await session.open(path_of(step.page), narrow=not step.seen)
+        reading = await session.open(step.page.path, narrow=not step.seen)
         if step.seen:
             await _look(reading, step)
         await reading.leave()

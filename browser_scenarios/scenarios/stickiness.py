@@ -3,7 +3,7 @@
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Session
 from browser_scenarios.stage import Stage
-from browser_scenarios.world import MAIN_PAGE, path_of
+from browser_scenarios.world import MAIN_PAGE
 
 
 async def play(stage: Stage) -> None:
@@ -13,7 +13,7 @@ async def play(stage: Stage) -> None:
         seen: dict[str, str | None] = {}
         async with stage.session(account) as session:
             seen["first browser"] = await _look(session, MAIN_PAGE)
-            seen["another page"] = await _look(session, path_of(stage.world.journeys.pages[-1]))
+            seen["another page"] = await _look(session, stage.world.journeys.pages[-1].path)
             await session.log_out()
             await session.log_in()
             seen["after logging out and in"] = await _look(session, MAIN_PAGE)

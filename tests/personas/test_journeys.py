@@ -1,0 +1,44 @@
+"""Journeys: what one resident of a wiki does, page view by page view."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from personas.journeys import Journeys, resident_population, residents
+from tests.plans import plan
+
+SIZE = 600
+journeys = Journeys(plan(), resident_population(SIZE))
+
+
+@given(st.integers(0, SIZE - 1))
+def test_a_journey_is_a_function_of_its_subject_and_group(subject: int) -> None:
+    steps = journeys.of(subject, subject + 1, subject + 1)
+    assert steps
+    assert steps == Journeys(plan(), resident_population(subject + 1)).of(subject, subject + 1, subject + 1)
+    assert steps[0].session == 0
+    assert [step.session for step in steps] == sorted(step.session for step in steps)
+    for step in steps:
+        assert step.seen or not step.clicked
+        assert step.see_ms >= 0
+        assert step.react_ms >= 0
+        assert step.page in journeys.pages
+
+
+def test_after_a_click_the_element_is_gone() -> None:
+    clicked = 0
+    for subject in range(SIZE):
+        steps = journeys.of(subject, subject + 1, subject + 1)
+        places = [place for place, step in enumerate(steps) if step.clicked]
+        clicked += len(places)
+        assert len(places) <= 1
+        assert not any(step.seen for place in places for step in steps[place + 1 :])
+    assert clicked > 10
+
+
+def test_residents_have_names_of_their_own() -> None:
+    people = list(residents(resident_population(SIZE)))
+    assert [person.subject for person in people] == list(range(SIZE))
+    assert len({person.name for person in people}) == SIZE
+    assert all(person.edit_count >= 0 and person.account_age_s >= 0 for person in people)
+    # Names in several scripts: the wiki has to cope with them.
+    assert any(ord(letter) > 0x2E80 for person in people for letter in person.name)

@@ -1,0 +1,101 @@
+"""Roster, accounts, page views and findings: written, read back, and refused when damaged."""
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metrics_platform.assignment import Generation
+from metrics_platform.errors import DogfoodError
+from run_record.accounts import TestAccount, read_accounts, write_accounts
+from run_record.findings import Finding, read_findings, write_findings
+from run_record.page_views import PageView, PageViewError, PageViewWriter, read_page_views, told_group
+from run_record.roster import Account, Fidelity, read_roster, write_roster
+
+VIEW = PageView(visit=3, fidelity=Fidelity.BROWSER, scenario="ctr", title="Straße", pageview_id="ab" * 10, at_ms=1)
+
+
+def test_everything_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    roster = [Account(0, Fidelity.WIKI, 7, 8, "Zoë", False), Account(1, Fidelity.BROWSER, 0, 0, "", True)]
+    write_roster(tmp_path, roster)
+    assert list(read_roster(tmp_path)) == roster
+    findings = [Finding("ctr", "look", False, "exposure", "nothing", "browser/ctr")]
+    write_findings(tmp_path, findings)
+    assert list(read_findings(tmp_path)) == findings
+    with PageViewWriter(tmp_path, "b") as writer:
+        writer.write(VIEW)
+    with PageViewWriter(tmp_path, "a") as writer:
+        writer.write(VIEW)
+    assert read_page_views(tmp_path) == (VIEW, VIEW)
+
+
+def test_a_run_without_sessions_has_none(tmp_path: Path) -> None:
+    assert (read_roster(tmp_path), read_findings(tmp_path), read_page_views(tmp_path)) == ((), (), ())
+
+
+def test_passwords_are_for_their_owner_only(tmp_path: Path) -> None:
+    accounts = [TestAccount("Zoë", "secret", 1, 2, 0)]
+    path = tmp_path / "accounts.ndjson"
+    write_accounts(path, accounts)
+    assert list(read_accounts(path)) == accounts
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [item.name for item in tmp_path.iterdir()] == ["accounts.ndjson"]
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [("roster.ndjson", read_roster), ("findings.ndjson", read_findings), ("page_views/x.ndjson", read_page_views)],
+)
+@pytest.mark.parametrize("content", ["no json\n", "[]\n", '{"visit":1}\n', '{"fidelity":"paper"}\n'])
+def test_what_is_damaged_is_one_clear_line(
+    tmp_path: Path, name: str, read: Callable[[Path], object], content: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    with pytest.raises(DogfoodError, match="cannot be read") as caught:
+        read(tmp_path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_accounts_that_are_missing_or_broken_are_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(DogfoodError, match="there are no test accounts"):
+        read_accounts(tmp_path / "none")
+    (tmp_path / "broken").write_text('{"name": 1}\n')
+    with pytest.raises(DogfoodError, match="no file of test accounts"):
+        read_accounts(tmp_path / "broken")
+
+
+def test_a_page_view_that_was_cut_off_is_left_out_and_no_file_is_written_twice(tmp_path: Path) -> None:
+    with PageViewWriter(tmp_path, "a") as writer:
+        writer.write(VIEW)
+    path = tmp_path / "page_views" / "a.ndjson"
+    path.write_bytes(path.read_bytes() * 2)
+    path.write_bytes(path.read_bytes()[:-5])
+    assert read_page_views(tmp_path) == (VIEW,)
+    with pytest.raises(PageViewError, match="cannot be made"):
+        PageViewWriter(tmp_path, "a")
+
+
+@pytest.mark.parametrize(
+    ("generation", "told", "group"),
+    [
+        ("alpha", {"enrolled": ["e"], "assigned": {"f": "true"}}, "true"),
+        ("alpha", {"enrolled": ["e"], "assigned": {"f": "unsampled"}}, None),
+        ("alpha", {"enrolled": [], "assigned": {"f": "true"}}, None),
+        ("alpha", {"enrolled": ["e"], "assigned": []}, None),
+        ("xlab", {"enrolled": ["e"], "assigned": {"e": "control"}}, "control"),
+        ("xlab", {"enrolled": ["e"], "assigned": {"f": "control"}}, None),
+        ("xlab", {}, None),
+    ],
+)
+def test_the_group_that_a_page_was_told(generation: str, told: dict[str, object], group: str | None) -> None:
+    assert told_group(told, Generation(generation), "e", "f") == group
+
+
+@given(st.dictionaries(st.text(max_size=8), st.none() | st.text() | st.lists(st.text())), st.sampled_from(Generation))
+def test_whatever_a_page_was_told_there_is_an_answer(told: dict[str, object], generation: Generation) -> None:
+    assert told_group(told, generation, "e", "f") is None

@@ -1,0 +1,137 @@
+"""The extension's own arithmetic, in PHP, against the vectors of the original; the wiki's answers, over HTTP."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dogfood.services import Testbed
+from metrics_platform.assignment import Generation
+from metrics_platform.mpic import MpicClient
+from metrics_platform.page import page_config
+from metrics_platform.streams import parse_stream_configs
+from personas.experiments import ATTRIBUTES, EXPERIMENT, example_experiment, example_instrument
+from tests.contracts import contract_path
+from tests.wikis import need, wiki_testbed
+
+EXTENSION = Path(__file__).resolve().parents[3] / "testbed" / "wiki" / "extension"
+
+#: Reads vectors, prints the digest's first digits and the group of each.
+ASSIGN = """
+require $argv[1] . '/src/Mpic.php';
+require $argv[1] . '/src/Assignment.php';
+use ExperimentPlatform\\Assignment;
+while ( ( $line = fgets( STDIN ) ) !== false ) {
+    $row = json_decode( $line, true );
+    $digest = Assignment::digest( $row['generation'], $row['user_id'], $row['experiment'] );
+    $group = Assignment::group( $digest, $row['groups'], $row['rate'] );
+    echo json_encode( [ 'digest' => $digest, 'group' => $group ] ), "\\n";
+}
+"""
+RATES = """
+require $argv[1] . '/src/Mpic.php';
+require $argv[1] . '/src/Assignment.php';
+foreach ( json_decode( stream_get_contents( STDIN ), true ) as $rates ) {
+    echo json_encode( ExperimentPlatform\\Assignment::rate( $rates, 'testwiki' ) ), "\\n";
+}
+"""
+
+
+#: What a web server must not give away.
+SECRET = (
+    "/settings.json", "/LocalSettings.php", "/maintenance/run.php", "/extensions/../settings.json",
+    "/resources/..%2f..%2fsettings.json", "/data/testwiki.sqlite", "/extensions/ExperimentPlatform/src/Mpic.php",
+)  # fmt: skip
+
+
+def php(code: str, given: str) -> list[str]:
+    need("php")
+    command = ["php", "-d", "xdebug.mode=off", "-r", code, str(EXTENSION)]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_php_assigns_as_the_original_does() -> None:
+    lines = contract_path("bucketing-vectors.ndjson").read_text().splitlines()
+    vectors = [json.loads(line) for line in lines]
+    found = [json.loads(line) for line in php(ASSIGN, "\n".join(lines) + "\n")]
+    assert len(found) == len(vectors) == 4000
+    for ours, theirs in zip(found, vectors, strict=True):
+        assert ours["group"] == theirs["group"], theirs
+        assert ours["digest"] == (theirs.get("subject_id") or ours["digest"])
+
+
+def test_a_wikis_rate_is_a_key_and_nonsense_is_none() -> None:
+    cases: list[tuple[object, float | None]] = [
+        ({"default": 0.5}, 0.5), ({"default": 0.5, "0.1": ["frwiki", "testwiki"]}, 0.1),
+        ({"default": 0.5, "0.1": ["frwiki"]}, 0.5), ({"0.2": ["testwiki"], "0.3": ["testwiki"], "default": 1}, 0.2),
+        ({"default": 1.5}, None), ({"default": None}, None), ({"default": "0.25"}, 0.25), ({}, None), (None, None),
+        (0.5, None), ({"default": -1}, None), ({"default": 0}, 0.0), ({"1": ["testwiki"]}, 1.0),
+        ({"default": 0.5, "lots": ["testwiki"]}, None), ({"default": 0.5, "0.1": "testwiki"}, 0.5),
+    ]  # fmt: skip
+    found = php(RATES, json.dumps([rates for rates, _ in cases]))
+    assert [json.loads(line) for line in found] == [rate for _, rate in cases]
+
+
+@pytest.fixture(scope="module")
+def wiki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Addresses of a wiki and of the MPIC that it asks."""
+    with wiki_testbed(tmp_path_factory.mktemp("wiki")) as folder:
+        testbed = Testbed(folder / "testbed")
+        testbed.configure_wiki({"configs_ttl_s": 0})
+        yield str(testbed.url("wiki")), str(testbed.url("mpic"))
+
+
+def test_instruments_become_streams_that_the_kit_can_read(wiki: tuple[str, str]) -> None:
+    address, mpic_address = wiki
+    with MpicClient(mpic_address) as mpic:
+        mpic.put("instruments", EXPERIMENT, dict(example_instrument(rate=0.25)))
+        mpic.put("experiments", EXPERIMENT, dict(example_experiment(Generation.ALPHA)))
+    query = {"action": "streamconfigs", "format": "json"}
+    told = httpx.get(f"{address}/api.php", params=query, trust_env=False).json()
+    streams = parse_stream_configs(told)
+    stream = streams["product_metrics.web_base"]
+    assert (stream.sample_rate, stream.sample_unit) == (0.25, "session")
+    assert sorted(stream.provide_values) == sorted(ATTRIBUTES)
+    assert told["streams"][stream.stream]["topics"] == list(stream.topics)
+    none = httpx.get(f"{address}/api.php", params={**query, "streams": "no.such|none"}, trust_env=False).json()
+    assert none == {"streams": {}}
+
+
+def test_pages_are_served_and_nothing_else_is(wiki: tuple[str, str]) -> None:
+    address, _ = wiki
+    page = httpx.get(f"{address}/wiki/Main_Page", trust_env=False)
+    assert page.status_code == 200
+    config = page_config(page.text)
+    assert config["wgUserName"] is None
+    assert "wgMetricsPlatformUserExperiments" not in config
+    assert httpx.get(f"{address}/skins/Vector/skin.json", trust_env=False).status_code == 404
+    image = httpx.get(f"{address}/resources/assets/mediawiki.png", trust_env=False)
+    assert image.headers["content-type"] == "image/png"
+    for path in SECRET:
+        answer = httpx.get(f"{address}{path}", trust_env=False)
+        assert (answer.status_code, "secret" in answer.text) == (404, False), path
+
+
+def test_mpic_misbehaves_only_when_it_is_told_to(wiki: tuple[str, str]) -> None:
+    _, mpic = wiki
+    headers = {"X-Requested-With": "dogfood"}
+    url = f"{mpic}/testbed/misbehaviour"
+    known = httpx.get(url, trust_env=False).json()["known"]
+    assert len(known) == len(set(known)) >= 14
+    before = httpx.get(f"{mpic}/api/v1/experiments", trust_env=False).json()
+    for how in known:
+        if how == "slow":
+            continue
+        assert httpx.put(url, json={"as": how}, headers=headers, trust_env=False).status_code == 200
+        answer = httpx.get(f"{mpic}/api/v1/experiments", trust_env=False)
+        assert (answer.status_code, answer.text) != (200, json.dumps(before)), how
+    assert httpx.put(url, json={"as": "no-such"}, headers=headers, trust_env=False).status_code == 422
+    assert httpx.put(url, json={"as": ""}, trust_env=False).status_code == 403
+    assert httpx.put(url, content="x", headers=headers, trust_env=False).status_code == 400
+    assert httpx.put(url, json={"as": ""}, headers=headers, trust_env=False).status_code == 200
+    assert httpx.get(f"{mpic}/api/v1/experiments", trust_env=False).json() == before

@@ -1,0 +1,146 @@
+"""Sessions on the wiki without a browser, against a wiki of the test's own making."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.shapes import compare
+from metrics_platform.assignment import Generation
+from metrics_platform.errors import DogfoodError
+from personas.journeys import Step
+from personas.pages import Page
+from personas.rendering import SCHEMAS
+from run_record.accounts import TestAccount
+from run_record.ledger import LedgerWriter, read_ledger
+from run_record.page_views import PageViewWriter, read_page_views
+from tests.plans import plan
+from traffic.instrument import Instrument, Tokens, decoration, make_events
+from traffic.player import HttpAnswer
+from traffic.walks import Walk, Walker, WikiError, read_site
+
+PAGE = {
+    "wgArticleId": 3, "wgTitle": "Main Page", "wgNamespaceNumber": 0, "wgCanonicalNamespace": "", "wgRevisionId": 9,
+    "wgUserId": 7, "wgUserName": "Zoë", "wgUserGroups": ["bot", "*", "user"], "wgUserEditCount": 6,
+    "wgUserRegistration": 1577836800000, "wgIsRedirect": False, "wgPageContentLanguage": "en",
+}  # fmt: skip
+ALPHA = {"enrolled": ["dogfood-ctr"], "assigned": {"dogfood-ctr-feature": "true", "other": "unsampled"}}
+XLAB = {
+    "enrolled": ["dogfood-ctr"], "assigned": {"dogfood-ctr": "control"}, "subject_ids": {"dogfood-ctr": "ab" * 32},
+    "sampling_units": {"dogfood-ctr": "mw-user"}, "coordinator": {"dogfood-ctr": "xLab"},
+}  # fmt: skip
+TOKENS = Tokens("a" * 20, "b" * 20, "c" * 20, "d" * 20)
+STREAM = plan().settings.stream_config()
+
+
+def instrument(generation: Generation = Generation.ALPHA) -> Instrument:
+    return Instrument("dogfood-ctr", plan().settings.element, "dogfood-ctr", generation, "127.0.0.1")
+
+
+class Wiki:
+    """A wiki that lets one account in and serves one page."""
+
+    def __init__(self, told: Mapping[str, object], *, status: str = "PASS", html: str | None = None) -> None:
+        config = {**PAGE, "wgMetricsPlatformUserExperiments": told}
+        self.html = html if html is not None else f"<script>RLCONF={json.dumps(config)};</script>"
+        self.status = status
+        self.asked: list[str] = []
+
+    def get(self, path: str, label: str) -> str:
+        self.asked.append(label)
+        if "siteinfo" in path:
+            return json.dumps(
+                {"query": {"general": {"wikiid": "testwiki", "generator": "MediaWiki 1.43.9", "lang": "en"}}}
+            )
+        if "streamconfigs" in path:
+            return json.dumps({"streams": {STREAM.stream: STREAM.to_json()}})
+        return self.html if path.startswith("/wiki/") else json.dumps({"query": {"tokens": {"logintoken": "t"}}})
+
+    def post(self, path: str, fields: Mapping[str, str], label: str) -> str:
+        self.asked.append(f"{label} {fields['username']}")
+        return json.dumps({"clientlogin": {"status": self.status, "message": "no"}})
+
+    def forget(self) -> None:
+        self.asked.append("forget")
+
+
+def walk(folder: Path, wiki: Wiki, *steps: Step) -> list[bytes]:
+    """Walk one visit of *steps* and return what was posted."""
+    posted: list[bytes] = []
+
+    def post(body: bytes) -> HttpAnswer:
+        posted.append(body)
+        return HttpAnswer(201, "", b"")
+
+    (folder / "ledger").mkdir()
+    with LedgerWriter(folder / "ledger", "wiki") as ledger, PageViewWriter(folder, "wiki") as views:
+        walker = Walker(instrument(), STREAM.stream, ledger, views, "http://wiki", clock=lambda: 1738333800.5)
+        account = TestAccount("Zoë", "secret", 7, 7, 0)
+        walker.walk(Walk(40, account, steps), read_site(wiki), wiki, post)
+    return posted
+
+
+def step(*, seen: bool = True, clicked: bool = False) -> Step:
+    return Step(0, Page(3, "Main Page", 0, "", 9), seen, clicked, 10, 10)
+
+
+def test_what_is_seen_and_clicked_is_sent_and_written_down(tmp_path: Path) -> None:
+    posted = walk(tmp_path, Wiki(ALPHA), step(), step(clicked=True), step(seen=False))
+    sent = read_ledger(tmp_path / "ledger")
+    assert sent.bodies == {(40, position): body for position, body in enumerate(posted)}
+    assert [json.loads(body)["action"] for body in posted] == ["impression", "impression", "click"]
+    views = read_page_views(tmp_path)
+    assert [view.expected for view in views] == [{"impression": 1}, {"impression": 1, "click": 1}, {}]
+    assert [json.loads(body)["performer"]["pageview_id"] for body in posted] == [
+        views[0].pageview_id, views[1].pageview_id, views[1].pageview_id,
+    ]  # fmt: skip
+    assert all(view.told == ALPHA for view in views)
+
+
+@pytest.mark.parametrize("told", [{}, {"enrolled": []}, {"enrolled": ["another"], "assigned": {"x": "y"}}])
+def test_who_takes_no_part_sends_nothing(tmp_path: Path, told: dict[str, object]) -> None:
+    assert walk(tmp_path, Wiki(told), step(clicked=True)) == []
+    assert [view.expected for view in read_page_views(tmp_path)] == [{}]
+
+
+def test_a_refused_log_in_and_a_foreign_page_are_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(WikiError, match="does not let 'Zoë' in: no"):
+        walk(tmp_path, Wiki(ALPHA, status="FAIL"), step())
+    (tmp_path / "other").mkdir()
+    with pytest.raises(DogfoodError, match="no RLCONF"):
+        walk(tmp_path / "other", Wiki(ALPHA, html="<h1>Sign in</h1>"), step())
+    assert "secret" not in (tmp_path / "ledger" / "wiki.ndjson").read_text()
+
+
+@pytest.mark.parametrize(("generation", "told"), [(Generation.ALPHA, ALPHA), (Generation.XLAB, XLAB)])
+def test_events_are_shaped_like_synthetic_ones(generation: Generation, told: dict[str, object]) -> None:
+    page: dict[str, Any] = {**PAGE, "wgMetricsPlatformUserExperiments": told}
+    page |= {"wgDBname": "testwiki", "wgVersion": "1.43.9", "skin": "vector-2022"}
+    made = make_events(instrument(generation), STREAM, page, TOKENS, ["impression", "click"], 1738333800500)
+    ours = [json.loads(event.body) for event in plan(generation).events(0, 800)]
+    events = [json.loads(body) for body in made]
+    assert list(compare(events, ours)) == []
+    assert [event["funnel_event_sequence_position"] for event in events] == [1, 2]
+    assert {event["$schema"] for event in events} == {SCHEMAS[generation]}
+    assert events[0]["dt"] == "2025-01-31T14:30:00.500Z"
+
+
+def test_an_override_and_an_unsampled_feature_are_left_out() -> None:
+    forced = {**XLAB, "coordinator": {"dogfood-ctr": "forced"}}
+    assert decoration({"wgMetricsPlatformUserExperiments": forced}, instrument(Generation.XLAB)) is None
+    said = decoration({"wgMetricsPlatformUserExperiments": ALPHA}, instrument())
+    assert said == {"experiments": {"enrolled": ["dogfood-ctr"], "assigned": {"dogfood-ctr-feature": "true"}}}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "title", "path"),
+    [
+        ("", "Main Page", "/wiki/Main_Page"),
+        ("Help", "Editing", "/wiki/Help:Editing"),
+        ("", "100 %?", "/wiki/100_%25%3F"),
+    ],
+)
+def test_paths_of_pages(namespace: str, title: str, path: str) -> None:
+    assert Page(1, title, 0, namespace, 1).path == path
