@@ -17,7 +17,7 @@ from browser_scenarios.scenarios import SCENARIOS
 from dogfood.assigning import assign_lines
 from dogfood.run import BrowserOptions, RunRequest, fill_table, judge
 from dogfood.run import run as run_once
-from dogfood.seeding import WIKI_ACCOUNTS
+from dogfood.seeding import WIKI_ACCOUNTS, furnish
 from dogfood.services import NAMES, Testbed, WikiOptions
 from dogfood.terminal import show
 from dogfood.tickets.command import tickets
@@ -122,6 +122,7 @@ def up(
     asked = {name.removesuffix("_port"): port for name, port in ports.items() if port is not None}
     testbed = Testbed(folder, WikiOptions(mediawiki, extensions, intake))
     testbed.up(asked, only or NAMES)
+    furnish(testbed)
     _show_status(testbed, as_json=False)
 
 

@@ -13,14 +13,13 @@ from browser_scenarios.play import choose, play
 from dogfood.locust import Answered, Came, LocustRequest, run_locust
 from dogfood.operator import TestbedOperator
 from dogfood.processes import run_module
-from dogfood.seeding import WIKI_ACCOUNTS, accounts_file, seed_wiki
+from dogfood.seeding import WIKI_ACCOUNTS, accounts_file, put_example, seed_wiki
 from dogfood.services import Testbed
 from dogfood.terminal import tell_finding
-from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.intake import check_reachable
 from metrics_platform.mpic import MpicClient
-from personas.experiments import EXPERIMENT, example_experiment, example_instrument
+from personas.experiments import EXPERIMENT
 from personas.plan import Plan
 from run_record.accounts import TestAccount, read_accounts
 from run_record.folder import OBSERVED, new_run
@@ -204,7 +203,8 @@ def _set_up(request: RunRequest, target: Target, accounts: tuple[TestAccount, ..
     """Configure the experiment in MPIC, read it back as the wiki would, and make the run's folder."""
     options = request.traffic
     if not options.experiment:
-        _configure(target, options.generation)
+        with MpicClient(target.mpic) as mpic:
+            put_example(mpic, options.generation)
         options = replace(options, experiment=EXPERIMENT)
     if Fidelity.SYNTHETIC not in request.fidelities:
         options = replace(options, visitors=0)
@@ -229,12 +229,6 @@ def _roster(request: RunRequest, first: int, accounts: tuple[TestAccount, ...]) 
         roster += on_roster(rest, Fidelity.BROWSER, first + sessions, chosen=True)
         roster.append(Account(first + len(roster), Fidelity.BROWSER, 0, 0, "", chosen=True))
     return roster
-
-
-def _configure(target: Target, generation: Generation) -> None:
-    with MpicClient(target.mpic) as mpic:
-        mpic.put("instruments", EXPERIMENT, dict(example_instrument()))
-        mpic.put("experiments", EXPERIMENT, dict(example_experiment(generation)))
 
 
 def _tell(console: Console, request: RunRequest, manifest: Manifest, events: int) -> None:

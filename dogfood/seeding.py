@@ -1,14 +1,21 @@
-"""Fills the testbed's wiki: accounts named after the personas' subjects, and the pages that they read."""
+"""Furnishes the testbed: the kit's experiment in MPIC, and the wiki's accounts and pages."""
 
 import secrets
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unicodedata import normalize
 
+import httpx
 import orjson
 
 from dogfood.processes import run_module
+from dogfood.services import Testbed
+from metrics_platform.assignment import Generation
+from metrics_platform.errors import KitFaultError
+from metrics_platform.mpic import MpicClient
+from personas.experiments import EXPERIMENT, example_experiment, example_instrument
 from personas.journeys import Resident, resident_population, residents
 from personas.pages import Page, shelve
 from run_record.accounts import TestAccount, read_accounts, write_accounts
@@ -28,6 +35,37 @@ def accounts_file(wiki: Path) -> Path:
     return wiki / _FILE
 
 
+def furnish(testbed: Testbed) -> None:
+    """Give a testbed that has just been started what a visitor needs: the kit's experiment, and the wiki's accounts.
+
+    An experiment that is there already is left as it is.
+
+    Raises:
+        DogfoodError: MPIC refuses the experiment, or the wiki's script failed.
+    """
+    mpic_address = testbed.url("mpic")
+    if mpic_address is not None and not _is_there(mpic_address):
+        with MpicClient(mpic_address) as mpic:
+            put_example(mpic, Generation.ALPHA)
+    if testbed.url("wiki") is not None:
+        seed_wiki(testbed.wiki_dir)
+
+
+def _is_there(mpic_address: str) -> bool:
+    """Return whether the experiment is in MPIC, switched on or off; the API does not list what is switched off."""
+    try:
+        answer = httpx.get(f"{mpic_address}/experiments/{EXPERIMENT}", timeout=10, trust_env=False)
+    except httpx.HTTPError as error:
+        raise KitFaultError(f"MPIC at {mpic_address} has come up and does not answer: {error}") from error
+    return answer.status_code == 200
+
+
+def put_example(mpic: MpicClient, generation: Generation) -> None:
+    """Create the kit's own experiment and instrument in MPIC, or put them back to what they were. Raises MpicError."""
+    mpic.put("instruments", EXPERIMENT, dict(example_instrument()))
+    mpic.put("experiments", EXPERIMENT, dict(example_experiment(generation)))
+
+
 def seed_wiki(wiki: Path) -> tuple[TestAccount, ...]:
     """Return the accounts of the wiki in the folder *wiki*; make them, and the pages, when they are not there.
 
@@ -38,7 +76,8 @@ def seed_wiki(wiki: Path) -> tuple[TestAccount, ...]:
     people = resident_population(WIKI_ACCOUNTS + BROWSER_ACCOUNTS)
     if path.is_file() and len(known := read_accounts(path)) == people.size:
         return known
-    named = {resident.name: (resident, secrets.token_urlsafe(18)) for resident in residents(people)}
+    # The wiki knows names in Unicode's normal form C only.
+    named = {normalize("NFC", resident.name): (resident, secrets.token_urlsafe(18)) for resident in residents(people)}
     rows = [_page(page) for page in shelve(people.personas).pages if not page.is_special]
     rows += [_account(resident, password) for resident, password in named.values()]
     said = run_module("filling the wiki", "testbed.wiki.seed", "--folder", str(wiki), given=b"\n".join(rows) + b"\n")

@@ -42,6 +42,7 @@ class PageView:
         seen_by_page: how many beacons of each action the page itself saw leaving. A hint: pages miss what leaves late.
         seen_by_network: likewise, what the browser's network log showed.
         at_ms: when the page was shown, milliseconds since 1970.
+        failure: why there was no page to see; empty when there was.
     """
 
     visit: int
@@ -56,6 +57,7 @@ class PageView:
     expected: Mapping[str, int] = field(default_factory=dict)
     seen_by_page: Mapping[str, int] = field(default_factory=dict)
     seen_by_network: Mapping[str, int] = field(default_factory=dict)
+    failure: str = ""
 
 
 class PageViewWriter:
