@@ -146,7 +146,7 @@ class WikiVisitor(FastHttpUser):
             if response.status_code != 200:
                 why = f"{response.status_code or response.error!r}"
                 response.failure(why)
-                raise WikiError(f"{label}: the wiki answered {why}")
+                raise WikiError(f"{path}: the wiki answered {why}")
             response.success()
             return response.text or ""
 

@@ -83,15 +83,22 @@ class Walker:
     clock: Callable[[], float] = time.time
 
     def walk(self, walk: Walk, site: Site, browser: Browser, post: Post) -> None:
-        """Walk *walk* from log-in to its last page. Raises WikiError; what was seen until then is written down."""
+        """Walk *walk* from log-in to its last page. A page that the wiki does not show is written down as well.
+
+        Raises:
+            WikiError: the wiki does not let the account in.
+        """
         browser.forget()
         log_in(browser, walk.account, self.wiki)
         session, browsing = _token(), _token()
         sent = 0
         for step in walk.steps:
-            html = browser.get(step.page.path, "page view")
-            page = {**site.config, **page_config(html)}
             tokens = Tokens(session, browsing, _token(), _token())
+            try:
+                page = {**site.config, **page_config(browser.get(step.page.path, "page view"))}
+            except DogfoodError as error:
+                self._note(walk, step, {"wgTitle": step.page.title}, tokens, [], failure=str(error))
+                continue
             actions = ["impression", "click"][: step.seen + step.clicked] if self._sends(page, site, tokens) else []
             self._note(walk, step, page, tokens, actions)
             stream = site.streams.get(self.stream)
@@ -105,12 +112,21 @@ class Walker:
         enrolled = decoration(page, self.instrument) is not None
         return enrolled and stream is not None and in_stream_sample(stream, tokens.pageview, tokens.session)
 
-    def _note(self, walk: Walk, step: Step, page: Mapping[str, object], tokens: Tokens, actions: Sequence[str]) -> None:
+    def _note(
+        self,
+        walk: Walk,
+        step: Step,
+        page: Mapping[str, object],
+        tokens: Tokens,
+        actions: Sequence[str],
+        failure: str = "",
+    ) -> None:
         self.views.write(
             PageView(
                 visit=walk.visit, fidelity=Fidelity.WIKI, scenario=SCENARIO, session=step.session,
                 title=str(page.get("wgTitle", "")), pageview_id=tokens.pageview, at_ms=self._now_ms(),
                 told=told_experiments(page), expected={action: actions.count(action) for action in actions},
+                failure=failure,
             )
         )  # fmt: skip
 

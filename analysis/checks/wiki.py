@@ -24,6 +24,7 @@ class Mismatch(NamedTuple):
 
 def check_wiki_assignment(evidence: Evidence) -> CheckResult:
     """Compare what every page told its user with the contract, account by account."""
+    broken = [view for view in evidence.page_views if view.failure]
     wrong = list(_mismatches(evidence))
     accounts = len({view.visit for view in evidence.page_views})
     if not accounts:
@@ -34,8 +35,15 @@ def check_wiki_assignment(evidence: Evidence) -> CheckResult:
         "accounts": accounts,
         "page_views": len(evidence.page_views),
         "mismatches": len(ids),
+        "failed_page_views": len(broken),
         "examples": [item._asdict() for item in wrong[:_EXAMPLES]],
     }
+    if broken and not wrong:
+        summary = f"{len(broken):,} of {len(evidence.page_views):,} pages were not shown ({broken[0].failure})."
+        count = len(broken)
+        return CheckResult(
+            "wiki-assignment", Layer.EXPOSURE, Outcome.FAIL, summary, count, threshold=0, evidence=detail
+        )
     if not wrong:
         summary = f"The wiki told all {accounts:,} accounts the group that the contract gives them, on every page."
         return CheckResult("wiki-assignment", Layer.ASSIGNMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
@@ -163,6 +171,8 @@ def _mismatches(evidence: Evidence) -> Iterator[Mismatch]:
     names, people = evidence.group_names(), evidence.participants
     roster = {account.visit: account for account in evidence.roster}
     for view in evidence.page_views:
+        if view.failure:
+            continue
         number = int(people.group[view.visit])
         expected = names[number] if number >= 0 else None
         told = _told(evidence, view)

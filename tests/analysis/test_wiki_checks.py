@@ -152,6 +152,18 @@ def test_nobody_enrolled_anywhere_points_at_the_config(tmp_path: Path) -> None:
     assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.CONFIG)
 
 
+def test_a_page_that_was_not_shown_is_called(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path)
+    one = next(view for view in run.views if not view.expected)
+
+    def change(view: PageView) -> PageView:
+        return replace(view, told={}, failure="the wiki answered 500") if view.visit == one.visit else view
+
+    said = check(run.judge(change), "wiki-assignment")
+    assert (said.verdict, said.layer, said.evidence["failed_page_views"]) == (Outcome.FAIL, Layer.EXPOSURE, 1)
+    assert "500" in said.summary
+
+
 def test_a_foreign_subject_id_is_called(tmp_path: Path) -> None:
     run = wiki_run(tmp_path, Generation.XLAB)
     name = run.made.plan.experiment.name
