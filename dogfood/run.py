@@ -206,9 +206,9 @@ def _set_up(request: RunRequest, target: Target, accounts: tuple[TestAccount, ..
         with MpicClient(target.mpic) as mpic:
             put_example(mpic, options.generation)
         options = replace(options, experiment=EXPERIMENT)
-    if Fidelity.SYNTHETIC not in request.fidelities:
-        options = replace(options, visitors=0)
     settings = new_settings(options, target, now_ms=int(time.time() * 1000))
+    if Fidelity.SYNTHETIC not in request.fidelities:
+        settings = replace(settings, visitors=0)
     plan = Plan(settings)
     events = sum(1 for _ in plan.events(0, settings.visitors))
     manifest = new_manifest("", options, target, plan.settings, ",".join(request.fidelities))

@@ -106,6 +106,8 @@ def new_settings(options: TrafficOptions, target: Target, *, now_ms: int | None 
     Raises:
         DogfoodError: MPIC does not know the experiment, or an option is out of range.
     """
+    if options.visitors < 1:
+        raise DogfoodError(f"visitors has to be between 1 and {2**31 - 1}, it is {options.visitors}")
     experiment, instrument = _configs(options, target)
     return PlanSettings(
         generation=options.generation,

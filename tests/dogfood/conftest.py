@@ -12,13 +12,15 @@ from tests.servers import free_port
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
+WITHOUT_WIKI = ("mpic", "intake")
+
 
 @pytest.fixture(scope="package")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a running testbed in `testbed/`, and `runs/`."""
     folder = tmp_path_factory.mktemp("home")
     testbed = Testbed(folder / "testbed")
-    testbed.up({"mpic": free_port(), "intake": free_port()})
+    testbed.up({"mpic": free_port(), "intake": free_port()}, WITHOUT_WIKI)
     yield folder
     testbed.down()
 

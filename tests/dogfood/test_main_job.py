@@ -21,7 +21,7 @@ from metrics_platform.table import TABLE
 from run_record.folder import find_run
 from run_record.ledger import read_ledger
 from run_record.manifest import Manifest
-from tests.dogfood.conftest import Call, call_in
+from tests.dogfood.conftest import WITHOUT_WIKI, Call, call_in
 from tests.servers import serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -223,7 +223,7 @@ def crashing(home: Path) -> Iterator[Path]:
     """The shared testbed, put in order again after the test."""
     yield home
     testbed = Testbed(home / "testbed")
-    testbed.up({})
+    testbed.up({}, WITHOUT_WIKI)
 
 
 def test_an_intake_that_dies_during_a_run_loses_nothing_it_acknowledged(crashing: Path) -> None:
@@ -242,7 +242,7 @@ def test_an_intake_that_dies_during_a_run_loses_nothing_it_acknowledged(crashing
             time.sleep(0.02)
         os.kill(state.pid, signal.SIGKILL)
         time.sleep(0.5)
-        testbed.up({"intake": state.port})
+        testbed.up({"intake": state.port}, WITHOUT_WIKI)
         code_found = process.wait(120)
     run = find_run(crashing / "crash", "latest")
     counts = verdict(run)["reconciliation"]

@@ -229,4 +229,4 @@ def test_what_cannot_be_planned_is_one_clear_line() -> None:
 
 plan_once = plan()
 GOLDEN_COUNT = 1816
-GOLDEN = "4bf561caa6b213ca65670a6a08f6c4353ed790d3d4769b504855560e378d995e"
+GOLDEN = "f67bedec9d24ac1de6c3f8e11b2cb39733ebee489ba77efb7b7d0b0f56111eb4"
