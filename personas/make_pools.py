@@ -6,6 +6,7 @@ version of Faker may make other names, and the same seed has to make the same ev
 
 from collections.abc import Callable
 from pathlib import Path
+from unicodedata import normalize
 
 import orjson
 from faker import Faker
@@ -38,7 +39,8 @@ def make() -> dict[str, dict[str, list[str]]]:
 def _distinct(draw: Callable[[], str], count: int) -> list[str]:
     found: dict[str, None] = {}
     while len(found) < count:
-        text = "".join(letter for letter in draw() if letter not in "#<>[]|{}/_.@:")
+        # A wiki knows names and titles in Unicode's normal form C only.
+        text = "".join(letter for letter in normalize("NFC", draw()) if letter not in "#<>[]|{}/_.@:")
         found[text[:1].upper() + " ".join(text[1:].split())] = None
     return list(found)
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import NamedTuple
-from unicodedata import normalize
 from urllib.parse import quote
 
 import numpy as np
@@ -26,9 +25,9 @@ class Page(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Where the page is on a wiki, percent-encoded; a wiki knows titles in Unicode's normal form C only."""
+        """Where the page is on a wiki, percent-encoded."""
         title = f"{self.namespace_name}:{self.title}" if self.namespace_name else self.title
-        return "/wiki/" + quote(normalize("NFC", title).replace(" ", "_"), safe=":/")
+        return "/wiki/" + quote(title.replace(" ", "_"), safe=":/")
 
     @property
     def is_special(self) -> bool:
