@@ -10,8 +10,11 @@ import orjson
 from analysis.checks import checks_of
 from analysis.checks.delivery import reconcile
 from analysis.checks.wiki import Way, count_ways
+from analysis.effects import Difference, GroupRate, Power, differences, power, rates
 from analysis.evidence import Evidence, gather
 from analysis.results import CheckResult, Layer, Verdict, fold
+from analysis.segments import SegmentCount, count_segments
+from analysis.series import Moment, count_over_time
 from analysis.stages import StageCount, count_stages
 from analysis.statistics import share_interval
 from metrics_platform.assignment import expected_shares
@@ -59,6 +62,11 @@ class Analysis:
     groups: tuple[GroupCount, ...]
     stages: tuple[StageCount, ...]
     ways: tuple[Way, ...]
+    segments: tuple[SegmentCount, ...]
+    series: tuple[Moment, ...]
+    rates: tuple[GroupRate, ...]
+    differences: tuple[Difference, ...]
+    power: Power
     findings: tuple[Finding, ...]
     run: Mapping[str, object]
 
@@ -74,28 +82,35 @@ class Analysis:
         )
 
 
-def analyse(run: Path, observed: Sequence[Path] = ()) -> Analysis:
+def analyse(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> Analysis:
     """Judge the run in the folder *run*.
 
     Args:
         run: the run's folder.
         observed: Parquet files or folders, or NDJSON files, in place of what the run's folder holds.
+        floor: an imbalance between groups below this share is not called, however sure it is.
 
     Raises:
         DogfoodError: the run, or what was observed, cannot be read.
     """
-    evidence = gather(run, observed)
-    checks = tuple(check(evidence) for check in checks_of(evidence))
+    evidence = gather(run, observed, floor=floor)
+    checks = tuple(check.judge(evidence) for check in checks_of(evidence))
     verdict, decisive = fold(checks)
+    groups = _groups(evidence)
     return Analysis(
         verdict=verdict,
         layer=decisive.layer if decisive else None,
         sentence=decisive.summary if decisive else _all_well(evidence),
         checks=checks,
         reconciliation=reconcile(evidence),
-        groups=_groups(evidence),
+        groups=groups,
         stages=count_stages(evidence),
         ways=count_ways(evidence),
+        segments=count_segments(evidence),
+        series=count_over_time(evidence),
+        rates=rates(evidence),
+        differences=differences(evidence),
+        power=power(evidence, [group.landed for group in groups]),
         findings=tuple(evidence.findings),
         run=_run(evidence),
     )
@@ -119,7 +134,7 @@ def _groups(evidence: Evidence) -> tuple[GroupCount, ...]:
     shares = expected_shares(len(names), evidence.plan.rate).groups
     whole = sum(shares) or 1
     seen: dict[str, list[int]] = {name: [0, 0, 0] for name in names}
-    for row in evidence.engine.ask("subjects", evidence.query_values):
+    for row in evidence.subjects:
         if row["subject"] is not None and row["group_name"] in seen:
             mine = seen[str(row["group_name"])]
             for position, value in enumerate((1, row["impressions"], row["clicks"])):

@@ -1,7 +1,8 @@
 """What a run left behind, brought together: the plan, the ledger, what was sent and what was observed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.engine import DuckDb
-from analysis.participants import Participants, participants
+from analysis.participants import FIDELITIES, Participants, participants
 from analysis.results import Layer
 from analysis.sent import Sent, send_again, unknown_event
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
-from metrics_platform.table import BrokenLine, Rows, read_ndjson, read_parquet
+from metrics_platform.table import BrokenLine, Rows, misplaced_rows, read_ndjson, read_parquet
 from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.findings import Finding, read_findings
@@ -55,6 +56,8 @@ class Evidence:
         engine: with the tables.
         broken: lines of the observed files that are no events.
         observed_rows: how many rows of this run were observed.
+        misplaced: how many rows are in another hour's partition, by partition and hour they belong to.
+        floor: an imbalance between groups below this share of a group's subjects is not called, however sure it is.
     """
 
     manifest: Manifest
@@ -68,6 +71,8 @@ class Evidence:
     engine: DuckDb
     broken: tuple[BrokenLine, ...]
     observed_rows: int
+    misplaced: Mapping[tuple[str, str], int]
+    floor: float = 0.0
 
     @property
     def query_values(self) -> dict[str, str | int]:
@@ -79,23 +84,58 @@ class Evidence:
             "feature": experiment.features[0].name,
         }
 
+    @cached_property
+    def subjects(self) -> Sequence[Mapping[str, object]]:
+        """Every subject with each group it was seen in, from the landed rows (`analysis/sql/subjects.sql`)."""
+        return self.engine.ask("subjects", self.query_values)
+
+    @cached_property
+    def sent_subjects(self) -> Sequence[Mapping[str, object]]:
+        """Likewise, from what was sent."""
+        return self.engine.ask("subjects", self.query_values, observed="sent")
+
+    @cached_property
+    def fates(self) -> Sequence[Mapping[str, object]]:
+        """How many events of each group met each fate (`analysis/sql/fates.sql`)."""
+        return self.engine.ask("fates")
+
+    @cached_property
+    def clicks(self) -> Sequence[Mapping[str, object]]:
+        """Sums behind the click-through rates, as sent and as landed (`analysis/sql/clicks.sql`)."""
+        return self.engine.ask("clicks")
+
     @property
+    def own_epoch(self) -> bool:
+        """Whether the plan was given an epoch of its own, so that `dt` is in another time than the traffic."""
+        started = self.manifest.started_ms
+        return started is not None and abs(started - self.plan.settings.epoch_ms) > SETTLE_MS
+
+    @cached_property
     def delivery_layer(self) -> Layer:
         """Where acknowledged events go missing: a 202 promises nothing yet, a 201 says that the stream has it."""
         hasty = bool((self.ledger.status == _HASTY).any())
         return Layer.INTAKE if hasty else Layer.TABLE
+
+    def sent_bodies(self, query: str, most: int) -> Iterator[bytes]:
+        """Yield the events, as they were sent, that the file *query* names by visit and position; *most* at "
+        "the most."""
+        for row in self.engine.ask(query, {"most": most}):
+            visit, position = int(str(row["visit"])), int(str(row["position"]))
+            carried = self.ledger.bodies.get((visit, position))
+            yield carried if carried is not None else self.plan.visit(visit)[position].body
 
     def group_names(self) -> tuple[str, ...]:
         """Return the experiment's groups, in the config's order."""
         return self.plan.experiment.groups
 
 
-def gather(run: Path, observed: Sequence[Path] = ()) -> Evidence:
+def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> Evidence:
     """Read the run in the folder *run*, make what it sent again, and load what was *observed*.
 
     Args:
         run: the run's folder.
         observed: Parquet files or folders, or NDJSON files; by default what the run's folder holds.
+        floor: as of `Evidence`.
 
     Raises:
         DogfoodError: the run, or what was observed, cannot be read.
@@ -124,9 +164,15 @@ def gather(run: Path, observed: Sequence[Path] = ()) -> Evidence:
     names: dict[str, str | int] = {"instrument": instrument, "experiment": plan.experiment.name}
     engine.keep("observed", "ours", {**names, **window})
     engine.keep("classified", "classified", {"deadline_ms": manifest.deadline_s * 1000})
+    engine.add("people", _people(plan, people))
+    engine.keep("visits", "visits")
     [(count,)] = engine.connection.sql("SELECT count(*) FROM observed").fetchall()
     broken = (*rows.broken, *broken_reports)
-    return Evidence(manifest, plan, ledger, people, roster, views, findings, sent, engine, broken, count)
+    folders = [path for path in observed or [run / OBSERVED] if path.is_dir()]
+    misplaced = {key: number for folder in folders for key, number in misplaced_rows(folder, engine.connection).items()}
+    return Evidence(
+        manifest, plan, ledger, people, roster, views, findings, sent, engine, broken, count, misplaced, floor
+    )
 
 
 def _check_visits(ledger: SentEvents, count: int) -> None:
@@ -176,11 +222,29 @@ def _facts(plan: Plan, ledger: SentEvents, people: Participants, due_ms: NDArray
     return pa.table(
         {
             "visit": ledger.visit,
+            "position": ledger.position,
             "status": ledger.status,
             "outcome": pa.array(outcomes[ledger.outcome].tolist(), pa.string()),
             "reason": pa.array([ledger.reasons.get(key, "") for key in keys], pa.string()),
             "group_name": pa.array(groups[people.group[ledger.visit]].tolist(), pa.string()),
+            "worker": pa.array([ledger.workers[number] for number in ledger.worker.tolist()], pa.string()),
             "due_ms": due_ms,
+        }
+    )
+
+
+def _people(plan: Plan, people: Participants) -> pa.Table:
+    """Return who took part, as rows: an empty group is not in the sample, an empty persona is an account's."""
+    groups = np.array([*plan.experiment.groups, ""], dtype=object)
+    personas = np.array([*(persona.name for persona in plan.personas), ""], dtype=object)
+    names = np.array([str(fidelity) for fidelity in FIDELITIES], dtype=object)
+    return pa.table(
+        {
+            "visit": np.arange(len(people.group)),
+            "fidelity": pa.array(names[people.fidelity].tolist(), pa.string()),
+            "persona": pa.array(personas[people.persona].tolist(), pa.string()),
+            "group_name": pa.array(groups[people.group].tolist(), pa.string()),
+            "by_chance": ~people.chosen,
         }
     )
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics_platform.assignment import Generation, assign_many, subject_id
+from personas.blocks import PlannedSubjects
 from personas.plan import Plan
 from run_record.ledger import SentEvents
 from run_record.manifest import Manifest
@@ -22,6 +23,8 @@ class Participants(NamedTuple):
     Attributes:
         fidelity: int8; index into `FIDELITIES`.
         in_sample: bool; whether the contract enrols the subject.
+        persona: int64; index into the plan's personas, -1 for the wiki's accounts.
+        user: int64; the id that the contract hashes, 0 for a reader without an account.
         group: int16; index into the experiment's groups that the contract gives, -1 when not in the sample.
         came: bool; whether its visit had begun when the run ended.
         chosen: bool; taken for its group, so it is left out where the number of subjects in a group is judged.
@@ -30,6 +33,8 @@ class Participants(NamedTuple):
 
     fidelity: NDArray[np.int8]
     in_sample: NDArray[np.bool_]
+    persona: NDArray[np.int64]
+    user: NDArray[np.int64]
     group: NDArray[np.int16]
     came: NDArray[np.bool_]
     chosen: NDArray[np.bool_]
@@ -61,6 +66,8 @@ def participants(
             dtype=np.int8,
         ),
         in_sample=np.concatenate([planned.in_sample, groups >= 0]),
+        persona=np.concatenate([planned.persona, np.full(len(roster), -1, dtype=np.int64)]),
+        user=np.concatenate([_hashed_ids(manifest.generation, planned), ids]),
         group=np.concatenate([planned.group, groups]),
         came=np.concatenate(
             [
@@ -79,6 +86,10 @@ def _begun(manifest: Manifest, ledger: SentEvents) -> int:
         return manifest.visitors
     planned = ledger.visit[ledger.visit < manifest.visitors]
     return int(planned.max()) + 1 if len(planned) else 0
+
+
+def _hashed_ids(generation: Generation, subjects: PlannedSubjects) -> NDArray[np.int64]:
+    return subjects.user_id if generation is Generation.ALPHA else subjects.central_id
 
 
 def _hashed_id(generation: Generation, account: Account) -> int:

@@ -4,6 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+#: A platform watches many experiments, so every test of chance is read at 0.001 (Fabijan et al., KDD 2019). A run is
+#: asked fewer than ten of them, so that fewer than one clean run in a hundred is called.
+ALPHA = 0.001
+
 
 class Outcome(StrEnum):
     """What one check says. INVALID: the kit or its generator was at fault, so the check proves nothing."""
@@ -54,6 +58,7 @@ class CheckResult:
         statistic, p_value: of the test, None when there is none.
         threshold: the value that decides, None when there is none.
         evidence: counts, examples; JSON values.
+        matters: whether a run is inconclusive when this check is.
     """
 
     name: str
@@ -64,16 +69,19 @@ class CheckResult:
     p_value: float | None = None
     threshold: float | None = None
     evidence: Mapping[str, object] = field(default_factory=dict)
+    matters: bool = True
 
 
 def fold(checks: Sequence[CheckResult]) -> tuple[Verdict, CheckResult | None]:
     """Return the verdict over *checks*, and the check that decided it (None for GO).
 
     INVALID comes before NO-GO: when the generator did not do what the plan says, a failure may be its doing.
-    Between checks of the same kind, the one whose layer an event meets first decides.
+    Between checks of the same kind, the one whose layer an event meets first decides. A check that does not matter
+    and is inconclusive decides nothing.
     """
     layers = list(Layer)
-    ranked = sorted(checks, key=lambda check: layers.index(check.layer))
+    deciding = [check for check in checks if check.matters or check.verdict is not Outcome.INCONCLUSIVE]
+    ranked = sorted(deciding, key=lambda check: layers.index(check.layer))
     for outcome, verdict in (
         (Outcome.INVALID, Verdict.INVALID),
         (Outcome.FAIL, Verdict.NO_GO),

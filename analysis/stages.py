@@ -56,6 +56,27 @@ def count_stages(evidence: Evidence) -> tuple[StageCount, ...]:
     )
 
 
+def natural_subjects(evidence: Evidence) -> dict[Stage, list[int]]:
+    """Return how many subjects of each group reached each stage, by the contract's groups.
+
+    Subjects that were chosen for their group are left out, and so is a stage that nobody could be observed at.
+    """
+    people, groups = evidence.participants, len(evidence.group_names())
+    natural = people.came & ~people.chosen & (people.group >= 0)
+    found = {}
+    for stage, (_, did) in _reached(evidence).items():
+        seen = natural & ~people.of(Fidelity.SYNTHETIC) if stage is Stage.EXPOSED else natural
+        if seen.any() or stage is not Stage.EXPOSED:
+            found[stage] = np.bincount(people.group[seen & did], minlength=groups).tolist()
+    return found
+
+
+def due_visits(evidence: Evidence) -> Bools:
+    """Return which visits had reason to send an event."""
+    due = _due(evidence, len(evidence.participants.group))
+    return due["impression"] | due["click"]
+
+
 def _counts(evidence: Evidence, fidelity: Fidelity, stage: Stage, should: Bools, did: Bools) -> list[StageCount]:
     people = evidence.participants
     mine = people.of(fidelity) & people.came
@@ -79,11 +100,10 @@ def _reached(evidence: Evidence) -> dict[Stage, tuple[Bools, Bools]]:
     """Return, per stage, which visits should have reached it, and which did."""
     size = len(evidence.participants.group)
     sent = {action: np.zeros(size, np.bool_) for action in ("impression", "click", "landed", "any")}
-    for row in evidence.engine.ask("stages"):
-        visit = int(str(row["visit"]))
-        sent["any"][visit] = True
-        for action in ("impression", "click", "landed"):
-            sent[action][visit] = bool(row[action])
+    columns = evidence.engine.columns("stages")
+    sent["any"][columns["visit"]] = True
+    for action in ("impression", "click", "landed"):
+        sent[action][columns["visit"][columns[action]]] = True
     due = _due(evidence, size)
     assigned = evidence.participants.group >= 0
     return {

@@ -15,7 +15,9 @@ from analysis.shapes import calibrate as calibrate_run
 from analysis.shapes import calibrate_against
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.assigning import assign_lines
-from dogfood.run import BrowserOptions, RunRequest, fill_table, judge
+from dogfood.commands.judging import analyse, checks, compare, power
+from dogfood.commands.options import EXIT_CODES, RUNS
+from dogfood.run import BrowserOptions, RunRequest, fill_table
 from dogfood.run import run as run_once
 from dogfood.seeding import WIKI_ACCOUNTS, furnish
 from dogfood.services import NAMES, Testbed, WikiOptions
@@ -30,8 +32,6 @@ from run_record.manifest import Manifest
 from run_record.roster import Fidelity
 from run_record.target import Target
 from traffic.options import TrafficOptions, new_settings
-
-_EPILOG = "Exit codes: 0 GO, 1 NO-GO, 2 wrong use, 3 INCONCLUSIVE, 4 INVALID (the generator or the kit was at fault)."
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -53,6 +53,7 @@ def _traffic_options(command: F) -> F:
             click.option("--epoch", type=click.IntRange(0), default=0, help="Milliseconds since 1970; default: now."),
             click.option("--wiki", default="testwiki", show_default=True,
                          help="Database name; selects the sample rate."),
+            click.option("--aa", is_flag=True, help="An A/A run: every group clicks alike."),
         )
     ):  # fmt: skip
         command = option(command)
@@ -81,13 +82,9 @@ _TESTBED = click.option(
     "--testbed", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
     show_default=True, envvar="DOGFOOD_TESTBED", help="Folder of the testbed's files.",
 )  # fmt: skip
-_RUNS = click.option(
-    "--runs", type=click.Path(path_type=Path, file_okay=False), default=Path("runs"), show_default=True,
-    envvar="DOGFOOD_RUNS", help="Folder of the runs.",
-)  # fmt: skip
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="experiment-dogfood")
 def cli() -> None:
     """Prove that an experiment's events end up, in the right group, as the right rows."""
@@ -165,9 +162,9 @@ def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fide
     return tuple(fidelity for fidelity in Fidelity if fidelity in asked)
 
 
-@cli.command(epilog=_EPILOG)
+@cli.command(epilog=EXIT_CODES)
 @_TESTBED
-@_RUNS
+@RUNS
 @_traffic_options
 @_systems_options
 @click.option("--fidelity", "fidelities", default=Fidelity.SYNTHETIC.value, show_default=True, callback=_fidelities,
@@ -201,9 +198,9 @@ def run(
     _run(RunRequest(runs, Testbed(folder), options, fidelities, users, workers, sessions, browser, accounts))
 
 
-@cli.command(epilog=_EPILOG)
+@cli.command(epilog=EXIT_CODES)
 @_TESTBED
-@_RUNS
+@RUNS
 @_traffic_options
 @_systems_options
 @click.option(
@@ -253,28 +250,9 @@ def _run(request: RunRequest) -> None:
     sys.exit(analysis.verdict.exit_code)
 
 
-@cli.command(epilog=_EPILOG)
-@click.argument("name", metavar="RUN")
-@_RUNS
-@click.option("--observed", type=click.Path(path_type=Path), multiple=True,
-              help="Parquet file or folder, or NDJSON file, to judge instead of its rows. Repeatable.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
-def analyse(name: str, runs: Path, observed: tuple[Path, ...], as_json: bool) -> None:
-    """Judge a run: a name under the runs' folder, `latest`, or a path."""
-    where = find_run(runs, name)
-    analysis = judge(where, observed)
-    if as_json:
-        click.echo(analysis.to_json(), nl=False)
-    else:
-        console = Console()
-        show(console, analysis)
-        console.print(f"report: {where / 'report.html'}", soft_wrap=True)
-    sys.exit(analysis.verdict.exit_code)
-
-
 @cli.command(epilog="Exit codes: 0 alike, 1 different, 2 wrong use.")
 @click.argument("name", metavar="[RUN]", default=LATEST)
-@_RUNS
+@RUNS
 @click.option("--against", type=click.Path(path_type=Path), help="NDJSON of captured events to compare as well.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def calibrate(name: str, runs: Path, against: Path | None, as_json: bool) -> None:
@@ -315,7 +293,7 @@ def assign() -> None:
 
 @cli.command()
 @click.argument("name", metavar="[RUN]", required=False)
-@_RUNS
+@RUNS
 @_traffic_options
 def events(name: str | None, runs: Path, **traffic: object) -> None:
     """Print the events of a RUN, or of the options, as NDJSON: what is sent, byte for byte."""
@@ -328,7 +306,8 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         sys.stdout.buffer.write(event.body + b"\n")
 
 
-cli.add_command(tickets)
+for _command in (analyse, compare, checks, power, tickets):
+    cli.add_command(_command)
 
 
 def main() -> None:

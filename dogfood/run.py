@@ -1,6 +1,7 @@
 """The life of one run: testbed up, experiment configured, traffic, ingestion, verdict."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -131,9 +132,9 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
         return folder, judge(folder)
 
 
-def judge(folder: Path, observed: tuple[Path, ...] = ()) -> Analysis:
+def judge(folder: Path, observed: tuple[Path, ...] = (), *, floor: float = 0.0) -> Analysis:
     """Analyse the run in *folder* and write its verdict and report there."""
-    analysis = analyse(folder, observed)
+    analysis = analyse(folder, observed, floor=floor)
     write(folder, analysis, render(analysis))
     return analysis
 
@@ -214,9 +215,17 @@ def _set_up(request: RunRequest, target: Target, accounts: tuple[TestAccount, ..
     manifest = new_manifest("", options, target, plan.settings, ",".join(request.fidelities))
     folder = new_run(request.runs)
     write_roster(folder, _roster(request, settings.visitors, accounts))
-    manifest = replace(manifest, run_id=folder.name)
+    manifest = replace(manifest, run_id=folder.name, other_experiments=_other_experiments(target, plan))
     manifest.write(folder)
     return manifest, folder, events
+
+
+def _other_experiments(target: Target, plan: Plan) -> tuple[Mapping[str, object], ...]:
+    """Return the configs of MPIC's other experiments that are switched on."""
+    with MpicClient(target.mpic) as mpic:
+        configs = mpic.raw_experiments(plan.settings.generation)
+    known = [config for config in configs if isinstance(config, dict)]
+    return tuple(config for config in known if config.get("slug") != plan.experiment.name and config.get("status", 1))
 
 
 def _roster(request: RunRequest, first: int, accounts: tuple[TestAccount, ...]) -> list[Account]:

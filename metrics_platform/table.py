@@ -5,6 +5,7 @@ Hive. The columns follow from the schema files of both generations, so that one 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,19 @@ from metrics_platform.schemas import FOLDER
 
 TABLE = "product_metrics_web_base"
 PARTITIONS = ("datacenter", "year", "month", "day", "hour")
+
+_MISPLACED = """
+    SELECT partition, hour, count(*) AS rows
+    FROM (
+        SELECT
+            format('{}-{:0>2}-{:0>2}T{:0>2}', year, month, day, hour) AS partition,
+            strftime(make_timestamp(epoch_us(TRY_CAST(meta.dt AS TIMESTAMPTZ))), '%Y-%m-%dT%H') AS hour
+        FROM read_parquet($files, hive_partitioning = true, hive_types_autocast = false, union_by_name = true)
+    )
+    WHERE partition <> hour
+    GROUP BY partition, hour
+    ORDER BY partition, hour
+"""
 
 Structure = Mapping[str, object]
 
@@ -42,6 +56,7 @@ class Rows(NamedTuple):
     broken: tuple[BrokenLine, ...]
 
 
+@cache
 def structure() -> Structure:
     """Return the nesting of an event, with a DuckDB type at each leaf; keys as in events (`$schema`)."""
     merged: dict[str, object] = {}
@@ -74,6 +89,23 @@ def rows_of(lines: Sequence[bytes], connection: duckdb.DuckDBPyConnection) -> pa
         return connection.sql(select_lines("lines_to_read")).to_arrow_table()
     finally:
         connection.unregister("lines_to_read")
+
+
+def event_of(row: Mapping[str, object]) -> dict[str, object]:
+    """Return the event of a flat row, one whose columns are called `page__title` instead of `page.title`.
+
+    Columns that are null, or that no event has, are left out.
+    """
+    event: dict[str, object] = {}
+    for name, kind in structure().items():
+        column = _column(name)
+        if isinstance(kind, Mapping):
+            members = {member: row.get(f"{column}__{member}") for member in kind}
+            if found := {member: value for member, value in members.items() if value is not None}:
+                event[name] = found
+        elif row.get(column) is not None:
+            event[name] = row[column]
+    return event
 
 
 def read_ndjson(paths: Iterable[Path], connection: duckdb.DuckDBPyConnection) -> Rows:
@@ -120,6 +152,18 @@ def read_parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> pa.Table:
         return found.project(picked).to_arrow_table()
     except duckdb.Error as error:
         raise TableError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+
+
+def misplaced_rows(folder: Path, connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
+    """Return how many rows of a table in Hive layout are in another hour's partition than `meta.dt` names.
+
+    The keys are (partition, hour they belong to), both as `2025-01-31T14`; files outside the layout are left out.
+    """
+    files = [str(path) for path in folder.rglob("*.parquet") if all(f"{name}=" in str(path) for name in PARTITIONS)]
+    if not files:
+        return {}
+    rows = connection.sql(_MISPLACED, params={"files": files}).fetchall()
+    return {(partition, hour): count for partition, hour, count in rows}
 
 
 def _not_an_event(line: bytes) -> str:

@@ -119,7 +119,7 @@ def render_block(scene: Scene, block: int) -> list[list[PlannedEvent]]:
     first = scene.experiment.features[0]
     views = draw_page_views(
         scene.population, subjects, block,
-        treated=assigned.group != first.groups.index(first.control),
+        treated=(assigned.group != first.groups.index(first.control)) & (not scene.settings.aa),
         element_depth=scene.settings.element_depth, shelf=scene.shelf,
     )  # fmt: skip
     said = _said_of_experiment(scene, subjects, assigned)

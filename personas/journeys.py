@@ -77,7 +77,8 @@ class Journeys:
     def of(self, subject: int, user_id: int, central_id: int) -> tuple[Step, ...]:
         """Return the journey of *subject*, whose account has these ids; the ids decide the group and so the clicks."""
         group = self._plan.group_of(user_id, central_id)
-        treated = group is not None and group != self._plan.experiment.features[0].control
+        control = self._plan.experiment.features[0].control
+        treated = group not in (None, control) and not self._plan.settings.aa
         views = self._block(subject // BLOCK, treated)
         places = np.flatnonzero(views.subject == subject % BLOCK).tolist()
         first = int(views.session[places[0]])

@@ -29,6 +29,7 @@ class PlanSettings:
         time_scale: dwell times and pauses are divided by this, 1 or more.
         element_depth: how far down the page the instrumented element is, percent of the page.
         element: friendly name of the instrumented element.
+        aa: whether this is an A/A run, in which every group behaves as control does.
         wiki: database name of the wiki, which also selects the sample rate.
         domain: the wiki's server name.
         mediawiki_version: as the wiki would report it.
@@ -46,6 +47,7 @@ class PlanSettings:
     time_scale: float = 1.0
     element_depth: int = 10
     element: str = ELEMENT
+    aa: bool = False
     wiki: str = "testwiki"
     domain: str = "test.wikipedia.org"
     mediawiki_version: str = "1.43.9"

@@ -1,6 +1,6 @@
 """The manifest: everything that is needed to make a run's events once more, and to judge them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Self
@@ -39,6 +39,7 @@ class Manifest:
         target: of the systems under test: `name`, `source` (what was asked for), and the addresses `intake`, `mpic`
             and `wiki`.
         plan: what the personas need to make the events again (`personas.settings.PlanSettings`).
+        other_experiments: configs, as MPIC serves them, of the other experiments that were active.
         deadline_s: seconds after an event's `dt` by which its row has to be in the table.
         versions: of Python, of the kit and of the libraries that matter.
         started_ms, finished_ms: first and last moment of traffic, milliseconds since 1970, or null.
@@ -56,6 +57,7 @@ class Manifest:
     batch_size: int
     target: Mapping[str, str]
     plan: Mapping[str, object]
+    other_experiments: Sequence[Mapping[str, object]] = ()
     deadline_s: int = DEADLINE_S
     versions: Mapping[str, str] = field(default_factory=dict)
     started_ms: int | None = None

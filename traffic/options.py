@@ -50,6 +50,7 @@ class TrafficOptions:
     arrival_rate: float = 200.0
     time_scale: float = 1.0
     epoch: int = 0
+    aa: bool = False
     hasty: bool = False
     batch: int = 1
 
@@ -96,6 +97,7 @@ def add_options(parser: "LocustArgumentParser") -> None:
         default=0,
         help="milliseconds since 1970 from which events' dt counts (default: now)",
     )
+    add("--aa", action="store_true", help="an A/A run: every group clicks alike")
     add("--hasty", action="store_true", help="send as browsers do: 202 before validation")
     add("--batch", type=int, default=1, help="the most events in one request")
 
@@ -119,6 +121,7 @@ def new_settings(options: TrafficOptions, target: Target, *, now_ms: int | None 
         arrivals_per_second=options.arrival_rate,
         time_scale=options.time_scale,
         wiki=options.wiki,
+        aa=options.aa,
     )
 
 

@@ -12,12 +12,21 @@ Every sent event has exactly one fate (`analysis/sql/classified.sql`):
 On the side of the rows: *duplicated* counts ids that landed more than once, *unexpected* rows whose id was not sent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import orjson
 
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
+from analysis.segments import count_segments, stand_outs
+from metrics_platform.schemas import SchemaNotFoundError, SchemaRegistry
 
 _EXAMPLES = 5
+
+#: Of many refused events so many are validated again.
+_VALIDATED = 200
+
+_SCHEMAS = SchemaRegistry()
 
 #: Above this share of events of which nobody knows what became, a clean rest proves too little.
 MAX_INDETERMINATE = 0.01
@@ -28,7 +37,7 @@ FATES = ("ok", "lost", "corrupted", "indeterminate", "invalid", "late")
 def reconcile(evidence: Evidence) -> dict[str, int]:
     """Return the reconciliation: events offered, by fate, and ids duplicated and unexpected."""
     counts = dict.fromkeys(FATES, 0)
-    for row in evidence.engine.ask("fates"):
+    for row in evidence.fates:
         counts[str(row["fate"])] += int(str(row["events"]))
     return {
         "offered": sum(counts.values()),
@@ -39,15 +48,15 @@ def reconcile(evidence: Evidence) -> dict[str, int]:
 
 
 def check_lost(evidence: Evidence) -> CheckResult:
-    """Find events that were acknowledged and are nowhere."""
+    """Find events that were acknowledged and are nowhere, and say what they have in common."""
     groups = _by_group(evidence, "lost")
     lost = sum(count for count, _ in groups.values())
-    vanished = {str(row["group_name"]): row["subjects"] for row in evidence.engine.ask("vanished")}
     layer = evidence.delivery_layer
-    hasty = layer is Layer.INTAKE
-    between = "the intake's 202 and the table" if hasty else "the intake's 201 and the table"
+    between = "the intake's 202 and the table" if layer is Layer.INTAKE else "the intake's 201 and the table"
     if not lost:
         return _passed("lost", layer, f"No event was lost between {between}.")
+    vanished = {str(row["group_name"]): row["subjects"] for row in evidence.engine.ask("vanished")}
+    apart = stand_outs(count_segments(evidence))
     told = "; ".join(
         f"group {group!r} lost {count / total:.2%} of its events ({count:,} of {total:,})"
         for group, (count, total) in groups.items()
@@ -56,14 +65,44 @@ def check_lost(evidence: Evidence) -> CheckResult:
     spared = [group for group, (count, _) in groups.items() if not count]
     spared_told = f"; {' and '.join(map(repr, spared))} lost none" if spared else ""
     gone = f" {sum(map(int, map(str, vanished.values()))):,} subjects vanished altogether." if vanished else ""
+    where = next((item for item in apart if item.dimension != "group"), None)
+    if _heavy_subjects_vanished(evidence):
+        layer = Layer.TABLE
+        gone += " They had sent more events than others: look for a filter that takes them for bots."
+    elif where is not None:
+        gone += (
+            f" Most of it where {where.dimension} is {where.value!r}: {where.share:.2%} there, {where.rest:.2%} "
+            "elsewhere."
+        )
     detail = {
         "lost": lost,
         "by_group": _told(groups),
+        "segments": [item._asdict() for item in apart[:_EXAMPLES]],
         "vanished_subjects": vanished,
         "examples": _ids(evidence, "lost"),
     }
     summary = f"Between {between}, {told}{spared_told}.{gone}"
     return CheckResult("lost", layer, Outcome.FAIL, summary, lost, threshold=0, evidence=detail)
+
+
+def _heavy_subjects_vanished(evidence: Evidence) -> bool:
+    """Return whether what is lost is whole subjects, and such as had sent far more events than the others.
+
+    Far more: half as many again on average, and four standard errors apart (Welch, 1947).
+    """
+    rows = {str(row["what"]): row for row in evidence.engine.ask("vanished_weight")}
+    if "partial" in rows or not {"vanished", "untouched"} <= rows.keys():
+        return False
+    (gone, gone_error), (rest, rest_error) = (_mean_events(rows[what]) for what in ("vanished", "untouched"))
+    return gone > 1.5 * rest and gone - rest > 4 * (gone_error + rest_error) ** 0.5
+
+
+def _mean_events(row: Mapping[str, object]) -> tuple[float, float]:
+    """Return the mean number of events a subject, and the square of its standard error."""
+    subjects, events, squared = (int(str(row[name])) for name in ("subjects", "events", "events_squared"))
+    mean = events / subjects
+    spread = max(squared / subjects - mean**2, 0.0) * subjects / max(subjects - 1, 1)
+    return mean, spread / subjects
 
 
 def check_duplicated(evidence: Evidence) -> CheckResult:
@@ -113,19 +152,36 @@ def check_unexpected(evidence: Evidence) -> CheckResult:
 def check_invalid(evidence: Evidence) -> CheckResult:
     """Find events that the intake refused, or dropped behind a 202, and tell why.
 
-    An error (500) is the intake's own, except that a schema it cannot find or load is named by the event.
+    What was sent is validated again here: when it is valid under the schema that it names, as the intake would have
+    completed it, the intake is at fault; otherwise the client that sent it.
     """
     rows = evidence.engine.ask("reasons")
     count = sum(int(str(row["events"])) for row in rows)
     if not count:
         return _passed("invalid", Layer.INSTRUMENT, "The intake found no event invalid.")
     why = str(rows[0]["reason"]) or "it gave no reason"
-    own = all(row["events"] == row["errors"] and "schema" not in str(row["reason"]).lower() for row in rows)
-    layer = Layer.INTAKE if own else Layer.INSTRUMENT
-    where = "at the intake and its log" if own else "at what the client sends"
-    summary = f"The intake refused {count:,} events, most often because {why}: look {where}."
+    problem = next(filter(None, map(_problem_of, evidence.sent_bodies("refused_events", _VALIDATED))), "")
+    if problem:
+        layer, where = Layer.INSTRUMENT, f"at what the client sends ({problem})"
+    else:
+        layer, where = Layer.INTAKE, "at the intake and its log, for the schema allows what was sent"
+    share = count / max(len(evidence.ledger.visit), 1)
+    summary = f"The intake refused {count:,} events ({share:.1%}), most often because {why}: look {where}."
     detail = {"invalid": count, "reasons": rows[:_EXAMPLES], "examples": _ids(evidence, "invalid")}
     return CheckResult("invalid", layer, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
+
+
+def _problem_of(body: bytes) -> str:
+    """Return why the schema does not allow an event, once the intake has filled in what is its part; else nothing."""
+    event = orjson.loads(body)
+    if not isinstance(event, dict) or not isinstance(event.get("meta"), dict):
+        return "no object with a member meta"
+    event["meta"] = {"dt": "2025-01-01T00:00:00.000Z", "id": "00000000-0000-4000-8000-000000000000", **event["meta"]}
+    try:
+        problems = _SCHEMAS.validate(event)
+    except SchemaNotFoundError as error:
+        return str(error)
+    return str(problems[0]) if problems else ""
 
 
 def check_indeterminate(evidence: Evidence) -> CheckResult:
@@ -171,7 +227,7 @@ def _passed(name: str, layer: Layer, summary: str) -> CheckResult:
 def _by_group(evidence: Evidence, fate: str) -> dict[str, tuple[int, int]]:
     """Return, per group, how many events met *fate*, and how many were sent."""
     found: dict[str, tuple[int, int]] = {}
-    for row in evidence.engine.ask("fates"):
+    for row in evidence.fates:
         count, total = found.get(str(row["group_name"]), (0, 0))
         events = int(str(row["events"]))
         found[str(row["group_name"])] = (count + events * (row["fate"] == fate), total + events)

@@ -1,17 +1,33 @@
 """Are there as many subjects in each group, and in the sample, as the contract's hashes allow for?"""
 
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
 import numpy as np
 
 from analysis.evidence import Evidence
-from analysis.results import CheckResult, Layer, Outcome
-from analysis.statistics import rate_test, ratio_power, ratio_test
+from analysis.results import ALPHA, CheckResult, Layer, Outcome
+from analysis.segments import SegmentCount, count_segments
+from analysis.stages import Stage, due_visits, natural_subjects
+from analysis.statistics import (
+    MultinomialTest,
+    exceeds_floor,
+    holm,
+    multinomial_test,
+    rate_test,
+    ratio_power,
+)
 from metrics_platform.assignment import expected_shares
-
-#: A platform watches many experiments, so a sample-ratio test is read at 0.001 (Fabijan et al., KDD 2019).
-ALPHA = 0.001
 
 #: With less power than this to see 60 to 40 where 50 to 50 was meant, a pass would say nothing.
 _EFFECT, _POWER = 0.2, 0.8
+
+#: A segment with fewer subjects is not tested: nothing in it could be told from chance.
+_MIN_SUBJECTS = 50
+
+_EXAMPLES = 5
+
+Shares = Sequence[Fraction]
 
 
 def landed_subjects(evidence: Evidence) -> dict[str, int]:
@@ -21,55 +37,83 @@ def landed_subjects(evidence: Evidence) -> dict[str, int]:
     """
     counts = dict.fromkeys(evidence.group_names(), 0)
     chosen = evidence.participants.chosen_subjects
-    for row in evidence.engine.ask("subjects", evidence.query_values):
+    for row in evidence.subjects:
         if row["subject"] is not None and str(row["subject"]) not in chosen and row["group_name"] in counts:
             counts[str(row["group_name"])] += 1
     return counts
 
 
-def offered_subjects(evidence: Evidence) -> dict[str, int]:
-    """Return how many subjects of each group put at least one event on the wire."""
-    people = evidence.participants
-    visits = np.unique(evidence.ledger.visit)
-    groups = people.group[visits[~people.chosen[visits]]]
-    counts = np.bincount(groups[groups >= 0], minlength=len(evidence.group_names()))
-    return dict(zip(evidence.group_names(), counts.tolist(), strict=True))
-
-
 def check_sample_ratio(evidence: Evidence) -> CheckResult:
-    """Test the landed subjects of each group against the exact expected shares.
+    """Test the subjects of each group against the exact expected shares, at every stage that they pass.
 
-    When those that were offered pass the same test, the imbalance came about on the way, and the layer is that of
-    the loss; otherwise it was there before the first event.
+    The first stage at which the ratio is off says where the imbalance came about. Clicks are only tested in an A/A
+    run: elsewhere the treatment may well change how many click.
     """
-    counts, offered = landed_subjects(evidence), offered_subjects(evidence)
-    shares = expected_shares(len(counts), evidence.plan.rate).groups
-    total = sum(counts.values())
-    found = ratio_test(list(counts.values()), shares)
-    told = " to ".join(f"{count:,} {group}" for group, count in counts.items())
+    shares = expected_shares(len(evidence.group_names()), evidence.plan.rate).groups
+    stages = _stages(evidence)
+    landed = stages[Stage.LANDED]
+    tests = {stage: multinomial_test(counts, shares) for stage, counts in stages.items() if sum(counts)}
+    adjusted = dict(zip(tests, holm([test.p_value for test in tests.values()]), strict=True))
+    off = [stage for stage in tests if adjusted[stage] < ALPHA and _matters(evidence, stages[stage], shares)]
+    told = _ratio(evidence, landed)
+    result = tests.get(Stage.LANDED)
     detail = {
-        "subjects": counts,
-        "offered_subjects": offered,
+        "subjects": {
+            str(stage): dict(zip(evidence.group_names(), counts, strict=True)) for stage, counts in stages.items()
+        },
         "expected_shares": [float(share / sum(shares)) for share in shares] if any(shares) else [],
+        "p_values": {str(stage): test.p_value for stage, test in tests.items()},
+        "p_values_adjusted": {str(stage): value for stage, value in adjusted.items()},
     }
     layer = Layer.EXPOSURE
-    if found.p_value is None or (ratio_power(total, shares, _EFFECT, ALPHA) < _POWER and found.p_value >= ALPHA):
-        outcome = Outcome.INCONCLUSIVE
-        summary = f"Too few subjects landed to judge the sample ratio ({told})."
-    elif found.p_value >= ALPHA:
-        outcome = Outcome.PASS
-        summary = f"{told} subjects landed, as expected (p = {found.p_value:.3f})."
+    if off:
+        outcome, first = Outcome.FAIL, off[0]
+        layer, summary = _blame(evidence, first, stages, tests[first])
+        result = tests[first]
+    elif result is None or ratio_power(sum(landed), shares, _EFFECT, ALPHA) < _POWER:
+        outcome, summary = Outcome.INCONCLUSIVE, f"Too few subjects landed to judge the sample ratio ({told})."
     else:
-        outcome = Outcome.FAIL
-        before = ratio_test(list(offered.values()), shares).p_value
-        summary = f"Sample-ratio mismatch: {told} subjects landed (p = {found.p_value:.2g})"
-        if before is not None and before >= ALPHA:
-            layer = evidence.delivery_layer
-            sent = " to ".join(f"{count:,} {group}" for group, count in offered.items())
-            summary += f", though {sent} sent events: look at what one group lost on the way."
-        else:
-            summary += ": look for what one group meets and the other does not."
-    return CheckResult("sample-ratio", layer, outcome, summary, found.statistic, found.p_value, ALPHA, detail)
+        outcome, summary = Outcome.PASS, f"{told} subjects landed, as expected (p = {result.p_value:.3f})."
+    statistic, p_value = (result.statistic, result.p_value) if result else (None, None)
+    return CheckResult("sample-ratio", layer, outcome, summary, statistic, p_value, ALPHA, detail)
+
+
+def check_segments(evidence: Evidence) -> CheckResult:
+    """Test the sample ratio of what landed in every segment, with Holm's correction over all of them."""
+    shares = expected_shares(len(evidence.group_names()), evidence.plan.rate).groups
+    found = _segment_ratios(evidence, count_segments(evidence))
+    if not found:
+        why = "No segment has enough subjects to judge its sample ratio."
+        return CheckResult("segments", Layer.EXPOSURE, Outcome.INCONCLUSIVE, why, matters=False)
+    tests = {key: multinomial_test(landed, shares) for key, (_, landed) in found.items()}
+    adjusted = dict(zip(tests, holm([test.p_value for test in tests.values()]), strict=True))
+    off = sorted(
+        (key for key in tests if adjusted[key] < ALPHA and _matters(evidence, found[key][1], shares)),
+        key=adjusted.__getitem__,
+    )
+    least = min(adjusted.values())
+    detail = {
+        "segments": len(found),
+        "off": [
+            {"dimension": key[0], "value": key[1], "subjects": found[key][1], "p_value_adjusted": adjusted[key]}
+            for key in off[:_EXAMPLES]
+        ],
+    }
+    if not off:
+        summary = (
+            f"The sample ratio is as expected in each of {len(found)} segments (smallest p = {least:.3f}, corrected)."
+        )
+        return CheckResult("segments", Layer.EXPOSURE, Outcome.PASS, summary, None, least, ALPHA, detail)
+    (dimension, value), (sent, landed) = off[0], found[off[0]]
+    before = multinomial_test(sent, shares).p_value if sum(sent) else 1.0
+    layer = Layer.EXPOSURE if before < ALPHA else evidence.delivery_layer
+    more = f", and {len(off) - 1} more segments are off" if len(off) > 1 else ""
+    where = "what one group meets there" if layer is Layer.EXPOSURE else "what one group lost there on the way"
+    summary = (
+        f"Sample-ratio mismatch where {dimension} is {value!r}: {_ratio(evidence, landed)} subjects landed{more}: "
+        f"look for {where}."
+    )
+    return CheckResult("segments", layer, Outcome.FAIL, summary, tests[off[0]].statistic, least, ALPHA, detail)
 
 
 def check_sample_rate(evidence: Evidence) -> CheckResult:
@@ -94,6 +138,7 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     count = min(landed + silent + unknowable, came)
     sent = int(np.count_nonzero(offered)) + silent
     p_value = rate_test(count, came, share)
+    squared = _sampled_twice(evidence, share)
     detail = {
         "came": came,
         "in_sample": count,
@@ -101,11 +146,20 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
         "of_them_silent": silent,
         "unknowable": unknowable,
         "expected": share,
+        "as_if_sampled_twice": squared,
     }
     told = f"{count:,} of {came:,} subjects are in the sample ({count / came:.2%})"
     wanted = f"{told}, where the sample rate is {evidence.plan.rate:.2%}"
     layer, outcome = Layer.ASSIGNMENT, Outcome.FAIL
-    if p_value >= ALPHA:
+    if squared:
+        layer = Layer.TRANSPORT
+        summary = (
+            f"Of the subjects in the sample only the share of the rate itself landed, {landed:,} in all: that "
+            "is the rate "
+            f"squared ({share**2:.2%} where {share:.2%} was meant). Look for stream sampling on top of the "
+            "experiment's."
+        )
+    elif p_value >= ALPHA:
         outcome = Outcome.PASS
         summary = f"{told}, as the sample rate of {evidence.plan.rate:.2%} has it (p = {p_value:.3f})."
     elif rate_test(sent, came, share) >= ALPHA:
@@ -114,3 +168,79 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     else:
         summary = f"{wanted}: look at the wiki's rate, and at sampling on top."
     return CheckResult("sample-rate", layer, outcome, summary, count / came, p_value, ALPHA, detail)
+
+
+def _sampled_twice(evidence: Evidence, share: float) -> bool:
+    """Return whether of those with something to send, in every group, no more landed than the rate's own share.
+
+    Sampling on top of the experiment's leaves that share, whatever the group.
+    """
+    if evidence.manifest.stopped_early or share >= 1:
+        return False
+    people = evidence.participants
+    due = due_visits(evidence) & people.came & ~people.chosen & people.in_sample
+    landed = landed_subjects(evidence)
+    for number, name in enumerate(evidence.group_names()):
+        subjects = int(np.count_nonzero(due & (people.group == number)))
+        if subjects < _MIN_SUBJECTS or rate_test(min(landed[name], subjects), subjects, share) < ALPHA:
+            return False
+    return True
+
+
+def _stages(evidence: Evidence) -> dict[Stage, list[int]]:
+    """Return the subjects of each group at the stages whose ratio is known, in the order in which they are passed."""
+    stages = natural_subjects(evidence)
+    stages[Stage.LANDED] = list(landed_subjects(evidence).values())
+    if not evidence.plan.settings.aa:
+        stages.pop(Stage.CLICK)
+    return stages
+
+
+def _blame(
+    evidence: Evidence, first: Stage, stages: Mapping[Stage, Sequence[int]], test: MultinomialTest
+) -> tuple[Layer, str]:
+    """Return the layer and the sentence of a ratio that is off from the stage *first* on."""
+    told = _ratio(evidence, stages[first])
+    if test.impossible:
+        return Layer.ASSIGNMENT, f"{test.impossible:,} subjects are in a group that nobody can be in ({told})."
+    mismatch = f"Sample-ratio mismatch: {told} subjects"
+    if first is Stage.LANDED:
+        before = _ratio(evidence, stages[Stage.IMPRESSION])
+        return evidence.delivery_layer, (
+            f"{mismatch} landed (p = {test.p_value:.2g}), though {before} sent events: "
+            "look at what one group lost on the way."
+        )
+    if first is Stage.ASSIGNED:
+        return Layer.ASSIGNMENT, f"{mismatch} are assigned (p = {test.p_value:.2g}): look at who came and at the hash."
+    did = {Stage.EXPOSED: "were told their group", Stage.IMPRESSION: "sent an impression", Stage.CLICK: "clicked"}[
+        first
+    ]
+    return Layer.EXPOSURE, (
+        f"{mismatch} {did} (p = {test.p_value:.2g}): look for what one group meets and the other does not."
+    )
+
+
+def _matters(evidence: Evidence, counts: Sequence[int], shares: Shares) -> bool:
+    """Return whether an imbalance is as large as was asked for."""
+    return not evidence.floor or exceeds_floor(counts, shares, evidence.floor)
+
+
+def _ratio(evidence: Evidence, counts: Sequence[int]) -> str:
+    return " to ".join(f"{count:,} {name}" for name, count in zip(evidence.group_names(), counts, strict=True))
+
+
+def _segment_ratios(
+    evidence: Evidence, segments: Sequence[SegmentCount]
+) -> dict[tuple[str, str], tuple[list[int], list[int]]]:
+    """Return the subjects of each group that sent and that landed, for the segments with enough of them.
+
+    A dimension with one segment is the whole run, which the sample ratio has tested.
+    """
+    names = evidence.group_names()
+    found: dict[tuple[str, str], tuple[list[int], list[int]]] = {}
+    for item in segments:
+        sent, landed = found.setdefault((item.dimension, item.value), ([0] * len(names), [0] * len(names)))
+        sent[names.index(item.group)] = item.sent_subjects
+        landed[names.index(item.group)] = item.landed_subjects
+    several = {dimension for dimension, _ in found if sum(key[0] == dimension for key in found) > 1}
+    return {key: pair for key, pair in found.items() if key[0] in several and sum(pair[0]) >= _MIN_SUBJECTS}

@@ -1,9 +1,8 @@
 -- What each visit put on the wire, and what landed of it.
 SELECT
     visit,
-    bool_or(action = 'impression') AS impression,
-    bool_or(action = 'click') AS click,
-    bool_or(copies > 0) AS landed
-FROM classified
-GROUP BY visit
+    sent_impressions > 0 AS impression,
+    sent_clicks > 0 AS click,
+    landed_events > 0 AS landed
+FROM visits
 ORDER BY visit

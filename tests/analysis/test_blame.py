@@ -35,7 +35,7 @@ def drop_subjects(events: list[Event]) -> list[Event]:
     [
         (lambda events: [event for i, event in enumerate(events) if i % 100], {"lost"}),
         (lambda events: [*events, *events[:50]], {"duplicated"}),
-        (rename_group, {"assignment", "corrupted"}),
+        (rename_group, {"assignment", "stickiness", "corrupted"}),
         (drop_subjects, {"lost"}),
     ],
 )
@@ -61,7 +61,7 @@ def test_subjects_lost_on_the_way_are_not_blamed_on_exposure(tmp_path: Path, has
         ]
     )
     found = analyse(tmp_path)
-    assert failed(found) == {"sample-ratio", "sample-rate", "lost"}
+    assert failed(found) == {"sample-ratio", "segments", "sample-rate", "lost"}
     assert {check(found, name).layer for name in failed(found)} == {found.layer} == {layer}
     assert "lost on the way" in check(found, "sample-ratio").summary
     assert "on the way" in check(found, "sample-rate").summary
@@ -76,15 +76,15 @@ def test_subjects_of_one_group_who_never_sent_anything_are_blamed_on_exposure(tm
     run = make_run(tmp_path / "half", change=change, stopped_early=True)
     run.land()
     found = analyse(run.folder)
-    assert failed(found) == {"sample-ratio"}
+    assert failed(found) == {"sample-ratio", "segments"}
     assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.EXPOSURE)
 
 
 @pytest.mark.parametrize(
     ("outcome", "reason", "layer"),
     [
-        (EventOutcome.INVALID, "'.action' should be string", Layer.INSTRUMENT),
-        (EventOutcome.ERROR, "Failed loading schema at /no/such/1.3.1", Layer.INSTRUMENT),
+        (EventOutcome.INVALID, "'.action' should be string", Layer.INTAKE),
+        (EventOutcome.ERROR, "Failed loading schema at /no/such/1.3.1", Layer.INTAKE),
         (EventOutcome.ERROR, "Broker: not enough in-sync replicas", Layer.INTAKE),
     ],
 )

@@ -95,15 +95,15 @@ def local_id(events: list[Event]) -> list[Event]:
     [
         (lambda events: [event for i, event in enumerate(events) if i % 100], {"lost"}, Layer.TABLE),
         (lambda events: [*events, *events[:50]], {"duplicated"}, Layer.STREAM),
-        (alter_group, {"assignment", "corrupted"}, Layer.TABLE),
-        (swap_group, {"assignment", "corrupted"}, Layer.TABLE),
+        (alter_group, {"assignment", "stickiness", "corrupted"}, Layer.TABLE),
+        (swap_group, {"assignment", "stickiness", "corrupted"}, Layer.TABLE),
         (drop_subjects, {"lost"}, Layer.TABLE),
-        (foreign, {"unexpected"}, Layer.TABLE),
+        (foreign, {"unexpected", "replayed"}, Layer.STREAM),
         (new_ids, {"lost", "unexpected"}, Layer.TABLE),
         (set_title, {"corrupted"}, Layer.TABLE),
-        (lose_attribute, {"corrupted"}, Layer.TABLE),
+        (lose_attribute, {"attributes", "corrupted"}, Layer.TABLE),
         (delay, {"late"}, Layer.TABLE),
-        (local_id, {"assignment", "corrupted"}, Layer.TABLE),
+        (local_id, {"assignment", "sampled-out", "corrupted"}, Layer.TABLE),
     ],
 )
 def test_what_was_tampered_with_is_no_go_by_the_right_check(
@@ -191,7 +191,7 @@ def test_what_is_in_the_error_stream_is_invalid_and_not_lost(tmp_path: Path) -> 
     run.report_invalid(run.events[:20])
     found = analyse(tmp_path)
     assert (found.reconciliation["invalid"], found.reconciliation["lost"]) == (20, 0)
-    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
+    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INTAKE)
     assert "'.x' no" in found.sentence
 
 
@@ -287,7 +287,7 @@ def test_verdict_and_report_are_written_and_show_the_same_numbers(tmp_path: Path
     assert verdict.keys() >= {"verdict", "layer", "checks", "reconciliation", "groups", "run", "sentence"}
     assert (verdict["verdict"], verdict["layer"]) == ("NO-GO", "table")
     wanted = {"name", "layer", "verdict", "statistic", "p_value", "threshold", "summary", "evidence"}
-    assert all(item.keys() == wanted for item in verdict["checks"])
+    assert all(item.keys() == wanted | {"matters"} for item in verdict["checks"])
     words = {"offered", "ok", "lost", "duplicated", "corrupted", "unexpected", "indeterminate", "invalid", "late"}
     assert verdict["reconciliation"].keys() == words
     assert verdict["reconciliation"]["lost"] == 7

@@ -12,7 +12,8 @@ from analysis.results import Layer, Outcome, Verdict
 from analysis.stages import Stage
 from metrics_platform.assignment import Generation, subject_id
 from metrics_platform.intake import EventAnswer, EventOutcome
-from metrics_platform.schemas import WEB_BASE_1_3_0
+from metrics_platform.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2
+from personas.experiments import ELEMENT
 from run_record.findings import Finding, write_findings
 from run_record.ledger import LedgerWriter, Span
 from run_record.manifest import Manifest
@@ -101,7 +102,9 @@ def event_of(made: MadeUp, generation: Generation, account: Account, group: str,
     name = made.plan.experiment.name
     event: Event = {
         "action": "impression", "funnel_entry_token": f"{account.user_id:020d}", "funnel_event_sequence_position": 1,
-        "instrument_name": name, "dt": "2025-01-31T14:30:00.000Z", "$schema": WEB_BASE_1_3_0,
+        "instrument_name": name, "dt": "2025-01-31T14:30:00.000Z",
+        "$schema": WEB_BASE_1_3_0 if generation is Generation.ALPHA else WEB_BASE_1_4_2,
+        "element_friendly_name": ELEMENT, "mediawiki": {"database": "testwiki", "skin": "vector-2022"},
         "agent": {"client_platform": "mediawiki_js", "client_platform_family": "desktop_browser"},
         "performer": {"id": account.user_id, "pageview_id": token}, "meta": {"stream": "product_metrics.web_base"},
     }  # fmt: skip
@@ -190,7 +193,7 @@ def test_missing_extra_and_stray_events_are_told_apart(tmp_path: Path) -> None:
     assert said.evidence["missing"] == {"impression": 1}
     assert said.evidence["extra"] == {"impression": 1}
     assert said.evidence["of_unknown_page_views"] == 1
-    assert outcomes(found) == {"instrument"}
+    assert outcomes(found) == {"instrument", "funnel"}
     [way] = found.ways
     assert (way.funnels, way.sent, way.landed) == (len(run.events) - 1, len(run.events) - 2, len(run.events) - 2)
 
@@ -219,7 +222,7 @@ def test_a_refused_event_of_a_browser_is_found_by_its_funnel(tmp_path: Path) -> 
 def test_accounts_chosen_by_their_group_say_nothing_of_the_ratio(tmp_path: Path) -> None:
     natural = wiki_run(tmp_path / "natural").judge()
     chosen = wiki_run(tmp_path / "chosen", fidelity=Fidelity.BROWSER).judge()
-    counted = [sum(check(found, "sample-ratio").evidence["subjects"].values()) for found in (natural, chosen)]  # type: ignore[attr-defined]
+    counted = [sum(check(found, "sample-ratio").evidence["subjects"]["landed"].values()) for found in (natural, chosen)]  # type: ignore[index]
     assert counted[0] - counted[1] > 10
     assert check(chosen, "sample-rate").evidence["came"] == 200
     assert [count.expected for count in chosen.stages if count.fidelity is Fidelity.BROWSER][:2] == [None, None]

@@ -1,0 +1,188 @@
+"""Are the events themselves right: valid, named as configured, with the contextual attributes that were asked for?"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from analysis.evidence import Evidence, is_alpha
+from analysis.results import CheckResult, Layer, Outcome
+from metrics_platform.configs import CONTEXTUAL_ATTRIBUTES
+from metrics_platform.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2, SchemaNotFoundError, SchemaRegistry
+from metrics_platform.table import event_of
+
+_EXAMPLES = 5
+
+#: Rows are validated one by one, so of a large table only so many; which ones follows from their ids.
+_VALIDATED = 5_000
+
+
+#: Attributes that some pages and wikis do not have, so that they may be asked for in vain.
+_OPTIONAL = {
+    "page__wikidata_qid",
+    "page__namespace_name",
+    "page__user_groups_allowed_to_move",
+    "page__user_groups_allowed_to_edit",
+    "mediawiki__site_content_language_variant",
+    "performer__language_variant",
+}
+
+
+class Odd(NamedTuple):
+    """A name that events should not carry: which field, what it is, what it should be, and in how many events."""
+
+    field: str
+    found: str | None
+    expected: str
+    events: int
+
+
+def check_names(evidence: Evidence) -> CheckResult:
+    """Compare the instrument, element, schema and wiki that events name with what is configured."""
+    sent, landed = list(_odd_names(evidence, "sent")), list(_odd_names(evidence, "observed"))
+    wrong = sent or landed
+    if not wrong:
+        summary = "Every event names the instrument, element, schema and wiki that are configured."
+        return CheckResult("names", Layer.INSTRUMENT, Outcome.PASS, summary, 0, threshold=0)
+    first = wrong[0]
+    events = sum(item.events for item in wrong)
+    found = "nothing" if first.found is None else repr(first.found)
+    where = "look at the client" if sent else "though the right name was sent: look at what rewrites rows"
+    summary = f"{first.events:,} events have {found} as {first.field}, where {first.expected!r} is configured: {where}."
+    detail = {"events": events, "names": [item._asdict() for item in wrong[: 2 * _EXAMPLES]]}
+    layer = Layer.INSTRUMENT if sent else Layer.TABLE
+    return CheckResult("names", layer, Outcome.FAIL, summary, events, threshold=0, evidence=detail)
+
+
+def check_stream(evidence: Evidence) -> CheckResult:
+    """Look whether events are in the stream that their instrument is configured for."""
+    name = evidence.plan.settings.parsed_instrument().stream_name
+    sent = _elsewhere(evidence, "sent", name)
+    landed = _elsewhere(evidence, "observed", name)
+    wrong = sent or landed
+    if not wrong:
+        summary = f"Every event is in the stream {name!r}."
+        return CheckResult("stream", Layer.STREAM, Outcome.PASS, summary, 0, threshold=0)
+    events, other = sum(wrong.values()), max(wrong, key=wrong.__getitem__)
+    summary = (
+        f"{events:,} events are in the stream {other!r}, where the instrument is configured for {name!r}: look at "
+        "the stream configs."
+    )
+    detail = {"events": events, "streams": wrong, "as_sent": bool(sent)}
+    return CheckResult("stream", Layer.STREAM, Outcome.FAIL, summary, events, threshold=0, evidence=detail)
+
+
+def check_attributes(evidence: Evidence) -> CheckResult:
+    """Compare the contextual attributes that events carry with those that the stream asks for."""
+    asked = set(map(_column, evidence.plan.settings.stream_config().provide_values))
+    sent, landed = _filled(evidence, "sent"), _filled(evidence, "observed")
+    events = sent.pop("events")
+    rows = landed.pop("events")
+    attributes = sorted(sent)
+    missing = [name for name in attributes if name in asked - _OPTIONAL and events and not sent[name]]
+    extra = [name for name in attributes if name not in asked and sent[name]]
+    gone = [name for name in attributes if sent[name] == events and 0 <= landed[name] < rows and rows]
+    detail = {"asked_for": sorted(asked), "missing": missing, "not_asked_for": extra, "emptied_later": gone}
+    if not events:
+        why = "No event was sent, so no attribute is known."
+        return CheckResult("attributes", Layer.INSTRUMENT, Outcome.INCONCLUSIVE, why, evidence=detail, matters=False)
+    if missing or extra:
+        told = [f"{_fields(missing)} asked for and in no event"] if missing else []
+        told += [f"{_fields(extra)} not asked for and sent"] if extra else []
+        summary = f"Of the contextual attributes, {' and '.join(told)}: look at the stream config and the client."
+        return CheckResult(
+            "attributes", Layer.INSTRUMENT, Outcome.FAIL, summary, len(missing + extra), threshold=0, evidence=detail
+        )
+    if gone:
+        summary = (
+            f"Of the contextual attributes, {_fields(gone)} in every event sent and not in every row: look at "
+            "what rewrites rows."
+        )
+        return CheckResult("attributes", Layer.TABLE, Outcome.FAIL, summary, len(gone), threshold=0, evidence=detail)
+    summary = f"Events carry the {len(asked)} contextual attributes that the stream asks for, and no others."
+    return CheckResult("attributes", Layer.INSTRUMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+
+
+def check_schema(evidence: Evidence) -> CheckResult:
+    """Validate rows against the schema that they name: all of them, or a few thousand of a large table."""
+    problems: dict[str, int] = {}
+    examples: list[Mapping[str, object]] = []
+    registry = SchemaRegistry()
+    rows = evidence.engine.ask("rows_to_validate", {"most": _VALIDATED})
+    for row in rows:
+        event = event_of(row)
+        for problem in _problems(registry, event):
+            problems[problem] = problems.get(problem, 0) + 1
+            if len(examples) < _EXAMPLES:
+                examples.append({"id": row["event_key"], "problem": problem})
+    detail = {"validated": len(rows), "of": evidence.observed_rows, "problems": problems, "examples": examples}
+    if not rows:
+        why = "No row landed, so none could be validated."
+        return CheckResult("schema", Layer.TABLE, Outcome.INCONCLUSIVE, why, evidence=detail, matters=False)
+    if not problems:
+        summary = f"All of {len(rows):,} rows that were validated fit the schema that they name."
+        return CheckResult("schema", Layer.TABLE, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+    worst = max(problems, key=problems.__getitem__)
+    summary = (
+        f"{problems[worst]:,} of {len(rows):,} rows that were validated do not fit their schema ({worst}): no "
+        "intake lets them in, so look behind it."
+    )
+    return CheckResult(
+        "schema", Layer.TABLE, Outcome.FAIL, summary, sum(problems.values()), threshold=0, evidence=detail
+    )
+
+
+def _odd_names(evidence: Evidence, table: str) -> Iterator[Odd]:
+    """Yield the names that events of *table* carry and should not."""
+    settings = evidence.plan.settings
+    expected = {
+        "instrument_name": settings.parsed_instrument().name,
+        "element_friendly_name": settings.element,
+        "_schema": WEB_BASE_1_3_0 if is_alpha(evidence) else WEB_BASE_1_4_2,
+        "mediawiki__database": settings.wiki,
+    }
+    if "mediawiki_database" not in settings.stream_config().provide_values:
+        del expected["mediawiki__database"]
+    counts: dict[tuple[str, str | None], int] = {}
+    for row in evidence.engine.ask("labels", observed=table):
+        for field, name in expected.items():
+            if row[field] != name:
+                key = field, None if row[field] is None else str(row[field])
+                counts[key] = counts.get(key, 0) + int(str(row["events"]))
+    for (field, found), events in sorted(counts.items(), key=lambda item: -item[1]):
+        yield Odd(field.replace("__", ".").replace("_schema", "$schema"), found, expected[field], events)
+
+
+def _elsewhere(evidence: Evidence, table: str, name: str) -> dict[str, int]:
+    """Return how many events of *table* are in which stream other than *name*."""
+    counts: dict[str, int] = {}
+    for row in evidence.engine.ask("labels", observed=table):
+        if row["meta__stream"] != name:
+            other = str(row["meta__stream"])
+            counts[other] = counts.get(other, 0) + int(str(row["events"]))
+    return counts
+
+
+def _filled(evidence: Evidence, table: str) -> dict[str, int]:
+    """Return how many events *table* has, and in how many of them each attribute is filled in."""
+    [row] = evidence.engine.ask("attributes", observed=table)
+    return {name: int(str(value)) for name, value in row.items()}
+
+
+def _column(attribute: str) -> str:
+    """Return the flat column of a contextual attribute; `page_namespace` is alpha's name of the namespace's id."""
+    thing, _, rest = attribute.partition("_")
+    return f"{thing}__{'namespace_id' if attribute == 'page_namespace' else rest}"
+
+
+def _fields(columns: Sequence[str]) -> str:
+    return ", ".join(name.replace("__", ".") for name in columns)
+
+
+def _problems(registry: SchemaRegistry, event: Mapping[str, object]) -> list[str]:
+    try:
+        return [str(problem) for problem in registry.validate(event)]
+    except SchemaNotFoundError as error:
+        return [str(error)]
+
+
+#: The flat columns of all contextual attributes; `analysis/sql/attributes.sql` counts them.
+ATTRIBUTE_COLUMNS = sorted({_column(name) for name in CONTEXTUAL_ATTRIBUTES} - {"agent__ua_string"})

@@ -1,0 +1,271 @@
+"""What the landed subjects as a whole say of the assignment: one group each, in the sample, hashes spread evenly."""
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.checks.assignment import DIGEST, seen_subjects
+from analysis.evidence import Evidence, is_alpha
+from analysis.results import ALPHA, CheckResult, Layer, Outcome
+from analysis.statistics import independence_test, uniformity_test
+from metrics_platform.assignment import HASH_SPACE, assign_many
+from metrics_platform.configs import ConfigError, Experiment, parse_experiment
+from run_record.page_views import told_group
+
+_EXAMPLES = 5
+
+#: Fewer subjects than this do not fill the bins of the test of uniformity.
+_MIN_HASHES = 256
+
+#: As many events of one subject, and as large a share of all, as no reader makes: the ids are not filled in.
+_MOST_EVENTS, _MOST_SHARE = 100, 0.25
+
+#: What the xlab client sends as long as it does not know the subject.
+PLACEHOLDER = "awaiting"
+
+
+def check_stickiness(evidence: Evidence) -> CheckResult:
+    """Find subjects that were seen in more than one group: on the wiki's pages, on the wire, in the table."""
+    told = _split(_told_groups(evidence))
+    sent = _split((seen.subject, seen.group) for seen in seen_subjects(evidence, "sent"))
+    landed_groups = [(seen.subject, seen.group) for seen in seen_subjects(evidence, "observed")]
+    landed = _split(landed_groups)
+    subjects = len({subject for subject, _ in landed_groups if subject})
+    split = landed or sent or told
+    detail = {
+        "subjects": subjects,
+        "in_several_groups": {"pages": len(told), "sent": len(sent), "landed": len(landed)},
+        "examples": [{"subject": subject, "groups": groups} for subject, groups in list(split.items())[:_EXAMPLES]],
+    }
+    if not subjects and not split:
+        why = "No landed event names its subject, so nobody can be followed."
+        return CheckResult("stickiness", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, why, matters=False)
+    if not split:
+        summary = f"Each of {subjects:,} subjects is in one group throughout."
+        return CheckResult("stickiness", Layer.ASSIGNMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+    before = bool(sent or told)
+    where = (
+        "look at what the wiki hashes, and at changes of the experiment's groups"
+        if before
+        else "though each was sent in one: look between the intake and the table"
+    )
+    share = f" ({len(landed) / subjects:.2%})" if landed and subjects else ""
+    summary = f"{len(split):,} subjects{share} are in more than one group, {where}."
+    layer = Layer.ASSIGNMENT if before else Layer.TABLE
+    return CheckResult("stickiness", layer, Outcome.FAIL, summary, len(split), threshold=0, evidence=detail)
+
+
+def check_sampled_out(evidence: Evidence) -> CheckResult:
+    """Find subjects that the contract leaves out of the sample and that have events of the experiment all the same."""
+    landed = [seen for seen in seen_subjects(evidence, "observed") if seen.subject]
+    outside = sorted({seen.subject for seen in landed if seen.valid and seen.expected is None})
+    sent = any(seen.valid and seen.expected is None for seen in seen_subjects(evidence, "sent") if seen.subject)
+    detail = {
+        "subjects": len({seen.subject for seen in landed}),
+        "outside": len(outside),
+        "examples": outside[:_EXAMPLES],
+    }
+    if not landed:
+        why = "No landed event names its subject, so the sample is not known."
+        return CheckResult("sampled-out", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, why, matters=False)
+    if not outside:
+        summary = "Nobody who is outside the sample has events of the experiment."
+        return CheckResult("sampled-out", Layer.ASSIGNMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+    layer = Layer.ASSIGNMENT if sent else Layer.TABLE
+    where = "look at the rate that the wiki uses" if sent else "though nothing of theirs was sent: look at the table"
+    summary = f"{len(outside):,} subjects that are outside the sample have events of the experiment: {where}."
+    return CheckResult("sampled-out", layer, Outcome.FAIL, summary, len(outside), threshold=0, evidence=detail)
+
+
+def check_uniformity(evidence: Evidence) -> CheckResult:
+    """Test whether the hashes of the landed subjects are spread evenly over the part of the space that is sampled.
+
+    A group takes the low part of its slice of the hash space; where in it a subject lies is uniform whatever the rate.
+    """
+    hashes = _places(evidence)
+    rate = evidence.plan.rate
+    if len(hashes) < _MIN_HASHES:
+        why = f"{len(hashes):,} subjects are too few to say how their hashes are spread."
+        return CheckResult("uniformity", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, why, matters=False)
+    space = max(2, int(np.ceil(rate * HASH_SPACE)))
+    bins = min(64, max(2, len(hashes) // 16))
+    found = uniformity_test(np.minimum(hashes, space - 1), space, bins)
+    p_value = min(1.0, 2 * min(found.chi_square_p, found.distance_p))
+    detail = {"subjects": len(hashes), "bins": bins, **found._asdict()}
+    if p_value >= ALPHA:
+        summary = f"The hashes of {len(hashes):,} subjects are spread evenly (p = {p_value:.3f})."
+        return CheckResult(
+            "uniformity", Layer.ASSIGNMENT, Outcome.PASS, summary, found.chi_square, p_value, ALPHA, detail
+        )
+    summary = (
+        f"The hashes of {len(hashes):,} subjects are not spread evenly (p = {p_value:.2g}): part of the hash space is "
+        "missing. Look for what removes subjects by their id."
+    )
+    return CheckResult("uniformity", Layer.ASSIGNMENT, Outcome.FAIL, summary, found.chi_square, p_value, ALPHA, detail)
+
+
+def check_independence(evidence: Evidence) -> CheckResult:
+    """Test every pair of this and the other active experiments: does the group in one tell the group in the other?
+
+    The run's subjects are put into both by the contract, and the cross table is tested (G-test). Nothing separates id
+    and name in what is hashed, so names that begin with a digit can have another experiment's subjects: user 1 of
+    `23-x` is where user 12 of `3-x` is. Such pairs are tested on the ids that meet.
+    """
+    users = np.unique(evidence.participants.user)
+    users = users[users > 0]
+    experiments = [evidence.plan.experiment, *_others(evidence)]
+    found = [_pair(evidence, users, one, other) for one, other in combinations(experiments, 2)]
+    wrong = [pair for pair in found if float(str(pair["p_value"])) < ALPHA / max(len(found), 1)]
+    detail = {"experiments": len(experiments), "pairs": found[:20]}
+    if not found:
+        summary = "No other experiment is active, so none can depend on it."
+        return CheckResult("independence", Layer.ASSIGNMENT, Outcome.PASS, summary, evidence=detail)
+    least = min(float(str(pair["p_value"])) for pair in found)
+    if not wrong:
+        summary = (
+            f"The groups of {len(experiments)} active experiments are independent, pair by pair (smallest p = "
+            f"{least:.3f})."
+        )
+        return CheckResult("independence", Layer.ASSIGNMENT, Outcome.PASS, summary, None, least, ALPHA, detail)
+    first = wrong[0]
+    why = (
+        f"user 1 of {first['one']!r} has the hash of user 1{first['digits']} of {first['other']!r}: rename one of them"
+        if first["digits"]
+        else "look at what the two hash"
+    )
+    summary = (
+        f"The groups of {first['one']!r} and {first['other']!r} depend on each other (G = "
+        f"{first['statistic']:.4g}): {why}."
+    )
+    return CheckResult("independence", Layer.ASSIGNMENT, Outcome.FAIL, summary, None, least, ALPHA, detail)
+
+
+def check_subject_ids(evidence: Evidence) -> CheckResult:
+    """Look whether subject ids are ids: filled in, of the right form, and as many as there are readers."""
+    counts: dict[str, int] = {}
+    for seen in seen_subjects(evidence, "observed"):
+        counts[seen.subject] = counts.get(seen.subject, 0) + seen.events
+    named = {subject: events for subject, events in counts.items() if subject}
+    total = sum(counts.values())
+    detail: dict[str, object] = {"subjects": len(named), "events": total, "events_without_subject": counts.get("", 0)}
+    if not total:
+        why = "No event of the experiment landed, so there are no subjects."
+        return CheckResult("subject-ids", Layer.INSTRUMENT, Outcome.INCONCLUSIVE, why, matters=False)
+    form = r"[1-9][0-9]*" if is_alpha(evidence) else DIGEST.pattern
+    odd = [subject for subject in named if not re.fullmatch(form, subject)]
+    heavy, most = max(named.items(), key=lambda item: item[1], default=("", 0))
+    crowded = most >= _MOST_EVENTS and most > _MOST_SHARE * total and most > 3 * _sent_events(evidence, heavy)
+    layer = _first_seen(evidence, [*odd, *([heavy] if crowded else [])])
+    detail |= {"no_ids": odd[:_EXAMPLES], "most_events_of_one_subject": most}
+    if PLACEHOLDER in odd:
+        summary = (
+            f"{named[PLACEHOLDER]:,} of {total:,} events call their subject {PLACEHOLDER!r}: the client sent "
+            "them before it "
+            "knew the subject id."
+        )
+        return CheckResult(
+            "subject-ids", Layer.INSTRUMENT, Outcome.FAIL, summary, len(odd), threshold=0, evidence=detail
+        )
+    if odd or crowded:
+        what = (
+            f"{len(odd):,} subject ids are no ids (such as {odd[0]!r})"
+            if odd
+            else f"one subject has {most:,} of {total:,} events"
+        )
+        summary = f"{what[0].upper()}{what[1:]}: look at what fills in the subject."
+        return CheckResult("subject-ids", layer, Outcome.FAIL, summary, len(odd), threshold=0, evidence=detail)
+    summary = f"{len(named):,} subjects have {total:,} events, and every id has the form of one."
+    return CheckResult("subject-ids", Layer.INSTRUMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+
+
+def _sent_events(evidence: Evidence, subject: str) -> int:
+    return sum(seen.events for seen in seen_subjects(evidence, "sent") if seen.subject == subject)
+
+
+def _first_seen(evidence: Evidence, subjects: Sequence[str]) -> Layer:
+    """Return where ids that are none came from: they were sent, or the rows were changed later."""
+    sent = {seen.subject for seen in seen_subjects(evidence, "sent")}
+    return Layer.INSTRUMENT if sent & set(subjects) else Layer.TABLE
+
+
+def _split(pairs: object) -> dict[str, list[str]]:
+    """Return the subjects with more than one group, and their groups."""
+    groups: dict[str, set[str]] = {}
+    for subject, group in pairs:  # type: ignore[attr-defined]
+        if subject:
+            groups.setdefault(subject, set()).add(str(group))
+    return {subject: sorted(names) for subject, names in groups.items() if len(names) > 1}
+
+
+def _told_groups(evidence: Evidence) -> list[tuple[str, str]]:
+    """Return each account and the group that a page told it, of pages of scenarios that change nothing."""
+    experiment = evidence.plan.experiment
+    names = {account.visit: account.name for account in evidence.roster}
+    told = []
+    for view in evidence.page_views:
+        group = told_group(view.told, evidence.manifest.generation, experiment.name, experiment.features[0].name)
+        if group is not None and not view.failure:
+            told.append((names[view.visit], group))
+    return told
+
+
+def _places(evidence: Evidence) -> NDArray[np.int64]:
+    """Return where in its group's slice of the hash space each landed subject lies, 0 to 2^24 - 1.
+
+    Subjects outside the sample have no place; those that were chosen for their group are no sample.
+    """
+    people = evidence.participants
+    landed = np.zeros(len(people.group), np.bool_)
+    columns = evidence.engine.columns("stages")
+    landed[columns["visit"][columns["landed"]]] = True
+    mine = landed & people.in_sample & ~people.chosen
+    experiment = evidence.plan.experiment
+    found = assign_many(
+        evidence.manifest.generation, people.user[mine], experiment.name, experiment.groups, evidence.plan.rate
+    )
+    scaled = found.hash24.astype(np.int64) * max(1, len(experiment.groups))
+    return scaled % HASH_SPACE
+
+
+def _others(evidence: Evidence) -> list[Experiment]:
+    """Return the other experiments that were active when the run began; configs that make no sense are left out."""
+    found = []
+    for config in evidence.manifest.other_experiments:
+        try:
+            found.append(parse_experiment(evidence.manifest.generation, config))
+        except ConfigError:
+            continue
+    return [item for item in found if item.name != evidence.plan.experiment.name]
+
+
+def _pair(evidence: Evidence, users: NDArray[np.int64], one: Experiment, other: Experiment) -> Mapping[str, object]:
+    """Return the test of one pair of experiments; for names that meet, on the ids that do."""
+    digits = _shared_digits(one.name, other.name)
+    if digits is None and (swapped := _shared_digits(other.name, one.name)) is not None:
+        one, other, digits = other, one, swapped
+    ids = users
+    if digits:
+        ids = users[users < (2**63 - 1) // 10 ** len(digits) - 1]
+        ids = ids if len(ids) else np.arange(1, 1001, dtype=np.int64)
+    met = ids * 10 ** len(digits) + int(digits) if digits else ids
+    generation = evidence.manifest.generation
+    # Everybody is put into a group, so that those in both samples need not be many.
+    rows = assign_many(generation, ids, one.name, one.groups, 1.0).group
+    columns = assign_many(generation, met, other.name, other.groups, 1.0).group
+    table = np.zeros((len(one.groups), len(other.groups)), np.int64)
+    np.add.at(table, (rows, columns), 1)
+    found = independence_test(table)
+    return {
+        "one": one.name, "other": other.name, "digits": digits or "", "subjects": len(ids),
+        "statistic": found.statistic, "p_value": found.p_value,
+    }  # fmt: skip
+
+
+def _shared_digits(longer: str, shorter: str) -> str | None:
+    """Return the digits that *longer* has before *shorter*, when both begin with a digit; else None."""
+    before = longer.removesuffix(shorter)
+    meets = before != longer and before.isdecimal() and before.isascii() and shorter[:1].isdecimal()
+    return before if meets else None

@@ -1,0 +1,84 @@
+"""Are the times right: clocks, the experiment's dates, the hour that a row is filed under?"""
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from analysis.evidence import SETTLE_MS, Evidence
+from analysis.results import CheckResult, Layer, Outcome
+
+#: A client's clock may be this much ahead of the intake's.
+_AHEAD_MS = 60_000
+
+_RULES = {
+    "no_time": "have no time of the client's that can be read",
+    "no_intake_time": "have no time of the intake's that can be read",
+    "from_the_future": "are from a client whose clock is more than a minute ahead",
+    "before_the_run": "reached the intake before the run began",
+}
+
+
+def check_times(evidence: Evidence) -> CheckResult:
+    """Look for rows whose times cannot be."""
+    if not evidence.observed_rows:
+        why = "No row landed, so no time is known."
+        return CheckResult("times", Layer.INSTRUMENT, Outcome.INCONCLUSIVE, why, matters=False)
+    sent_ms = evidence.ledger.sent_ms
+    first = int(sent_ms.min()) if len(sent_ms) else evidence.manifest.started_ms or 0
+    [row] = evidence.engine.ask("times", {"from_ms": first - SETTLE_MS, "ahead_ms": _AHEAD_MS})
+    counts = {name: int(str(value)) for name, value in row.items()}
+    if evidence.own_epoch:
+        # The events' dt is in another time than the intake's, as was asked for.
+        counts["from_the_future"] = 0
+    wrong = {rule: counts[rule] for rule in _RULES if counts[rule]}
+    if not wrong:
+        summary = "The clients' times and the intake's are all where they can be."
+        return CheckResult("times", Layer.INSTRUMENT, Outcome.PASS, summary, 0, threshold=0, evidence=counts)
+    told = "; ".join(f"{count:,} of {counts['events']:,} rows {_RULES[rule]}" for rule, count in wrong.items())
+    layer = Layer.INSTRUMENT if {"no_time", "from_the_future"} & wrong.keys() else Layer.INTAKE
+    summary = f"{told}: look at the clocks."
+    return CheckResult("times", layer, Outcome.FAIL, summary, sum(wrong.values()), threshold=0, evidence=counts)
+
+
+def check_active(evidence: Evidence) -> CheckResult:
+    """Look for events that were sent while the experiment was not on, by its own dates and switch."""
+    experiment, ledger = evidence.plan.experiment, evidence.ledger
+    sent = ledger.sent_ms
+    start = -np.inf if experiment.start is None else experiment.start.timestamp() * 1000
+    end = np.inf if experiment.end is None else experiment.end.timestamp() * 1000
+    outside = int(np.count_nonzero((sent < start) | (sent > end)))
+    detail = {"requests": len(sent), "outside": outside, "status": experiment.status}
+    if not experiment.status and len(sent):
+        summary = f"{len(sent):,} requests were sent although the experiment is switched off: look at who still enrols."
+        return CheckResult("active", Layer.CONFIG, Outcome.FAIL, summary, len(sent), threshold=0, evidence=detail)
+    if outside:
+        dates = f"{_day(experiment.start)} to {_day(experiment.end)}"
+        summary = (
+            f"{outside:,} of {len(sent):,} requests were sent outside the experiment's dates ({dates}): look at "
+            "its config."
+        )
+        return CheckResult("active", Layer.CONFIG, Outcome.FAIL, summary, outside, threshold=0, evidence=detail)
+    summary = "The experiment was on whenever an event was sent."
+    return CheckResult("active", Layer.CONFIG, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+
+
+def check_partitions(evidence: Evidence) -> CheckResult:
+    """Look for rows in another hour's partition than their receive time names."""
+    found = evidence.misplaced
+    wrong = sum(found.values())
+    if wrong:
+        partition, hour = next(iter(found))
+        summary = (
+            f"{wrong:,} rows are in another hour's partition than they belong to (of {hour} in {partition}): look "
+            "at ingestion."
+        )
+        detail = {
+            "misplaced": {f"{hour} in {partition}": count for (partition, hour), count in list(found.items())[:10]}
+        }
+        return CheckResult("partitions", Layer.TABLE, Outcome.FAIL, summary, wrong, threshold=0, evidence=detail)
+    summary = "Every row is in the partition of its hour."
+    return CheckResult("partitions", Layer.TABLE, Outcome.PASS, summary, 0, threshold=0)
+
+
+def _day(moment: datetime | None) -> str:
+    return "any time" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

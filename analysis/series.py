@@ -1,0 +1,60 @@
+"""Sent against landed, over time."""
+
+from dataclasses import dataclass
+
+from analysis.evidence import Evidence
+
+#: Into so many stretches the time of a run is cut, at most.
+_STRETCHES = 60
+
+#: Lengths of a stretch that people can read off an axis, milliseconds.
+_LENGTHS_MS = (
+    1_000,
+    2_000,
+    5_000,
+    10_000,
+    30_000,
+    60_000,
+    300_000,
+    600_000,
+    1_800_000,
+    3_600_000,
+    10_800_000,
+    86_400_000,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A stretch of a run's time, by when events were due.
+
+    Attributes:
+        at_ms, span_ms: where it begins, milliseconds since 1970, and how long it is.
+        sent, acknowledged, landed, lost: events.
+    """
+
+    at_ms: int
+    span_ms: int
+    sent: int
+    acknowledged: int
+    landed: int
+    lost: int
+
+
+def count_over_time(evidence: Evidence) -> tuple[Moment, ...]:
+    """Return the events of each stretch of the run, those without any left out; none when nothing was sent."""
+    due = evidence.made.due_ms
+    if not len(due):
+        return ()
+    first, last = int(due.min()), int(due.max())
+    span = next((length for length in _LENGTHS_MS if (last - first) // length < _STRETCHES), _LENGTHS_MS[-1])
+    begin = first // span * span
+    rows = evidence.engine.ask("series", {"from_ms": begin, "bucket_ms": span})
+    return tuple(
+        Moment(
+            begin + int(str(row["bucket"])) * span,
+            span,
+            *(int(str(row[name])) for name in ("sent_events", "acknowledged_events", "landed_events", "lost_events")),
+        )
+        for row in rows
+    )

@@ -1,0 +1,35 @@
+-- Sums over the subjects of each group that a click-through rate and its variance follow from, as they were sent and
+-- as they landed. Who was chosen for their group is left out.
+WITH counted AS (
+    SELECT
+        'sent' AS stage,
+        group_name,
+        CAST(sent_clicks AS BIGINT) AS clicks,
+        CAST(sent_impressions AS BIGINT) AS impressions
+    FROM visits
+    WHERE by_chance
+    UNION ALL
+    SELECT
+        'landed' AS stage,
+        group_name,
+        CAST(landed_clicks AS BIGINT) AS clicks,
+        CAST(landed_impressions AS BIGINT) AS impressions
+    FROM visits
+    WHERE by_chance
+)
+SELECT
+    stage,
+    group_name,
+    count(*) AS subjects,
+    count(*) FILTER (WHERE clicks > 0) AS clicking_subjects,
+    CAST(sum(clicks) AS BIGINT) AS clicks,
+    CAST(sum(impressions) AS BIGINT) AS impressions,
+    CAST(sum(clicks * clicks) AS BIGINT) AS clicks_squared,
+    CAST(sum(impressions * impressions) AS BIGINT) AS impressions_squared,
+    CAST(sum(clicks * impressions) AS BIGINT) AS product,
+    sum(CAST(clicks AS DOUBLE) / impressions) AS rates,
+    sum(CAST(clicks AS DOUBLE) * clicks / impressions / impressions) AS rates_squared
+FROM counted
+WHERE impressions > 0 AND group_name <> ''
+GROUP BY stage, group_name
+ORDER BY stage, group_name

@@ -1,0 +1,31 @@
+-- How many funnels break which rule of their order. A funnel is what one start of the instrument sends: an impression
+-- at position 1, then clicks.
+WITH funnels AS (
+    SELECT
+        funnel_entry_token AS funnel,
+        count(*) AS events,
+        count(*) FILTER (WHERE action = 'impression') AS impressions,
+        count(*) FILTER (WHERE action = 'click') AS clicks,
+        count(funnel_event_sequence_position) AS numbered,
+        count(DISTINCT funnel_event_sequence_position) AS positions,
+        min(funnel_event_sequence_position) AS first_position,
+        max(funnel_event_sequence_position) AS last_position,
+        min(CASE WHEN action = 'click' THEN epoch_ms(TRY_CAST(dt AS TIMESTAMPTZ)) END) AS first_click_ms,
+        min(CASE WHEN action = 'impression' THEN epoch_ms(TRY_CAST(dt AS TIMESTAMPTZ)) END) AS impression_ms
+    FROM observed
+    WHERE action IN ('impression', 'click')
+    GROUP BY funnel_entry_token
+),
+named AS (
+    SELECT * FROM funnels WHERE funnel IS NOT NULL
+)
+SELECT
+    count(*) AS funnels,
+    count(*) FILTER (WHERE impressions = 0 AND clicks > 0) AS click_without_impression,
+    count(*) FILTER (WHERE impressions > 1) AS impression_twice,
+    count(*) FILTER (WHERE numbered < events) AS no_position,
+    count(*) FILTER (WHERE positions < numbered) AS position_twice,
+    count(*) FILTER (WHERE positions > 0 AND (first_position <> 1 OR last_position <> positions)) AS position_missing,
+    count(*) FILTER (WHERE first_click_ms < impression_ms) AS click_before_impression,
+    coalesce((SELECT max(events) FROM funnels WHERE funnel IS NULL), 0) AS events_without_funnel
+FROM named

@@ -1,0 +1,10 @@
+-- Events over time, by when they were due: sent, acknowledged, landed.
+SELECT
+    CAST(floor((due_ms - $from_ms) / $bucket_ms) AS BIGINT) AS bucket,
+    count(*) AS sent_events,
+    count(*) FILTER (WHERE status IN (201, 202) OR outcome = 'ok') AS acknowledged_events,
+    count(*) FILTER (WHERE copies > 0) AS landed_events,
+    count(*) FILTER (WHERE fate = 'lost') AS lost_events
+FROM classified
+GROUP BY CAST(floor((due_ms - $from_ms) / $bucket_ms) AS BIGINT)
+ORDER BY bucket

@@ -1,0 +1,97 @@
+"""The statistics behind the checks: pure functions of counts and small arrays.
+
+Where scipy has a test, it is scipy's; what is ours is what it is given, and what it lacks. `docs/statistics.md` has a
+section on each method: what it answers, its formula and source, when it misleads.
+"""
+
+from analysis.statistics.effect import (
+    Comparison,
+    Estimate,
+    Lift,
+    Moments,
+    Share,
+    click_through_rate,
+    compare_rates,
+    mean_subject_rate,
+    moments,
+    moments_of_sums,
+    unique_rate,
+)
+from analysis.statistics.independence import IndependenceTest, UniformityTest, independence_test, uniformity_test
+from analysis.statistics.intervals import Interval, newcombe, share_interval, wilson
+from analysis.statistics.power import (
+    imbalance_effect,
+    loss_effect,
+    rate_power,
+    rate_variance,
+    ratio_power,
+    smallest_difference,
+    smallest_effect,
+    smallest_imbalance,
+    smallest_loss,
+    subjects_needed,
+)
+from analysis.statistics.rate import Finding, RateExplanation, RateFit, explain_rate, rate_test
+from analysis.statistics.ratio import (
+    Deviation,
+    Method,
+    MultinomialTest,
+    RatioTest,
+    chi_square,
+    deviation,
+    exceeds_floor,
+    holm,
+    multinomial_test,
+    ratio_test,
+)
+from analysis.statistics.sequential import SequentialTest, concentration_for, sequential_test
+
+__all__ = [
+    "Comparison",
+    "Deviation",
+    "Estimate",
+    "Finding",
+    "IndependenceTest",
+    "Interval",
+    "Lift",
+    "Method",
+    "Moments",
+    "MultinomialTest",
+    "RateExplanation",
+    "RateFit",
+    "RatioTest",
+    "SequentialTest",
+    "Share",
+    "UniformityTest",
+    "chi_square",
+    "click_through_rate",
+    "compare_rates",
+    "concentration_for",
+    "deviation",
+    "exceeds_floor",
+    "explain_rate",
+    "holm",
+    "imbalance_effect",
+    "independence_test",
+    "loss_effect",
+    "mean_subject_rate",
+    "moments",
+    "moments_of_sums",
+    "multinomial_test",
+    "newcombe",
+    "rate_power",
+    "rate_test",
+    "rate_variance",
+    "ratio_power",
+    "ratio_test",
+    "sequential_test",
+    "share_interval",
+    "smallest_difference",
+    "smallest_effect",
+    "smallest_imbalance",
+    "smallest_loss",
+    "subjects_needed",
+    "uniformity_test",
+    "unique_rate",
+    "wilson",
+]

@@ -1,0 +1,144 @@
+"""Commands that judge: `analyse`, `compare`, `checks`, `power`."""
+
+import sys
+from pathlib import Path
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from analysis.analyse import Analysis
+from analysis.analyse import analyse as analyse_run
+from analysis.checks import CHECKS
+from analysis.comparison import compare as compare_runs
+from analysis.junit import junit
+from analysis.planning import Question, can_show, needs
+from dogfood.commands.options import AS_JSON, EXIT_CODES, RUNS
+from dogfood.run import judge
+from dogfood.terminal import show
+from run_record.files import write_whole
+from run_record.folder import find_run
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("name", metavar="RUN")
+@RUNS
+@click.option("--observed", type=click.Path(path_type=Path), multiple=True,
+              help="Parquet file or folder, or NDJSON file, to judge instead of its rows. Repeatable.")  # fmt: skip
+@click.option("--floor", type=click.FloatRange(0, 1), default=0.0,
+              help="Let imbalances below this share of a group pass, however sure; default: none.")  # fmt: skip
+@click.option(
+    "--junit", "report", type=click.Path(path_type=Path, dir_okay=False), help="Write the checks as JUnit XML."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
+def analyse(
+    name: str, runs: Path, observed: tuple[Path, ...], floor: float, report: Path | None, as_json: bool
+) -> None:
+    """Judge a run: a name under the runs' folder, `latest`, or a path."""
+    where = find_run(runs, name)
+    analysis = judge(where, observed, floor=floor)
+    if report is not None:
+        write_whole(report, junit(analysis))
+    if as_json:
+        click.echo(analysis.to_json(), nl=False)
+    else:
+        console = Console()
+        show(console, analysis)
+        console.print(f"report: {where / 'report.html'}", soft_wrap=True)
+    sys.exit(analysis.verdict.exit_code)
+
+
+@click.command(epilog="Exit codes: 0 the comparison was made, 2 wrong use.")
+@click.argument("before", metavar="RUN")
+@click.argument("after", metavar="RUN")
+@RUNS
+@AS_JSON
+def compare(before: str, after: str, runs: Path, as_json: bool) -> None:
+    """Show what changed between two runs: verdict, settings, checks, events, groups, click-through rates."""
+    one, other = (_judged(runs, name) for name in (before, after))
+    changes = compare_runs(one, other)
+    if as_json:
+        click.echo(orjson.dumps([change._asdict() for change in changes], option=orjson.OPT_INDENT_2))
+        return
+    if not changes:
+        click.echo("nothing changed")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("what", "name", str(one.run["id"]), str(other.run["id"])):
+        table.add_column(column, overflow="fold")
+    for change in changes:
+        table.add_row(change.what, change.name, _told(change.before), _told(change.after))
+    Console().print(table)
+
+
+def _judged(runs: Path, name: str) -> Analysis:
+    return analyse_run(find_run(runs, name))
+
+
+def _told(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+@click.command()
+@AS_JSON
+def checks(as_json: bool) -> None:
+    """List the checks: name, layer, and the question that each answers."""
+    if as_json:
+        rows = [{"name": check.name, "layer": str(check.layer), "question": check.question} for check in CHECKS]
+        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("check", "layer", "question"):
+        table.add_column(column, overflow="fold")
+    for check in CHECKS:
+        table.add_row(check.name, str(check.layer), check.question)
+    Console().print(table)
+
+
+@click.command(epilog="Example: dogfood power --share 0.51 --loss 0.02 --difference 0.003 --rate 0.1")
+@click.option(
+    "--subjects", type=click.IntRange(2), help="Tell what so many subjects show; default: how many are needed."
+)
+@click.option("--groups", type=click.IntRange(2, 100), default=2, show_default=True, help="Groups of equal share.")
+@click.option("--rate", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
+              help="Sample rate, to tell how many have to come.")  # fmt: skip
+@click.option("--share", type=click.FloatRange(0, 1, min_open=True, max_open=True), multiple=True,
+              help="Share of one group that should be called. Repeatable.")  # fmt: skip
+@click.option("--loss", type=click.FloatRange(0, 1, min_open=True, max_open=True), multiple=True,
+              help="Share of one group's subjects whose loss should be called. Repeatable.")  # fmt: skip
+@click.option("--difference", type=click.FloatRange(0, 1, min_open=True, max_open=True), multiple=True,
+              help="Difference of click-through rates that should be seen. Repeatable.")  # fmt: skip
+@click.option("--ctr", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.03, show_default=True,
+              help="Clicks per impression.")  # fmt: skip
+@click.option("--spread", type=click.FloatRange(0, 0.5), default=0.03, show_default=True,
+              help="Standard deviation between subjects of how readily they click.")  # fmt: skip
+@click.option("--impressions", type=click.FloatRange(1), default=3.0, show_default=True, help="Mean per subject.")
+@click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True), default=0.001, show_default=True,
+              help="Level of the sample-ratio test; click-through rates are compared at 0.05.")  # fmt: skip
+@click.option("--power", type=click.FloatRange(0.5, 0.9999), default=0.8, show_default=True, help="Chance to see it.")
+@AS_JSON
+def power(
+    subjects: int | None,
+    rate: float,
+    share: tuple[float, ...],
+    loss: tuple[float, ...],
+    difference: tuple[float, ...],
+    as_json: bool,
+    **setting: float,
+) -> None:
+    """Tell how many subjects a question needs, or what a number of subjects can show."""
+    question = Question(**setting)  # type: ignore[arg-type]
+    if subjects is not None:
+        answers = can_show(question, subjects)
+    else:
+        nothing = not (share or loss or difference)
+        shares, losses, differences = ((0.51, 0.52, 0.55), (0.02,), (0.003,)) if nothing else (share, loss, difference)
+        answers = needs(question, shares, losses, differences, rate)
+    if as_json:
+        click.echo(orjson.dumps([answer._asdict() for answer in answers], option=orjson.OPT_INDENT_2))
+        return
+    for answer in answers:
+        click.echo(answer.sentence)

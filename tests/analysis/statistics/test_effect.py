@@ -1,0 +1,220 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from analysis.statistics import (
+    Moments,
+    click_through_rate,
+    compare_rates,
+    mean_subject_rate,
+    moments,
+    moments_of_sums,
+    rate_variance,
+    unique_rate,
+    wilson,
+)
+
+Ints = NDArray[np.int64]
+
+
+def visitors(generator: np.random.Generator, subjects: int, a: float = 1, b: float = 19) -> tuple[Ints, Ints]:
+    """Return clicks and impressions of subjects who differ: Beta(a, b) propensities, 9 impressions on average."""
+    impressions = generator.geometric(1 / 9, subjects)
+    return generator.binomial(impressions, generator.beta(a, b, subjects)), impressions
+
+
+def test_the_comparison_is_that_of_tea_tasting() -> None:
+    tea_tasting = pytest.importorskip("tea_tasting")
+    pyarrow = pytest.importorskip("pyarrow")
+    generator = np.random.default_rng(1)
+    control, treatment = visitors(generator, 3000), visitors(generator, 2900, 1.1)
+    table = pyarrow.table(
+        {
+            "variant": [0] * 3000 + [1] * 2900,
+            "clicks": np.concatenate([control[0], treatment[0]]),
+            "impressions": np.concatenate([control[1], treatment[1]]),
+        }
+    )
+    metric = tea_tasting.RatioOfMeans("clicks", "impressions", use_t=False, equal_var=False, confidence_level=0.9)
+    peer = metric.analyze(table, 0, 1, "variant")
+    found = compare_rates(moments(*control), moments(*treatment), confidence=0.9)
+    assert click_through_rate(moments(*control)).value == pytest.approx(peer.control, rel=1e-9)
+    assert click_through_rate(moments(*treatment)).value == pytest.approx(peer.treatment, rel=1e-9)
+    assert found.difference.value == pytest.approx(peer.effect_size, rel=1e-9)
+    assert found.difference.interval == pytest.approx((peer.effect_size_ci_lower, peer.effect_size_ci_upper), rel=1e-9)
+    assert found.lift is not None
+    assert found.lift.value == pytest.approx(peer.rel_effect_size, rel=1e-9)
+    assert found.lift.interval == pytest.approx(
+        (peer.rel_effect_size_ci_lower, peer.rel_effect_size_ci_upper), rel=1e-9
+    )
+    assert found.statistic == pytest.approx(peer.statistic, rel=1e-9)
+    assert found.p_value == pytest.approx(peer.pvalue, rel=1e-9)
+
+
+def test_the_interval_is_that_of_statsmodels_on_the_residuals() -> None:
+    # The delta method is a mean of residuals clicks - rate * impressions over the mean of impressions.
+    clicks, impressions = visitors(np.random.default_rng(2), 500)
+    rate = clicks.sum() / impressions.sum()
+    weights = pytest.importorskip("statsmodels.stats.weightstats")
+    low, high = weights.DescrStatsW(rate + (clicks - rate * impressions) / impressions.mean()).zconfint_mean(alpha=0.1)
+    assert click_through_rate(moments(clicks, impressions), 0.9).interval == pytest.approx((low, high), rel=1e-9)
+
+
+def test_mean_subject_rate_is_scipys_normal_interval() -> None:
+    clicks, impressions = visitors(np.random.default_rng(3), 400)
+    found = mean_subject_rate(np.append(clicks, 0), np.append(impressions, 0))
+    rates = clicks / impressions
+    assert found.value == pytest.approx(rates.mean(), rel=1e-9)
+    assert found.interval == pytest.approx(stats.norm.interval(0.95, rates.mean(), stats.sem(rates)), rel=1e-9)
+
+
+def test_unique_rate_counts_subjects_once_and_only_those_who_saw() -> None:
+    found = unique_rate([0, 3, 1, 0, 0], [5, 4, 1, 2, 0])
+    assert (found.clicked, found.subjects, found.value) == (2, 4, 0.5)
+    assert found.interval == wilson(2, 4)
+    nobody = unique_rate([0], [0])
+    assert math.isnan(nobody.value)
+    assert nobody.interval == (0, 1)
+
+
+def test_moments_are_numpys() -> None:
+    clicks, impressions = visitors(np.random.default_rng(4), 700)
+    found = moments(clicks, impressions)
+    covariance = np.cov(clicks, impressions)
+    assert found == pytest.approx(
+        (700, clicks.mean(), impressions.mean(), covariance[0, 0], covariance[1, 1], covariance[0, 1]), rel=1e-9
+    )
+    scaled = clicks - found.rate * impressions
+    assert found.rate_variance == pytest.approx(np.var(scaled, ddof=1) / impressions.mean() ** 2, rel=1e-9)
+
+
+def test_large_sums_lose_nothing() -> None:
+    # Ten billion impressions of subjects who differ by one: floats would have lost the variance.
+    half, many = 5_000, 1_000_001
+    found = moments_of_sums(
+        2 * half,
+        2 * half,
+        half * (many + many - 1),
+        2 * half,
+        half * (many**2 + (many - 1) ** 2),
+        half * (many + many - 1),
+    )
+    assert found.impressions_variance == pytest.approx(0.25 * 2 * half / (2 * half - 1), rel=1e-12)
+    assert (found.clicks_variance, found.covariance) == (0, 0)
+
+
+def test_subjects_who_differ_bring_no_false_alarms_but_to_the_pooled_binomial() -> None:
+    generator = np.random.default_rng(5)
+    runs, subjects = 4000, 1000
+    by_subject, pooled = 0, 0
+    for _ in range(runs):
+        groups = [visitors(generator, subjects) for _ in range(2)]
+        control, treatment = (moments(*group) for group in groups)
+        by_subject += (compare_rates(control, treatment).p_value or 0) < 0.05
+        counted = [(int(clicks.sum()), int(impressions.sum())) for clicks, impressions in groups]
+        rate = sum(clicks for clicks, _ in counted) / sum(seen for _, seen in counted)
+        error = math.sqrt(rate * (1 - rate) * sum(1 / seen for _, seen in counted))
+        pooled += abs(treatment.rate - control.rate) > 1.959964 * error
+    assert 0.04 <= by_subject / runs <= 0.06
+    assert pooled / runs == pytest.approx(0.13, abs=0.02)
+
+
+def test_intervals_cover_as_often_as_they_say() -> None:
+    generator = np.random.default_rng(6)
+    rates, differences, lifts, runs = 0, 0, 0, 1500
+    for _ in range(runs):
+        control, treatment = moments(*visitors(generator, 800)), moments(*visitors(generator, 800, 1.5, 18.5))
+        one, found = click_through_rate(control), compare_rates(control, treatment)
+        assert found.lift is not None
+        rates += one.interval.low <= 0.05 <= one.interval.high
+        differences += found.difference.interval.low <= 0.025 <= found.difference.interval.high
+        lifts += found.lift.interval.low <= 0.5 <= found.lift.interval.high
+    for covered in (rates, differences, lifts):
+        assert covered / runs == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_variance_components_foretell_the_variance() -> None:
+    clicks, impressions = visitors(np.random.default_rng(7), 400_000)
+    between = 19 / (20**2 * 21)
+    foretold = rate_variance(0.05, between, 9, (1 - 1 / 9) * 81)
+    assert moments(clicks, impressions).rate_variance == pytest.approx(foretold, rel=0.02)
+
+
+def test_without_clicks_there_is_no_lift_and_no_test() -> None:
+    nothing, something = moments([0, 0, 0], [1, 2, 3]), moments([0, 1, 0], [1, 2, 3])
+    assert compare_rates(nothing, nothing)[1:] == (None, None, None)
+    assert compare_rates(nothing, something).lift is None
+    assert compare_rates(something, nothing).lift is None
+    assert compare_rates(nothing, something).p_value is not None
+    assert click_through_rate(nothing).interval == (0, 0)
+
+
+subjects = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 50)), min_size=2, max_size=40)
+
+
+def of(group: list[tuple[int, int]]) -> Moments:
+    """Return the moments of (clicks, impressions) pairs."""
+    return moments([clicks for clicks, _ in group], [seen for _, seen in group])
+
+
+@given(subjects, subjects)
+def test_groups_exchanged_the_difference_turns_its_sign_and_the_lift_is_inverted(
+    one: list[tuple[int, int]], other: list[tuple[int, int]]
+) -> None:
+    found, turned = compare_rates(of(one), of(other)), compare_rates(of(other), of(one))
+    assert found.difference.value == -turned.difference.value
+    assert found.p_value == turned.p_value
+    assert found.p_value is None or 0 <= found.p_value <= 1
+    assert found.difference.interval.low <= found.difference.value <= found.difference.interval.high
+    if found.lift is not None:
+        assert turned.lift is not None
+        assert found.lift.interval.low >= -1
+        assert (1 + found.lift.value) * (1 + turned.lift.value) == pytest.approx(1)
+        assert (1 + found.lift.interval.low) * (1 + turned.lift.interval.high) == pytest.approx(1)
+
+
+@given(subjects, st.integers(2, 9))
+def test_the_order_of_subjects_does_not_matter_and_more_like_them_narrow_the_interval(
+    group: list[tuple[int, int]], times: int
+) -> None:
+    found = of(group)
+    assert of(group[::-1]) == found
+    more = of(group * times)
+    assert more.rate == pytest.approx(found.rate)
+    size = len(group)
+    kept = (size - 1) / size * (size * times) / (size * times - 1)
+    assert more.rate_variance == pytest.approx(found.rate_variance * kept, rel=1e-6, abs=1e-9)
+    assert click_through_rate(more).standard_error <= click_through_rate(found).standard_error + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("clicks", "impressions"),
+    [([1], [1]), ([1, 2], [1]), ([-1, 2], [1, 1]), ([0, 0], [0, 0]), ([[1]], [[1]]), ([0.5, 1], [1, 1])],
+)
+def test_subjects_that_are_none_are_refused(clicks: list[int], impressions: list[int]) -> None:
+    with pytest.raises(ValueError, match=r"subject|whole"):
+        moments(clicks, impressions)
+
+
+@pytest.mark.parametrize(
+    "sums", [(2, -1, 5, 1, 13, 0), (2, 3, 5, 1, 13, 8), (2, 3, 5, 5, 1, 8), (2, 3, 5, 5, 13, 80), (2, 3, 5, 5, 13, -1)]
+)
+def test_sums_that_no_subjects_can_have_are_refused(sums: tuple[int, int, int, int, int, int]) -> None:
+    with pytest.raises(ValueError, match="no subjects"):
+        moments_of_sums(*sums)
+
+
+def test_levels_that_are_none_are_refused() -> None:
+    group = moments([0, 1], [1, 2])
+    for confidence in (0.0, 1.0, math.nan):
+        with pytest.raises(ValueError, match="confidence"):
+            click_through_rate(group, confidence)
+        with pytest.raises(ValueError, match="confidence"):
+            unique_rate([0, 1], [1, 2], confidence)
+    with pytest.raises(ValueError, match="two subjects"):
+        mean_subject_rate([1, 0], [1, 0])
