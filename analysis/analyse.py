@@ -12,6 +12,7 @@ from analysis.checks.delivery import reconcile
 from analysis.checks.wiki import Way, count_ways
 from analysis.effects import Difference, GroupRate, Power, differences, power, rates
 from analysis.evidence import Evidence, gather
+from analysis.latency import Delay, delays
 from analysis.results import CheckResult, Layer, Verdict, fold
 from analysis.segments import SegmentCount, count_segments
 from analysis.series import Moment, count_over_time
@@ -67,6 +68,7 @@ class Analysis:
     rates: tuple[GroupRate, ...]
     differences: tuple[Difference, ...]
     power: Power
+    delays: tuple[Delay, ...]
     findings: tuple[Finding, ...]
     run: Mapping[str, object]
 
@@ -110,6 +112,7 @@ def analyse(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> 
         series=count_over_time(evidence),
         rates=rates(evidence),
         differences=differences(evidence),
+        delays=delays(evidence),
         power=power(evidence, [group.landed for group in groups]),
         findings=tuple(evidence.findings),
         run=_run(evidence),
@@ -176,6 +179,7 @@ def _run(evidence: Evidence) -> Mapping[str, object]:
         "epoch_ms": settings.epoch_ms,
         "arrivals_per_second": settings.arrivals_per_second,
         "time_scale": settings.time_scale,
+        "aa": settings.aa,
         "hasty": manifest.hasty,
         "batch_size": manifest.batch_size,
         "started_ms": manifest.started_ms,

@@ -1,5 +1,6 @@
 """The report: one self-contained HTML file, made from the same objects as `verdict.json`."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -8,6 +9,7 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.analyse import Analysis, GroupCount
+from analysis.charts import over_time, script
 from analysis.results import Layer, Outcome
 from analysis.stages import Stage
 
@@ -22,6 +24,14 @@ WORDS: Mapping[str, tuple[str, bool]] = {
     "invalid": ("refused by the intake", True),
     "late": ("landed after the deadline", True),
     "indeterminate": ("no answer and not landed: nobody can know", False),
+}
+
+
+#: What is measured from when to when.
+DELAYS: Mapping[str, str] = {
+    "latency": "a request's intended time until its answer",
+    "service": "sending until the answer",
+    "freshness": "when an event was due until the intake had received it, by its own clock",
 }
 
 
@@ -58,6 +68,16 @@ class StageRow(NamedTuple):
     cells: tuple[Cell, ...]
 
 
+class SegmentRow(NamedTuple):
+    """One segment: its subjects in each group that landed, and its events."""
+
+    dimension: str
+    value: str
+    landed: tuple[int, ...]
+    sent_events: int
+    lost_events: int
+
+
 _WORST = (Outcome.INVALID, Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
 
 
@@ -76,7 +96,29 @@ def render(analysis: Analysis) -> str:
         stage_rows=_stage_rows(analysis),
         bars=[_bar(group, low, high) for group in analysis.groups],
         axis=(low, high),
+        segments=_segment_rows(analysis),
+        delay_words=DELAYS,
+        script=script({"series": over_time(analysis.series)} if analysis.series else {}),
     )
+
+
+def _segment_rows(analysis: Analysis) -> list[SegmentRow]:
+    """Return the segments of every dimension that has several, with those that lost something first."""
+    names = [group.name for group in analysis.groups]
+    found: dict[tuple[str, str], SegmentRow] = {}
+    for item in analysis.segments:
+        key = item.dimension, item.value
+        row = found.get(key, SegmentRow(*key, (0,) * len(names), 0, 0))
+        landed = list(row.landed)
+        landed[names.index(item.group)] += item.landed_subjects
+        found[key] = row._replace(
+            landed=tuple(landed),
+            sent_events=row.sent_events + item.sent_events,
+            lost_events=row.lost_events + item.lost_events,
+        )
+    sizes = Counter(dimension for dimension, _ in found)
+    rows = [row for row in found.values() if sizes[row.dimension] > 1]
+    return sorted(rows, key=lambda row: -row.lost_events / row.sent_events)
 
 
 def _stage_rows(analysis: Analysis) -> list[StageRow]:

@@ -116,5 +116,5 @@ def _against_the_rest(segments: Sequence[SegmentCount]) -> list[tuple[str, str, 
 def _told(dimension: str, value: str) -> str:
     """Return the name of a segment as people read it; SQL counts hours since 1970."""
     if dimension != "hour":
-        return value or "(not known)"
+        return value or ("(accounts)" if dimension == "persona" else "(not known)")
     return datetime.fromtimestamp(int(value) * 3600, UTC).strftime("%Y-%m-%d %H:00 UTC")

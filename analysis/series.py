@@ -31,6 +31,7 @@ class Moment:
     Attributes:
         at_ms, span_ms: where it begins, milliseconds since 1970, and how long it is.
         sent, acknowledged, landed, lost: events.
+        lost_of_landed: lost events of subjects of whom others landed.
     """
 
     at_ms: int
@@ -39,6 +40,7 @@ class Moment:
     acknowledged: int
     landed: int
     lost: int
+    lost_of_landed: int
 
 
 def count_over_time(evidence: Evidence) -> tuple[Moment, ...]:
@@ -54,7 +56,10 @@ def count_over_time(evidence: Evidence) -> tuple[Moment, ...]:
         Moment(
             begin + int(str(row["bucket"])) * span,
             span,
-            *(int(str(row[name])) for name in ("sent_events", "acknowledged_events", "landed_events", "lost_events")),
+            *(
+                int(str(row[name]))
+                for name in ("sent_events", "acknowledged_events", "landed_events", "lost_events", "lost_of_landed")
+            ),
         )
         for row in rows
     )

@@ -9,8 +9,11 @@ from analysis.series import Moment, count_over_time
 
 _EXAMPLES = 5
 
-#: Fewer events than this in a stretch of time could all be missing by the chance of a scattered loss.
+#: Fewer events than this in a stretch of time are too few to call it a silence.
 _MIN_EVENTS = 20
+
+#: As likely as this, a stretch is silent by the chance of a scattered loss.
+_CHANCE = 1e-6
 
 _HOUR_MS = 3_600_000
 
@@ -68,10 +71,22 @@ def check_silences(evidence: Evidence) -> CheckResult:
 
 
 def _gaps(moments: Sequence[Moment]) -> list[list[Moment]]:
-    """Return the runs of neighbouring moments with enough acknowledged events of which none landed."""
+    """Return the runs of neighbouring moments with enough acknowledged events of which none landed.
+
+    A run that a loss like that of the other moments would leave silent now and then is none; nor is one of which only
+    whole subjects are missing, who are gone at every other time as well.
+    """
     busy = [moment for moment in moments if moment.acknowledged]
     runs = [list(run) for silent, run in groupby(busy, key=lambda moment: not moment.landed) if silent]
-    return [run for run in runs if sum(moment.lost for moment in run) >= _MIN_EVENTS]
+    others = [moment for moment in busy if moment.landed]
+    loss = sum(moment.lost for moment in others) / max(sum(moment.acknowledged for moment in others), 1)
+    return [
+        run
+        for run in runs
+        if (lost := sum(moment.lost for moment in run)) >= _MIN_EVENTS
+        and loss**lost < _CHANCE
+        and any(moment.lost_of_landed for moment in run)
+    ]
 
 
 def _whole_hours(moments: Sequence[Moment], gap: Sequence[Moment]) -> bool:

@@ -86,6 +86,7 @@ SELECT
     sent.status,
     sent.outcome,
     coalesce(landed.copies, 0) AS copies,
+    landed.delay_ms,
     CASE
         WHEN landed.differs THEN 'corrupted'
         WHEN landed.delay_ms > $deadline_ms THEN 'late'

@@ -72,9 +72,10 @@ def make_run(
     stopped_early: bool = False,
     seed: int = 7,
     epoch_ms: int = STARTED_MS,
+    aa: bool = False,
 ) -> MadeUp:
     """Make the run of a generator that did what the plan says, but for *change* (None: never sent)."""
-    made = plan(generation, visitors=visitors, seed=seed, epoch_ms=epoch_ms)
+    made = plan(generation, visitors=visitors, seed=seed, epoch_ms=epoch_ms, aa=aa)
     for name in ("ledger", "observed"):
         (folder / name).mkdir(parents=True)
     Manifest(

@@ -1,4 +1,5 @@
 import hashlib
+import importlib
 from fractions import Fraction
 
 import numpy as np
@@ -25,7 +26,7 @@ def test_the_table_is_tested_by_g() -> None:
 
 
 def test_pearsons_statistic_is_that_of_statsmodels() -> None:
-    peer = pytest.importorskip("statsmodels.stats.contingency_tables").Table(TABLE, shift_zeros=False)
+    peer = importlib.import_module("statsmodels.stats.contingency_tables").Table(TABLE, shift_zeros=False)
     found = independence_test(TABLE)
     pearson = independence_test(TABLE, "pearson")
     assert pearson.statistic == pytest.approx(peer.test_nominal_association().statistic, rel=1e-9)

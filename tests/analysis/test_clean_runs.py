@@ -1,0 +1,38 @@
+"""Runs in which everything is as it should be are not called, but as rarely as the levels promise."""
+
+from pathlib import Path
+
+import pytest
+from scipy import stats
+
+from analysis.analyse import analyse
+from analysis.results import Outcome, Verdict
+from metrics_platform.assignment import Generation
+from tests.analysis.runs import failed, make_run
+
+#: The promise of docs/statistics.md: seven tests of chance at 0.001 each.
+NOMINAL = 0.007
+
+
+def called(folder: Path, seeds: range, visitors: int) -> list[set[str]]:
+    """Return the checks that fail in clean runs, one a seed; generations, A/A and hasty take turns."""
+    found = []
+    for seed in seeds:
+        generation = Generation.ALPHA if seed % 2 else Generation.XLAB
+        run = make_run(folder / str(seed), generation, seed=seed, visitors=visitors, aa=seed % 3 == 0)
+        run.land()
+        analysis = analyse(run.folder)
+        assert {check.verdict for check in analysis.checks} <= {Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE}
+        assert (analysis.verdict is Verdict.NO_GO) == bool(failed(analysis))
+        found.append(failed(analysis))
+    return found
+
+
+def test_clean_runs_are_go(tmp_path: Path) -> None:
+    assert called(tmp_path, range(1, 13), 1_200) == [set()] * 12
+
+
+@pytest.mark.slow
+def test_two_hundred_clean_runs_are_called_no_more_often_than_promised(tmp_path: Path) -> None:
+    calls = [checks for checks in called(tmp_path, range(1, 201), 2_000) if checks]
+    assert stats.binomtest(len(calls), 200, NOMINAL, "greater").pvalue > 0.001, calls
