@@ -22,6 +22,9 @@ class Engine(Protocol):
     def keep(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
         """Keep the answer of the file *query* as the table *name*; see `ask` for the other arguments."""
 
+    def define(self, name: str, query: str, **tables: str) -> None:
+        """Make the file *query* known as the table *name*, to be answered anew whenever that is read."""
+
     def ask(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> list[dict[str, object]]:
         """Return the rows that the file *query* (without `.sql`) answers.
 
@@ -49,10 +52,22 @@ class DuckDb:
         """Make *rows* known as the table *name*."""
         self.connection.register(name, rows)
 
+    def add_parquet(self, name: str, path: Path) -> None:
+        """Make the rows of a Parquet file known as the table *name*, without reading them into memory."""
+        self.connection.read_parquet(str(path)).create_view(name)
+
+    def table(self, query: str) -> pa.Table:
+        """Return what the file *query* answers, as a table."""
+        return self.connection.sql(sql(query)).to_arrow_table()
+
     def keep(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
         """Keep the answer of the file *query* as the table *name*."""
         answer = self.connection.sql(sql(query, **tables), params=dict(values or {}))
         answer.create(name)
+
+    def define(self, name: str, query: str, **tables: str) -> None:
+        """Make the file *query* known as the table *name*."""
+        self.connection.sql(sql(query, **tables)).create_view(name)
 
     def ask(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> list[dict[str, object]]:
         """Return the rows that the file *query* answers."""

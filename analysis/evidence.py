@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from analysis.engine import DuckDb
 from analysis.participants import FIDELITIES, Participants, participants
 from analysis.results import Layer
-from analysis.sent import Sent, send_again, unknown_event
+from analysis.seen import Seen, see
+from analysis.sent import Made, load_sent, unknown_event
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
 from metrics_platform.table import BrokenLine, Rows, misplaced_rows, read_ndjson, read_parquet
@@ -52,7 +52,7 @@ class Evidence:
         roster: the wiki's accounts among them.
         page_views: what sessions on the wiki saw.
         findings: what scenarios found besides.
-        made: what was sent; its rows are in the engine.
+        made: what the plan has.
         engine: with the tables.
         broken: lines of the observed files that are no events.
         observed_rows: how many rows of this run were observed.
@@ -67,7 +67,7 @@ class Evidence:
     roster: Sequence[Account]
     page_views: Sequence[PageView]
     findings: Sequence[Finding]
-    made: Sent
+    made: Made
     engine: DuckDb
     broken: tuple[BrokenLine, ...]
     observed_rows: int
@@ -90,9 +90,17 @@ class Evidence:
         return self.engine.ask("subjects", self.query_values)
 
     @cached_property
-    def sent_subjects(self) -> Sequence[Mapping[str, object]]:
-        """Likewise, from what was sent."""
-        return self.engine.ask("subjects", self.query_values, observed="sent")
+    def seen_landed(self) -> Sequence[Seen]:
+        """The landed subjects beside what the contract says of them."""
+        return see(
+            self.subjects, self.manifest.generation, self.plan.experiment.name, self.group_names(), self.plan.rate
+        )
+
+    @cached_property
+    def seen_sent(self) -> Sequence[Seen]:
+        """Likewise, the subjects as they were sent."""
+        rows = self.engine.ask("subjects", self.query_values, observed="sent")
+        return see(rows, self.manifest.generation, self.plan.experiment.name, self.group_names(), self.plan.rate)
 
     @cached_property
     def fates(self) -> Sequence[Mapping[str, object]]:
@@ -149,16 +157,11 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
     engine = DuckDb()
     rows = _observed(run, observed, engine)
     zero_ms = plan.settings.epoch_ms if manifest.started_ms is None else manifest.started_ms
-    sent = send_again(plan, ledger, zero_ms, engine.connection)
+    made = load_sent(run, plan, ledger, _facts(plan, ledger, people), zero_ms, engine)
     refused, broken_reports = _refused([run / OBSERVED / ERRORS, *(path for path in observed if _is_ndjson(path))])
-    engine.add("sent_events", sent.rows)
     engine.add("observed_events", rows.table)
     engine.add("refused", refused)
-    engine.keep("sent_flat", "flat", events="sent_events")
-    engine.add("sent_facts", _facts(plan, ledger, people, sent.due_ms))
-    engine.connection.execute("CREATE TABLE sent_whole AS SELECT * FROM sent_flat POSITIONAL JOIN sent_facts")
-    engine.keep("sent", "keyed")
-    engine.keep("observed_all", "flat", events="observed_events")
+    engine.define("observed_all", "flat", events="observed_events")
     instrument = plan.settings.parsed_instrument().name
     window = {"from_ms": _first_ms(manifest, ledger), "until_ms": _last_ms(manifest, ledger) + SETTLE_MS}
     names: dict[str, str | int] = {"instrument": instrument, "experiment": plan.experiment.name}
@@ -171,7 +174,7 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
     folders = [path for path in observed or [run / OBSERVED] if path.is_dir()]
     misplaced = {key: number for folder in folders for key, number in misplaced_rows(folder, engine.connection).items()}
     return Evidence(
-        manifest, plan, ledger, people, roster, views, findings, sent, engine, broken, count, misplaced, floor
+        manifest, plan, ledger, people, roster, views, findings, made, engine, broken, count, misplaced, floor
     )
 
 
@@ -210,12 +213,8 @@ def _observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> Rows:
     return Rows(pa.concat_tables(tables), tuple(broken))
 
 
-def _facts(plan: Plan, ledger: SentEvents, people: Participants, due_ms: NDArray[np.int64]) -> pa.Table:
-    """Return what the ledger and the plan know of each sent event besides its content.
-
-    An event is due at its offset from the moment the traffic began. That is its `dt`, unless the plan was given an
-    epoch of its own: then `dt` is in another time, and says nothing about how long the row took.
-    """
+def _facts(plan: Plan, ledger: SentEvents, people: Participants) -> pa.Table:
+    """Return what the ledger and the plan know of each sent event besides its content."""
     groups = np.array([*plan.experiment.groups, ""], dtype=object)
     outcomes = np.array([str(outcome) for outcome in OUTCOMES], dtype=object)
     keys = zip(ledger.worker.tolist(), ledger.request.tolist(), strict=True)
@@ -228,7 +227,7 @@ def _facts(plan: Plan, ledger: SentEvents, people: Participants, due_ms: NDArray
             "reason": pa.array([ledger.reasons.get(key, "") for key in keys], pa.string()),
             "group_name": pa.array(groups[people.group[ledger.visit]].tolist(), pa.string()),
             "worker": pa.array([ledger.workers[number] for number in ledger.worker.tolist()], pa.string()),
-            "due_ms": due_ms,
+            "intended_ms": ledger.intended_ms,
         }
     )
 

@@ -45,10 +45,9 @@ class Moment:
 
 def count_over_time(evidence: Evidence) -> tuple[Moment, ...]:
     """Return the events of each stretch of the run, those without any left out; none when nothing was sent."""
-    due = evidence.made.due_ms
-    if not len(due):
+    first, last = evidence.made.first_ms, evidence.made.last_ms
+    if not last:
         return ()
-    first, last = int(due.min()), int(due.max())
     span = next((length for length in _LENGTHS_MS if (last - first) // length < _STRETCHES), _LENGTHS_MS[-1])
     begin = first // span * span
     rows = evidence.engine.ask("series", {"from_ms": begin, "bucket_ms": span})

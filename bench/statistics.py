@@ -85,7 +85,7 @@ def _aa_runs(generator: np.random.Generator) -> tuple[float, float]:
     for _ in range(runs):
         groups = []
         for _ in range(2):
-            seen = generator.poisson(8, subjects) + 1
+            seen = generator.geometric(1 / 9, subjects)
             groups.append((generator.binomial(seen, generator.beta(1, 19, subjects)), seen))
         compared = compare_rates(moments(*groups[0]), moments(*groups[1]))
         delta += (compared.p_value or 0.0) < 0.05

@@ -25,6 +25,8 @@ from metrics_platform.intake import EventAnswer, EventOutcome
 
 OUTCOMES = tuple(EventOutcome)
 
+_CODES = {str(outcome): code for code, outcome in enumerate(OUTCOMES)}
+
 
 class LedgerError(KitFaultError):
     """The ledger cannot be written: without it nothing may be sent."""
@@ -167,11 +169,12 @@ def read_ledger(folder: Path) -> SentEvents:
             outcome = outcomes.get(request)
             if outcome and "reason" in outcome:
                 reasons[worker, request] = str(outcome["reason"])
-            events = list(_events(worker, request, intent, outcome))
-            rows.extend(events)
-            for event, body in zip(events, intent.get("bodies", ()), strict=False):  # type: ignore[call-overload]
-                bodies[event[0], event[1]] = body.encode()
-    table = np.array(rows, dtype=np.int64).reshape(-1, 9)
+            spans = intent["events"]
+            rows.extend(_rows(worker, request, intent, outcome))
+            if "bodies" in intent:
+                places = [(visit, position + step) for visit, position, count in spans for step in range(count)]  # type: ignore[attr-defined]
+                bodies |= zip(places, (body.encode() for body in intent["bodies"]), strict=False)  # type: ignore[attr-defined]
+    table = _one_row_an_event(np.array(rows, dtype=np.int64).reshape(-1, 10))
     table = table[np.lexsort((table[:, 1], table[:, 0]))]
     types = (np.int64, np.int32, np.int16, np.int64, np.int64, np.int64, np.int64, np.int16, np.uint8)
     columns = [table[:, i].astype(kind) for i, kind in enumerate(types)]
@@ -183,11 +186,7 @@ def _read_worker(
 ) -> tuple[dict[int, dict[str, object]], dict[int, dict[str, object]]]:
     intents: dict[int, dict[str, object]] = {}
     outcomes: dict[int, dict[str, object]] = {}
-    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
-        try:
-            row = orjson.loads(line) if line.endswith(b"\n") else None
-        except orjson.JSONDecodeError:
-            row = None
+    for number, row in enumerate(_objects(path.read_bytes()), start=1):
         if isinstance(row, dict) and isinstance(row.get("intent"), int):
             intents[row["intent"]] = row
         elif isinstance(row, dict) and isinstance(row.get("outcome"), int):
@@ -197,18 +196,51 @@ def _read_worker(
     return intents, outcomes
 
 
-def _events(
+def _objects(content: bytes) -> Iterable[object]:
+    """Return what each line holds, None where it is no JSON or the last one has no end."""
+    lines = content.splitlines(keepends=True)
+    try:
+        # All at once is several times as fast as line by line.
+        rows = orjson.loads(b"[%b]" % b",".join(lines))
+        if content.endswith(b"\n") and len(rows) == len(lines):
+            return list(rows)
+    except orjson.JSONDecodeError:
+        pass
+    return [_object(line) for line in lines]
+
+
+def _object(line: bytes) -> object:
+    try:
+        return orjson.loads(line) if line.endswith(b"\n") else None
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _rows(
     worker: int, request: int, intent: dict[str, object], outcome: dict[str, object] | None
 ) -> Iterable[tuple[int, ...]]:
-    spans = [Span(*span) for span in intent["events"]]  # type: ignore[attr-defined]
-    places = [(span.visit, span.position + step) for span in spans for step in range(span.count)]
-    answers = ["indeterminate"] * len(places)
-    answered_ms, status = -1, 0
-    if outcome is not None:
-        words = outcome["answers"]
-        answers = [words] * len(places) if isinstance(words, str) else list(words)  # type: ignore[call-overload]
-        answered_ms, status = int(outcome["answered_ms"]), int(outcome["status"] or 0)  # type: ignore[call-overload]
+    """Yield a row a span, or a row an event where those of one request fared differently; the last column counts."""
+    spans: list[list[int]] = intent["events"]  # type: ignore[assignment]
     times = (int(intent["intended_ms"]), int(intent["sent_ms"]))  # type: ignore[call-overload]
-    for (visit, position), answer in zip(places, answers, strict=True):
-        code = OUTCOMES.index(EventOutcome(answer))
-        yield (visit, position, worker, request, *times, answered_ms, status, code)
+    if outcome is None:
+        for visit, position, count in spans:
+            yield (visit, position, worker, request, *times, -1, 0, _CODES["indeterminate"], count)
+        return
+    facts = (worker, request, *times, int(outcome["answered_ms"]), int(outcome["status"] or 0))  # type: ignore[call-overload]
+    answers = outcome["answers"]
+    if isinstance(answers, str):
+        for visit, position, count in spans:
+            yield (visit, position, *facts, _CODES[answers], count)
+        return
+    places = ((visit, position + step) for visit, position, count in spans for step in range(count))
+    for place, answer in zip(places, answers, strict=True):  # type: ignore[call-overload]
+        yield (*place, *facts, _CODES[answer], 1)
+
+
+def _one_row_an_event(spans: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return rows of events, without their last column, for rows of which that counts the events of one span."""
+    counts = spans[:, 9]
+    rows = np.repeat(spans[:, :9], counts, axis=0)
+    begins = np.cumsum(counts) - counts
+    rows[:, 1] += np.arange(len(rows)) - np.repeat(begins, counts)
+    return rows

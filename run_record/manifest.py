@@ -93,7 +93,9 @@ class Manifest:
         if unknown := content.keys() - known:
             raise ManifestError(f"{path} has unknown fields ({', '.join(sorted(unknown))}): made by a later version?")
         try:
-            manifest = cls(**{**content, "generation": Generation(content["generation"])})
+            others = tuple(content.get("other_experiments", ()))
+            values = {**content, "generation": Generation(content["generation"]), "other_experiments": others}
+            manifest = cls(**values)
             manifest.fidelities  # noqa: B018 (raises when there is one that this version does not know)
         except (KeyError, TypeError, ValueError) as error:
             raise ManifestError(f"{path} is incomplete: {error}. Was it made by an earlier version?") from error

@@ -12,7 +12,7 @@ from metrics_platform.table import event_of
 _EXAMPLES = 5
 
 #: Rows are validated one by one, so of a large table only so many; which ones follows from their ids.
-_VALIDATED = 5_000
+_VALIDATED = 2_000
 
 
 #: Attributes that some pages and wikis do not have, so that they may be asked for in vain.

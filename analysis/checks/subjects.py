@@ -7,9 +7,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.checks.assignment import DIGEST, seen_subjects
 from analysis.evidence import Evidence, is_alpha
 from analysis.results import ALPHA, CheckResult, Layer, Outcome
+from analysis.seen import DIGEST
 from analysis.statistics import independence_test, uniformity_test
 from metrics_platform.assignment import HASH_SPACE, assign_many
 from metrics_platform.configs import ConfigError, Experiment, parse_experiment
@@ -30,8 +30,8 @@ PLACEHOLDER = "awaiting"
 def check_stickiness(evidence: Evidence) -> CheckResult:
     """Find subjects that were seen in more than one group: on the wiki's pages, on the wire, in the table."""
     told = _split(_told_groups(evidence))
-    sent = _split((seen.subject, seen.group) for seen in seen_subjects(evidence, "sent"))
-    landed_groups = [(seen.subject, seen.group) for seen in seen_subjects(evidence, "observed")]
+    sent = _split((seen.subject, seen.group) for seen in evidence.seen_sent)
+    landed_groups = [(seen.subject, seen.group) for seen in evidence.seen_landed]
     landed = _split(landed_groups)
     subjects = len({subject for subject, _ in landed_groups if subject})
     split = landed or sent or told
@@ -60,9 +60,9 @@ def check_stickiness(evidence: Evidence) -> CheckResult:
 
 def check_sampled_out(evidence: Evidence) -> CheckResult:
     """Find subjects that the contract leaves out of the sample and that have events of the experiment all the same."""
-    landed = [seen for seen in seen_subjects(evidence, "observed") if seen.subject]
+    landed = [seen for seen in evidence.seen_landed if seen.subject]
     outside = sorted({seen.subject for seen in landed if seen.valid and seen.expected is None})
-    sent = any(seen.valid and seen.expected is None for seen in seen_subjects(evidence, "sent") if seen.subject)
+    sent = any(seen.valid and seen.expected is None for seen in evidence.seen_sent if seen.subject)
     detail = {
         "subjects": len({seen.subject for seen in landed}),
         "outside": len(outside),
@@ -146,7 +146,7 @@ def check_independence(evidence: Evidence) -> CheckResult:
 def check_subject_ids(evidence: Evidence) -> CheckResult:
     """Look whether subject ids are ids: filled in, of the right form, and as many as there are readers."""
     counts: dict[str, int] = {}
-    for seen in seen_subjects(evidence, "observed"):
+    for seen in evidence.seen_landed:
         counts[seen.subject] = counts.get(seen.subject, 0) + seen.events
     named = {subject: events for subject, events in counts.items() if subject}
     total = sum(counts.values())
@@ -182,12 +182,12 @@ def check_subject_ids(evidence: Evidence) -> CheckResult:
 
 
 def _sent_events(evidence: Evidence, subject: str) -> int:
-    return sum(seen.events for seen in seen_subjects(evidence, "sent") if seen.subject == subject)
+    return sum(seen.events for seen in evidence.seen_sent if seen.subject == subject)
 
 
 def _first_seen(evidence: Evidence, subjects: Sequence[str]) -> Layer:
     """Return where ids that are none came from: they were sent, or the rows were changed later."""
-    sent = {seen.subject for seen in seen_subjects(evidence, "sent")}
+    sent = {seen.subject for seen in evidence.seen_sent}
     return Layer.INSTRUMENT if sent & set(subjects) else Layer.TABLE
 
 

@@ -27,8 +27,8 @@ SELECT
     CAST(sum(clicks * clicks) AS BIGINT) AS clicks_squared,
     CAST(sum(impressions * impressions) AS BIGINT) AS impressions_squared,
     CAST(sum(clicks * impressions) AS BIGINT) AS product,
-    sum(CAST(clicks AS DOUBLE) / impressions) AS rates,
-    sum(CAST(clicks AS DOUBLE) * clicks / impressions / impressions) AS rates_squared
+    -- Sums of fractions depend on their order in the last digits.
+    round(sum(CAST(clicks AS DOUBLE) / impressions), 6) AS rates
 FROM counted
 WHERE impressions > 0 AND group_name <> ''
 GROUP BY stage, group_name

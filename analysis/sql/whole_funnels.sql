@@ -1,6 +1,13 @@
--- The observed rows of those funnels of which every event landed, once and under its own funnel's token. What was lost
--- or doubled is told of elsewhere, and would look like a broken funnel here.
-SELECT observed.*
+-- What the order of funnels follows from, of the observed rows of those funnels of which every event landed, once and
+-- under its own funnel's token. What was lost or doubled is told of elsewhere, and would look like a broken funnel here.
+SELECT
+    observed.funnel_entry_token,
+    observed.funnel_event_sequence_position,
+    observed.action,
+    observed.dt,
+    observed.performer__pageview_id,
+    observed.instrument_name,
+    observed.element_friendly_name
 FROM observed
 WHERE
     was_sent
