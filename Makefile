@@ -43,6 +43,8 @@ bench: setup ## Print what things cost, beside a named peer in the same run.
 	$(BIN)/python -m bench.rendering
 	$(BIN)/python -m bench.intake
 	$(BIN)/python -m bench.browsing
+	$(BIN)/python -m bench.analysis
+	$(BIN)/python -m bench.statistics
 
 pins: setup ## Resolve requirements/*.in anew.
 	for name in uv base dev; do \

@@ -76,8 +76,13 @@ def participants(
             ]
         ),
         chosen=np.concatenate([np.zeros(count, np.bool_), np.array([item.chosen for item in roster], np.bool_)]),
-        chosen_subjects=frozenset(_subject(plan, manifest.generation, item) for item in roster if item.chosen),
+        chosen_subjects=chosen_subjects(plan, manifest.generation, roster),
     )
+
+
+def chosen_subjects(plan: Plan, generation: Generation, roster: Sequence[Account]) -> frozenset[str]:
+    """Return the ids, as in the table, of the accounts that were chosen for their group."""
+    return frozenset(_subject(plan, generation, item) for item in roster if item.chosen)
 
 
 def _begun(manifest: Manifest, ledger: SentEvents) -> int:

@@ -1,6 +1,6 @@
 """Prints the figures that `docs/statistics.md` promises, each beside what it should be.
 
-Run with `python -m bench.statistics`; takes about a minute.
+Run with `python -m bench.statistics`.
 """
 
 import numpy as np

@@ -17,6 +17,7 @@ from browser_scenarios.scenarios import SCENARIOS
 from dogfood.assigning import assign_lines
 from dogfood.commands.judging import analyse, checks, compare, power
 from dogfood.commands.options import EXIT_CODES, RUNS
+from dogfood.commands.watching import watch
 from dogfood.run import BrowserOptions, RunRequest, fill_table
 from dogfood.run import run as run_once
 from dogfood.seeding import WIKI_ACCOUNTS, furnish
@@ -306,7 +307,7 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         sys.stdout.buffer.write(event.body + b"\n")
 
 
-for _command in (analyse, compare, checks, power, tickets):
+for _command in (analyse, compare, checks, power, watch, tickets):
     cli.add_command(_command)
 
 
