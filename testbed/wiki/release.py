@@ -20,7 +20,6 @@ SUITE = "trixie"
 _PACKAGES = ("mediawiki", "mediawiki-classes")
 _SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d"))
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-_DEFAULT_MIRRORS = ("http://deb.debian.org/debian", "http://deb.debian.org/debian-security")
 _VERSION = re.compile(r"define\(\s*'MW_VERSION',\s*'(\d+)\.(\d+)[^']*'\s*\)")
 _MIRROR = re.compile(r"https?://[^\s\]]+/debian(?:-security)?/?(?=\s|$)")
 
@@ -48,10 +47,20 @@ def find_release(folder: Path, given: Path | None = None) -> Path:
 
 
 def mirrors(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return the addresses of Debian's archives named in the *texts* of apt sources, each once, in their order."""
+    """Return the addresses of Debian's archives named in the *texts* of apt sources, each once, in their order.
+
+    Raises:
+        ReleaseError: they name none.
+    """
     lines = [line.split("#")[0] for text in texts for line in text.splitlines()]
     found = (match.rstrip("/") for line in lines for match in _MIRROR.findall(line))
-    return tuple(dict.fromkeys(found)) or _DEFAULT_MIRRORS
+    archives = tuple(dict.fromkeys(found))
+    if not archives:
+        raise ReleaseError(
+            "this machine's apt sources name no archive of Debian: "
+            "unpack a release of MediaWiki 1.43 and name it with --mediawiki"
+        )
+    return archives
 
 
 def suite_sources(archives: Sequence[str], suite: str = SUITE) -> str:

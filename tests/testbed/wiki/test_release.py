@@ -22,8 +22,6 @@ from testbed.wiki.release import ReleaseError, find_release, mirrors, suite_sour
         ),
         ("# deb http://old.example/debian bookworm main\ndeb http://new.example/debian x main",
          ("http://new.example/debian",)),
-        ("deb https://other.example/node_20.x nodistro main", ("http://deb.debian.org/debian",
-                                                              "http://deb.debian.org/debian-security")),
     ],
 )  # fmt: skip
 def test_the_archives_are_those_of_the_machine(text: str, found: tuple[str, ...]) -> None:
@@ -36,10 +34,15 @@ def test_the_newer_suite_is_asked_for_in_the_same_archives() -> None:
     assert lines == ["http://a.example/debian trixie main", "http://a.example/debian-security trixie-security main"]
 
 
+def test_without_an_archive_it_says_what_to_do() -> None:
+    with pytest.raises(ReleaseError, match="name it with --mediawiki"):
+        mirrors(["deb https://other.example/node_20.x nodistro main"])
+
+
 @given(st.lists(st.text(max_size=40), max_size=5))
-def test_any_text_gives_archives(texts: list[str]) -> None:
-    found = mirrors(texts)
-    assert found
+def test_any_text_gives_each_archive_once(texts: list[str]) -> None:
+    found = mirrors([*texts, "deb http://a.example/debian x main"])
+    assert "http://a.example/debian" in found
     assert len(set(found)) == len(found)
 
 
