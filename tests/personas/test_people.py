@@ -1,4 +1,5 @@
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -54,6 +55,11 @@ def test_a_part_of_the_population_is_the_same_as_in_the_whole() -> None:
 
 def test_the_pools_are_what_faker_makes() -> None:
     assert make() == pools()._asdict()
+
+
+def test_names_and_titles_are_in_the_form_that_a_wiki_knows() -> None:
+    for texts in (*pools().names.values(), *pools().titles.values()):
+        assert [text for text in texts if normalize("NFC", text) != text] == []
 
 
 @pytest.mark.parametrize(

