@@ -22,6 +22,8 @@ from metrics_platform.assignment import expected_shares
 from run_record.files import write_whole
 from run_record.findings import Finding
 
+_COUNTED = ("subjects", "impressions", "clicks")
+
 VERDICT, REPORT = "verdict.json", "report.html"
 
 
@@ -136,12 +138,8 @@ def _groups(evidence: Evidence) -> tuple[GroupCount, ...]:
     names = evidence.group_names()
     shares = expected_shares(len(names), evidence.plan.rate).groups
     whole = sum(shares) or 1
-    seen: dict[str, list[int]] = {name: [0, 0, 0] for name in names}
-    for row in evidence.subjects:
-        if row["subject"] is not None and row["group_name"] in seen:
-            mine = seen[str(row["group_name"])]
-            for position, value in enumerate((1, row["impressions"], row["clicks"])):
-                mine[position] += int(str(value))
+    found = {str(row["group_name"]): row for row in evidence.landed_groups}
+    seen = {name: tuple(int(str(found[name][column])) if name in found else 0 for column in _COUNTED) for name in names}
     total = sum(landed for landed, *_ in seen.values())
     people = evidence.participants
     assigned = np.bincount(people.group[people.came & (people.group >= 0)], minlength=len(names))

@@ -1,8 +1,11 @@
 """Where the analysis' SQL runs. The files under `analysis/sql/` are plain SQL that an analyst can paste."""
 
+import shutil
+import weakref
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Protocol
 
 import duckdb
@@ -34,6 +37,9 @@ class Engine(Protocol):
             tables: other names of the tables that the query reads, such as `events="observed"`.
         """
 
+    def table(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> pa.Table:
+        """Return what the file *query* answers, as a table; for many rows. See `ask` for the arguments."""
+
     def columns(self, query: str, values: Mapping[str, Value] | None = None) -> dict[str, NDArray[np.generic]]:
         """Return what the file *query* answers, a column an array; for many rows without nulls."""
 
@@ -41,24 +47,36 @@ class Engine(Protocol):
 class DuckDb:
     """The engine for Parquet and NDJSON on one machine.
 
+    What it keeps is in a file of its own, which is gone with the engine: tables in memory are several times as large.
+
     Args:
         memory_gb: how much memory the database may use before it spills to disk.
     """
 
-    def __init__(self, memory_gb: int = 4) -> None:
-        self.connection = duckdb.connect(config={"memory_limit": f"{memory_gb}GB"})
+    def __init__(self, memory_gb: float = 1.5) -> None:
+        folder = mkdtemp(prefix="dogfood-analysis-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.connection = duckdb.connect(
+            Path(folder) / "tables.duckdb",
+            config={"memory_limit": f"{memory_gb}GB", "temp_directory": folder},
+        )
 
     def add(self, name: str, rows: pa.Table) -> None:
         """Make *rows* known as the table *name*."""
         self.connection.register(name, rows)
 
+    def stored(self, name: str, rows: pa.Table) -> duckdb.DuckDBPyRelation:
+        """Copy *rows* into the database as the table *name*, so that they need not stay in memory, and return it."""
+        self.connection.from_arrow(rows).create(name)
+        return self.connection.table(name)
+
     def add_parquet(self, name: str, path: Path) -> None:
         """Make the rows of a Parquet file known as the table *name*, without reading them into memory."""
         self.connection.read_parquet(str(path)).create_view(name)
 
-    def table(self, query: str) -> pa.Table:
+    def table(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> pa.Table:
         """Return what the file *query* answers, as a table."""
-        return self.connection.sql(sql(query)).to_arrow_table()
+        return self.connection.sql(sql(query, **tables), params=dict(values or {})).to_arrow_table()
 
     def keep(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
         """Keep the answer of the file *query* as the table *name*."""
@@ -67,7 +85,8 @@ class DuckDb:
 
     def define(self, name: str, query: str, **tables: str) -> None:
         """Make the file *query* known as the table *name*."""
-        self.connection.sql(sql(query, **tables)).create_view(name)
+        # A view of what is only known to this process has to be one that is gone with it.
+        self.connection.execute(f'CREATE TEMP VIEW "{name}" AS {sql(query, **tables)}')
 
     def ask(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> list[dict[str, object]]:
         """Return the rows that the file *query* answers."""
@@ -77,7 +96,7 @@ class DuckDb:
 
     def columns(self, query: str, values: Mapping[str, Value] | None = None) -> dict[str, NDArray[np.generic]]:
         """Return what the file *query* answers, a column an array."""
-        answer = self.connection.sql(sql(query), params=dict(values or {})).to_arrow_table()
+        answer = self.table(query, values)
         return {name: answer[name].to_numpy() for name in answer.column_names}
 
 

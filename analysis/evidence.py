@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import orjson
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from analysis.engine import DuckDb
 from analysis.participants import FIDELITIES, Participants, participants
 from analysis.results import Layer
-from analysis.seen import Seen, see
+from analysis.seen import see
 from analysis.sent import Made, load_sent, unknown_event
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
-from metrics_platform.table import BrokenLine, Rows, misplaced_rows, read_ndjson, read_parquet
+from metrics_platform.table import BrokenLine, misplaced_rows, parquet_rows, read_ndjson
 from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.findings import Finding, read_findings
@@ -42,7 +44,8 @@ class ObservedError(DogfoodError):
 class Evidence:
     """Everything the checks look at.
 
-    The engine holds the tables `sent`, `observed`, `refused` and `classified`; see `analysis/sql/`.
+    The engine holds the tables `sent`, `observed`, `refused`, `classified`, `visits` and, of the experiment's subjects,
+    `seen_sent` and `seen_landed`; see `analysis/sql/`.
 
     Attributes:
         manifest: of the run.
@@ -84,23 +87,34 @@ class Evidence:
             "feature": experiment.features[0].name,
         }
 
-    @cached_property
-    def subjects(self) -> Sequence[Mapping[str, object]]:
-        """Every subject with each group it was seen in, from the landed rows (`analysis/sql/subjects.sql`)."""
-        return self.engine.ask("subjects", self.query_values)
+    def labels(self, table: str) -> Sequence[Mapping[str, object]]:
+        """The names that the events of *table* carry (`analysis/sql/labels.sql`)."""
+        if table not in self._labels:
+            self._labels[table] = self.engine.ask("labels", observed=table)
+        return self._labels[table]
 
     @cached_property
-    def seen_landed(self) -> Sequence[Seen]:
-        """The landed subjects beside what the contract says of them."""
-        return see(
-            self.subjects, self.manifest.generation, self.plan.experiment.name, self.group_names(), self.plan.rate
-        )
+    def _labels(self) -> dict[str, Sequence[Mapping[str, object]]]:
+        return {}
 
     @cached_property
-    def seen_sent(self) -> Sequence[Seen]:
+    def landed_groups(self) -> Sequence[Mapping[str, object]]:
+        """Subjects and events of each group in the table (`analysis/sql/landed_groups.sql`)."""
+        return self.engine.ask("landed_groups")
+
+    @cached_property
+    def landed_subjects(self) -> Mapping[str, int]:
+        """What the subjects in the table are as a whole (`analysis/sql/seen_counts.sql`)."""
+        return self._seen_counts("seen_landed")
+
+    @cached_property
+    def sent_subjects(self) -> Mapping[str, int]:
         """Likewise, the subjects as they were sent."""
-        rows = self.engine.ask("subjects", self.query_values, observed="sent")
-        return see(rows, self.manifest.generation, self.plan.experiment.name, self.group_names(), self.plan.rate)
+        return self._seen_counts("seen_sent")
+
+    def _seen_counts(self, table: str) -> Mapping[str, int]:
+        [row] = self.engine.ask("seen_counts", seen=table)
+        return {name: int(str(value)) for name, value in row.items()}
 
     @cached_property
     def fates(self) -> Sequence[Mapping[str, object]]:
@@ -155,27 +169,42 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
     people = participants(plan, manifest, ledger, roster, views)
     _check_visits(ledger, len(people.group))
     engine = DuckDb()
-    rows = _observed(run, observed, engine)
+    broken = _add_observed(run, observed, engine)
     zero_ms = plan.settings.epoch_ms if manifest.started_ms is None else manifest.started_ms
     made = load_sent(run, plan, ledger, _facts(plan, ledger, people), zero_ms, engine)
     refused, broken_reports = _refused([run / OBSERVED / ERRORS, *(path for path in observed if _is_ndjson(path))])
-    engine.add("observed_events", rows.table)
     engine.add("refused", refused)
-    engine.define("observed_all", "flat", events="observed_events")
+    engine.define("observed_flat", "flat", events="observed_events")
+    engine.define("observed_all", "marked", flat="observed_flat")
     instrument = plan.settings.parsed_instrument().name
     window = {"from_ms": _first_ms(manifest, ledger), "until_ms": _last_ms(manifest, ledger) + SETTLE_MS}
     names: dict[str, str | int] = {"instrument": instrument, "experiment": plan.experiment.name}
-    engine.keep("observed", "ours", {**names, **window})
+    _keep_ours(engine, {**names, **window})
+    engine.define("ours_whole", "ours_whole")
     engine.keep("classified", "classified", {"deadline_ms": manifest.deadline_s * 1000})
     engine.add("people", _people(plan, people))
     engine.keep("visits", "visits")
     [(count,)] = engine.connection.sql("SELECT count(*) FROM observed").fetchall()
-    broken = (*rows.broken, *broken_reports)
     folders = [path for path in observed or [run / OBSERVED] if path.is_dir()]
     misplaced = {key: number for folder in folders for key, number in misplaced_rows(folder, engine.connection).items()}
-    return Evidence(
-        manifest, plan, ledger, people, roster, views, findings, made, engine, broken, count, misplaced, floor
-    )
+    evidence = Evidence(
+        manifest, plan, ledger, people, roster, views, findings, made, engine, (*broken, *broken_reports), count,
+        misplaced, floor,
+    )  # fmt: skip
+    _add_subjects(evidence)
+    return evidence
+
+
+def _add_subjects(evidence: Evidence) -> None:
+    """Add the subjects of the experiment, as they were sent and as they landed, and who was chosen for their group."""
+    engine, plan = evidence.engine, evidence.plan
+    for name, table in (("seen_sent", "sent"), ("seen_landed", "observed")):
+        subjects = engine.table("subjects", evidence.query_values, observed=table)
+        engine.add(
+            name, see(subjects, plan.settings.generation, plan.experiment.name, plan.experiment.groups, plan.rate)
+        )
+    chosen = sorted(evidence.participants.chosen_subjects)
+    engine.add("chosen", pa.table({"subject": pa.array(chosen, pa.string())}))
 
 
 def _check_visits(ledger: SentEvents, count: int) -> None:
@@ -193,40 +222,48 @@ def _last_ms(manifest: Manifest, ledger: SentEvents) -> int:
     return max(last, manifest.finished_ms or 0)
 
 
-def _observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> Rows:
-    if not paths:
-        folder = run / OBSERVED
-        if not any(folder.rglob("*.parquet")):
-            raise ObservedError(f"{folder} holds no rows: `dogfood run` puts them there, or name them with --observed")
-        return Rows(read_parquet(folder, engine.connection), ())
-    tables: list[pa.Table] = []
+def _add_observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> tuple[BrokenLine, ...]:
+    """Make what was observed known as the table `observed_events`; return the lines that are no events."""
+    folder = run / OBSERVED
+    if not paths and not any(folder.rglob("*.parquet")):
+        raise ObservedError(f"{folder} holds no rows: `dogfood run` puts them there, or name them with --observed")
+    parts: list[duckdb.DuckDBPyRelation] = []
     broken: list[BrokenLine] = []
-    for path in paths:
+    for path in paths or [folder]:
         if not path.exists():
             raise ObservedError(f"{path} does not exist: --observed takes Parquet files or folders, or NDJSON files")
-        if path.is_dir() or path.suffix == ".parquet":
-            tables.append(read_parquet(path, engine.connection))
-        else:
-            rows = read_ndjson([path], engine.connection)
-            tables.append(rows.table)
-            broken += rows.broken
-    return Rows(pa.concat_tables(tables), tuple(broken))
+        if not _is_ndjson(path):
+            parts.append(parquet_rows(path, engine.connection))
+            continue
+        rows = read_ndjson([path], engine.connection)
+        parts.append(engine.stored(f"observed_lines_{len(parts)}", rows.table))
+        broken += rows.broken
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole.union(part)
+    whole.create_view("observed_events")
+    return tuple(broken)
+
+
+def _keep_ours(engine: DuckDb, values: Mapping[str, str | int]) -> None:
+    """Keep the table `observed`. They are read here for the first time, so here it shows if they cannot be."""
+    try:
+        engine.keep("observed", "ours", values)
+    except duckdb.Error as error:
+        raise ObservedError(f"what was observed cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def _facts(plan: Plan, ledger: SentEvents, people: Participants) -> pa.Table:
     """Return what the ledger and the plan know of each sent event besides its content."""
-    groups = np.array([*plan.experiment.groups, ""], dtype=object)
-    outcomes = np.array([str(outcome) for outcome in OUTCOMES], dtype=object)
-    keys = zip(ledger.worker.tolist(), ledger.request.tolist(), strict=True)
     return pa.table(
         {
             "visit": ledger.visit,
             "position": ledger.position,
             "status": ledger.status,
-            "outcome": pa.array(outcomes[ledger.outcome].tolist(), pa.string()),
-            "reason": pa.array([ledger.reasons.get(key, "") for key in keys], pa.string()),
-            "group_name": pa.array(groups[people.group[ledger.visit]].tolist(), pa.string()),
-            "worker": pa.array([ledger.workers[number] for number in ledger.worker.tolist()], pa.string()),
+            "outcome": _words(ledger.outcome, [str(outcome) for outcome in OUTCOMES]),
+            "reason": _reasons(ledger),
+            "group_name": _words(people.group[ledger.visit], plan.experiment.groups),
+            "worker": _words(ledger.worker, ledger.workers),
             "intended_ms": ledger.intended_ms,
         }
     )
@@ -234,18 +271,30 @@ def _facts(plan: Plan, ledger: SentEvents, people: Participants) -> pa.Table:
 
 def _people(plan: Plan, people: Participants) -> pa.Table:
     """Return who took part, as rows: an empty group is not in the sample, an empty persona is an account's."""
-    groups = np.array([*plan.experiment.groups, ""], dtype=object)
-    personas = np.array([*(persona.name for persona in plan.personas), ""], dtype=object)
-    names = np.array([str(fidelity) for fidelity in FIDELITIES], dtype=object)
     return pa.table(
         {
             "visit": np.arange(len(people.group)),
-            "fidelity": pa.array(names[people.fidelity].tolist(), pa.string()),
-            "persona": pa.array(personas[people.persona].tolist(), pa.string()),
-            "group_name": pa.array(groups[people.group].tolist(), pa.string()),
+            "fidelity": _words(people.fidelity, [str(fidelity) for fidelity in FIDELITIES]),
+            "persona": _words(people.persona, [persona.name for persona in plan.personas]),
+            "group_name": _words(people.group, plan.experiment.groups),
             "by_chance": ~people.chosen,
         }
     )
+
+
+def _words(index: NDArray[np.integer], words: Sequence[str]) -> pa.DictionaryArray:
+    """Return *words* by their *index*, and an empty one for -1, without a copy of each."""
+    shifted = (index.astype(np.int16) + 1).astype(np.int16)
+    return pa.DictionaryArray.from_arrays(pa.array(shifted), pa.array(["", *words], pa.string()))
+
+
+def _reasons(ledger: SentEvents) -> pa.DictionaryArray:
+    """Return why each event was refused, empty for most."""
+    words = sorted(set(ledger.reasons.values()))
+    index = np.full(len(ledger.visit), -1, np.int16)
+    for (worker, request), reason in ledger.reasons.items():
+        index[(ledger.worker == worker) & (ledger.request == request)] = words.index(reason)
+    return _words(index, words)
 
 
 def _is_ndjson(path: Path) -> bool:

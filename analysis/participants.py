@@ -61,9 +61,11 @@ def participants(
         groups[known] = found.group
     visited = {view.visit for view in views}
     return Participants(
-        fidelity=np.array(
-            [FIDELITIES.index(Fidelity.SYNTHETIC)] * count + [FIDELITIES.index(item.fidelity) for item in roster],
-            dtype=np.int8,
+        fidelity=np.concatenate(
+            [
+                np.full(count, FIDELITIES.index(Fidelity.SYNTHETIC), np.int8),
+                np.array([FIDELITIES.index(item.fidelity) for item in roster], np.int8),
+            ]
         ),
         in_sample=np.concatenate([planned.in_sample, groups >= 0]),
         persona=np.concatenate([planned.persona, np.full(len(roster), -1, dtype=np.int64)]),

@@ -1,61 +1,49 @@
 """Subjects as rows name them, each with the group it is seen in and the group that the contract gives it."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from metrics_platform.assignment import Generation, assign_hashes, assign_many
 
 #: An xlab subject id is a SHA-256 digest; the contract's hash is its first 24 bits.
-DIGEST = re.compile(r"[0-9a-f]{64}")
+DIGEST = "[0-9a-f]{64}"
+
+#: An alpha subject is the id of a registered user; those begin at 1 and fit into 64 bits.
+USER_ID = "[1-9][0-9]{0,17}"
+
+#: The value of each hexadecimal digit, by its ASCII code.
+_DIGITS = np.zeros(256, np.uint32)
+_DIGITS[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16)
 
 
-class Seen(NamedTuple):
-    """A subject in a group it was seen in, and what the contract says.
+def see(subjects: pa.Table, generation: Generation, experiment: str, groups: Sequence[str], rate: float) -> pa.Table:
+    """Return *subjects*, the answer of `analysis/sql/subjects.sql`, beside what the contract says of them.
 
-    Attributes:
-        subject: the id, empty where rows name none.
-        group: that the rows name.
-        expected: by the contract; None of a subject that should not be enrolled: it is not in the sample, or its id is
-            none.
-        events: how many.
-        valid: whether the id is one.
+    Two columns are added: `valid`, whether the subject's id is one, and `expected`, the group that the contract gives
+    it: null for a subject that should not be enrolled, as it is not in the sample or its id is none.
     """
-
-    subject: str
-    group: str | None
-    expected: str | None
-    events: int
-    valid: bool
-
-
-def see(
-    rows: Iterable[Mapping[str, object]], generation: Generation, experiment: str, groups: Sequence[str], rate: float
-) -> list[Seen]:
-    """Return every subject with each group it has in *rows*, the answer of `analysis/sql/subjects.sql`."""
-    found = [(row["subject"], row["group_name"], row["events"]) for row in rows]
-    subjects = ["" if subject is None else str(subject) for subject, _, _ in found]
-    expected = _expected(subjects, generation, experiment, groups, rate)
-    return [
-        Seen(subject, None if group is None else str(group), wanted, int(str(events)), valid)
-        for subject, (_, group, events), (wanted, valid) in zip(subjects, found, expected, strict=True)
-    ]
-
-
-def _expected(
-    subjects: Sequence[str], generation: Generation, experiment: str, groups: Sequence[str], rate: float
-) -> Iterator[tuple[str | None, bool]]:
-    """Yield the group that the contract gives each of *subjects*, and whether its id is one."""
+    ids = subjects["subject"].combine_chunks()
+    form = USER_ID if generation is Generation.ALPHA else DIGEST
+    valid = pc.fill_null(pc.match_substring_regex(ids, f"^{form}$"), False)
+    known = ids.filter(valid)
     if generation is Generation.ALPHA:
-        # Ids of registered users begin at 1.
-        known = [subject.isdecimal() and int(subject) > 0 for subject in subjects]
-        ids = np.array([int(subject) if good else 0 for subject, good in zip(subjects, known, strict=True)], np.int64)
-        found = assign_many(generation, ids, experiment, groups, rate)
+        found = assign_many(generation, known.cast(pa.int64()).to_numpy(), experiment, groups, rate)
     else:
-        known = [DIGEST.fullmatch(subject) is not None for subject in subjects]
-        hashes = [int(subject[:6], 16) if good else 0 for subject, good in zip(subjects, known, strict=True)]
-        found = assign_hashes(np.array(hashes, np.uint32), len(groups), rate)
-    for good, index in zip(known, found.group.tolist(), strict=True):
-        yield groups[index] if good and index >= 0 else None, good
+        found = assign_hashes(_first_24_bits(known), len(groups), rate)
+    index = np.full(len(ids), -1, np.int16)
+    index[valid.to_numpy(zero_copy_only=False)] = found.group
+    expected = pa.DictionaryArray.from_arrays(pa.array(index, mask=index < 0), pa.array(groups, pa.string()))
+    return subjects.append_column("valid", valid).append_column("expected", expected)
+
+
+def _first_24_bits(digests: pa.Array) -> NDArray[np.uint32]:
+    """Return the first 24 bits of each of *digests*, strings of hexadecimal digits."""
+    heads = "".join(pc.utf8_slice_codeunits(digests, 0, 6).to_pylist()).encode()
+    digits = _DIGITS[np.frombuffer(heads, np.uint8)].reshape(-1, 6)
+    weights = np.uint32(1) << np.arange(20, -1, -4, dtype=np.uint32)
+    found: NDArray[np.uint32] = (digits * weights).sum(axis=1, dtype=np.uint32)
+    return found

@@ -72,7 +72,7 @@ def keep_planned(run: Path, plan: Plan) -> Path:
 
 
 def load_sent(run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, zero_ms: int, engine: DuckDb) -> Made:
-    """Make the table `sent`: every event of *ledger*, as often as it was put on the wire, and its facts.
+    """Define the table `sent`: every event of *ledger*, as often as it was put on the wire, and its facts.
 
     Args:
         run: the run's folder.
@@ -88,12 +88,16 @@ def load_sent(run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, zero_m
         DogfoodError: the rows cannot be kept in the run's folder.
     """
     visitors = plan.settings.visitors
-    engine.add_parquet("planned", keep_planned(run, plan))
-    engine.add("carried_events", _carried(ledger, visitors, engine))
-    engine.keep("carried_flat", "flat", events="carried_events")
-    engine.add("carried_facts", facts.filter(pa.array(ledger.visit >= visitors)))
-    engine.add("planned_facts", facts.filter(pa.array(ledger.visit < visitors)))
-    engine.keep("sent", "sent", {"zero_ms": zero_ms})
+    engine.add_parquet("planned_rows", keep_planned(run, plan))
+    engine.define("planned", "marked", flat="planned_rows")
+    engine.add("carried_rows", _carried(ledger, visitors, engine))
+    engine.define("carried", "marked", flat="carried_rows")
+    # The ledger is in the order of visits, and those that it carries come after the plan's.
+    start = int(np.searchsorted(ledger.visit, visitors))
+    engine.add("planned_facts", facts.slice(0, start))
+    engine.add("carried_facts", _numbered(facts.slice(start)))
+    engine.add("run_start", pa.table({"zero_ms": [zero_ms]}))
+    engine.define("sent", "sent")
     for row in engine.ask("unplanned"):
         raise unknown_event(int(str(row["visit"])), int(str(row["position"])))
     [span] = engine.ask("sent_span")
@@ -142,11 +146,16 @@ def _blocks(plan: Plan) -> Iterator[pa.Table]:
         yield rows
 
 
+def _numbered(rows: pa.Table) -> pa.Table:
+    return rows.append_column("number", pa.array(np.arange(len(rows))))
+
+
 def _carried(ledger: SentEvents, visitors: int, engine: DuckDb) -> pa.Table:
-    """Return the events that the ledger carries, in its order."""
+    """Return the events that the ledger carries as flat rows, numbered in its order."""
     start = int(np.searchsorted(ledger.visit, visitors))
     places = zip(ledger.visit[start:].tolist(), ledger.position[start:].tolist(), strict=True)
-    return rows_of([_body(ledger, place) for place in places], engine.connection)
+    engine.add("carried_events", rows_of([_body(ledger, place) for place in places], engine.connection))
+    return _numbered(engine.table("flat", events="carried_events"))
 
 
 def _body(ledger: SentEvents, place: tuple[int, int]) -> bytes:

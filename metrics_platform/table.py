@@ -130,11 +130,13 @@ def read_ndjson(paths: Iterable[Path], connection: duckdb.DuckDBPyConnection) ->
     return Rows(rows_of(lines, connection), tuple(broken))
 
 
-def read_parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Read a Parquet file, or a folder of them in Hive layout. Columns the files do not have are null.
+def parquet_rows(path: Path, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+    """Return the rows of a Parquet file, or of a folder of them in Hive layout, to be read when they are asked for.
+
+    Columns the files do not have are null.
 
     Raises:
-        TableError: there are no Parquet files, they cannot be read, or a column has an unusable type.
+        TableError: there are no Parquet files, or they cannot be read as rows of the table.
     """
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     if not files:
@@ -149,7 +151,19 @@ def read_parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> pa.Table:
             f'CAST("{name}" AS {kind}) AS "{name}"' if name in have else f'CAST(NULL AS {kind}) AS "{name}"'
             for name, kind in columns().items()
         )
-        return found.project(picked).to_arrow_table()
+        return found.project(picked)
+    except duckdb.Error as error:
+        raise TableError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+
+
+def read_parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    """Read what `parquet_rows` returns into memory.
+
+    Raises:
+        TableError: there are no Parquet files, they cannot be read, or a column has an unusable type.
+    """
+    try:
+        return parquet_rows(path, connection).to_arrow_table()
     except duckdb.Error as error:
         raise TableError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
 

@@ -11,10 +11,12 @@ intent carries the events themselves.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import orjson
@@ -159,50 +161,137 @@ class SentEvents(NamedTuple):
 def read_ledger(folder: Path) -> SentEvents:
     """Read the ledgers of all workers in *folder*. Half rows are left out and named in `broken`."""
     paths = sorted(folder.glob("*.ndjson"))
-    rows: list[tuple[int, ...]] = []
     reasons: dict[tuple[int, int], str] = {}
     bodies: dict[tuple[int, int], bytes] = {}
     broken: list[tuple[str, int]] = []
+    parts = []
     for worker, path in enumerate(paths):
-        intents, outcomes = _read_worker(path, broken)
-        for request, intent in intents.items():
-            outcome = outcomes.get(request)
-            if outcome and "reason" in outcome:
-                reasons[worker, request] = str(outcome["reason"])
-            spans = intent["events"]
-            rows.extend(_rows(worker, request, intent, outcome))
-            if "bodies" in intent:
-                places = [(visit, position + step) for visit, position, count in spans for step in range(count)]  # type: ignore[attr-defined]
-                bodies |= zip(places, (body.encode() for body in intent["bodies"]), strict=False)  # type: ignore[attr-defined]
-    table = _one_row_an_event(np.array(rows, dtype=np.int64).reshape(-1, 10))
-    table = table[np.lexsort((table[:, 1], table[:, 0]))]
-    types = (np.int64, np.int32, np.int16, np.int64, np.int64, np.int64, np.int64, np.int16, np.uint8)
-    columns = [table[:, i].astype(kind) for i, kind in enumerate(types)]
-    return SentEvents(*columns, tuple(path.stem for path in paths), reasons, bodies, tuple(broken))  # type: ignore[arg-type,call-arg]
+        read = _WorkerLedger()
+        for number, row in enumerate(_objects(path), start=1):
+            if not read.take(row):
+                broken.append((path.name, number))
+        parts.append([*read.events(), np.full(read.count, worker, np.int16)])
+        reasons |= {(worker, request): reason for request, reason in read.reasons.items()}
+        bodies |= read.bodies
+    columns: Sequence[NDArray[Any]] = (
+        [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else _NO_EVENTS
+    )
+    visit, position, request, intended, sent, answered, status, outcome, worker_index = columns
+    order = np.lexsort((position, visit))
+    return SentEvents(
+        visit[order], position[order], worker_index[order], request[order], intended[order], sent[order],
+        answered[order], status[order], outcome[order],
+        tuple(path.stem for path in paths), reasons, bodies, tuple(broken),
+    )  # fmt: skip
 
 
-def _read_worker(
-    path: Path, broken: list[tuple[str, int]]
-) -> tuple[dict[int, dict[str, object]], dict[int, dict[str, object]]]:
-    intents: dict[int, dict[str, object]] = {}
-    outcomes: dict[int, dict[str, object]] = {}
-    for number, row in enumerate(_objects(path.read_bytes()), start=1):
+class _WorkerLedger:
+    """What one worker wrote: numbers in arrays, as there may be many millions of them.
+
+    Attributes:
+        count: events that were put on the wire.
+        reasons: why the events of a request were refused, by request.
+        bodies: the events that the ledger carries, by (visit, position).
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.reasons: dict[int, str] = {}
+        self.bodies: dict[tuple[int, int], bytes] = {}
+        # (visit, position, count) of every span, one after the other.
+        self._spans = array("q")
+        # (request, events, intended_ms, sent_ms) of every intent.
+        self._intents = array("q")
+        # (request, answered_ms, status, outcome) of every answer.
+        self._answers = array("q")
+        self._several: dict[int, list[str]] = {}
+
+    def take(self, row: object) -> bool:
+        """Take in a row of the file; return whether it is one of the ledger's."""
         if isinstance(row, dict) and isinstance(row.get("intent"), int):
-            intents[row["intent"]] = row
+            self._intend(row)
         elif isinstance(row, dict) and isinstance(row.get("outcome"), int):
-            outcomes[row["outcome"]] = row
+            self._answer(row)
         else:
-            broken.append((path.name, number))
-    return intents, outcomes
+            return False
+        return True
+
+    def _intend(self, row: Mapping[str, Any]) -> None:
+        spans = row["events"]
+        self._spans.extend(chain.from_iterable(spans))
+        events = sum(span[2] for span in spans)
+        self._intents.extend((row["intent"], events, int(row["intended_ms"]), int(row["sent_ms"])))
+        self.count += events
+        if "bodies" in row:
+            places = ((visit, position + step) for visit, position, count in spans for step in range(count))
+            self.bodies |= zip(places, (body.encode() for body in row["bodies"]), strict=False)
+
+    def _answer(self, row: Mapping[str, Any]) -> None:
+        request, answers = row["outcome"], row["answers"]
+        same = isinstance(answers, str)
+        code = _CODES[answers] if same else -1
+        self._answers.extend((request, int(row["answered_ms"]), int(row["status"] or 0), code))
+        if not same:
+            self._several[request] = answers
+        if "reason" in row:
+            self.reasons[request] = str(row["reason"])
+
+    def events(self) -> list[NDArray[Any]]:
+        """Return a row an event: visit, position, request, intended_ms, sent_ms, answered_ms, status, outcome."""
+        intents = np.frombuffer(self._intents, np.int64).reshape(-1, 4)
+        requests, events_of = intents[:, 0], intents[:, 1]
+        spans = np.frombuffer(self._spans, np.int64).reshape(-1, 3)
+        counts = spans[:, 2]
+        within = np.arange(self.count) - np.repeat(np.cumsum(counts) - counts, counts)
+        answered, status, outcome = (np.repeat(column, events_of) for column in self._answers_of(requests))
+        for index in np.flatnonzero(np.isin(requests, list(self._several))).tolist():
+            first = int(events_of[:index].sum())
+            codes = [_CODES[answer] for answer in self._several[int(requests[index])]]
+            outcome[first : first + int(events_of[index])] = codes
+        return [
+            np.repeat(spans[:, 0], counts),
+            (np.repeat(spans[:, 1], counts) + within).astype(np.int32),
+            np.repeat(requests, events_of),
+            np.repeat(intents[:, 2], events_of),
+            np.repeat(intents[:, 3], events_of),
+            answered,
+            status,
+            outcome,
+        ]
+
+    def _answers_of(self, requests: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Return when each of *requests* was answered, with what status and outcome; -1, 0, indeterminate if never."""
+        answers = np.frombuffer(self._answers, np.int64).reshape(-1, 4)
+        times = np.full(len(requests), -1, np.int64)
+        status = np.zeros(len(requests), np.int16)
+        outcome = np.full(len(requests), _CODES["indeterminate"], np.uint8)
+        _, mine, theirs = np.intersect1d(requests, answers[:, 0], return_indices=True)
+        times[mine], status[mine] = answers[theirs, 1], answers[theirs, 2]
+        outcome[mine] = np.maximum(answers[theirs, 3], 0)
+        return times, status, outcome
 
 
-def _objects(content: bytes) -> Iterable[object]:
-    """Return what each line holds, None where it is no JSON or the last one has no end."""
-    lines = content.splitlines(keepends=True)
+#: What a run that sent nothing has, column by column.
+_NO_EVENTS: list[NDArray[Any]] = [np.empty(0, kind) for kind in (
+    np.int64, np.int32, np.int64, np.int64, np.int64, np.int64, np.int16, np.uint8, np.int16
+)]  # fmt: skip
+
+#: So much of a file is turned into objects at a time.
+_BLOCK_BYTES = 1 << 20
+
+
+def _objects(path: Path) -> Iterator[object]:
+    """Yield what each line of a file holds, None where it is no JSON or the last one has no end."""
+    with path.open("rb") as file:
+        while lines := file.readlines(_BLOCK_BYTES):
+            yield from _parsed(lines)
+
+
+def _parsed(lines: Sequence[bytes]) -> list[object]:
     try:
         # All at once is several times as fast as line by line.
         rows = orjson.loads(b"[%b]" % b",".join(lines))
-        if content.endswith(b"\n") and len(rows) == len(lines):
+        if lines[-1].endswith(b"\n") and len(rows) == len(lines):
             return list(rows)
     except orjson.JSONDecodeError:
         pass
@@ -214,33 +303,3 @@ def _object(line: bytes) -> object:
         return orjson.loads(line) if line.endswith(b"\n") else None
     except orjson.JSONDecodeError:
         return None
-
-
-def _rows(
-    worker: int, request: int, intent: dict[str, object], outcome: dict[str, object] | None
-) -> Iterable[tuple[int, ...]]:
-    """Yield a row a span, or a row an event where those of one request fared differently; the last column counts."""
-    spans: list[list[int]] = intent["events"]  # type: ignore[assignment]
-    times = (int(intent["intended_ms"]), int(intent["sent_ms"]))  # type: ignore[call-overload]
-    if outcome is None:
-        for visit, position, count in spans:
-            yield (visit, position, worker, request, *times, -1, 0, _CODES["indeterminate"], count)
-        return
-    facts = (worker, request, *times, int(outcome["answered_ms"]), int(outcome["status"] or 0))  # type: ignore[call-overload]
-    answers = outcome["answers"]
-    if isinstance(answers, str):
-        for visit, position, count in spans:
-            yield (visit, position, *facts, _CODES[answers], count)
-        return
-    places = ((visit, position + step) for visit, position, count in spans for step in range(count))
-    for place, answer in zip(places, answers, strict=True):  # type: ignore[call-overload]
-        yield (*place, *facts, _CODES[answer], 1)
-
-
-def _one_row_an_event(spans: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return rows of events, without their last column, for rows of which that counts the events of one span."""
-    counts = spans[:, 9]
-    rows = np.repeat(spans[:, :9], counts, axis=0)
-    begins = np.cumsum(counts) - counts
-    rows[:, 1] += np.arange(len(rows)) - np.repeat(begins, counts)
-    return rows

@@ -73,7 +73,7 @@ def check_stream(evidence: Evidence) -> CheckResult:
 def check_attributes(evidence: Evidence) -> CheckResult:
     """Compare the contextual attributes that events carry with those that the stream asks for."""
     asked = set(map(_column, evidence.plan.settings.stream_config().provide_values))
-    sent, landed = _filled(evidence, "sent"), _filled(evidence, "observed")
+    sent, landed = _filled(evidence, "sent"), _filled(evidence, "ours_whole")
     events = sent.pop("events")
     rows = landed.pop("events")
     attributes = sorted(sent)
@@ -112,7 +112,7 @@ def check_schema(evidence: Evidence) -> CheckResult:
         for problem in _problems(registry, event):
             problems[problem] = problems.get(problem, 0) + 1
             if len(examples) < _EXAMPLES:
-                examples.append({"id": row["event_key"], "problem": problem})
+                examples.append({"id": row["meta__id"], "problem": problem})
     detail = {"validated": len(rows), "of": evidence.observed_rows, "problems": problems, "examples": examples}
     if not rows:
         why = "No row landed, so none could be validated."
@@ -142,7 +142,7 @@ def _odd_names(evidence: Evidence, table: str) -> Iterator[Odd]:
     if "mediawiki_database" not in settings.stream_config().provide_values:
         del expected["mediawiki__database"]
     counts: dict[tuple[str, str | None], int] = {}
-    for row in evidence.engine.ask("labels", observed=table):
+    for row in evidence.labels(table):
         for field, name in expected.items():
             if row[field] != name:
                 key = field, None if row[field] is None else str(row[field])
@@ -154,7 +154,7 @@ def _odd_names(evidence: Evidence, table: str) -> Iterator[Odd]:
 def _elsewhere(evidence: Evidence, table: str, name: str) -> dict[str, int]:
     """Return how many events of *table* are in which stream other than *name*."""
     counts: dict[str, int] = {}
-    for row in evidence.engine.ask("labels", observed=table):
+    for row in evidence.labels(table):
         if row["meta__stream"] != name:
             other = str(row["meta__stream"])
             counts[other] = counts.get(other, 0) + int(str(row["events"]))

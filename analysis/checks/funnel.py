@@ -18,14 +18,14 @@ _RULES = {
 
 
 def check_funnel(evidence: Evidence) -> CheckResult:
-    """Look for funnels that are out of order, first in what was sent, then in what landed whole."""
+    """Look for funnels that are out of order, first in what was sent, then in those that landed whole and changed."""
     funnels, sent = _broken(evidence, "sent")
-    evidence.engine.keep("observed_whole", "whole_funnels")
-    landed_funnels, landed = _broken(evidence, "observed_whole")
+    evidence.engine.keep("observed_changed", "changed_funnels")
+    changed_funnels, landed = _broken(evidence, "observed_changed")
     wrong = sent or landed
     detail: dict[str, object] = {
         "funnels_sent": funnels,
-        "funnels_landed_whole": landed_funnels,
+        "funnels_changed": changed_funnels,
         "sent": sent,
         "landed": landed,
     }
@@ -39,7 +39,7 @@ def check_funnel(evidence: Evidence) -> CheckResult:
     where = "look at the instrument" if sent else "though they were sent in order: look at what rewrites rows"
     layer = Layer.INSTRUMENT if sent else Layer.TABLE
     if "page_views_with_two" in wrong:
-        table = "sent" if sent else "observed_whole"
+        table = "sent" if sent else "observed_changed"
         detail["examples"] = evidence.engine.ask("page_funnels", observed=table)[:_EXAMPLES]
     return CheckResult(
         "funnel", layer, Outcome.FAIL, f"{told}: {where}.", max(wrong.values()), threshold=0, evidence=detail

@@ -35,12 +35,8 @@ def landed_subjects(evidence: Evidence) -> dict[str, int]:
 
     Unknown groups are left out, and so are subjects that were chosen for their group.
     """
-    counts = dict.fromkeys(evidence.group_names(), 0)
-    chosen = evidence.participants.chosen_subjects
-    for row in evidence.subjects:
-        if row["subject"] is not None and str(row["subject"]) not in chosen and row["group_name"] in counts:
-            counts[str(row["group_name"])] += 1
-    return counts
+    landed = {str(row["group_name"]): int(str(row["by_chance"])) for row in evidence.landed_groups}
+    return {name: landed.get(name, 0) for name in evidence.group_names()}
 
 
 def check_sample_ratio(evidence: Evidence) -> CheckResult:

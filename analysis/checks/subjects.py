@@ -1,15 +1,13 @@
 """What the landed subjects as a whole say of the assignment: one group each, in the sample, hashes spread evenly."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.evidence import Evidence, is_alpha
+from analysis.evidence import Evidence
 from analysis.results import ALPHA, CheckResult, Layer, Outcome
-from analysis.seen import DIGEST
 from analysis.statistics import independence_test, uniformity_test
 from metrics_platform.assignment import HASH_SPACE, assign_many
 from metrics_platform.configs import ConfigError, Experiment, parse_experiment
@@ -19,6 +17,9 @@ _EXAMPLES = 5
 
 #: Fewer subjects than this do not fill the bins of the test of uniformity.
 _MIN_HASHES = 256
+
+#: Dependence shows in far fewer subjects than this; hashing more of them, for every pair, would only take time.
+_MOST_USERS = 200_000
 
 #: As many events of one subject, and as large a share of all, as no reader makes: the ids are not filled in.
 _MOST_EVENTS, _MOST_SHARE = 100, 0.25
@@ -30,15 +31,13 @@ PLACEHOLDER = "awaiting"
 def check_stickiness(evidence: Evidence) -> CheckResult:
     """Find subjects that were seen in more than one group: on the wiki's pages, on the wire, in the table."""
     told = _split(_told_groups(evidence))
-    sent = _split((seen.subject, seen.group) for seen in evidence.seen_sent)
-    landed_groups = [(seen.subject, seen.group) for seen in evidence.seen_landed]
-    landed = _split(landed_groups)
-    subjects = len({subject for subject, _ in landed_groups if subject})
+    sent, landed = (evidence.engine.ask("split_subjects", seen=table) for table in ("seen_sent", "seen_landed"))
+    subjects = evidence.landed_subjects["subjects"]
     split = landed or sent or told
     detail = {
         "subjects": subjects,
         "in_several_groups": {"pages": len(told), "sent": len(sent), "landed": len(landed)},
-        "examples": [{"subject": subject, "groups": groups} for subject, groups in list(split.items())[:_EXAMPLES]],
+        "examples": split[:_EXAMPLES],
     }
     if not subjects and not split:
         why = "No landed event names its subject, so nobody can be followed."
@@ -60,15 +59,13 @@ def check_stickiness(evidence: Evidence) -> CheckResult:
 
 def check_sampled_out(evidence: Evidence) -> CheckResult:
     """Find subjects that the contract leaves out of the sample and that have events of the experiment all the same."""
-    landed = [seen for seen in evidence.seen_landed if seen.subject]
-    outside = sorted({seen.subject for seen in landed if seen.valid and seen.expected is None})
-    sent = any(seen.valid and seen.expected is None for seen in evidence.seen_sent if seen.subject)
-    detail = {
-        "subjects": len({seen.subject for seen in landed}),
-        "outside": len(outside),
-        "examples": outside[:_EXAMPLES],
-    }
-    if not landed:
+    subjects, outside = evidence.landed_subjects["subjects"], evidence.landed_subjects["outside"]
+    sent = evidence.sent_subjects["outside"] > 0
+    examples = [
+        row["subject"] for row in evidence.engine.ask("outside_sample", {"most": _EXAMPLES}, seen="seen_landed")
+    ]
+    detail = {"subjects": subjects, "outside": outside, "examples": examples}
+    if not subjects:
         why = "No landed event names its subject, so the sample is not known."
         return CheckResult("sampled-out", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, why, matters=False)
     if not outside:
@@ -76,8 +73,8 @@ def check_sampled_out(evidence: Evidence) -> CheckResult:
         return CheckResult("sampled-out", Layer.ASSIGNMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
     layer = Layer.ASSIGNMENT if sent else Layer.TABLE
     where = "look at the rate that the wiki uses" if sent else "though nothing of theirs was sent: look at the table"
-    summary = f"{len(outside):,} subjects that are outside the sample have events of the experiment: {where}."
-    return CheckResult("sampled-out", layer, Outcome.FAIL, summary, len(outside), threshold=0, evidence=detail)
+    summary = f"{outside:,} subjects that are outside the sample have events of the experiment: {where}."
+    return CheckResult("sampled-out", layer, Outcome.FAIL, summary, outside, threshold=0, evidence=detail)
 
 
 def check_uniformity(evidence: Evidence) -> CheckResult:
@@ -115,7 +112,7 @@ def check_independence(evidence: Evidence) -> CheckResult:
     `23-x` is where user 12 of `3-x` is. Such pairs are tested on the ids that meet.
     """
     users = np.unique(evidence.participants.user)
-    users = users[users > 0]
+    users = users[users > 0][:_MOST_USERS]
     experiments = [evidence.plan.experiment, *_others(evidence)]
     found = [_pair(evidence, users, one, other) for one, other in combinations(experiments, 2)]
     wrong = [pair for pair in found if float(str(pair["p_value"])) < ALPHA / max(len(found), 1)]
@@ -145,59 +142,53 @@ def check_independence(evidence: Evidence) -> CheckResult:
 
 def check_subject_ids(evidence: Evidence) -> CheckResult:
     """Look whether subject ids are ids: filled in, of the right form, and as many as there are readers."""
-    counts: dict[str, int] = {}
-    for seen in evidence.seen_landed:
-        counts[seen.subject] = counts.get(seen.subject, 0) + seen.events
-    named = {subject: events for subject, events in counts.items() if subject}
-    total = sum(counts.values())
-    detail: dict[str, object] = {"subjects": len(named), "events": total, "events_without_subject": counts.get("", 0)}
+    counts = evidence.landed_subjects
+    total = counts["events"]
+    detail: dict[str, object] = {
+        "subjects": counts["subjects"],
+        "events": total,
+        "events_without_subject": counts["nameless_events"],
+    }
     if not total:
         why = "No event of the experiment landed, so there are no subjects."
         return CheckResult("subject-ids", Layer.INSTRUMENT, Outcome.INCONCLUSIVE, why, matters=False)
-    form = r"[1-9][0-9]*" if is_alpha(evidence) else DIGEST.pattern
-    odd = [subject for subject in named if not re.fullmatch(form, subject)]
-    heavy, most = max(named.items(), key=lambda item: item[1], default=("", 0))
-    crowded = most >= _MOST_EVENTS and most > _MOST_SHARE * total and most > 3 * _sent_events(evidence, heavy)
-    layer = _first_seen(evidence, [*odd, *([heavy] if crowded else [])])
-    detail |= {"no_ids": odd[:_EXAMPLES], "most_events_of_one_subject": most}
+    odd = {str(row["subject"]): row for row in evidence.engine.ask("odd_subjects")}
+    heavy = next(iter(evidence.engine.ask("heaviest_subject")), {"events": 0, "sent_events": 0})
+    most, meant = int(str(heavy["events"])), int(str(heavy["sent_events"]))
+    crowded = most >= _MOST_EVENTS and most > _MOST_SHARE * total and most > 3 * meant
+    as_sent = any(row["sent_events"] for row in odd.values()) or (crowded and meant > 0)
+    layer = Layer.INSTRUMENT if as_sent else Layer.TABLE
+    detail |= {"no_ids": list(odd)[:_EXAMPLES], "most_events_of_one_subject": most}
     if PLACEHOLDER in odd:
         summary = (
-            f"{named[PLACEHOLDER]:,} of {total:,} events call their subject {PLACEHOLDER!r}: the client sent "
-            "them before it "
-            "knew the subject id."
+            f"{odd[PLACEHOLDER]['events']:,} of {total:,} events call their subject {PLACEHOLDER!r}: the client sent "
+            "them before it knew the subject id."
         )
         return CheckResult(
             "subject-ids", Layer.INSTRUMENT, Outcome.FAIL, summary, len(odd), threshold=0, evidence=detail
         )
     if odd or crowded:
         what = (
-            f"{len(odd):,} subject ids are no ids (such as {odd[0]!r})"
+            f"{len(odd):,} subject ids are no ids (such as {next(iter(odd))!r})"
             if odd
             else f"one subject has {most:,} of {total:,} events"
         )
         summary = f"{what[0].upper()}{what[1:]}: look at what fills in the subject."
         return CheckResult("subject-ids", layer, Outcome.FAIL, summary, len(odd), threshold=0, evidence=detail)
-    summary = f"{len(named):,} subjects have {total:,} events, and every id has the form of one."
+    summary = f"{counts['subjects']:,} subjects have {total:,} events, and every id has the form of one."
     return CheckResult("subject-ids", Layer.INSTRUMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
 
 
-def _sent_events(evidence: Evidence, subject: str) -> int:
-    return sum(seen.events for seen in evidence.seen_sent if seen.subject == subject)
-
-
-def _first_seen(evidence: Evidence, subjects: Sequence[str]) -> Layer:
-    """Return where ids that are none came from: they were sent, or the rows were changed later."""
-    sent = {seen.subject for seen in evidence.seen_sent}
-    return Layer.INSTRUMENT if sent & set(subjects) else Layer.TABLE
-
-
-def _split(pairs: object) -> dict[str, list[str]]:
-    """Return the subjects with more than one group, and their groups."""
+def _split(pairs: Iterable[tuple[str, str]]) -> list[dict[str, object]]:
+    """Return the subjects with more than one group, as `analysis/sql/split_subjects.sql` does of rows."""
     groups: dict[str, set[str]] = {}
-    for subject, group in pairs:  # type: ignore[attr-defined]
-        if subject:
-            groups.setdefault(subject, set()).add(str(group))
-    return {subject: sorted(names) for subject, names in groups.items() if len(names) > 1}
+    for subject, group in pairs:
+        groups.setdefault(subject, set()).add(group)
+    return [
+        {"subject": subject, "groups_seen": len(names), "one": min(names), "other": max(names)}
+        for subject, names in groups.items()
+        if len(names) > 1
+    ]
 
 
 def _told_groups(evidence: Evidence) -> list[tuple[str, str]]:

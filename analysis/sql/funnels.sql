@@ -10,8 +10,8 @@ WITH funnels AS (
         count(DISTINCT funnel_event_sequence_position) AS positions,
         min(funnel_event_sequence_position) AS first_position,
         max(funnel_event_sequence_position) AS last_position,
-        min(CASE WHEN action = 'click' THEN epoch_ms(TRY_CAST(dt AS TIMESTAMPTZ)) END) AS first_click_ms,
-        min(CASE WHEN action = 'impression' THEN epoch_ms(TRY_CAST(dt AS TIMESTAMPTZ)) END) AS impression_ms
+        min(CASE WHEN action = 'click' THEN client_ms END) AS first_click_ms,
+        min(CASE WHEN action = 'impression' THEN client_ms END) AS impression_ms
     FROM observed
     WHERE action IN ('impression', 'click')
     GROUP BY funnel_entry_token

@@ -1,5 +1,6 @@
 -- The observed rows that are this run's: those whose id or funnel was sent, and any others that claim the run's
--- instrument or experiment while it went on. Other rows of a shared table are left alone.
+-- instrument or experiment while it went on. Other rows of a shared table are left alone. Only what most questions need
+-- is kept of them; `ours_whole` has the rest.
 WITH named AS (
     SELECT
         observed_all.*,
@@ -10,12 +11,31 @@ WITH named AS (
 keyed AS (
     SELECT
         named.*,
-        by_id OR funnel_key IN (SELECT event_key FROM sent) AS was_sent
+        by_id OR funnel_key IN (SELECT event_key FROM sent WHERE meta__id IS NULL) AS was_sent
     FROM named
 )
 SELECT
-    keyed.*,
-    CASE WHEN was_sent AND NOT by_id THEN funnel_key ELSE meta__id END AS event_key
+    CASE WHEN was_sent AND NOT by_id THEN funnel_key ELSE meta__id END AS event_key,
+    was_sent,
+    content,
+    client_ms,
+    intake_ms,
+    _schema,
+    meta__id,
+    meta__stream,
+    action,
+    instrument_name,
+    element_friendly_name,
+    funnel_entry_token,
+    funnel_event_sequence_position,
+    performer__id,
+    performer__pageview_id,
+    mediawiki__database,
+    experiments__enrolled,
+    experiments__assigned,
+    experiment__enrolled,
+    experiment__assigned,
+    experiment__subject_id
 FROM keyed
 WHERE
     was_sent
@@ -26,5 +46,5 @@ WHERE
             OR experiment__enrolled = $experiment
         )
         AND coalesce(meta__domain, '') <> 'canary'
-        AND epoch_ms(TRY_CAST(meta__dt AS TIMESTAMPTZ)) BETWEEN $from_ms AND $until_ms
+        AND intake_ms BETWEEN $from_ms AND $until_ms
     )

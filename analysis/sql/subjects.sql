@@ -1,8 +1,9 @@
--- Every subject of the experiment with each group it was seen in, from the landed rows.
+-- Every subject of the experiment with each group it was seen in. Rows that name no subject are one without a name.
 -- An alpha subject is the wiki's local user id, an xlab subject is the 64-digit subject id.
 WITH enrolled AS (
     SELECT
-        CASE WHEN $generation = 'alpha' THEN CAST(performer__id AS VARCHAR) ELSE experiment__subject_id END AS subject,
+        CASE WHEN $generation = 'alpha' THEN CAST(performer__id AS VARCHAR) ELSE nullif(experiment__subject_id, '') END
+            AS subject,
         CASE WHEN $generation = 'alpha' THEN experiments__assigned[$feature] ELSE experiment__assigned END AS group_name,
         action,
         meta__id
@@ -17,4 +18,3 @@ SELECT
     count(DISTINCT meta__id) FILTER (WHERE action = 'click') AS clicks
 FROM enrolled
 GROUP BY subject, group_name
-ORDER BY subject, group_name

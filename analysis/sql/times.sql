@@ -5,9 +5,4 @@ SELECT
     count(*) FILTER (WHERE intake_ms IS NULL) AS no_intake_time,
     count(*) FILTER (WHERE client_ms > intake_ms + $ahead_ms) AS from_the_future,
     count(*) FILTER (WHERE intake_ms < $from_ms) AS before_the_run
-FROM (
-    SELECT
-        epoch_ms(TRY_CAST(dt AS TIMESTAMPTZ)) AS client_ms,
-        epoch_ms(TRY_CAST(meta__dt AS TIMESTAMPTZ)) AS intake_ms
-    FROM observed
-) AS moments
+FROM observed

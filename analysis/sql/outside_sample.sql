@@ -1,0 +1,6 @@
+-- Some of the subjects that are outside the sample and have events of the experiment.
+SELECT DISTINCT subject
+FROM seen
+WHERE valid AND expected IS NULL
+ORDER BY subject
+LIMIT $most

@@ -1,0 +1,16 @@
+-- What the subjects that were seen are as a whole, and how many are where the contract does not put them.
+-- Who should not be enrolled is wrong in any group, or in none.
+SELECT
+    count(DISTINCT subject) AS subjects,
+    CAST(coalesce(sum(events), 0) AS BIGINT) AS events,
+    CAST(coalesce(sum(events) FILTER (WHERE subject IS NULL), 0) AS BIGINT) AS nameless_events,
+    count(*) FILTER (WHERE wrong) AS mismatches,
+    count(DISTINCT subject) FILTER (WHERE wrong) AS wrong_subjects,
+    CAST(coalesce(sum(events) FILTER (WHERE wrong), 0) AS BIGINT) AS wrong_events,
+    count(DISTINCT subject) FILTER (WHERE valid AND expected IS NULL) AS outside
+FROM (
+    SELECT
+        *,
+        subject IS NOT NULL AND (expected IS NULL OR group_name IS DISTINCT FROM expected) AS wrong
+    FROM seen
+) AS judged
