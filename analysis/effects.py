@@ -9,6 +9,8 @@ from analysis.statistics import (
     Moments,
     click_through_rate,
     compare_rates,
+    enough_clicks,
+    equality_test,
     moments_of_sums,
     smallest_difference,
     smallest_imbalance,
@@ -54,7 +56,8 @@ class Difference:
         group, control: the two.
         difference, low, high: of clicks per impression, with the 95 % interval.
         lift, lift_low, lift_high: relative to control, None where either group has no clicks.
-        p_value: two-sided, None where no test is possible.
+        p_value: of both groups clicking alike, two-sided; None where no test is possible.
+        testable: whether both groups are large enough for the p-value to hold (`analysis.statistics.enough_clicks`).
         sent: the difference as the events were sent, None where that cannot be told.
     """
 
@@ -67,6 +70,7 @@ class Difference:
     lift_low: float | None
     lift_high: float | None
     p_value: float | None
+    testable: bool
     sent: float | None
 
 
@@ -114,9 +118,8 @@ def rates(evidence: Evidence) -> tuple[GroupRate, ...]:
 def differences(evidence: Evidence) -> tuple[Difference, ...]:
     """Return how every other group differs from control, of what landed."""
     feature = evidence.plan.experiment.features[0]
-    landed, sent = (
-        {name: _moments(row) for name, row in _sums(evidence, stage).items()} for stage in ("landed", "sent")
-    )
+    sums = _sums(evidence, "landed")
+    landed, sent = ({name: _moments(row) for name, row in rows.items()} for rows in (sums, _sums(evidence, "sent")))
     control = landed.get(feature.control)
     found = []
     for group in feature.groups:
@@ -133,7 +136,8 @@ def differences(evidence: Evidence) -> tuple[Difference, ...]:
                 lift.value if lift else None,
                 lift.interval.low if lift else None,
                 lift.interval.high if lift else None,
-                compared.p_value,
+                equality_test(control, other),
+                _testable(sums[feature.control], sums[group]),
                 before[1].rate - before[0].rate if before[0] and before[1] else None,
             )
         )  # fmt: skip
@@ -161,6 +165,11 @@ def power(evidence: Evidence, landed: Sequence[int]) -> Power:
         smallest_loss(subjects, shares, 0, ALPHA) if testable and shares[0] else None,
         difference,
     )
+
+
+def _testable(one: Sums, other: Sums) -> bool:
+    subjects = _number(one, "subjects"), _number(other, "subjects")
+    return enough_clicks(subjects, _number(one, "clicking_subjects") + _number(other, "clicking_subjects"))
 
 
 def _sums(evidence: Evidence, stage: str) -> dict[str, Sums]:

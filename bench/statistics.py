@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from analysis.statistics import (
     chi_square,
     compare_rates,
+    equality_test,
     imbalance_effect,
     moments,
     multinomial_test,
@@ -38,6 +39,9 @@ def main() -> None:
     delta, pooled = _aa_runs(generator)
     _tell("A/A runs of unlike subjects called at 0.05, delta method", "4 to 6 %", f"{delta:.1%}")
     _tell("the same, pooled binomial test", "about 13 %", f"{pooled:.1%}")
+    own, together = _small_aa_runs(generator)
+    _tell("A/A runs of 100 and 1,000 subjects called at 0.001", "about 0.1 %", f"{together:.2%}")
+    _tell("the same, by each group's own variance", "several times that", f"{own:.2%}")
     found_ratio = multinomial_test((1_302_187, 1_214_917), HALVES)
     _tell("1,302,187 to 1,214,917, chi-square", "3025.7", f"{found_ratio.statistic:.1f}")
 
@@ -94,6 +98,19 @@ def _aa_runs(generator: np.random.Generator) -> tuple[float, float]:
         error = np.sqrt(rate * (1 - rate) * (1 / impressions).sum())
         pooled += abs(clicks[0] / impressions[0] - clicks[1] / impressions[1]) > 1.959964 * error
     return delta / runs, pooled / runs
+
+
+def _small_aa_runs(generator: np.random.Generator) -> tuple[float, float]:
+    """Return how many equal pairs of a small and a larger group are called at 0.001: by their own variances, by one."""
+    runs = 20_000
+    own = pooled = 0
+    for _ in range(runs):
+        seen = [generator.geometric(1 / 9, subjects) for subjects in (100, 1_000)]
+        clicks = [generator.binomial(each, generator.beta(1, 19, len(each))) for each in seen]
+        one, other = (moments(*group) for group in zip(clicks, seen, strict=True))
+        own += (compare_rates(one, other).p_value or 0.0) < 0.001
+        pooled += (equality_test(one, other) or 0.0) < 0.001
+    return own / runs, pooled / runs
 
 
 if __name__ == "__main__":

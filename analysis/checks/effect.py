@@ -3,20 +3,21 @@
 from analysis.effects import differences
 from analysis.evidence import Evidence
 from analysis.results import ALPHA, CheckResult, Layer, Outcome
+from analysis.statistics import LEAST_CLICKING
 
 
 def check_effect(evidence: Evidence) -> CheckResult:
     """Compare the groups' click-through rates as they landed.
 
-    An A/A run must find no difference. In any other, the difference that landed has to be the one that was sent: it
-    fails when the 95 % interval around what landed leaves out what was sent.
+    An A/A run must find no difference, where the groups are large enough to look for one. In any other, the difference
+    that landed has to be the one that was sent: it fails when the 95 % interval around what landed leaves out what was sent.
     """
     found = differences(evidence)
     if not found:
         why = "Too few subjects with impressions landed to compare click-through rates."
         return CheckResult("effect", Layer.EXPOSURE, Outcome.INCONCLUSIVE, why, matters=False)
     detail = {"differences": [{name: getattr(item, name) for name in item.__slots__} for item in found]}
-    tested = [item for item in found if item.p_value is not None]
+    tested = [item for item in found if item.p_value is not None and item.testable]
     least = min((item.p_value for item in tested if item.p_value is not None), default=None)
     if evidence.plan.settings.aa:
         wrong = [item for item in tested if item.p_value is not None and item.p_value < ALPHA / len(tested)]
@@ -27,6 +28,12 @@ def check_effect(evidence: Evidence) -> CheckResult:
                 f"(p = {first.p_value:.2g}): look for what one group meets and the other does not."
             )
             return CheckResult("effect", Layer.EXPOSURE, Outcome.FAIL, summary, first.difference, least, ALPHA, detail)
+        if not tested:
+            why = (
+                f"Fewer than {LEAST_CLICKING} subjects are expected to click in groups as small as these: too few to "
+                "compare click-through rates."
+            )
+            return CheckResult("effect", Layer.EXPOSURE, Outcome.INCONCLUSIVE, why, evidence=detail, matters=False)
         summary = "The groups click alike, as they are to in an A/A run"
         summary += f" (p = {least:.3f})." if least is not None else "."
         return CheckResult("effect", Layer.EXPOSURE, Outcome.PASS, summary, None, least, ALPHA, detail)

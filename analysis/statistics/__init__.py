@@ -5,6 +5,7 @@ section on each method: what it answers, its formula and source, when it mislead
 """
 
 from analysis.statistics.effect import (
+    LEAST_CLICKING,
     Comparison,
     Estimate,
     Lift,
@@ -12,6 +13,8 @@ from analysis.statistics.effect import (
     Share,
     click_through_rate,
     compare_rates,
+    enough_clicks,
+    equality_test,
     mean_subject_rate,
     moments,
     moments_of_sums,
@@ -47,6 +50,7 @@ from analysis.statistics.ratio import (
 from analysis.statistics.sequential import SequentialTest, concentration_for, sequential_test
 
 __all__ = [
+    "LEAST_CLICKING",
     "Comparison",
     "Deviation",
     "Estimate",
@@ -68,6 +72,8 @@ __all__ = [
     "compare_rates",
     "concentration_for",
     "deviation",
+    "enough_clicks",
+    "equality_test",
     "exceeds_floor",
     "explain_rate",
     "holm",

@@ -12,6 +12,8 @@ from analysis.statistics import (
     Moments,
     click_through_rate,
     compare_rates,
+    enough_clicks,
+    equality_test,
     mean_subject_rate,
     moments,
     moments_of_sums,
@@ -123,6 +125,42 @@ def test_subjects_who_differ_bring_no_false_alarms_but_to_the_pooled_binomial() 
         pooled += abs(treatment.rate - control.rate) > 1.959964 * error
     assert 0.04 <= by_subject / runs <= 0.06
     assert pooled / runs == pytest.approx(0.13, abs=0.02)
+
+
+def test_equality_is_tested_with_the_spread_of_all_subjects() -> None:
+    generator = np.random.default_rng(15)
+    groups = [visitors(generator, subjects) for subjects in (300, 900)]
+    clicks, seen = (np.concatenate(column) for column in zip(*groups, strict=True))
+    rest = clicks - clicks.sum() / seen.sum() * seen
+    error = np.std(rest, ddof=1) / seen.mean() * math.sqrt(1 / 300 + 1 / 900)
+    rates = [group[0].sum() / group[1].sum() for group in groups]
+    expected = 2 * stats.norm.sf(abs(rates[0] - rates[1]) / error)
+    one, other = (moments(*group) for group in groups)
+    assert equality_test(one, other) == pytest.approx(expected, rel=1e-9)
+    assert equality_test(other, one) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_small_group_beside_a_large_one_brings_no_false_alarms() -> None:
+    generator = np.random.default_rng(16)
+    runs, own, pooled = 4000, 0, 0
+    for _ in range(runs):
+        one, other = (moments(*visitors(generator, subjects)) for subjects in (60, 600))
+        own += (compare_rates(one, other).p_value or 0) < 0.01
+        pooled += (equality_test(one, other) or 0) < 0.01
+    assert pooled / runs <= 0.015
+    assert own / runs > 0.018
+
+
+def test_a_group_that_lost_its_clicks_is_told_from_one_too_small_to_judge() -> None:
+    generator = np.random.default_rng(17)
+    clicks, seen = visitors(generator, 400)
+    lost = moments(np.zeros_like(clicks), seen)
+    assert (equality_test(moments(clicks, seen), lost) or 1) < 1e-6
+    assert equality_test(lost, lost) is None
+    assert enough_clicks((400, 400), 20)
+    assert not enough_clicks((400, 400), 19)
+    assert not enough_clicks((10, 4000), 1000)
+    assert not enough_clicks((400, 400), 0)
 
 
 def test_intervals_cover_as_often_as_they_say() -> None:
