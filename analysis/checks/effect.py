@@ -10,7 +10,8 @@ def check_effect(evidence: Evidence) -> CheckResult:
     """Compare the groups' click-through rates as they landed.
 
     An A/A run must find no difference, where the groups are large enough to look for one. In any other, the difference
-    that landed has to be the one that was sent: it fails when the 95 % interval around what landed leaves out what was sent.
+    that landed has to be the one that was sent: it fails when the 95 % interval around what landed leaves out what was
+    sent.
     """
     found = differences(evidence)
     if not found:
