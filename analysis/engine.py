@@ -53,7 +53,7 @@ class DuckDb:
         memory_gb: how much memory the database may use before it spills to disk.
     """
 
-    def __init__(self, memory_gb: float = 1.5) -> None:
+    def __init__(self, memory_gb: float = 2) -> None:
         folder = mkdtemp(prefix="dogfood-analysis-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.connection = duckdb.connect(

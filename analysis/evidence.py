@@ -77,16 +77,6 @@ class Evidence:
     misplaced: Mapping[tuple[str, str], int]
     floor: float = 0.0
 
-    @property
-    def query_values(self) -> dict[str, str | int]:
-        """The values of the parameters that several queries have."""
-        experiment = self.plan.experiment
-        return {
-            "generation": str(self.manifest.generation),
-            "experiment": experiment.name,
-            "feature": experiment.features[0].name,
-        }
-
     def labels(self, table: str) -> Sequence[Mapping[str, object]]:
         """The names that the events of *table* carry (`analysis/sql/labels.sql`)."""
         if table not in self._labels:
@@ -171,15 +161,15 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
     engine = DuckDb()
     broken = _add_observed(run, observed, engine)
     zero_ms = plan.settings.epoch_ms if manifest.started_ms is None else manifest.started_ms
-    made = load_sent(run, plan, ledger, _facts(plan, ledger, people), zero_ms, engine)
+    engine.add("asked", _asked(plan, zero_ms))
+    made = load_sent(run, plan, ledger, _facts(plan, ledger, people), engine)
     refused, broken_reports = _refused([run / OBSERVED / ERRORS, *(path for path in observed if _is_ndjson(path))])
     engine.add("refused", refused)
     engine.define("observed_flat", "flat", events="observed_events")
     engine.define("observed_all", "marked", flat="observed_flat")
     instrument = plan.settings.parsed_instrument().name
     window = {"from_ms": _first_ms(manifest, ledger), "until_ms": _last_ms(manifest, ledger) + SETTLE_MS}
-    names: dict[str, str | int] = {"instrument": instrument, "experiment": plan.experiment.name}
-    _keep_ours(engine, {**names, **window})
+    _keep_ours(engine, {"instrument": instrument, **window})
     engine.define("ours_whole", "ours_whole")
     engine.keep("classified", "classified", {"deadline_ms": manifest.deadline_s * 1000})
     engine.add("people", _people(plan, people))
@@ -199,7 +189,7 @@ def _add_subjects(evidence: Evidence) -> None:
     """Add the subjects of the experiment, as they were sent and as they landed, and who was chosen for their group."""
     engine, plan = evidence.engine, evidence.plan
     for name, table in (("seen_sent", "sent"), ("seen_landed", "observed")):
-        subjects = engine.table("subjects", evidence.query_values, observed=table)
+        subjects = engine.table("subjects", observed=table)
         engine.add(
             name, see(subjects, plan.settings.generation, plan.experiment.name, plan.experiment.groups, plan.rate)
         )
@@ -251,6 +241,19 @@ def _keep_ours(engine: DuckDb, values: Mapping[str, str | int]) -> None:
         engine.keep("observed", "ours", values)
     except duckdb.Error as error:
         raise ObservedError(f"what was observed cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _asked(plan: Plan, zero_ms: int) -> pa.Table:
+    """Return the one row of names that rows are read by, and when the plan began to be played."""
+    experiment = plan.experiment
+    return pa.table(
+        {
+            "generation": [str(plan.settings.generation)],
+            "experiment": [experiment.name],
+            "feature": [experiment.features[0].name],
+            "zero_ms": [zero_ms],
+        }
+    )
 
 
 def _facts(plan: Plan, ledger: SentEvents, people: Participants) -> pa.Table:

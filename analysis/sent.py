@@ -71,7 +71,7 @@ def keep_planned(run: Path, plan: Plan) -> Path:
     return path
 
 
-def load_sent(run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, zero_ms: int, engine: DuckDb) -> Made:
+def load_sent(run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, engine: DuckDb) -> Made:
     """Define the table `sent`: every event of *ledger*, as often as it was put on the wire, and its facts.
 
     Args:
@@ -79,9 +79,7 @@ def load_sent(run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, zero_m
         plan: of the run.
         ledger: of the run.
         facts: what is known of each sent event besides its content, in the ledger's order, by `visit` and `position`.
-        zero_ms: when the plan began to be played, milliseconds since 1970. An event is due at its offset from then;
-            one that the ledger carries, at its intended time.
-        engine: gets the table.
+        engine: has the table `asked`, and gets the table.
 
     Raises:
         LedgerMismatchError: the ledger names an event that the plan does not have, and does not carry it.
@@ -91,12 +89,12 @@ def load_sent(run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, zero_m
     engine.add_parquet("planned_rows", keep_planned(run, plan))
     engine.define("planned", "marked", flat="planned_rows")
     engine.add("carried_rows", _carried(ledger, visitors, engine))
-    engine.define("carried", "marked", flat="carried_rows")
+    engine.define("carried_marked", "marked", flat="carried_rows")
+    engine.keep("carried", "carried")
     # The ledger is in the order of visits, and those that it carries come after the plan's.
     start = int(np.searchsorted(ledger.visit, visitors))
     engine.add("planned_facts", facts.slice(0, start))
     engine.add("carried_facts", _numbered(facts.slice(start)))
-    engine.add("run_start", pa.table({"zero_ms": [zero_ms]}))
     engine.define("sent", "sent")
     for row in engine.ask("unplanned"):
         raise unknown_event(int(str(row["visit"])), int(str(row["position"])))

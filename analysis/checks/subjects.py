@@ -21,6 +21,9 @@ _MIN_HASHES = 256
 #: Dependence shows in far fewer subjects than this; hashing more of them, for every pair, would only take time.
 _MOST_USERS = 200_000
 
+#: Likewise, hashes beyond this many add nothing to the test of uniformity.
+_MOST_HASHES = 1_000_000
+
 #: As many events of one subject, and as large a share of all, as no reader makes: the ids are not filled in.
 _MOST_EVENTS, _MOST_SHARE = 100, 0.25
 
@@ -111,8 +114,8 @@ def check_independence(evidence: Evidence) -> CheckResult:
     and name in what is hashed, so names that begin with a digit can have another experiment's subjects: user 1 of
     `23-x` is where user 12 of `3-x` is. Such pairs are tested on the ids that meet.
     """
-    users = np.unique(evidence.participants.user)
-    users = users[users > 0][:_MOST_USERS]
+    users = evidence.participants.user
+    users = np.unique(users[users > 0][:_MOST_USERS])
     experiments = [evidence.plan.experiment, *_others(evidence)]
     found = [_pair(evidence, users, one, other) for one, other in combinations(experiments, 2)]
     wrong = [pair for pair in found if float(str(pair["p_value"])) < ALPHA / max(len(found), 1)]
@@ -212,7 +215,7 @@ def _places(evidence: Evidence) -> NDArray[np.int64]:
     landed = np.zeros(len(people.group), np.bool_)
     columns = evidence.engine.columns("stages")
     landed[columns["visit"][columns["landed"]]] = True
-    mine = landed & people.in_sample & ~people.chosen
+    mine = np.flatnonzero(landed & people.in_sample & ~people.chosen)[:_MOST_HASHES]
     experiment = evidence.plan.experiment
     found = assign_many(
         evidence.manifest.generation, people.user[mine], experiment.name, experiment.groups, evidence.plan.rate

@@ -2,11 +2,10 @@
 -- What the intake fills in (meta.dt, meta.request_id, http) is not compared.
 WITH wrong AS (
     SELECT DISTINCT
-        observed.event_key,
-        observed.meta__id
+        event_number,
+        meta__id
     FROM observed
-    INNER JOIN classified ON observed.event_key = classified.id
-    WHERE classified.fate = 'corrupted'
+    WHERE event_number IN (SELECT event_number FROM classified WHERE fate = 'corrupted')
 )
 SELECT
     count(*) FILTER (WHERE sent._schema IS DISTINCT FROM landed._schema) AS _schema,
@@ -67,5 +66,5 @@ SELECT
     count(*) FILTER (WHERE sent.experiment__sampling_unit IS DISTINCT FROM landed.experiment__sampling_unit) AS experiment__sampling_unit,
     count(*) FILTER (WHERE sent.experiment__coordinator IS DISTINCT FROM landed.experiment__coordinator) AS experiment__coordinator
 FROM wrong
-INNER JOIN sent ON wrong.event_key = sent.event_key
+INNER JOIN sent ON wrong.event_number = sent.event_number
 INNER JOIN observed_all AS landed ON wrong.meta__id = landed.meta__id

@@ -1,11 +1,15 @@
 -- A few events that met one fate.
-SELECT
-    id,
-    visit,
-    group_name,
-    action,
-    status
-FROM classified
-WHERE fate = $fate
-ORDER BY visit, id
+WITH picked AS (
+    SELECT * FROM classified WHERE fate = $fate ORDER BY visit, position LIMIT $most
+)
+SELECT DISTINCT
+    sent.event_key AS id,
+    picked.visit,
+    picked.position,
+    picked.group_name,
+    picked.action,
+    picked.status
+FROM picked
+INNER JOIN sent ON picked.event_number = sent.event_number
+ORDER BY picked.visit, picked.position
 LIMIT $most

@@ -7,7 +7,18 @@ WITH funnels AS (
         count(*) FILTER (WHERE action = 'impression') AS impressions,
         count(*) FILTER (WHERE action = 'click') AS clicks,
         count(funnel_event_sequence_position) AS numbered,
-        count(DISTINCT funnel_event_sequence_position) AS positions,
+        -- How many different ones: a bit each, and counted one by one beyond the 62nd, which hardly any funnel has.
+        coalesce(
+            bit_count(
+                bit_or(CAST(1 AS BIGINT) << CAST(funnel_event_sequence_position AS INTEGER)) FILTER (
+                    WHERE funnel_event_sequence_position BETWEEN 0 AND 62
+                )
+            ),
+            0
+        )
+        + count(DISTINCT funnel_event_sequence_position) FILTER (
+            WHERE funnel_event_sequence_position NOT BETWEEN 0 AND 62
+        ) AS positions,
         min(funnel_event_sequence_position) AS first_position,
         max(funnel_event_sequence_position) AS last_position,
         min(CASE WHEN action = 'click' THEN client_ms END) AS first_click_ms,

@@ -1,10 +1,21 @@
--- Flat rows with what is read from them: their times as numbers, milliseconds since 1970, and one number that stands for
--- their content, so that rows can be compared without comparing every field. What the intake fills in (meta.dt,
--- meta.request_id, http) is no part of the content, nor is the id, which finds the row.
+-- Flat rows with what is read from them. Their times as numbers, milliseconds since 1970. Whether they are of the
+-- experiment, and the subject and group that they name: an alpha subject is the wiki's local user id, an xlab subject the
+-- 64-digit subject id. And one number that stands for their content, so that rows can be compared without comparing
+-- every field; what the intake fills in (meta.dt, meta.request_id, http) is no part of it, nor is the id, which finds the
+-- row.
 SELECT
     *,
     epoch_ms(TRY_CAST(dt AS TIMESTAMPTZ)) AS client_ms,
     epoch_ms(TRY_CAST(meta__dt AS TIMESTAMPTZ)) AS intake_ms,
+    coalesce(list_contains(experiments__enrolled, asked.experiment), FALSE)
+    OR coalesce(experiment__enrolled = asked.experiment, FALSE) AS enrolled,
+    CASE
+        WHEN asked.generation = 'alpha' THEN CAST(performer__id AS VARCHAR)
+        ELSE nullif(experiment__subject_id, '')
+    END AS subject,
+    CASE
+        WHEN asked.generation = 'alpha' THEN experiments__assigned[asked.feature] ELSE experiment__assigned
+    END AS seen_group,
     hash(
         _schema,
         meta__stream,
@@ -65,3 +76,4 @@ SELECT
         experiment__coordinator
     ) AS content
 FROM flat
+CROSS JOIN asked

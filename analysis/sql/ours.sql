@@ -1,50 +1,67 @@
--- The observed rows that are this run's: those whose id or funnel was sent, and any others that claim the run's
--- instrument or experiment while it went on. Other rows of a shared table are left alone. Only what most questions need
--- is kept of them; `ours_whole` has the rest.
-WITH named AS (
+-- The observed rows that are this run's: those whose id or funnel was sent, with the number of the event and whether they
+-- differ from it, and any others that claim the run's instrument or experiment while it went on. Other rows of a shared
+-- table are left alone. Only what most questions need is kept of them; `ours_whole` has the rest.
+WITH sent_keys AS (
+    SELECT
+        meta__id AS event_key,
+        visit * 1048576 + position AS event_number,
+        content
+    FROM planned
+    WHERE (visit, position) IN (SELECT (visit, position) FROM planned_facts)
+    UNION ALL
+    SELECT
+        event_key,
+        event_number,
+        min(content) AS content
+    FROM carried
+    GROUP BY event_key, event_number
+),
+funnel_keys AS (
+    SELECT
+        event_key,
+        event_number,
+        min(content) AS content
+    FROM carried
+    WHERE meta__id IS NULL
+    GROUP BY event_key, event_number
+),
+named AS (
     SELECT
         observed_all.*,
-        coalesce(meta__id IN (SELECT event_key FROM sent), FALSE) AS by_id,
-        concat_ws('/', funnel_entry_token, funnel_event_sequence_position, action) AS funnel_key
+        coalesce(by_id.event_number, by_funnel.event_number) AS event_number,
+        observed_all.content IS DISTINCT FROM coalesce(by_id.content, by_funnel.content) AS differs
     FROM observed_all
-),
-keyed AS (
-    SELECT
-        named.*,
-        by_id OR funnel_key IN (SELECT event_key FROM sent WHERE meta__id IS NULL) AS was_sent
-    FROM named
+    LEFT JOIN sent_keys AS by_id ON observed_all.meta__id = by_id.event_key
+    LEFT JOIN funnel_keys AS by_funnel
+        ON
+            concat_ws(
+                '/',
+                observed_all.funnel_entry_token,
+                observed_all.funnel_event_sequence_position,
+                observed_all.action
+            ) = by_funnel.event_key
 )
 SELECT
-    CASE WHEN was_sent AND NOT by_id THEN funnel_key ELSE meta__id END AS event_key,
-    was_sent,
-    content,
+    event_number,
+    event_number IS NOT NULL AS was_sent,
+    differs,
     client_ms,
     intake_ms,
+    enrolled,
+    subject,
+    seen_group,
     _schema,
     meta__id,
     meta__stream,
     action,
     instrument_name,
     element_friendly_name,
-    funnel_entry_token,
-    funnel_event_sequence_position,
-    performer__id,
-    performer__pageview_id,
-    mediawiki__database,
-    experiments__enrolled,
-    experiments__assigned,
-    experiment__enrolled,
-    experiment__assigned,
-    experiment__subject_id
-FROM keyed
+    mediawiki__database
+FROM named
 WHERE
-    was_sent
+    event_number IS NOT NULL
     OR (
-        (
-            instrument_name = $instrument
-            OR list_contains(experiments__enrolled, $experiment)
-            OR experiment__enrolled = $experiment
-        )
+        (instrument_name = $instrument OR enrolled)
         AND coalesce(meta__domain, '') <> 'canary'
         AND intake_ms BETWEEN $from_ms AND $until_ms
     )

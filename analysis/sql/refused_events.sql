@@ -4,5 +4,5 @@ SELECT
     position
 FROM classified
 WHERE fate = 'invalid'
-ORDER BY md5(id), id
+ORDER BY event_number % 1000003 * 7919 % 1000003, event_number
 LIMIT $most

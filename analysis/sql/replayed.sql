@@ -1,16 +1,25 @@
 -- Events that landed under an id that was not sent, though funnel, position and action are those of one that was: the
 -- same event, delivered again and given a new id.
+WITH strange AS (
+    SELECT
+        meta__id,
+        funnel_entry_token,
+        funnel_event_sequence_position,
+        action
+    FROM observed_all
+    WHERE meta__id IN (SELECT meta__id FROM observed WHERE NOT was_sent)
+)
 SELECT
-    observed.event_key AS id,
+    strange.meta__id AS id,
     sent.event_key AS sent_id,
     count(*) AS copies
-FROM observed
+FROM strange
 INNER JOIN sent
     ON
-        observed.funnel_entry_token = sent.funnel_entry_token
-        AND observed.funnel_event_sequence_position = sent.funnel_event_sequence_position
-        AND observed.action = sent.action
-INNER JOIN classified ON sent.event_key = classified.id
-WHERE NOT observed.was_sent AND classified.copies > 0
-GROUP BY observed.event_key, sent.event_key
+        strange.funnel_entry_token = sent.funnel_entry_token
+        AND strange.funnel_event_sequence_position = sent.funnel_event_sequence_position
+        AND strange.action = sent.action
+INNER JOIN classified ON sent.event_number = classified.event_number
+WHERE classified.copies > 0
+GROUP BY strange.meta__id, sent.event_key
 ORDER BY id

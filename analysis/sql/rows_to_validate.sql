@@ -3,5 +3,5 @@ SELECT observed_all.*
 FROM observed_all
 WHERE
     meta__id IN (
-        SELECT meta__id FROM observed ORDER BY md5(meta__id), meta__id LIMIT $most
+        SELECT meta__id FROM observed ORDER BY event_number % 1000003 * 7919 % 1000003, meta__id LIMIT $most
     )

@@ -1,8 +1,8 @@
 -- Rows that claim this run's instrument or experiment and were never sent.
 SELECT
-    event_key AS id,
+    meta__id AS id,
     count(*) AS copies
 FROM observed
 WHERE NOT was_sent
-GROUP BY event_key
+GROUP BY meta__id
 ORDER BY id

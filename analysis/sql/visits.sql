@@ -1,22 +1,31 @@
 -- What each visit put on the wire and what landed of it, with what may tell one visit from another.
+WITH counted AS (
+    SELECT
+        visit,
+        min(platform) AS platform,
+        min(skin) AS skin,
+        min(wiki) AS wiki,
+        min(worker) AS worker,
+        min(due_ms) AS first_ms,
+        count(*) AS sent_events,
+        count(*) FILTER (WHERE action = 'impression') AS sent_impressions,
+        count(*) FILTER (WHERE action = 'click') AS sent_clicks,
+        count(*) FILTER (WHERE copies > 0) AS landed_events,
+        count(*) FILTER (WHERE copies > 0 AND action = 'impression') AS landed_impressions,
+        count(*) FILTER (WHERE copies > 0 AND action = 'click') AS landed_clicks,
+        count(*) FILTER (WHERE fate = 'lost') AS lost_events
+    FROM classified
+    GROUP BY visit
+)
 SELECT
-    classified.visit,
     people.fidelity,
     people.persona,
     people.group_name,
     people.by_chance,
-    coalesce(min(classified.platform), '') AS platform,
-    coalesce(min(classified.skin), '') AS skin,
-    coalesce(min(classified.wiki), '') AS wiki,
-    min(classified.worker) AS worker,
-    min(classified.due_ms) AS first_ms,
-    count(*) AS sent_events,
-    count(*) FILTER (WHERE classified.action = 'impression') AS sent_impressions,
-    count(*) FILTER (WHERE classified.action = 'click') AS sent_clicks,
-    count(*) FILTER (WHERE classified.copies > 0) AS landed_events,
-    count(*) FILTER (WHERE classified.copies > 0 AND classified.action = 'impression') AS landed_impressions,
-    count(*) FILTER (WHERE classified.copies > 0 AND classified.action = 'click') AS landed_clicks,
-    count(*) FILTER (WHERE classified.fate = 'lost') AS lost_events
-FROM classified
-INNER JOIN people ON classified.visit = people.visit
-GROUP BY classified.visit, people.fidelity, people.persona, people.group_name, people.by_chance
+    counted.* REPLACE (
+        coalesce(counted.platform, '') AS platform,
+        coalesce(counted.skin, '') AS skin,
+        coalesce(counted.wiki, '') AS wiki
+    )
+FROM counted
+INNER JOIN people ON counted.visit = people.visit

@@ -1,0 +1,12 @@
+-- The events that the ledger carries, each with the key by which its rows are found: the id, where the sender gave one. A
+-- browser leaves that to the intake; its events are told apart by funnel, position and action. Events with one key share
+-- a number, which is below 0; those of the plan's events are not.
+SELECT
+    keyed.*,
+    -1 - min(number) OVER (PARTITION BY event_key) AS event_number
+FROM (
+    SELECT
+        *,
+        coalesce(meta__id, concat_ws('/', funnel_entry_token, funnel_event_sequence_position, action)) AS event_key
+    FROM carried_marked
+) AS keyed
