@@ -132,19 +132,26 @@ class Testbed:
             Service("wiki", 8080, self._wiki_arguments(), 300.0, _healthy),
         )
 
+    def bootstrap(self) -> str:
+        """Return the address of the Kafka that carries the stream; nothing where files do.
+
+        Raises:
+            DogfoodError: the testbed's own Kafka does not run.
+        """
+        if not self.stream.own_broker:
+            return self.stream.bootstrap
+        state = next(state for state in self.status() if state.name == "kafka")
+        if state.health != "healthy":
+            raise DogfoodError(f"the stream is in Kafka, which is {state.health}: `dogfood up` starts it")
+        return state.address
+
     def stream_arguments(self) -> tuple[str, ...]:
         """Return how the testbed's commands are told where the stream is, such as `--kafka 127.0.0.1:9092`.
 
         Raises:
             DogfoodError: the testbed's own Kafka does not run.
         """
-        broker = ""
-        if self.stream.own_broker:
-            state = next(state for state in self.status() if state.name == "kafka")
-            if state.health != "healthy":
-                raise DogfoodError(f"the stream is in Kafka, which is {state.health}: `dogfood up` starts it")
-            broker = state.address
-        return self._stream_arguments(broker)
+        return self._stream_arguments(self.bootstrap())
 
     def _stream_arguments(self, own_broker: str) -> tuple[str, ...]:
         if self.stream.kind is StreamKind.SEGMENTS:
