@@ -187,9 +187,12 @@ class Testbed:
             names: of the services to start; where the intake needs the testbed's own Kafka, that is started as well.
 
         Raises:
-            DogfoodError: a port is taken, or a service runs on another port than was asked for.
+            DogfoodError: a port is taken, a service runs on another port than was asked for, or a Kafka that is to
+                be used does not answer.
             KitFaultError: a service does not come up. What this call started is stopped again.
         """
+        if self.stream.bootstrap and "intake" in names and not _bootstrap_answers(self.stream.bootstrap):
+            raise DogfoodError(f"Kafka at {self.stream.bootstrap} does not answer: is it up, and is that its address?")
         started: list[Service] = []
         try:
             for service in self.services():
