@@ -15,9 +15,13 @@ from analysis.shapes import calibrate as calibrate_run
 from analysis.shapes import calibrate_against
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.assigning import assign_lines
+from dogfood.commands.completing import completion
+from dogfood.commands.doctor import doctor
 from dogfood.commands.judging import analyse, checks, compare, power
-from dogfood.commands.options import EXIT_CODES, RUNS
+from dogfood.commands.opening import open_report
+from dogfood.commands.options import EXIT_CODES, RUNS, complete_run
 from dogfood.commands.watching import watch
+from dogfood.examples import add_examples
 from dogfood.run import BrowserOptions, RunRequest, fill_table
 from dogfood.run import run as run_once
 from dogfood.seeding import WIKI_ACCOUNTS, furnish
@@ -252,7 +256,7 @@ def _run(request: RunRequest) -> None:
 
 
 @cli.command(epilog="Exit codes: 0 alike, 1 different, 2 wrong use.")
-@click.argument("name", metavar="[RUN]", default=LATEST)
+@click.argument("name", metavar="[RUN]", default=LATEST, shell_complete=complete_run)
 @RUNS
 @click.option("--against", type=click.Path(path_type=Path), help="NDJSON of captured events to compare as well.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
@@ -293,7 +297,7 @@ def assign() -> None:
 
 
 @cli.command()
-@click.argument("name", metavar="[RUN]", required=False)
+@click.argument("name", metavar="[RUN]", required=False, shell_complete=complete_run)
 @RUNS
 @_traffic_options
 def events(name: str | None, runs: Path, **traffic: object) -> None:
@@ -307,8 +311,10 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         sys.stdout.buffer.write(event.body + b"\n")
 
 
-for _command in (analyse, compare, checks, power, watch, tickets):
+for _command in (analyse, compare, checks, power, watch, open_report, doctor, completion, tickets):
     cli.add_command(_command)
+
+add_examples(cli)
 
 
 def main() -> None:
@@ -316,5 +322,6 @@ def main() -> None:
     try:
         cli()
     except DogfoodError as error:
-        click.echo(f"error: {error}", err=True)
+        see = f" (see {error.page})" if error.page else ""
+        click.echo(f"error: {error}{see}", err=True)
         sys.exit(error.exit_code)
