@@ -41,14 +41,14 @@ def test_a_load_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_run_without_load_says_so(tmp_path: Path) -> None:
-    with pytest.raises(LoadError, match="has no load.json"):
+    with pytest.raises(LoadError, match=r"has no load\.json"):
         Load.read(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"offered": 1}'])
 def test_a_damaged_load_is_an_error_in_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / FILE_NAME).write_text(content)
-    with pytest.raises(LoadError, match="load.json"):
+    with pytest.raises(LoadError, match=r"load\.json"):
         Load.read(tmp_path)
 
 
