@@ -1,5 +1,6 @@
 """`dogfood`: the command line."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +19,12 @@ from dogfood.assigning import assign_lines
 from dogfood.commands.completing import completion
 from dogfood.commands.doctor import doctor
 from dogfood.commands.judging import analyse, checks, compare, power
+from dogfood.commands.metrics import metrics
 from dogfood.commands.opening import open_report
 from dogfood.commands.options import EXIT_CODES, RUNS, complete_run
 from dogfood.commands.watching import watch
 from dogfood.examples import add_examples
+from dogfood.metrics.watching import Watched
 from dogfood.run import BrowserOptions, RunRequest, fill_table
 from dogfood.run import run as run_once
 from dogfood.seeding import WIKI_ACCOUNTS, furnish
@@ -159,12 +162,26 @@ def _show_status(testbed: Testbed, *, as_json: bool) -> None:
     Console().print(table)
 
 
+#: Key of what a command's context remembers: that metrics are to be sent.
+_TELEMETRY = "dogfood.telemetry"
+
+
 def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fidelity, ...]:
     try:
         asked = {Fidelity(word.strip()) for word in value.split(",")}
     except ValueError:
         raise click.BadParameter(f"name one or more of {', '.join(Fidelity)}, joined by commas") from None
     return tuple(fidelity for fidelity in Fidelity if fidelity in asked)
+
+
+def _send_telemetry(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Let Locust, which inherits the environment, and the end of the run send metrics."""
+    if asked:
+        # Says so at once when the optional packages are not there.
+        import dogfood.metrics.otel  # noqa: F401
+
+        os.environ["LOCUST_ENABLE_OPENTELEMETRY"] = "true"
+        context.meta[_TELEMETRY] = True
 
 
 @cli.command(epilog=EXIT_CODES)
@@ -186,6 +203,8 @@ def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fide
     help="Accounts that visit the wiki without a browser.",
 )
 @click.option("--browsers", type=click.IntRange(1), default=9, show_default=True, help="Accounts that visit in one.")
+@click.option("--otel", is_flag=True, callback=_send_telemetry, expose_value=False,
+              help="Send metrics by OpenTelemetry, to $OTEL_EXPORTER_OTLP_ENDPOINT.")  # fmt: skip
 def run(
     folder: Path,
     runs: Path,
@@ -245,6 +264,10 @@ def browse(
 def _run(request: RunRequest) -> None:
     console = Console()
     where, analysis = run_once(request, console)
+    if click.get_current_context().meta.get(_TELEMETRY):
+        from dogfood.metrics.otel import send
+
+        send(Watched(where.parent, where.name).readings)
     if analysis is None:
         console.print(
             f"sent; to judge it, fetch the rows: dogfood analyse {where.name} --observed FILE", soft_wrap=True
@@ -311,7 +334,7 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         sys.stdout.buffer.write(event.body + b"\n")
 
 
-for _command in (analyse, compare, checks, power, watch, open_report, doctor, completion, tickets):
+for _command in (analyse, compare, checks, power, watch, open_report, metrics, doctor, completion, tickets):
     cli.add_command(_command)
 
 add_examples(cli)

@@ -36,6 +36,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "checks": ("dogfood checks", "dogfood checks --json"),
     "power": ("dogfood power --loss 0.02 --rate 0.1", "dogfood power --subjects 20000"),
     "watch": ("dogfood watch --srm", "dogfood watch latest --once --json"),
+    "metrics": ("dogfood metrics", "dogfood metrics latest --once", "dogfood metrics --otel --every 5"),
     "open": ("dogfood open", "dogfood open 20261124-044705 --print"),
     "doctor": (
         "dogfood doctor",
