@@ -21,7 +21,7 @@ from dogfood.commands.doctor import doctor
 from dogfood.commands.judging import analyse, checks, compare, power
 from dogfood.commands.metrics import metrics
 from dogfood.commands.opening import open_report
-from dogfood.commands.options import EXIT_CODES, RUNS, complete_run
+from dogfood.commands.options import EXIT_CODES, RUNS, TESTBED, complete_run
 from dogfood.commands.watching import watch
 from dogfood.examples import add_examples
 from dogfood.metrics.watching import Watched
@@ -86,12 +86,6 @@ def _systems_options(command: F) -> F:
     return command
 
 
-_TESTBED = click.option(
-    "--testbed", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
-    show_default=True, envvar="DOGFOOD_TESTBED", help="Folder of the testbed's files.",
-)  # fmt: skip
-
-
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="experiment-dogfood")
 def cli() -> None:
@@ -99,7 +93,7 @@ def cli() -> None:
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 @click.option("--mpic-port", type=click.IntRange(1, 65535), help="Default: 8086.")
 @click.option("--intake-port", type=click.IntRange(1, 65535), help="Default: 8192.")
 @click.option("--wiki-port", type=click.IntRange(1, 65535), help="Default: 8080.")
@@ -132,7 +126,7 @@ def up(
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 def down(folder: Path) -> None:
     """Stop the testbed. Its data stays."""
     stopped = Testbed(folder).down()
@@ -140,7 +134,7 @@ def down(folder: Path) -> None:
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def status(folder: Path, as_json: bool) -> None:
     """Show which services run, on which port, healthy or not."""
@@ -185,7 +179,7 @@ def _send_telemetry(context: click.Context, _: click.Parameter, asked: bool) -> 
 
 
 @cli.command(epilog=EXIT_CODES)
-@_TESTBED
+@TESTBED
 @RUNS
 @_traffic_options
 @_systems_options
@@ -223,7 +217,7 @@ def run(
 
 
 @cli.command(epilog=EXIT_CODES)
-@_TESTBED
+@TESTBED
 @RUNS
 @_traffic_options
 @_systems_options
@@ -306,7 +300,7 @@ def calibrate(name: str, runs: Path, against: Path | None, as_json: bool) -> Non
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 def ingest(folder: Path) -> None:
     """Bring what is new in the stream into the table. Safe to run again."""
     click.echo(fill_table(Testbed(folder)))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dogfood.commands.options import AS_JSON, RUNS
+from dogfood.commands.options import AS_JSON, RUNS, TESTBED
 from dogfood.doctor.accounts import examine_accounts
 from dogfood.doctor.diagnosis import Condition, Diagnosis, exit_code, missing, unknown
 from dogfood.doctor.machine import examine_machine, examine_testbed
@@ -29,8 +29,7 @@ _MARKS = {Condition.FINE: ("✓", "green"), Condition.MISSING: ("✗", "red"), C
 
 @click.command(epilog="Exit codes: 0 nothing is missing, 1 something is, 2 wrong use.")
 @click.option("--target", "name", default=LOCAL, show_default=True, help="A file in targets/, or a path to one.")
-@click.option("--testbed", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
-              show_default=True, envvar="DOGFOOD_TESTBED", help="Folder of the testbed's files.")  # fmt: skip
+@TESTBED
 @RUNS
 @click.option("--generation", type=click.Choice([str(item) for item in Generation]), default=str(Generation.ALPHA),
               show_default=True, help="Release of the platform: config shape, schema, assignment.")  # fmt: skip

@@ -14,7 +14,11 @@ EXIT_CODES = (
 
 RUNS = click.option(
     "--runs", type=click.Path(path_type=Path, file_okay=False), default=Path("runs"), show_default=True,
-    envvar="DOGFOOD_RUNS", help="Folder of the runs.",
+    envvar="DOGFOOD_RUNS", show_envvar=True, help="Folder of the runs.",
+)  # fmt: skip
+TESTBED = click.option(
+    "--testbed", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
+    show_default=True, envvar="DOGFOOD_TESTBED", show_envvar=True, help="Folder of the testbed's files.",
 )  # fmt: skip
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For scripts.")
 
