@@ -1,7 +1,7 @@
 """A block of visits, from subjects to the bytes of their events."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -190,25 +190,21 @@ def due_after_arrival_us(scene: Scene, drawn: DrawnBlock, arrivals_us: NDArray[n
     return due[_steps(drawn)]
 
 
-def render_block(scene: Scene, drawn: DrawnBlock, due_us: NDArray[np.int64]) -> list[list[PlannedEvent]]:
-    """Return the events of each of the BLOCK visits of a block, in the order of their intended times.
+def render_block(scene: Scene, drawn: DrawnBlock, due_us: NDArray[np.int64]) -> Iterator[PlannedEvent]:
+    """Yield the events of a block by visit and position; each is rendered when it is asked for.
 
     Args:
         scene: what all blocks share.
         drawn: the block.
         due_us: when its events are intended, microseconds after the epoch; as many of the first ones are rendered.
     """
-    bodies = _Events(scene, drawn).render(due_us)
-    first = drawn.number * BLOCK
-    starts = drawn.starts.tolist()
-    whole = zip(due_us.tolist(), bodies, strict=True)
-    return [
-        [
-            PlannedEvent(first + who, position, due, event_id, body)
-            for position, (due, (event_id, body)) in enumerate(islice(whole, starts[who + 1] - starts[who]))
-        ]
-        for who in range(BLOCK)
-    ]
+    starts = drawn.starts
+    visits = np.repeat(np.arange(BLOCK), np.diff(starts))[: len(due_us)]
+    positions = (np.arange(len(visits)) - starts[visits]).tolist()
+    events = _Events(scene, drawn).render(due_us)
+    places = zip((visits + drawn.number * BLOCK).tolist(), positions, due_us.tolist(), events, strict=True)
+    for visit, position, due, (event_id, body) in places:
+        yield PlannedEvent(visit, position, due, event_id, body)
 
 
 def _steps(drawn: DrawnBlock) -> NDArray[np.bool_]:
@@ -253,22 +249,20 @@ class _Events:
         self._account_runs: dict[int, bytes] = {}
         self._session_runs: dict[int, bytes] = {}
 
-    def render(self, due_us: NDArray[np.int64]) -> list[tuple[str, bytes]]:
-        """Return id and body of as many events as there are intended times, those of the first page views."""
+    def render(self, due_us: NDArray[np.int64]) -> Iterator[tuple[str, bytes]]:
+        """Yield id and body of as many events as there are intended times, those of the first page views."""
         made = _steps(self._drawn)
         place, step = (column[: len(due_us)] for column in np.nonzero(made))
         views = self._drawn.sending[place]
         dts = _iso(due_us // 1000 + self._scene.settings.epoch_ms) if len(due_us) else []
         renderer, tokens, ids = self._scene.renderer, self._drawn.view_tokens, self._ids
-        events = []
         shared, shown = b"", -1
         for view, position, dt in zip(views.tolist(), step.tolist(), dts, strict=True):
             if view != shown:
                 shared, shown = self._shared(view), view
             event_id = ids[2 * view + position]
             body = renderer.event(position, tokens[2 * view + 1], shared, dt, event_id)
-            events.append((event_id, body))
-        return events
+            yield event_id, body
 
     def _shared(self, view: int) -> bytes:
         """Return what the events of one page view share."""

@@ -23,13 +23,13 @@ from personas.blocks import (
     set_scene,
 )
 from personas.draws import BLOCK
-from personas.pacing.turns import Turns, turn_size
+from personas.pacing.turns import MOST_BLOCKS, Turns, turn_size
 from personas.people import Persona, load_personas
 from personas.population import Population, fingerprint
 from personas.settings import PlanError, PlanSettings
 
-#: More than a turn has.
-_KEPT_BLOCKS = 20
+#: More than two turns have, so that one can be counted while the one before it is rendered.
+_KEPT_BLOCKS = 2 * MOST_BLOCKS + 8
 
 
 class Plan:
@@ -94,16 +94,25 @@ class Plan:
         for index in range(first, min(first + count, self.settings.visitors)):
             yield from self.visit(index)
 
-    def first_us(self, block: int) -> int:
-        """Return when the first of the events, or visits, of the BLOCK visits of *block* is intended."""
-        if not self.settings.paces_events:
-            return int(self.arrivals_us(block * BLOCK, 1)[0])
-        due = self._due_us(block)
-        return int(due[0]) if len(due) else 0
+    def make_block(self, number: int) -> Iterator[PlannedEvent | None]:
+        """Make the events of the BLOCK visits of block *number*, a little at a time.
+
+        Yields events by visit and position, and None in between, where there was much to do: whoever has something
+        more urgent can turn to that and come back.
+        """
+        for needed in self._turns.blocks_of_turn(number) if self.settings.paces_events else (number,):
+            self._drawn(needed)
+            yield None
+        for event in render_block(self._scene, self._drawn(number), self._due_us(number)):
+            if event.visit < self.settings.visitors:
+                yield event
 
     def _block(self, number: int) -> list[list[PlannedEvent]]:
         if number not in self._blocks:
-            self._blocks[number] = render_block(self._scene, self._drawn(number), self._due_us(number))
+            visits: list[list[PlannedEvent]] = [[] for _ in range(BLOCK)]
+            for event in render_block(self._scene, self._drawn(number), self._due_us(number)):
+                visits[event.visit % BLOCK].append(event)
+            self._blocks[number] = visits
             if len(self._blocks) > _KEPT_BLOCKS:
                 self._blocks.popitem(last=False)
         return self._blocks[number]

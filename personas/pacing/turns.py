@@ -48,6 +48,12 @@ class Turns:
         self._count_up_to(turn)
         return self._bases[turn] + ranks(self._counts[turn], place)
 
+    def blocks_of_turn(self, block: int) -> range:
+        """Return the blocks whose events have to be counted, after all before them, to number those of *block*."""
+        begin = len(self._counts) * self.size
+        end = (block // self.size + 1) * self.size
+        return range(begin, end) if end > begin else range(block, block + 1)
+
     def blocks_for(self, events: int) -> int:
         """Return how many blocks it takes until there are *events* events. Raises PacingError when there never are."""
         turn = 0
