@@ -107,6 +107,14 @@ class Plan:
             if event.visit < self.settings.visitors:
                 yield event
 
+    def first_us(self, block: int) -> int:
+        """Return when the first of the events, or visits, of the BLOCK visits of *block* is intended, or would be."""
+        first = block * BLOCK
+        if self.settings.paces_events:
+            numbers = self._turns.numbers(block)
+            first = int(numbers[0]) if len(numbers) else self._turns.base(block)
+        return int(self._pacer.times_us(first, 1)[0])
+
     def _block(self, number: int) -> list[list[PlannedEvent]]:
         if number not in self._blocks:
             visits: list[list[PlannedEvent]] = [[] for _ in range(BLOCK)]

@@ -48,6 +48,11 @@ class Turns:
         self._count_up_to(turn)
         return self._bases[turn] + ranks(self._counts[turn], place)
 
+    def base(self, block: int) -> int:
+        """Return the number of the first event of the turn that *block* is in."""
+        self._count_up_to(block // self.size)
+        return self._bases[block // self.size]
+
     def blocks_of_turn(self, block: int) -> range:
         """Return the blocks whose events have to be counted, after all before them, to number those of *block*."""
         begin = len(self._counts) * self.size
