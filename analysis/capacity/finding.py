@@ -110,8 +110,8 @@ def conclude(
     """
     sustained = _sustained(settings, steps)
     lost = _lost(sustained, steps)
-    unseen = lost_matters and sustained is not None and lost is None
-    result, sentence = _result(settings, steps, sustained, interrupted, unseen=unseen)
+    doubt = _doubt(sustained, lost, steps) if lost_matters else ""
+    result, sentence = _result(settings, steps, sustained, interrupted, doubt)
     side, evidence = _side(settings, steps)
     valid = [item.step for item in steps if item.outcome is not StepOutcome.INVALID]
     law = fit([step.concurrency for step in valid], [step.achieved_rate for step in valid])
@@ -152,7 +152,7 @@ def _lost(sustained: Sustained | None, steps: Sequence[Judged]) -> int | None:
 
 
 def _result(
-    settings: SearchSettings, steps: Sequence[Judged], sustained: Sustained | None, interrupted: str, *, unseen: bool
+    settings: SearchSettings, steps: Sequence[Judged], sustained: Sustained | None, interrupted: str, doubt: str
 ) -> tuple[Result, str]:
     now = known(settings, steps)
     goal = settings.require
@@ -161,7 +161,7 @@ def _result(
         return Result.INCONCLUSIVE, f"{interrupted} What was measured until then is kept.{so_far}"
     wanted = f"{goal:,g} events/s were required" if goal else ""
     if sustained is not None and (goal is None or sustained.rate >= goal):
-        return _enough(sustained, wanted, unseen=unseen)
+        return _enough(sustained, wanted, doubt)
     if now.bad is not None and (now.bad <= goal if goal else now.good is None):
         return Result.FAIL, _too_little(now.bad, steps, sustained, wanted)
     if now.weak is not None and now.weak == now.top and (goal is None or now.weak <= goal):
@@ -169,16 +169,24 @@ def _result(
     return Result.INCONCLUSIVE, f"No rate held in {settings.windows} windows one after the other.{so_far}"
 
 
-def _enough(sustained: Sustained, wanted: str, *, unseen: bool) -> tuple[Result, str]:
+def _enough(sustained: Sustained, wanted: str, doubt: str) -> tuple[Result, str]:
     told = f"{sustained.rate:,g} events/s were sustained in {sustained.windows} windows"
     told += f", and {sustained.broke_at:,g} were not" if sustained.broke_at else ", and nothing broke"
     told += f"; {wanted}." if wanted else "."
-    if unseen:
-        return Result.INCONCLUSIVE, (
-            f"{told} Whether they all landed is not known: judge the runs of the confirming steps with "
+    return (Result.INCONCLUSIVE, f"{told} {doubt}") if doubt else (Result.PASS, told)
+
+
+def _doubt(sustained: Sustained | None, lost: int | None, steps: Sequence[Judged]) -> str:
+    """Return what keeps a confirmed rate from being a PASS: nobody looked, or what landed is not as it should be."""
+    if sustained is None:
+        return ""
+    if lost is None:
+        return (
+            "Whether they all landed is not known: judge the runs of the confirming steps with "
             "`dogfood analyse RUN --observed FILE`."
         )
-    return Result.PASS, told
+    odd = [item.step for item in _confirming(sustained.rate, steps) if item.step.verdict == "NO-GO"]
+    return f"But what landed is not as it should be: the run {odd[0].run} is NO-GO." if odd else ""
 
 
 def _too_little(bad: float, steps: Sequence[Judged], sustained: Sustained | None, wanted: str) -> str:

@@ -73,6 +73,7 @@ class Step:
         generator_cpu: share of one core that the busiest worker used, None when unknown.
         server_cpu: cores that the server used over the run, None when it is elsewhere.
         lost: events that the intake accepted, or received, and that did not land; None when nobody looked.
+        verdict: what the analysis says of the run as a whole, None when it was not asked.
         invalid: why the step proves nothing about the server.
         workers_needed: how many workers the generator should have had, None when it had enough.
         pace: `constant` or `poisson`.
@@ -96,6 +97,7 @@ class Step:
     generator_cpu: float | None = None
     server_cpu: float | None = None
     lost: int | None = None
+    verdict: str | None = None
     invalid: tuple[str, ...] = ()
     workers_needed: int | None = None
     pace: str = "constant"
