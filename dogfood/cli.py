@@ -173,7 +173,13 @@ def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fide
               help="Who makes the events: synthetic (the kit), wiki (sessions), browser; with commas.")  # fmt: skip
 @click.option("--hasty", is_flag=True, help="Send as browsers do: answered 202 before validation.")
 @click.option("--batch", type=click.IntRange(1, 1000), default=1, show_default=True, help="Most events in one request.")
-@click.option("--users", type=click.IntRange(1), default=32, show_default=True, help="Requests under way at once.")
+@click.option(
+    "--users",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Requests under way at once, at most, of a worker.",
+)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Locust processes.")
 @click.option(
     "--sessions",

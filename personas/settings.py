@@ -11,6 +11,9 @@ from metrics_platform.streams import StreamConfig, merge
 from personas.experiments import ELEMENT
 from personas.pacing import Pace, Pacer, parse_shape
 
+#: As many visits as there can be at most.
+MOST_VISITORS = 2**31 - 1
+
 
 class PlanError(DogfoodError):
     """Settings that no plan can be made from. The message names the setting."""
@@ -66,7 +69,7 @@ class PlanSettings:
 
     def __post_init__(self) -> None:
         self._within("seed", self.seed, 0, 2**63 - 1)
-        self._within("visitors", self.visitors, 0, 2**31 - 1)
+        self._within("visitors", self.visitors, 0, MOST_VISITORS)
         self._within("epoch_ms", self.epoch_ms, 0, 4_000_000_000_000)
         self._within("arrivals_per_second", self.arrivals_per_second, 0.001, 1_000_000)
         if self.events_per_second:

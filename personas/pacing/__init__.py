@@ -7,6 +7,6 @@ overdue, never postponed.
 """
 
 from personas.pacing.pacer import Pace, Pacer
-from personas.pacing.shapes import PacingError, Shape, parse_rate, parse_shape
+from personas.pacing.shapes import SHAPES_HELP, PacingError, Shape, parse_rate, parse_shape
 
-__all__ = ["Pace", "Pacer", "PacingError", "Shape", "parse_rate", "parse_shape"]
+__all__ = ["SHAPES_HELP", "Pace", "Pacer", "PacingError", "Shape", "parse_rate", "parse_shape"]

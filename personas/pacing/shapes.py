@@ -25,6 +25,9 @@ _DIURNAL_KNOTS = 96
 _DIURNAL_SWING = 0.5
 
 
+SHAPES_HELP = "constant, poisson, ramp:60s, ramp:0.1-2,60s, steps:0.25,0.5,1,60s, spike:10,60s,20s or diurnal:24h,0.8"
+
+
 class PacingError(DogfoodError):
     """A rate or a shape that cannot be read. The message says how it is written."""
 
@@ -102,8 +105,7 @@ def parse_shape(text: str) -> Shape:
     shape = None if read is None else _read(read, words)
     if shape is None:
         raise PacingError(
-            f"shape {text!r}: it is constant, poisson, ramp:60s, ramp:0.1-2,60s, steps:0.25,0.5,1,60s, "
-            "spike:10,60s,20s or diurnal:24h,0.8 (levels are multiples of the rate, the last one above 0)"
+            f"shape {text!r}: it is {SHAPES_HELP} (levels are multiples of the rate, the last one above 0)"
         )
     return shape
 

@@ -8,6 +8,7 @@ Out: `{"ask": true}`, `{"report": {…}}` once a second, `{"rows": "…"}` where
 import gc
 import os
 import resource
+import signal
 import sys
 import threading
 import time
@@ -53,6 +54,8 @@ class StreamedLedger:
 
 def main() -> None:
     """Play one run, as told by standard input."""
+    # Ctrl-C reaches every process of the terminal; the Locust worker tells when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     inbox: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
     out: SimpleQueue[Mapping[str, object] | None] = SimpleQueue()
     writer = threading.Thread(target=_write, args=(out,), daemon=True)
