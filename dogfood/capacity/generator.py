@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.capacity.steps import Move
 from metrics_platform.errors import DogfoodError, KitFaultError
 
 _FILE = Path(__file__).resolve().parents[2] / "locustfiles" / "ctr.py"
@@ -122,8 +121,3 @@ def _problem(code: int, log_path: Path) -> DogfoodError:
     if code == DogfoodError.exit_code and errors:
         return DogfoodError(errors[-1])
     return KitFaultError(f"Locust ended with {code}: {(errors or said or [''])[-1]} (log: {log_path})")
-
-
-def seconds_of(move: Move, settle_s: int) -> float:
-    """Return how long a step is sent for: to settle, and then the window that is held."""
-    return settle_s + move.seconds
