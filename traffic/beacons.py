@@ -12,7 +12,7 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from metrics_platform.errors import KitFaultError
+from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.intake import check_reachable
 from personas.draws import BLOCK
 from personas.pacing.turns import turn_size
@@ -185,6 +185,10 @@ class BeaconCrew(Crew):
         spoke = {self._names[client] for client in self._master.ended if client in self._names}
         wrote = {path.stem for path in (folder / LEDGER).glob(f"{self.worker_name}-*.ndjson")}
         return sorted((wrote | set(self._names.values())) - spoke)
+
+    def _give_up(self, error: DogfoodError) -> None:
+        self._over.set()
+        super()._give_up(error)
 
     def _quit(self, **_: object) -> None:
         if self._sender is not None:

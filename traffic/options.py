@@ -63,14 +63,15 @@ class TrafficOptions:
     @classmethod
     def of(cls, options: Namespace) -> Self:
         """Return the options that Locust has parsed."""
-        values = {item.name: getattr(options, item.name) for item in fields(cls)}
+        given = vars(options)
+        values = {item.name: given[item.name] for item in fields(cls) if item.name in given}
         # The web page hands on texts, and `--shape poisson` is short for an even rate of chance arrivals.
         chance = options.shape == "poisson"
         values |= {
             "generation": Generation(options.generation),
             "arrival_rate": parse_rate(options.arrival_rate),
             "event_rate": parse_rate(options.event_rate) if options.event_rate else 0.0,
-            "event_seconds": options.event_seconds or float(options.run_time or 0),
+            "event_seconds": given.get("event_seconds") or float(options.run_time or 0),
             "shape": "constant" if chance else options.shape,
             "pace": Pace.POISSON if chance else Pace(options.pace),
         }

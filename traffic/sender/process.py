@@ -1,5 +1,6 @@
 """The sender's process, as the Locust worker beside it sees it."""
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -28,8 +29,9 @@ class SenderProcess:
 
     def __init__(self) -> None:
         self._process = cooperative.Popen(
-            [sys.executable, "-m", "traffic.sender"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT
-        )
+            [sys.executable, "-m", "traffic.sender"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT, bufsize=0,
+        )  # fmt: skip
         self._reader: gevent.Greenlet | None = None
         self._over = False
 
@@ -48,7 +50,8 @@ class SenderProcess:
             self._say({"stop": True})
         if self._reader is not None:
             self._reader.join(_ENDS_WITHIN_S)
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         try:
             self._process.wait(2)
         except subprocess.TimeoutExpired:
@@ -72,7 +75,6 @@ class SenderProcess:
     def _say(self, message: Mapping[str, object]) -> None:
         try:
             self._process.stdin.write(orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE))
-            self._process.stdin.flush()
         except (BrokenPipeError, ValueError):
             # What it had to say about that comes on its output.
             self._over = True
