@@ -16,6 +16,7 @@ from analysis.shapes import calibrate as calibrate_run
 from analysis.shapes import calibrate_against
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.assigning import assign_lines
+from dogfood.commands.capacity import capacity
 from dogfood.commands.completing import completion
 from dogfood.commands.doctor import doctor
 from dogfood.commands.judging import analyse, checks, compare, power
@@ -348,7 +349,7 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         sys.stdout.buffer.write(event.body + b"\n")
 
 
-for _command in (analyse, compare, checks, power, watch, open_report, metrics, doctor, completion, tickets):
+for _command in (analyse, capacity, compare, checks, power, watch, open_report, metrics, doctor, completion, tickets):
     cli.add_command(_command)
 
 add_examples(cli)
