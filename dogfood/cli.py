@@ -1,5 +1,6 @@
 """`dogfood`: the command line."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +16,16 @@ from analysis.shapes import calibrate as calibrate_run
 from analysis.shapes import calibrate_against
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.assigning import assign_lines
+from dogfood.commands.capacity import capacity
+from dogfood.commands.completing import completion
+from dogfood.commands.doctor import doctor
 from dogfood.commands.judging import analyse, checks, compare, power
-from dogfood.commands.options import EXIT_CODES, RUNS
+from dogfood.commands.metrics import metrics
+from dogfood.commands.opening import open_report
+from dogfood.commands.options import EXIT_CODES, RUNS, TESTBED, complete_run
 from dogfood.commands.watching import watch
+from dogfood.examples import add_examples
+from dogfood.metrics.watching import Watched
 from dogfood.run import BrowserOptions, RunRequest, fill_table
 from dogfood.run import run as run_once
 from dogfood.seeding import WIKI_ACCOUNTS, furnish
@@ -80,12 +88,6 @@ def _systems_options(command: F) -> F:
     return command
 
 
-_TESTBED = click.option(
-    "--testbed", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
-    show_default=True, envvar="DOGFOOD_TESTBED", help="Folder of the testbed's files.",
-)  # fmt: skip
-
-
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="experiment-dogfood")
 def cli() -> None:
@@ -93,7 +95,7 @@ def cli() -> None:
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 @click.option("--mpic-port", type=click.IntRange(1, 65535), help="Default: 8086.")
 @click.option("--intake-port", type=click.IntRange(1, 65535), help="Default: 8192.")
 @click.option("--wiki-port", type=click.IntRange(1, 65535), help="Default: 8080.")
@@ -138,7 +140,7 @@ def up(
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 def down(folder: Path) -> None:
     """Stop the testbed. Its data stays."""
     stopped = Testbed(folder).down()
@@ -146,7 +148,7 @@ def down(folder: Path) -> None:
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def status(folder: Path, as_json: bool) -> None:
     """Show which services run, on which port, healthy or not."""
@@ -169,6 +171,10 @@ def _show_status(testbed: Testbed, *, as_json: bool) -> None:
     Console().print(table)
 
 
+#: Key of what a command's context remembers: that metrics are to be sent.
+_TELEMETRY = "dogfood.telemetry"
+
+
 def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fidelity, ...]:
     try:
         asked = {Fidelity(word.strip()) for word in value.split(",")}
@@ -177,8 +183,18 @@ def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fide
     return tuple(fidelity for fidelity in Fidelity if fidelity in asked)
 
 
+def _send_telemetry(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Let Locust, which inherits the environment, and the end of the run send metrics."""
+    if asked:
+        # Says so at once when the optional packages are not there.
+        import dogfood.metrics.otel  # noqa: F401
+
+        os.environ["LOCUST_ENABLE_OPENTELEMETRY"] = "true"
+        context.meta[_TELEMETRY] = True
+
+
 @cli.command(epilog=EXIT_CODES)
-@_TESTBED
+@TESTBED
 @RUNS
 @_traffic_options
 @_systems_options
@@ -186,7 +202,13 @@ def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fide
               help="Who makes the events: synthetic (the kit), wiki (sessions), browser; with commas.")  # fmt: skip
 @click.option("--hasty", is_flag=True, help="Send as browsers do: answered 202 before validation.")
 @click.option("--batch", type=click.IntRange(1, 1000), default=1, show_default=True, help="Most events in one request.")
-@click.option("--users", type=click.IntRange(1), default=32, show_default=True, help="Requests under way at once.")
+@click.option(
+    "--users",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Requests under way at once, at most, of a worker.",
+)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Locust processes.")
 @click.option(
     "--sessions",
@@ -196,6 +218,8 @@ def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fide
     help="Accounts that visit the wiki without a browser.",
 )
 @click.option("--browsers", type=click.IntRange(1), default=9, show_default=True, help="Accounts that visit in one.")
+@click.option("--otel", is_flag=True, callback=_send_telemetry, expose_value=False,
+              help="Send metrics by OpenTelemetry, to $OTEL_EXPORTER_OTLP_ENDPOINT.")  # fmt: skip
 def run(
     folder: Path,
     runs: Path,
@@ -214,7 +238,7 @@ def run(
 
 
 @cli.command(epilog=EXIT_CODES)
-@_TESTBED
+@TESTBED
 @RUNS
 @_traffic_options
 @_systems_options
@@ -255,6 +279,10 @@ def browse(
 def _run(request: RunRequest) -> None:
     console = Console()
     where, analysis = run_once(request, console)
+    if click.get_current_context().meta.get(_TELEMETRY):
+        from dogfood.metrics.otel import send
+
+        send(Watched(where.parent, where.name).readings)
     if analysis is None:
         console.print(
             f"sent; to judge it, fetch the rows: dogfood analyse {where.name} --observed FILE", soft_wrap=True
@@ -266,7 +294,7 @@ def _run(request: RunRequest) -> None:
 
 
 @cli.command(epilog="Exit codes: 0 alike, 1 different, 2 wrong use.")
-@click.argument("name", metavar="[RUN]", default=LATEST)
+@click.argument("name", metavar="[RUN]", default=LATEST, shell_complete=complete_run)
 @RUNS
 @click.option("--against", type=click.Path(path_type=Path), help="NDJSON of captured events to compare as well.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
@@ -293,7 +321,7 @@ def calibrate(name: str, runs: Path, against: Path | None, as_json: bool) -> Non
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 def ingest(folder: Path) -> None:
     """Bring what is new in the stream into the table. Safe to run again."""
     click.echo(fill_table(Testbed(folder)))
@@ -307,7 +335,7 @@ def assign() -> None:
 
 
 @cli.command()
-@click.argument("name", metavar="[RUN]", required=False)
+@click.argument("name", metavar="[RUN]", required=False, shell_complete=complete_run)
 @RUNS
 @_traffic_options
 def events(name: str | None, runs: Path, **traffic: object) -> None:
@@ -321,8 +349,10 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         sys.stdout.buffer.write(event.body + b"\n")
 
 
-for _command in (analyse, compare, checks, power, watch, tickets):
+for _command in (analyse, capacity, compare, checks, power, watch, open_report, metrics, doctor, completion, tickets):
     cli.add_command(_command)
+
+add_examples(cli)
 
 
 def main() -> None:
@@ -330,5 +360,6 @@ def main() -> None:
     try:
         cli()
     except DogfoodError as error:
-        click.echo(f"error: {error}", err=True)
+        see = f" (see {error.page})" if error.page else ""
+        click.echo(f"error: {error}{see}", err=True)
         sys.exit(error.exit_code)

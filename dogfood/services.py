@@ -32,6 +32,13 @@ ALL_NAMES = ("kafka", *NAMES)
 _started: list[subprocess.Popen[bytes]] = []
 
 
+def _healthy(port: int) -> bool:
+    try:
+        return httpx.get(f"http://{HOST}:{port}/healthz", timeout=5, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
 class Service(NamedTuple):
     """A service of the testbed.
 
@@ -48,8 +55,8 @@ class Service(NamedTuple):
     name: str
     port: int
     arguments: tuple[str, ...]
-    within_s: float
-    answers: Callable[[int], bool]
+    within_s: float = 20.0
+    answers: Callable[[int], bool] = _healthy
     address: str = "http://{}"
     down_within_s: float = 6.0
 
@@ -127,9 +134,9 @@ class Testbed:
             Service(
                 "mpic", 8086, ("-m", "testbed.mpic", "--database", str(self.folder / "mpic.sqlite")), 20.0, _healthy
             ),
-            Service("intake", 8192, intake, 20.0, _healthy),
+            Service("intake", 8192, intake),
             # On its first start MediaWiki is fetched and installed.
-            Service("wiki", 8080, self._wiki_arguments(), 300.0, _healthy),
+            Service("wiki", 8080, self._wiki_arguments(), within_s=300.0),
         )
 
     def bootstrap(self) -> str:
@@ -244,7 +251,10 @@ class Testbed:
                 )
             return False
         port = service.port if port is None else port
-        _check_free(service, port)
+        if why := why_taken(port):
+            raise DogfoodError(
+                f"port {port} for {service.name} is not to be had ({why}): choose another with --{service.name}-port"
+            )
         self._log(service).parent.mkdir(parents=True, exist_ok=True)
         arguments = [word.format_map(_Addresses(self)) for word in service.arguments]
         command = [sys.executable, *arguments, "--host", HOST, "--port", str(port)]
@@ -324,22 +334,15 @@ class _Addresses(dict[str, str]):
         return state.address
 
 
-def _check_free(service: Service, port: int) -> None:
+def why_taken(port: int) -> str:
+    """Return why no service can be started on *port*, empty when one can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except (OSError, OverflowError) as error:
-            raise DogfoodError(
-                f"port {port} for {service.name} is not to be had ({error}): choose another with --{service.name}-port"
-            ) from None
-
-
-def _healthy(port: int) -> bool:
-    try:
-        return httpx.get(f"http://{HOST}:{port}/healthz", timeout=5, trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False
+            return str(error)
+    return ""
 
 
 def _kafka_answers(port: int) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -22,3 +23,26 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
     """A broker that all tests share; each makes its own topics, or skips what is there."""
     with running_broker(tmp_path_factory.mktemp("broker")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def documented_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in which the documents' commands work: a whole testbed, the locustfiles, and a run in `runs/`."""
+    # Tests of other things need not know of the testbed.
+    from tests.documents import ROOT
+    from tests.wikis import call, testbed_urls, wiki_testbed
+
+    with wiki_testbed(tmp_path_factory.mktemp("documented")) as home:
+        for name in ("locustfiles", "docs", "targets", "Makefile"):
+            (home / name).symlink_to(ROOT / name)
+        done = call(home, "up")
+        assert done.returncode == 0, done.stderr
+        urls = testbed_urls(home)
+        # Locust reads its options from here, as it would where the testbed is on ports of its own.
+        (home / "locust.conf").write_text(
+            f"intake = {urls['intake']}/v1/events\nmpic = {urls['mpic']}\nwiki-url = {urls['wiki']}\n"
+            f"accounts = {home}/testbed/wiki/accounts.ndjson\n"
+        )
+        done = call(home, "run", "--visitors", "2000", "--arrival-rate", "500")
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield home

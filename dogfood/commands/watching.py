@@ -16,7 +16,7 @@ from rich.table import Table
 
 from analysis.participants import chosen_subjects
 from analysis.watching import Look, Watch
-from dogfood.commands.options import AS_JSON, RUNS
+from dogfood.commands.options import AS_JSON, RUNS, TESTBED, complete_run
 from dogfood.commands.tailing import Until, tail_stream
 from dogfood.filters import Filter, matching, parse_filter
 from dogfood.services import Testbed
@@ -47,10 +47,9 @@ def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float
 
 
 @click.command(epilog="Exit codes: 0 nothing was called, 1 the sample ratio was called (with --srm), 2 wrong use.")
-@click.argument("name", metavar="[RUN]", required=False)
+@click.argument("name", metavar="[RUN]", required=False, shell_complete=complete_run)
 @RUNS
-@click.option("--testbed", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
-              show_default=True, envvar="DOGFOOD_TESTBED", help="Whose stream to read.")  # fmt: skip
+@TESTBED
 @click.option("--stream", default="", help=f"Which stream; default: the run's, or {STREAM}.")
 @click.option("--kafka", default="", envvar="DOGFOOD_KAFKA", metavar="HOST:PORT",
               help="Bootstrap servers of a Kafka to read from instead.")  # fmt: skip
