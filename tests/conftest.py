@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.brokers import RunningBroker, running_broker
+
 # Machines are shared and noisy: how long an example takes says nothing.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
@@ -37,3 +39,10 @@ def documented_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         done = call(home, "run", "--visitors", "2000", "--arrival-rate", "500")
         assert done.returncode == 0, done.stdout + done.stderr
         yield home
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+    """A broker that all tests share; each makes its own topics, or skips what is there."""
+    with running_broker(tmp_path_factory.mktemp("broker")) as running:
+        yield running
