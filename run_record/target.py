@@ -14,7 +14,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "targets"
 class TargetError(DogfoodError):
     """A target that does not exist, cannot be read, or does not allow an address."""
 
-    page = "docs/targets.md"
+    page = "docs/howto-beta.md"
 
 
 @dataclass(frozen=True, slots=True)
