@@ -19,6 +19,13 @@ for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_prox
 
 
 @pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+    """A broker that all tests share; each makes its own topics, or skips what is there."""
+    with running_broker(tmp_path_factory.mktemp("broker")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def documented_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in which the documents' commands work: a whole testbed, the locustfiles, and a run in `runs/`."""
     # Tests of other things need not know of the testbed.
@@ -39,10 +46,3 @@ def documented_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         done = call(home, "run", "--visitors", "2000", "--arrival-rate", "500")
         assert done.returncode == 0, done.stdout + done.stderr
         yield home
-
-
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
-    """A broker that all tests share; each makes its own topics, or skips what is there."""
-    with running_broker(tmp_path_factory.mktemp("broker")) as running:
-        yield running
