@@ -102,7 +102,7 @@ def cli() -> None:
 @click.option("--kafka-port", type=click.IntRange(1, 65535), help="Default: 9092.")
 @click.option("--stream", type=click.Choice([str(kind) for kind in StreamKind]),
               help="What carries the stream: files, or a Kafka of the testbed's own. Kept; else segments.")  # fmt: skip
-@click.option("--kafka", default="", envvar="DOGFOOD_KAFKA", metavar="HOST:PORT",
+@click.option("--kafka", default="", envvar="DOGFOOD_KAFKA", show_envvar=True, metavar="HOST:PORT",
               help="Bootstrap servers of a Kafka that runs already, to use instead.")  # fmt: skip
 @click.option("--only", type=click.Choice(ALL_NAMES), multiple=True, help="Start only this service. Repeatable.")
 @click.option(

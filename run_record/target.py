@@ -66,7 +66,7 @@ class Ceilings:
                     "nothing was sent. Ask for less."
                 )
 
-    page = "docs/targets.md"
+    page = "docs/howto-beta.md"
 
 
 @dataclass(frozen=True, slots=True)
