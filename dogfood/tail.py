@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-<<<<<<< HEAD
 import orjson
 
 from dogfood.services import Testbed
 from metrics_platform.errors import DogfoodError
 from metrics_platform.streams import DATA_CENTRES, topic
+from run_record.growing import GrowingFiles
 
 Event = Mapping[str, object]
 
@@ -26,10 +26,6 @@ class Source(Protocol):
 
     def new_events(self) -> Iterator[Event]:
         """Yield the events that came since the last call. Raises DogfoodError when they cannot be read."""
-=======
-from metrics_platform.errors import DogfoodError
-from run_record.growing import GrowingFiles
->>>>>>> g
 
 
 class Tail:
@@ -41,12 +37,8 @@ class Tail:
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._paths = tuple(paths)
-<<<<<<< HEAD
-        self._read: dict[Path, int] = {}
-        self.broken = 0
-=======
         self._growing = GrowingFiles()
->>>>>>> g
+        self.broken = 0
 
     def skip(self) -> None:
         """Leave out what is there already; of a half line, what is there of it is not left out."""
@@ -62,13 +54,10 @@ class Tail:
         """
         for path in self._files():
             try:
-                yield from self._growing.fresh_objects(path)
+                lines = self._growing.fresh(path).splitlines()
             except OSError as error:
                 raise DogfoodError(f"{path} cannot be read: {error.strerror}") from error
-<<<<<<< HEAD
-            whole = content[: content.rfind(b"\n") + 1]
-            self._read[path] = self._read.get(path, 0) + len(whole)
-            for event in map(_event, whole.splitlines()):
+            for event in map(_event, lines):
                 if event is None:
                     self.broken += 1
                 else:
@@ -145,8 +134,3 @@ def _event(line: bytes) -> Event | None:
     except orjson.JSONDecodeError:
         return None
     return event if isinstance(event, dict) else None
-=======
-
-    def _files(self) -> list[Path]:
-        return [file for path in self._paths for file in (sorted(path.glob("*.ndjson")) if path.is_dir() else [path])]
->>>>>>> g

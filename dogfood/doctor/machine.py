@@ -112,22 +112,10 @@ def examine_testbed(testbed: Testbed) -> Iterator[Diagnosis]:
     usual = {service.name: service.port for service in testbed.services()}
     for state in testbed.status():
         if state.health == "healthy":
-<<<<<<< HEAD
-            yield fine(
-                "testbed",
-                state.name,
-                f"runs at {state.address}" if state.port is None else f"runs on port {state.port}",
-            )
-        elif state.address and state.port is None:
-            yield missing(
-                "testbed", state.name, f"{state.address} does not answer", "start it, or up --stream segments"
-            )
-=======
             yield fine("testbed", state.name, f"runs at {state.address}")
         elif state.port is None and state.address:
             told = f"{state.address} does not answer, and is not the testbed's own"
             yield missing("testbed", state.name, told, "start it, or choose another stream with dogfood up", _PAGE)
->>>>>>> g
         elif state.port is not None:
             told = f"process {state.pid} does not answer on port {state.port}"
             yield missing("testbed", state.name, told, f"dogfood down; dogfood up (its log: {state.log})", _PAGE)
