@@ -16,6 +16,7 @@ from analysis.shapes import calibrate as calibrate_run
 from analysis.shapes import calibrate_against
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.assigning import assign_lines
+from dogfood.commands.capacity import capacity
 from dogfood.commands.completing import completion
 from dogfood.commands.doctor import doctor
 from dogfood.commands.judging import analyse, checks, compare, power
@@ -201,7 +202,13 @@ def _send_telemetry(context: click.Context, _: click.Parameter, asked: bool) -> 
               help="Who makes the events: synthetic (the kit), wiki (sessions), browser; with commas.")  # fmt: skip
 @click.option("--hasty", is_flag=True, help="Send as browsers do: answered 202 before validation.")
 @click.option("--batch", type=click.IntRange(1, 1000), default=1, show_default=True, help="Most events in one request.")
-@click.option("--users", type=click.IntRange(1), default=32, show_default=True, help="Requests under way at once.")
+@click.option(
+    "--users",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Requests under way at once, at most, of a worker.",
+)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Locust processes.")
 @click.option(
     "--sessions",
@@ -342,7 +349,7 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         sys.stdout.buffer.write(event.body + b"\n")
 
 
-for _command in (analyse, compare, checks, power, watch, open_report, metrics, doctor, completion, tickets):
+for _command in (analyse, capacity, compare, checks, power, watch, open_report, metrics, doctor, completion, tickets):
     cli.add_command(_command)
 
 add_examples(cli)

@@ -72,7 +72,7 @@ class RunRequest:
         testbed: that the target `local` means.
         traffic: what decides the events.
         fidelities: who makes them.
-        users: requests under way at once.
+        users: requests under way at once, at most, of a worker.
         workers: Locust processes.
         sessions: accounts that visit the wiki without a browser.
         browser: how browsers are used.
@@ -83,7 +83,7 @@ class RunRequest:
     testbed: Testbed
     traffic: TrafficOptions
     fidelities: tuple[Fidelity, ...] = (Fidelity.SYNTHETIC,)
-    users: int = 32
+    users: int = 1000
     workers: int = 1
     sessions: int = WIKI_ACCOUNTS
     browser: BrowserOptions = BrowserOptions()
@@ -112,7 +112,9 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     manifest, folder, events = _set_up(request, target, accounts)
     _tell(console, request, manifest, events)
     if Fidelity.SYNTHETIC in request.fidelities:
-        locust = LocustRequest("ctr", folder, request.users, request.workers)
+        # Arrivals are the plan's affair: one Locust user is as good as many.
+        most = ("--connections", str(request.users))
+        locust = LocustRequest("ctr", folder, 1, request.workers, most)
         count = Answered(folder, min(events, request.traffic.batch))
         run_locust(locust, "synthetic events", events, count, console)
     if Fidelity.WIKI in request.fidelities:

@@ -12,20 +12,21 @@ from locust.env import Environment
 from locust.exception import StopUser
 
 from metrics_platform.errors import DogfoodError
+from metrics_platform.intake import first_reason
 from personas.journeys import Journeys, resident_population
 from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.accounts import read_accounts
+from run_record.folder import LEDGER
 from run_record.ledger import LedgerWriter
 from run_record.manifest import Manifest
 from run_record.page_views import PageViewWriter
 from run_record.roster import Account, Fidelity, read_roster
 from traffic.crew import Crew
 from traffic.instrument import Instrument
+from traffic.leases import Lease, Leaser
 from traffic.options import TrafficOptions
-from traffic.player import HttpAnswer, Post
-from traffic.schedule import Lease
-from traffic.users import post_beacon
+from traffic.post import BEACON_HEADERS, HttpAnswer, Post
 from traffic.walks import Browser, Site, Walk, Walker, WikiError, domain_of, read_site
 from traffic.wiki_options import new_wiki_run
 
@@ -46,8 +47,8 @@ class WikiCrew(Crew):
     """Lends the roster's accounts to the users of this process."""
 
     worker_name = "wiki"
-    lease_step = _LEASE
 
+    _ledger: LedgerWriter | None = None
     _walker: Walker | None = None
     _views: PageViewWriter | None = None
     _walks: Iterator[Walk] = iter(())
@@ -82,10 +83,11 @@ class WikiCrew(Crew):
         accounts = read_accounts(Path(options.accounts))[: options.sessions]
         return new_wiki_run(TrafficOptions.of(options), Path(options.runs), accounts, now_ms)
 
-    def _count(self, folder: Path, manifest: Manifest) -> int:  # noqa: ARG002 (the other crew needs the manifest)
-        return len(_walking(folder))
+    def _leaser(self, folder: Path, manifest: Manifest) -> Leaser:  # noqa: ARG002 (the other crew needs the manifest)
+        return Leaser(len(_walking(folder)), _LEASE)
 
-    def _open(self, folder: Path, manifest: Manifest, ledger: LedgerWriter, worker: str, lease: Lease) -> None:
+    def _open(self, folder: Path, manifest: Manifest, worker: str, lease: Lease) -> None:
+        ledger = self._ledger = LedgerWriter(folder / LEDGER, worker)
         plan = Plan(PlanSettings.from_json(manifest.plan))
         self._taking = threading.Lock()
         self._views = PageViewWriter(folder, worker)
@@ -110,6 +112,9 @@ class WikiCrew(Crew):
     def _close(self) -> None:
         if self._views is not None:
             self._views.close()
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
         self._walker = self._views = None
 
 
@@ -152,8 +157,32 @@ class WikiVisitor(FastHttpUser):
 
     def _post(self, body: bytes) -> HttpAnswer:
         crew = _crews[self.environment]
-        return post_beacon(self, crew.intake, crew.label, body)
+        return _post_beacon(self, crew.intake, crew.label, body)
 
 
 def _walking(folder: Path) -> Sequence[Account]:
     return [account for account in read_roster(folder) if account.fidelity is Fidelity.WIKI]
+
+
+def _post_beacon(user: FastHttpUser, intake: str, label: str, body: bytes) -> HttpAnswer:
+    """Post *body* to *intake* with the user's client, as a browser's beacon; *label* is its name in the statistics."""
+    with user.client.request(
+        "POST",
+        intake,
+        name=label,
+        data=body,  # type: ignore[arg-type]  # bytes are fine, and what is sent in the end
+        headers=BEACON_HEADERS,
+        allow_redirects=False,
+        catch_response=True,
+    ) as response:
+        if not response.status_code:
+            reason = f"no answer: {response.error!r}"
+            response.failure(reason)
+            return HttpAnswer(None, reason, b"")
+        message = response._response.status_message if response._response is not None else ""
+        answer = HttpAnswer(response.status_code, message or "", response.content or b"")
+        if answer.status in (201, 202):
+            response.success()
+        else:
+            response.failure(f"{answer.status}: {first_reason(answer.reason, answer.body)}")
+        return answer
