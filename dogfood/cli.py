@@ -108,8 +108,11 @@ def cli() -> None:
     help="Clones of the real extensions, to use instead of the testbed's own.",
 )
 @click.option("--intake", default="", help="Address of an intake that is running already, for the wiki's events.")
+@click.option("--fault", "faults", multiple=True, metavar="ID[,ID]",
+              help="Let something go wrong: an id of the catalogue (`dogfood faults --list`). Repeatable.")  # fmt: skip
 def up(
     folder: Path,
+    faults: tuple[str, ...],
     only: tuple[str, ...],
     mediawiki: Path | None,
     extensions: Path | None,
@@ -119,6 +122,7 @@ def up(
     """Start the testbed: MPIC, the intake and TestWiki, on this machine only."""
     asked = {name.removesuffix("_port"): port for name, port in ports.items() if port is not None}
     testbed = Testbed(folder, WikiOptions(mediawiki, extensions, intake))
+    testbed.switch_faults([name.strip() for word in faults for name in word.split(",") if name.strip()])
     testbed.up(asked, only or NAMES)
     furnish(testbed)
     _show_status(testbed, as_json=False)
@@ -127,8 +131,10 @@ def up(
 @cli.command()
 @_TESTBED
 def down(folder: Path) -> None:
-    """Stop the testbed. Its data stays."""
-    stopped = Testbed(folder).down()
+    """Stop the testbed, and switch its faults off. Its data stays."""
+    testbed = Testbed(folder)
+    stopped = testbed.down()
+    testbed.switch_faults(())
     click.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
 
 
@@ -152,7 +158,10 @@ def _show_status(testbed: Testbed, *, as_json: bool) -> None:
         colour = {"healthy": "green", "stopped": "dim"}.get(state.health, "red")
         address = f"http://127.0.0.1:{state.port}" if state.port else "–"
         table.add_row(state.name, f"[{colour}]{state.health}[/]", address, str(state.pid or "–"), state.log)
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if testbed.faults:
+        console.print(f"[red]switched on to go wrong:[/] {', '.join(testbed.faults)}")
 
 
 def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fidelity, ...]:

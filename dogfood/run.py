@@ -142,7 +142,7 @@ def judge(folder: Path, observed: tuple[Path, ...] = (), *, floor: float = 0.0) 
 def fill_table(testbed: Testbed) -> str:
     """Bring what is new in the stream into the table; return what was done, as JSON. Raises KitFaultError."""
     where = ("--stream-dir", str(testbed.stream_dir), "--table-dir", str(testbed.table_dir))
-    return run_module("ingestion", "testbed.ingest", *where)
+    return run_module("ingestion", "testbed.ingest", *where, *testbed.fault_arguments)
 
 
 def observe(testbed: Testbed, folder: Path) -> None:

@@ -1,12 +1,13 @@
 """The testbed's services as processes: started, found again, asked how they are, stopped by process id."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -23,11 +24,26 @@ HOST = "127.0.0.1"
 _DOWN_WITHIN_S = 6.0
 _POLL_S = 0.05
 
+#: Which faults are switched on, in the testbed's folder.
+_FAULTS = "faults.json"
+
 #: The testbed's services.
 NAMES = ("mpic", "intake", "wiki")
 
 #: Services outlive the command that starts them. Python complains of a process that is forgotten while it runs.
 _started: list[subprocess.Popen[bytes]] = []
+
+
+def read_catalogue() -> list[Mapping[str, str]]:
+    """Return the testbed's fault catalogue: id, layer, place, what, fidelity and generation. Raises KitFaultError."""
+    return [orjson.loads(line) for line in run_module("reading the fault catalogue", "testbed.faults").splitlines()]
+
+
+def check_faults(names: Collection[str]) -> None:
+    """Raise DogfoodError unless the catalogue has all faults of these *names*."""
+    known = [fault["id"] for fault in read_catalogue()] if names else []
+    if unknown := [name for name in names if name not in known]:
+        raise DogfoodError(f"there is no fault {unknown[0]!r}: {', '.join(known)}")
 
 
 class Service(NamedTuple):
@@ -97,11 +113,59 @@ class Testbed:
         """Where the table is."""
         return self.folder / "table"
 
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The faults that are switched on."""
+        path = self.folder / _FAULTS
+        return tuple(orjson.loads(path.read_bytes())) if path.is_file() else ()
+
+    @property
+    def fault_arguments(self) -> tuple[str, ...]:
+        """What switches them on, for the testbed's own commands."""
+        return ("--fault", ",".join(self.faults)) if self.faults else ()
+
+    def switch_faults(self, names: Sequence[str]) -> None:
+        """Switch on the faults called *names*, and all others off, for services that are started from now on.
+
+        Raises:
+            DogfoodError: there is no such fault, or services run that were started with other faults.
+        """
+        if set(names) == set(self.faults):
+            return
+        check_faults(names)
+        if any(self._record(service) for service in self.services()):
+            now = f"with the faults {', '.join(self.faults)}" if self.faults else "without faults"
+            raise DogfoodError(f"the testbed already runs {now}: stop it first with `dogfood down`")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self.folder / _FAULTS, orjson.dumps(list(names)))
+
+    def refit(self, names: Sequence[str]) -> None:
+        """Start MPIC and the intake anew where they were, with nothing in stream and table and the faults *names* on.
+
+        A wiki that runs goes on, with other faults.
+
+        Raises:
+            DogfoodError: there is no such fault, or the services do not come up.
+        """
+        check_faults(names)
+        parts = ("mpic", "intake")
+        ports = {state.name: state.port for state in self.status() if state.name in parts and state.port}
+        self.down(parts)
+        for folder in (self.stream_dir, self.table_dir):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self.folder / _FAULTS, orjson.dumps(list(names)))
+        self.up(ports or {name: _free_port() for name in parts}, parts)
+        if self.url("wiki") is not None:
+            self.configure_wiki({"faults": list(names)})
+
     def services(self) -> tuple[Service, ...]:
         """Return the services, in the order in which they are started."""
         return (
             Service("mpic", 8086, ("-m", "testbed.mpic", "--database", str(self.folder / "mpic.sqlite"))),
-            Service("intake", 8192, ("-m", "testbed.intake", "--stream-dir", str(self.stream_dir))),
+            Service(
+                "intake", 8192, ("-m", "testbed.intake", "--stream-dir", str(self.stream_dir), *self.fault_arguments)
+            ),
             # On its first start MediaWiki is fetched and installed.
             Service("wiki", 8080, self._wiki_arguments(), within_s=300.0),
         )
@@ -113,6 +177,7 @@ class Testbed:
             "-m", "testbed.wiki", "--folder", str(self.wiki_dir), "--releases", str(self.folder / "mediawiki"),
             "--mpic", "{mpic}", "--intake", f"{intake}?hasty=true",
             *(word for option, value in given.items() if value for word in (option, str(value))),
+            *self.fault_arguments,
         )  # fmt: skip
 
     def up(self, ports: Mapping[str, int], names: Collection[str] = NAMES) -> list[State]:
@@ -258,6 +323,13 @@ def _check_free(service: Service, port: int) -> None:
             raise DogfoodError(
                 f"port {port} for {service.name} is not to be had ({error}): choose another with --{service.name}-port"
             ) from None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _healthy(port: int) -> bool:

@@ -42,6 +42,7 @@ class PageView:
         seen_by_page: how many beacons of each action the page itself saw leaving. A hint: pages miss what leaves late.
         seen_by_network: likewise, what the browser's network log showed.
         at_ms: when the page was shown, milliseconds since 1970.
+        stayed_ms: for how long the reader stayed from then on; -1 where nobody stays, as without a browser.
         failure: why there was no page to see; empty when there was.
     """
 
@@ -58,6 +59,7 @@ class PageView:
     seen_by_page: Mapping[str, int] = field(default_factory=dict)
     seen_by_network: Mapping[str, int] = field(default_factory=dict)
     failure: str = ""
+    stayed_ms: int = -1
 
 
 class PageViewWriter:

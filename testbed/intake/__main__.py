@@ -5,8 +5,8 @@ from pathlib import Path
 
 from metrics_platform.schemas import SchemaRegistry
 from testbed.intake.app import Intake
-from testbed.intake.events import EventGate
-from testbed.intake.reason import ReasonProtocol
+from testbed.intake.events import EventGate, fill
+from testbed.intake.faults import Parts, spoil
 from testbed.intake.stream_configs import StreamConfigFile
 from testbed.serving import bind, guarded, serve
 from testbed.stream import SegmentWriter
@@ -23,10 +23,14 @@ def main() -> None:
     parser.add_argument("--stream-configs", type=Path, default=STREAM_CONFIGS)
     parser.add_argument("--data-centre", default="eqiad", choices=["eqiad", "codfw"])
     parser.add_argument("--max-body", type=int, default=4 << 20, help="bytes of the largest body")
+    parser.add_argument("--fault", action="append", default=[], help="of the catalogue (python -m testbed.faults)")
     options = parser.parse_args()
     writer = SegmentWriter(options.stream_dir)
-    gate = EventGate(SchemaRegistry(), StreamConfigFile(options.stream_configs), writer, options.data_centre)
-    serve("intake", Intake(gate, options.max_body), bind(options.host, options.port), http=ReasonProtocol)
+    parts = spoil(Parts(SchemaRegistry(), fill, writer), options.fault)
+    streams = StreamConfigFile(options.stream_configs)
+    gate = EventGate(parts.schemas, streams, parts.writer, options.data_centre, parts.fill)
+    app = parts.wrap(Intake(gate, options.max_body))
+    serve("intake", app, bind(options.host, options.port), http=parts.protocol)
     writer.close()
 
 

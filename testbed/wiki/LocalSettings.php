@@ -46,6 +46,13 @@ if ( !defined( 'MEDIAWIKI' ) ) {
 	$GLOBALS['wgExtensionAssetsPath'] = '/extensions';
 } )();
 
+// Accounts have another id across wikis than here.
+$wgAutoloadClasses['Testbed\\CentralIds'] = __DIR__ . '/CentralIds.php';
+$wgCentralIdLookupProviders['testbed'] = [
+	'class' => 'Testbed\\CentralIds', 'services' => [ 'MainConfig', 'DBLoadBalancerFactory', 'HideUserUtils' ],
+];
+$wgCentralIdLookupProvider = 'testbed';
+
 $wgSitename = 'TestWiki';
 $wgScriptPath = '';
 $wgArticlePath = '/wiki/$1';
