@@ -1,6 +1,6 @@
 """How much of which traffic shows each fault of the catalogue."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from metrics_platform.assignment import Generation
@@ -32,39 +32,47 @@ class Recipe(NamedTuple):
     hasty: bool = False
 
 
+def _usual(fault: Mapping[str, str]) -> Recipe:
+    return Recipe(Fidelity(fault["fidelity"]), Generation(fault["generation"]))
+
+
+def _unchanged(usual: Recipe) -> Recipe:
+    return usual
+
+
 #: What differs from the usual traffic of a fault's fidelity.
-_CHANGES: Mapping[str, Mapping[str, object]] = {
-    # Three sessions in a hundred: with 300 of enrolled accounts there are none in one run of ten thousand.
-    "not-sticky": {"sessions": 390},
-    "off-by-one": {"sessions": 240},
-    "self-assign": {"sessions": 160},
-    "double-sampling": {"sessions": 160},
-    "off-still-sends": {"scenarios": ("switched-off",)},
-    "one-group-only": {"scenarios": ("dwell",)},
-    "late-record": {"scenarios": ("dwell",)},
-    "unload-loss": {"scenarios": ("dwell",)},
-    "wrong-intake": {"scenarios": ("dwell",)},
-    "hasty-invalid": {"hasty": True},
-    "silent-intake": {"hasty": True},
-    "no-meta-dt": {"hasty": True},
-    "bot-filter": {"visitors": 2_000},
+_CHANGES: Mapping[str, Callable[[Recipe], Recipe]] = {
+    # Three sessions in a hundred: among 300 enrolled accounts there is none in one run of ten thousand.
+    "not-sticky": lambda usual: usual._replace(sessions=390),
+    "off-by-one": lambda usual: usual._replace(sessions=240),
+    "self-assign": lambda usual: usual._replace(sessions=160),
+    "off-still-sends": lambda usual: usual._replace(scenarios=("switched-off",)),
+    "one-group-only": lambda usual: usual._replace(scenarios=("dwell",)),
+    "late-record": lambda usual: usual._replace(scenarios=("dwell",)),
+    "unload-loss": lambda usual: usual._replace(scenarios=("dwell",)),
+    "wrong-intake": lambda usual: usual._replace(scenarios=("dwell",)),
+    "hasty-invalid": lambda usual: usual._replace(hasty=True),
+    "silent-intake": lambda usual: usual._replace(hasty=True),
+    "no-meta-dt": lambda usual: usual._replace(hasty=True),
+    "bot-filter": lambda usual: usual._replace(visitors=2_000),
 }
 
 _ORDER = list(Fidelity)
 
 
-def recipe_of(faults: Iterable[Mapping[str, str]]) -> Recipe:
+def recipe_of(faults: Sequence[Mapping[str, str]]) -> Recipe:
     """Return the traffic that shows all of *faults* (rows of the catalogue) at once: of the costliest fidelity."""
-    rows = list(faults)
-    fidelity = max((Fidelity(row["fidelity"]) for row in rows), key=_ORDER.index)
-    generations = {Generation(row["generation"]) for row in rows}
-    generation = Generation.XLAB if Generation.XLAB in generations else Generation.ALPHA
-    changes: dict[str, object] = {}
-    for row in rows:
-        for name, value in _CHANGES.get(row["id"], {}).items():
-            had = changes.get(name)
-            changes[name] = had + value if isinstance(had, tuple) and isinstance(value, tuple) else max(had or 0, value)  # type: ignore[type-var,call-overload]
-    return Recipe(fidelity, generation)._replace(**changes)
+    found = [_CHANGES.get(fault["id"], _unchanged)(_usual(fault)) for fault in faults]
+    later = any(recipe.generation is Generation.XLAB for recipe in found)
+    return Recipe(
+        fidelity=max((recipe.fidelity for recipe in found), key=_ORDER.index),
+        generation=Generation.XLAB if later else Generation.ALPHA,
+        visitors=max(recipe.visitors for recipe in found),
+        sessions=max(recipe.sessions for recipe in found),
+        scenarios=tuple(dict.fromkeys(name for recipe in found for name in recipe.scenarios)),
+        users=max(recipe.users for recipe in found),
+        hasty=any(recipe.hasty for recipe in found),
+    )
 
 
 def clean_recipes() -> tuple[Recipe, ...]:

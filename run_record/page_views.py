@@ -128,3 +128,10 @@ def told_group(told: Mapping[str, object], generation: Generation, experiment: s
         return None
     group = assigned.get(experiment if generation is Generation.XLAB else feature)
     return str(group) if group not in (None, UNSAMPLED) else None
+
+
+def forced_by_hand(told: Mapping[str, object], experiment: str) -> bool:
+    """Return whether a page was told that its user is in *experiment* by an override; alpha's pages never are."""
+    overrides, coordinator = told.get("overrides"), told.get("coordinator")
+    named = isinstance(overrides, list) and experiment in overrides
+    return named or (isinstance(coordinator, Mapping) and coordinator.get(experiment) == "forced")

@@ -1,7 +1,7 @@
 """`python -m testbed.snapshot`: what the table and the error stream hold of a span of time, as two files.
 
 Writes `rows.parquet`, the table's rows with a receive time in the span, and `errors.ndjson`, the error stream's
-events since its beginning.
+events since its beginning; with `--streams`, what the topics of the stream held of the span as well.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from metrics_platform.streams import DATA_CENTRES, ERROR_STREAM, topic
 from metrics_platform.table import TABLE, read_parquet, rows_of
 from testbed.serving import guarded
 from testbed.stream import SegmentReader
+from testbed.traces import write_traces
 
 _ROWS = """
 SELECT * FROM landed
@@ -56,7 +57,10 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True, help="folder the files are written into")
     parser.add_argument("--from-ms", type=int, required=True)
     parser.add_argument("--until-ms", type=int, required=True)
+    parser.add_argument("--streams", type=Path, help="file that is to tell what all topics held of that span")
     options = parser.parse_args()
+    if options.streams is not None:
+        write_traces(options.stream_dir, options.streams, options.from_ms, options.until_ms)
     snapshot(options.stream_dir, options.table_dir, options.to, options.from_ms, options.until_ms)
 
 

@@ -27,7 +27,7 @@ from testbed.stream import StreamWriter
 _INVALID, _CUT_OFF, _RETRIED = 50, 20, 30
 
 #: Events that are swallowed: all after the first of these counts until the second.
-_SILENT_FROM, _SILENT_UNTIL = 400, 900
+_SILENT_FROM, _SILENT_UNTIL = 800, 2_400
 
 #: The sender stands still from this request on, for so many seconds.
 _FREEZE_AT, _FREEZE_S = 100, 8
