@@ -12,7 +12,15 @@ SELECT
 FROM (
     SELECT
         *,
-        valid AND subject NOT IN (SELECT subject FROM overridden) AS judged,
         judged AND (expected IS NULL OR group_name IS DISTINCT FROM expected) AS wrong
-    FROM seen
+    FROM (
+        SELECT
+            seen_subjects.*,
+            seen_subjects.valid AND overridden.subject IS NULL AS judged
+        FROM (
+            SELECT *
+            FROM seen
+        ) AS seen_subjects
+        LEFT JOIN overridden ON seen_subjects.subject = overridden.subject
+    ) AS looked_at
 ) AS told

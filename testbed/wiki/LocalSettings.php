@@ -47,9 +47,12 @@ if ( !defined( 'MEDIAWIKI' ) ) {
 } )();
 
 // Accounts have another id across wikis than here.
-$wgAutoloadClasses['Testbed\\CentralIds'] = __DIR__ . '/CentralIds.php';
 $wgCentralIdLookupProviders['testbed'] = [
-	'class' => 'Testbed\\CentralIds', 'services' => [ 'MainConfig', 'DBLoadBalancerFactory', 'HideUserUtils' ],
+	'services' => [ 'MainConfig', 'DBLoadBalancerFactory', 'HideUserUtils' ],
+	'factory' => static function ( ...$services ) {
+		require_once __DIR__ . '/CentralIds.php';
+		return new Testbed\CentralIds( ...$services );
+	},
 ];
 $wgCentralIdLookupProvider = 'testbed';
 
