@@ -15,6 +15,7 @@ from analysis.shapes import calibrate as calibrate_run
 from analysis.shapes import calibrate_against
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.assigning import assign_lines
+from dogfood.commands.faults import faults
 from dogfood.commands.judging import analyse, checks, compare, power
 from dogfood.commands.options import EXIT_CODES, RUNS
 from dogfood.commands.watching import watch
@@ -316,7 +317,7 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         sys.stdout.buffer.write(event.body + b"\n")
 
 
-for _command in (analyse, compare, checks, power, watch, tickets):
+for _command in (analyse, compare, checks, faults, power, watch, tickets):
     cli.add_command(_command)
 
 

@@ -78,7 +78,7 @@ def recipe_of(faults: Sequence[Mapping[str, str]]) -> Recipe:
 def clean_recipes() -> tuple[Recipe, ...]:
     """Return the traffic of clean runs that are quick: both generations, at every fidelity that has many subjects."""
     return tuple(
-        Recipe(fidelity, generation, visitors=2_000, sessions=700)
+        Recipe(fidelity, generation, visitors=2_000, sessions=560)
         for fidelity in (Fidelity.SYNTHETIC, Fidelity.WIKI)
         for generation in Generation
     )

@@ -54,6 +54,10 @@ class Row:
     seconds: float
     sentence: str
 
+    def to_json(self) -> Mapping[str, object]:
+        """Return the row for `--json`."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
 
 def faulty_run(testbed: Testbed, runs: Path, faults: Sequence[Mapping[str, str]], recipe: Recipe) -> Row:
     """Make a run with *faults* (rows of the catalogue) switched on, and say whether it was called and rightly blamed.

@@ -155,7 +155,7 @@ class Testbed:
             shutil.rmtree(folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
         write_whole(self.folder / _FAULTS, orjson.dumps(list(names)))
-        self.up(ports or {name: _free_port() for name in parts}, parts)
+        self.up(ports or {name: free_port() for name in parts}, parts)
         if self.url("wiki") is not None:
             self.configure_wiki({"faults": list(names)})
 
@@ -325,7 +325,8 @@ def _check_free(service: Service, port: int) -> None:
             ) from None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
