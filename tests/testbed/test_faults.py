@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ EXTENSION = Path(__file__).resolve().parents[2] / "testbed" / "wiki" / "extensio
 TOPIC = "eqiad.product_metrics.web_base"
 
 
-def event(number: int, group: str = "true", user: int = 1, **fields: Any) -> dict[str, Any]:
+def event(number: int, group: str = "true", user: int = 1, **fields: object) -> dict[str, Any]:
     return {
         "$schema": WEB_BASE_1_3_0,
         "meta": {"stream": "product_metrics.web_base", "domain": "test", "id": f"id-{number}"},
@@ -49,7 +50,7 @@ class Kept:
     def __init__(self) -> None:
         self.events: dict[str, list[bytes]] = {}
 
-    def append(self, topic: str, events: list[bytes]) -> None:
+    def append(self, topic: str, events: Sequence[bytes]) -> None:
         assert events
         self.events.setdefault(topic, []).extend(events)
 
