@@ -15,7 +15,8 @@ from analysis.engine import DuckDb
 from analysis.participants import FIDELITIES, Participants, participants
 from analysis.results import Layer
 from analysis.seen import see
-from analysis.sent import Made, load_sent, unknown_event
+from analysis.sent import Made, load_sent, places, unknown_event
+from analysis.sources import add_sources
 from analysis.whereabouts import Whereabouts, add_streams, look
 from metrics_platform.assignment import Generation, subject_id
 from metrics_platform.errors import DogfoodError
@@ -25,6 +26,8 @@ from personas.settings import PlanSettings
 from run_record.findings import Finding, read_findings
 from run_record.folder import LEDGER, OBSERVED
 from run_record.ledger import OUTCOMES, SentEvents, read_ledger
+from run_record.load import FILE_NAME as LOAD
+from run_record.load import Load
 from run_record.manifest import Manifest
 from run_record.page_views import PageView, forced_by_hand, read_page_views
 from run_record.roster import Account, read_roster
@@ -40,13 +43,15 @@ _HASTY = 202
 class ObservedError(DogfoodError):
     """There is nothing to compare with, or it cannot be read."""
 
+    page = "docs/checks.md"
+
 
 @dataclass(frozen=True)
 class Evidence:
     """Everything the checks look at.
 
-    The engine holds the tables `sent`, `observed`, `refused`, `classified`, `visits` and, of the experiment's subjects,
-    `seen_sent` and `seen_landed`; see `analysis/sql/`.
+    The engine holds the tables `sent`, `said`, `observed`, `refused`, `classified`, `visits` and, of the experiment's
+    subjects, `seen_sent` and `seen_landed`; see `analysis/sql/`.
 
     Attributes:
         manifest: of the run.
@@ -63,6 +68,7 @@ class Evidence:
         misplaced: how many rows are in another hour's partition, by partition and hour they belong to.
         floor: an imbalance between groups below this share of a group's subjects is not called, however sure it is.
         streams_known: whether it is known what the streams held (`analysis.whereabouts`).
+        load: what the generator measured of itself, if one did.
     """
 
     manifest: Manifest
@@ -79,6 +85,7 @@ class Evidence:
     misplaced: Mapping[tuple[str, str], int]
     floor: float = 0.0
     streams_known: bool = False
+    load: Load | None = None
 
     def labels(self, table: str) -> Sequence[Mapping[str, object]]:
         """The names that the events of *table* carry (`analysis/sql/labels.sql`)."""
@@ -113,6 +120,16 @@ class Evidence:
     def fates(self) -> Sequence[Mapping[str, object]]:
         """How many events of each group met each fate (`analysis/sql/fates.sql`)."""
         return self.engine.ask("fates")
+
+    @cached_property
+    def duplicates(self) -> Sequence[Mapping[str, object]]:
+        """Ids that landed more than once (`analysis/sql/duplicates.sql`)."""
+        return self.engine.ask("duplicates")
+
+    @cached_property
+    def unexpected(self) -> Sequence[Mapping[str, object]]:
+        """Rows that were never sent (`analysis/sql/unexpected.sql`)."""
+        return self.engine.ask("unexpected")
 
     @cached_property
     def clicks(self) -> Sequence[Mapping[str, object]]:
@@ -192,7 +209,7 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
     broken = _add_observed(run, observed, engine)
     zero_ms = plan.settings.epoch_ms if manifest.started_ms is None else manifest.started_ms
     engine.add("asked", _asked(plan, zero_ms))
-    made = load_sent(run, plan, ledger, _facts(plan, ledger, people), engine)
+    made = load_sent(run, plan, ledger, _facts(plan, ledger, people), zero_ms, engine)
     refused, broken_reports = _refused([run / OBSERVED / ERRORS, *(path for path in observed if _is_ndjson(path))])
     engine.add("refused", refused)
     engine.define("observed_flat", "flat", events="observed_events")
@@ -203,13 +220,14 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
     engine.define("ours_whole", "ours_whole")
     engine.keep("classified", "classified", {"deadline_ms": manifest.deadline_s * 1000})
     engine.add("people", _people(plan, people))
+    add_sources(engine)
     engine.keep("visits", "visits")
     [(count,)] = engine.connection.sql("SELECT count(*) FROM observed").fetchall()
     folders = [path for path in observed or [run / OBSERVED] if path.is_dir()]
     misplaced = {key: number for folder in folders for key, number in misplaced_rows(folder, engine.connection).items()}
     evidence = Evidence(
         manifest, plan, ledger, people, roster, views, findings, made, engine, (*broken, *broken_reports), count,
-        misplaced, floor, add_streams(run, engine),
+        misplaced, floor, add_streams(run, engine), Load.read(run) if (run / LOAD).is_file() else None,
     )  # fmt: skip
     _add_subjects(evidence)
     return evidence
@@ -218,7 +236,7 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
 def _add_subjects(evidence: Evidence) -> None:
     """Add the subjects of the experiment, as they were sent and as they landed, and who was chosen for their group."""
     engine, plan = evidence.engine, evidence.plan
-    for name, table in (("seen_sent", "sent"), ("seen_landed", "observed")):
+    for name, table in (("seen_sent", "said"), ("seen_landed", "observed")):
         subjects = engine.table("subjects", observed=table)
         engine.add(
             name, see(subjects, plan.settings.generation, plan.experiment.name, plan.experiment.groups, plan.rate)
@@ -254,10 +272,11 @@ def _add_observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> tuple[Bro
         if not path.exists():
             raise ObservedError(f"{path} does not exist: --observed takes Parquet files or folders, or NDJSON files")
         if not _is_ndjson(path):
-            parts.append(parquet_rows(path, engine.connection))
+            parts.append(parquet_rows(path, engine.connection, data_centre=True))
             continue
         rows = read_ndjson([path], engine.connection)
-        parts.append(engine.stored(f"observed_lines_{len(parts)}", rows.table))
+        nowhere = pa.nulls(len(rows.table), pa.string())
+        parts.append(engine.stored(f"observed_lines_{len(parts)}", rows.table.append_column("datacenter", nowhere)))
         broken += rows.broken
     whole = parts[0]
     for part in parts[1:]:
@@ -293,12 +312,12 @@ def _facts(plan: Plan, ledger: SentEvents, people: Participants) -> pa.Table:
         {
             "visit": ledger.visit,
             "position": ledger.position,
+            "place": places(ledger),
             "status": ledger.status,
             "outcome": _words(ledger.outcome, [str(outcome) for outcome in OUTCOMES]),
             "reason": _reasons(ledger),
             "group_name": _words(people.group[ledger.visit], plan.experiment.groups),
             "worker": _words(ledger.worker, ledger.workers),
-            "intended_ms": ledger.intended_ms,
         }
     )
 
@@ -326,8 +345,14 @@ def _reasons(ledger: SentEvents) -> pa.DictionaryArray:
     """Return why each event was refused, empty for most."""
     words = sorted(set(ledger.reasons.values()))
     index = np.full(len(ledger.visit), -1, np.int16)
-    for (worker, request), reason in ledger.reasons.items():
-        index[(ledger.worker == worker) & (ledger.request == request)] = words.index(reason)
+    numbers = {word: number for number, word in enumerate(words)}
+    for worker in {worker for worker, _ in ledger.reasons}:
+        mine = np.flatnonzero(ledger.worker == worker)
+        said = np.full(int(ledger.request[mine].max(initial=0)) + 1, -1, np.int16)
+        for (other, request), reason in ledger.reasons.items():
+            if other == worker and request < len(said):
+                said[request] = numbers[reason]
+        index[mine] = said[ledger.request[mine]]
     return _words(index, words)
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from dogfood.fault_switches import free_port
 from dogfood.seeding import accounts_file, seed_wiki
-from dogfood.services import Testbed, WikiOptions, free_port
+from dogfood.services import Testbed, WikiOptions
 
 
 @contextmanager

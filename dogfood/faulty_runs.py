@@ -11,6 +11,7 @@ from rich.console import Console
 from analysis.analyse import Analysis
 from analysis.results import CheckResult, Outcome, Verdict
 from dogfood.fault_recipes import Recipe, sample_rates
+from dogfood.fault_switches import refit
 from dogfood.run import BrowserOptions, RunRequest
 from dogfood.run import run as run_once
 from dogfood.services import Testbed
@@ -65,7 +66,7 @@ def faulty_run(testbed: Testbed, runs: Path, faults: Sequence[Mapping[str, str]]
     Raises:
         DogfoodError: the testbed does not come up, or the traffic cannot be made.
     """
-    testbed.refit([fault["id"] for fault in faults])
+    refit(testbed, [fault["id"] for fault in faults])
     begun = time.monotonic()
     analysis = _run(testbed, runs, recipe)
     return row_of(faults, analysis, time.monotonic() - begun)
@@ -73,7 +74,7 @@ def faulty_run(testbed: Testbed, runs: Path, faults: Sequence[Mapping[str, str]]
 
 def clean_run(testbed: Testbed, runs: Path, recipe: Recipe, seed: int) -> tuple[Analysis, float]:
     """Make a run in which nothing is wrong; return its analysis and the seconds it took. Raises DogfoodError."""
-    testbed.refit(())
+    refit(testbed, ())
     begun = time.monotonic()
     return _run(testbed, runs, recipe, seed), time.monotonic() - begun
 

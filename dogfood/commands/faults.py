@@ -15,8 +15,9 @@ from dogfood.commands.options import AS_JSON
 from dogfood.fault_recipes import Recipe, clean_recipes, recipe_of
 from dogfood.fault_reports import CleanRuns, junit, matrix, put_between_marks
 from dogfood.fault_stack import stack
+from dogfood.fault_switches import read_catalogue
 from dogfood.faulty_runs import Row, clean_run, faulty_run, fired_checks, needs_wiki
-from dogfood.services import Testbed, read_catalogue
+from dogfood.services import Testbed
 from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
 

@@ -21,7 +21,7 @@ from testbed.faults import TREATMENTS, Place, choose_at
 from testbed.intake.app import App, Message, Receive, Scope, Send
 from testbed.intake.events import Fill
 from testbed.intake.reason import ReasonProtocol
-from testbed.stream import StreamWriter
+from testbed.stream import Producer
 
 #: Shares of events that are hit, per thousand.
 _INVALID, _CUT_OFF, _RETRIED = 50, 20, 30
@@ -44,14 +44,14 @@ class Parts:
     Attributes:
         schemas: where `$schema` is looked up.
         fill: fills in what events leave to the intake.
-        writer: where events are produced to.
+        producer: produces events.
         wrap: puts something in front of the application.
         protocol: how HTTP is spoken.
     """
 
     schemas: SchemaRegistry
     fill: Fill
-    writer: StreamWriter
+    producer: Producer
     wrap: Callable[[App], App] = lambda app: app
     protocol: type[ReasonProtocol] = ReasonProtocol
 
@@ -74,32 +74,37 @@ class PickySchemas(SchemaRegistry):
         return problems
 
 
-class _Produced:
-    """A writer whose topics of events are treated by *produce*; the error stream is left alone."""
+class _Spoiling:
+    """A producer that produces something else in place of a batch; reports of errors are left alone."""
 
-    def __init__(self, writer: StreamWriter) -> None:
-        self._writer = writer
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
 
-    def append(self, topic: str, events: Sequence[bytes]) -> None:
-        """Append *events* to *topic*."""
+    async def produce(self, topic: str, events: Sequence[bytes]) -> Mapping[int, str]:
+        """Produce what *events* have become; the answer is that on *events*, as far as they are among it."""
         if topic.endswith(ERROR_STREAM):
-            self._writer.append(topic, events)
-            return
-        for other, batch in self.produce(topic, events):
-            if batch:
-                self._writer.append(other, batch)
+            return await self._producer.produce(topic, events)
+        failures: Mapping[int, str] = {}
+        for other, batch in self.spoil(topic, events):
+            answer = await self._producer.produce(other, batch) if batch else {}
+            failures = answer if batch is events else failures
+        return failures
 
-    def produce(self, topic: str, events: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
-        """Yield what is appended in place of *events*."""
+    def spoil(self, topic: str, events: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
+        """Yield what is produced in place of *events*, by topic."""
         yield topic, events
 
+    def close(self) -> None:
+        """Finish what is under way."""
+        self._producer.close()
 
-class SilentWriter(_Produced):
+
+class SilentProducer(_Spoiling):
     """Swallows what comes between two counts of events."""
 
     _count = 0
 
-    def produce(self, topic: str, events: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
+    def spoil(self, topic: str, events: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
         """Yield the events that are not swallowed."""
         first = self._count
         self._count += len(events)
@@ -107,18 +112,18 @@ class SilentWriter(_Produced):
         yield topic, kept
 
 
-class AstrayWriter(_Produced):
+class AstrayProducer(_Spoiling):
     """Produces to another stream."""
 
-    def produce(self, topic: str, events: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
+    def spoil(self, topic: str, events: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
         """Yield the events under another topic."""
         yield f"{topic}_other", events
 
 
-class RetryingWriter(_Produced):
+class RetryingProducer(_Spoiling):
     """Produces some batches twice, and half of those copies under new ids."""
 
-    def produce(self, topic: str, events: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
+    def spoil(self, topic: str, events: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
         """Yield the events, and then perhaps their copies."""
         yield topic, events
         first = orjson.loads(events[0])
@@ -220,9 +225,9 @@ def _without_receive_time(fill: Fill) -> Fill:
 _SWITCHES: Mapping[str, Callable[[Parts], Parts]] = {
     "hasty-invalid": lambda parts: replace(parts, schemas=PickySchemas()),
     "no-meta-dt": lambda parts: replace(parts, fill=_without_receive_time(parts.fill)),
-    "silent-intake": lambda parts: replace(parts, writer=SilentWriter(parts.writer)),
-    "wrong-stream": lambda parts: replace(parts, writer=AstrayWriter(parts.writer)),
-    "duplicates": lambda parts: replace(parts, writer=RetryingWriter(parts.writer)),
+    "silent-intake": lambda parts: replace(parts, producer=SilentProducer(parts.producer)),
+    "wrong-stream": lambda parts: replace(parts, producer=AstrayProducer(parts.producer)),
+    "duplicates": lambda parts: replace(parts, producer=RetryingProducer(parts.producer)),
     "loss-by-group": lambda parts: replace(parts, wrap=_in_front(parts.wrap, LossyFront), protocol=CuttingProtocol),
     "slow-generator": lambda parts: replace(parts, wrap=_in_front(parts.wrap, FreezingFront)),
 }

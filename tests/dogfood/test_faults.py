@@ -10,8 +10,9 @@ import pytest
 
 from dogfood.fault_recipes import recipe_of
 from dogfood.fault_reports import CleanRuns, junit, matrix, put_between_marks
+from dogfood.fault_switches import read_catalogue
 from dogfood.faulty_runs import Row
-from dogfood.services import Testbed, read_catalogue
+from dogfood.services import Testbed
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
 from run_record.roster import Fidelity

@@ -1,9 +1,11 @@
 """The fault catalogue: complete, each fault with a switch where it says, and each switch doing what it says."""
 
+import asyncio
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from testbed.ingest_rules import Rules
 from testbed.intake import faults as intake_faults
 from testbed.intake.events import Request, fill
 from testbed.intake.faults import Parts
-from testbed.stream import SegmentWriter
+from testbed.stream import SegmentReader, SegmentWriter
 from testbed.wiki.faults import EDITS, EditError, extension_with
 from tests.contracts import contract_path
 from tests.wikis import need
@@ -50,9 +52,17 @@ class Kept:
     def __init__(self) -> None:
         self.events: dict[str, list[bytes]] = {}
 
-    def append(self, topic: str, events: Sequence[bytes]) -> None:
+    async def produce(self, topic: str, events: Sequence[bytes]) -> Mapping[int, str]:
         assert events
         self.events.setdefault(topic, []).extend(events)
+        return {}
+
+    def close(self) -> None:
+        self.events.clear()
+
+
+def produce(parts: Parts, topic: str, events: Sequence[bytes]) -> Mapping[int, str]:
+    return asyncio.run(parts.producer.produce(topic, events))
 
 
 def spoilt(*faults: str) -> tuple[Parts, Kept]:
@@ -140,7 +150,7 @@ def test_a_silence_swallows_the_same_events_however_they_are_batched(sizes: list
     parts, kept = spoilt("silent-intake")
     number = 0
     for size in sizes:
-        parts.writer.append(TOPIC, [b"%d" % (number + place) for place in range(size)])
+        produce(parts, TOPIC, [b"%d" % (number + place) for place in range(size)])
         number += size
     silent = range(intake_faults._SILENT_FROM, intake_faults._SILENT_UNTIL)
     assert kept.events.get(TOPIC, []) == [b"%d" % count for count in range(number) if count not in silent]
@@ -148,15 +158,15 @@ def test_a_silence_swallows_the_same_events_however_they_are_batched(sizes: list
 
 def test_events_go_astray_and_reports_of_errors_do_not() -> None:
     parts, kept = spoilt("wrong-stream")
-    parts.writer.append(TOPIC, [b"{}"])
-    parts.writer.append("eqiad.eventgate-analytics-external.error.validation", [b"{}"])
+    produce(parts, TOPIC, [b"{}"])
+    produce(parts, "eqiad.eventgate-analytics-external.error.validation", [b"{}"])
     assert set(kept.events) == {f"{TOPIC}_other", "eqiad.eventgate-analytics-external.error.validation"}
 
 
 def test_some_batches_are_produced_twice_and_half_of_the_copies_have_new_ids() -> None:
     parts, kept = spoilt("duplicates")
     for number in range(2000):
-        parts.writer.append(TOPIC, [orjson.dumps(event(number))])
+        produce(parts, TOPIC, [orjson.dumps(event(number))])
     ids = Counter(orjson.loads(line)["meta"]["id"] for line in kept.events[TOPIC])
     again = sum(count == 2 for count in ids.values())
     renamed = sum(not name.startswith("id-") for name in ids)
@@ -167,7 +177,7 @@ def test_some_batches_are_produced_twice_and_half_of_the_copies_have_new_ids() -
 
 def test_faults_can_be_combined() -> None:
     parts, kept = spoilt("wrong-stream", "silent-intake")
-    parts.writer.append(TOPIC, [b"%d" % count for count in range(3000)])
+    produce(parts, TOPIC, [b"%d" % count for count in range(3000)])
     silent = intake_faults._SILENT_UNTIL - intake_faults._SILENT_FROM
     assert len(kept.events[f"{TOPIC}_other"]) == 3000 - silent
 
@@ -202,7 +212,7 @@ def ingested(folder: Path, *faults: str, events: list[dict[str, Any]]) -> list[i
         one["meta"].setdefault("dt", "2025-01-31T14:30:00.000Z")
     writer.append(TOPIC, lines(*events))
     writer.close()
-    asked = (folder / "stream", folder / "table", "product_metrics.web_base")
+    asked = (partial(SegmentReader, folder / "stream"), folder / "table", "product_metrics.web_base")
     return [ingest(*asked, rules(*faults)).written, ingest(*asked).written]
 
 
