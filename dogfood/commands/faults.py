@@ -70,9 +70,7 @@ def faults(
     told = Console(stderr=as_json)
     with _folder(keep) as folder:
         rows, runs = _run(asked, count, folder, Testbed(like), told)
-    content = orjson.dumps(
-        {"faults": [row.to_json() for row in rows], "clean": runs.to_json()}, option=orjson.OPT_INDENT_2
-    )
+    content = {"faults": [row.to_json() for row in rows], "clean": runs.to_json()}
     if report is not None:
         write_whole(report, junit(rows, runs))
     if docs is not None:
