@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import orjson
 
@@ -19,6 +20,7 @@ from analysis.series import Moment, count_over_time
 from analysis.stages import StageCount, count_stages
 from analysis.statistics import share_interval
 from metrics_platform.assignment import expected_shares
+from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
 from run_record.findings import Finding
 
@@ -97,7 +99,13 @@ def analyse(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> 
     Raises:
         DogfoodError: the run, or what was observed, cannot be read.
     """
-    evidence = gather(run, observed, floor=floor)
+    try:
+        return _judged(gather(run, observed, floor=floor))
+    except duckdb.IOException as error:
+        raise DogfoodError(f"{run} cannot be judged: {str(error).splitlines()[0]}") from error
+
+
+def _judged(evidence: Evidence) -> Analysis:
     checks = tuple(check.judge(evidence) for check in checks_of(evidence))
     verdict, decisive = fold(checks)
     groups = _groups(evidence)

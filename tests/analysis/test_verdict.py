@@ -155,7 +155,7 @@ def test_an_xlab_subject_id_that_is_not_filled_in_is_found(tmp_path: Path) -> No
     for event in run.events:
         event["experiment"]["subject_id"] = "awaiting"
     run.land()
-    assert {"assignment", "corrupted"} <= failed(analyse(tmp_path))
+    assert {"subject-ids", "corrupted"} <= failed(analyse(tmp_path))
 
 
 @pytest.mark.parametrize(
