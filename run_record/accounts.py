@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -58,5 +58,7 @@ def write_accounts(path: Path, accounts: Iterable[TestAccount]) -> None:
     draft.replace(path)
 
 
-def _missing(row: Mapping[str, object], keyring: Keyring) -> dict[str, str]:
-    return {} if "password" in row else {"password": keyring.password(str(row["name"]))}
+def _missing(row: Mapping[str, object], keyring: Keyring) -> dict[str, Any]:
+    """Return the password of an account that lacks nothing else."""
+    lacks = set(TestAccount._fields) - row.keys()
+    return {"password": keyring.password(str(row["name"]))} if lacks == {"password"} else {}

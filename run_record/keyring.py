@@ -11,7 +11,7 @@ from pathlib import Path
 
 from metrics_platform.errors import DogfoodError
 
-PASSWORD, KEYRING = "DOGFOOD_PASSWORD", "DOGFOOD_KEYRING"  # names of variables  # noqa: S105
+PASSWORD, KEYRING = "DOGFOOD_PASSWORD", "DOGFOOD_KEYRING"  # names of variables
 
 _DEFAULT = Path("~/.config/dogfood/keyring.toml")
 _REPOSITORY = Path(__file__).resolve().parent.parent

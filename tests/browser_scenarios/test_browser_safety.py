@@ -28,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Location", f"http://localhost:{self.server.server_port}/")
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 

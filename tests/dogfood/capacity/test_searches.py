@@ -124,8 +124,19 @@ def test_the_testbeds_confirmed_rate_reconciles(home: Path, tmp_path: Path) -> N
 
 def test_ctrl_c_keeps_what_was_measured(home: Path, tmp_path: Path) -> None:
     intake = f"{Testbed(home / 'testbed').url('intake')}/v1/events"
-    command = [sys.executable, "-c", "from dogfood.cli import main; main()", "capacity",
-               "--runs", str(tmp_path / "runs"), "--intake", intake, "--start", "10", "--duration", "2s", "--settle", "1s"]  # fmt: skip
+    options = (
+        "--runs",
+        str(tmp_path / "runs"),
+        "--intake",
+        intake,
+        "--start",
+        "10",
+        "--duration",
+        "2s",
+        "--settle",
+        "1s",
+    )
+    command = [sys.executable, "-c", "from dogfood.cli import main; main()", "capacity", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout
     lines = [process.stdout.readline(), process.stdout.readline()]
