@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, Playwright
 from playwright.async_api import Error as PlaywrightError
+from playwright.sync_api import sync_playwright
 
 from metrics_platform.errors import DogfoodError
 
@@ -28,15 +29,22 @@ _QUIET = (
 class BrowserError(DogfoodError):
     """There is no browser, it does not start, or it cannot be put in front of the intake."""
 
+    page = "docs/troubleshooting.md"
 
-def find_browser(playwright: Playwright, names: Sequence[str] = _NAMES) -> str:
-    """Return the path of a Chromium: the machine's own, or the one that Playwright has downloaded.
+
+def installed_browser() -> str:
+    """Return the path of the Chromium that sessions use. Raises BrowserError when there is none."""
+    with sync_playwright() as playwright:
+        return find_browser(playwright.chromium.executable_path)
+
+
+def find_browser(own: str, names: Sequence[str] = _NAMES) -> str:
+    """Return the path of a Chromium: the machine's own, or the one that Playwright has downloaded, which is *own*.
 
     Raises:
         BrowserError: there is neither.
     """
     found = next((path for name in names if (path := shutil.which(name))), None)
-    own = playwright.chromium.executable_path
     if found is None and not Path(own).exists():
         raise BrowserError(
             "there is no Chromium: on Debian, apt-get install chromium; elsewhere, "
@@ -82,16 +90,15 @@ async def start_browser(
         # Chromium's sandbox refuses to work for root.
         arguments.append("--no-sandbox")
     try:
-        browser = await playwright.chromium.launch(
-            executable_path=find_browser(playwright), args=arguments, headless=not headed
-        )
+        executable = find_browser(playwright.chromium.executable_path)
+        browser = await playwright.chromium.launch(executable_path=executable, args=arguments, headless=not headed)
         if not tag:
             return browser
         # Beacons keep the browser's own name, whatever a context says: only the command line reaches them.
         agent = await _own_name(browser)
         await browser.close()
         return await playwright.chromium.launch(
-            executable_path=find_browser(playwright), args=[*arguments, f"--user-agent={agent} {tag}"],
+            executable_path=executable, args=[*arguments, f"--user-agent={agent} {tag}"],
             headless=not headed,
         )  # fmt: skip
     except PlaywrightError as error:

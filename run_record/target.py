@@ -66,6 +66,8 @@ class Ceilings:
                     "nothing was sent. Ask for less."
                 )
 
+    page = "docs/howto-beta.md"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
