@@ -15,7 +15,7 @@ SETTINGS = SearchSettings(start=10, ceiling=100_000, require=300)
 
 
 def finding(**server: float) -> Finding:
-    return conclude(SETTINGS, OBJECTIVES, search(SETTINGS, **server))
+    return conclude(SETTINGS, OBJECTIVES, search(SETTINGS, OBJECTIVES, **server))
 
 
 @pytest.mark.parametrize("server", [{"limit": 1000}, {"limit": 100}, {"limit": 1000, "generator": 50}])
