@@ -42,6 +42,7 @@ format: setup ## Format the code.
 bench: setup ## Print what things cost, beside a named peer in the same run.
 	$(BIN)/python -m bench.rendering
 	$(BIN)/python -m bench.intake
+	$(BIN)/python -m bench.sending
 	$(BIN)/python -m bench.browsing
 	$(BIN)/python -m bench.analysis
 	$(BIN)/python -m bench.statistics
