@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dogfood test test-all lint format bench pins clean
+.PHONY: help setup dogfood test test-all lint format coverage mutation docs reference bench pins clean
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,7 +29,7 @@ test: setup lint ## Check style, types and imports, and run the tests.
 test-all: setup lint ## The same with the slow tests.
 	$(BIN)/pytest $(ARGS)
 
-lint: setup
+lint: setup ## Check style, types and imports.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
@@ -38,6 +38,23 @@ lint: setup
 format: setup ## Format the code.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+coverage: setup ## Measure the branches of analysis, personas and metrics_platform; fail under 95 %.
+	$(BIN)/pytest -m "not slow" -q --cov=analysis --cov=personas --cov=metrics_platform --cov-branch --cov-report=term-missing:skip-covered \
+	  --cov-fail-under=95 tests/analysis tests/personas tests/metrics_platform tests/run_record $(ARGS)
+
+mutation: setup ## Mutate the assignment and the reconciliation; list the mutants that no test kills.
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+
+docs: setup reference ## Build the documentation as a site, in site/.
+	bash requirements/mermaid.sh
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
+reference: setup ## Write docs/cli.md anew, from the commands.
+	$(BIN)/python -m dogfood.reference > .cli.draft
+	mv .cli.draft docs/cli.md
 
 bench: setup ## Print what things cost, beside a named peer in the same run.
 	$(BIN)/python -m bench.rendering
@@ -48,10 +65,10 @@ bench: setup ## Print what things cost, beside a named peer in the same run.
 	$(BIN)/python -m bench.statistics
 
 pins: setup ## Resolve requirements/*.in anew.
-	for name in uv base dev; do \
+	for name in uv base kafka dev; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --universal \
 	    --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; done
 
 clean: ## Stop the testbed and remove the virtual environment, the testbed's data and the runs.
 	-$(BIN)/dogfood down
-	rm -rf .venv .testbed runs
+	rm -rf .venv .testbed runs site mutants

@@ -15,7 +15,8 @@ from analysis.engine import DuckDb
 from analysis.participants import FIDELITIES, Participants, participants
 from analysis.results import Layer
 from analysis.seen import see
-from analysis.sent import Made, load_sent, unknown_event
+from analysis.sent import Made, load_sent, places, unknown_event
+from analysis.sources import add_sources
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
 from metrics_platform.table import BrokenLine, misplaced_rows, parquet_rows, read_ndjson
@@ -41,13 +42,15 @@ _HASTY = 202
 class ObservedError(DogfoodError):
     """There is nothing to compare with, or it cannot be read."""
 
+    page = "docs/checks.md"
+
 
 @dataclass(frozen=True)
 class Evidence:
     """Everything the checks look at.
 
-    The engine holds the tables `sent`, `observed`, `refused`, `classified`, `visits` and, of the experiment's subjects,
-    `seen_sent` and `seen_landed`; see `analysis/sql/`.
+    The engine holds the tables `sent`, `said`, `observed`, `refused`, `classified`, `visits` and, of the experiment's
+    subjects, `seen_sent` and `seen_landed`; see `analysis/sql/`.
 
     Attributes:
         manifest: of the run.
@@ -116,6 +119,16 @@ class Evidence:
         return self.engine.ask("fates")
 
     @cached_property
+    def duplicates(self) -> Sequence[Mapping[str, object]]:
+        """Ids that landed more than once (`analysis/sql/duplicates.sql`)."""
+        return self.engine.ask("duplicates")
+
+    @cached_property
+    def unexpected(self) -> Sequence[Mapping[str, object]]:
+        """Rows that were never sent (`analysis/sql/unexpected.sql`)."""
+        return self.engine.ask("unexpected")
+
+    @cached_property
     def clicks(self) -> Sequence[Mapping[str, object]]:
         """Sums behind the click-through rates, as sent and as landed (`analysis/sql/clicks.sql`)."""
         return self.engine.ask("clicks")
@@ -166,7 +179,7 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
     broken = _add_observed(run, observed, engine)
     zero_ms = plan.settings.epoch_ms if manifest.started_ms is None else manifest.started_ms
     engine.add("asked", _asked(plan, zero_ms))
-    made = load_sent(run, plan, ledger, _facts(plan, ledger, people), engine)
+    made = load_sent(run, plan, ledger, _facts(plan, ledger, people), zero_ms, engine)
     refused, broken_reports = _refused([run / OBSERVED / ERRORS, *(path for path in observed if _is_ndjson(path))])
     engine.add("refused", refused)
     engine.define("observed_flat", "flat", events="observed_events")
@@ -177,6 +190,7 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
     engine.define("ours_whole", "ours_whole")
     engine.keep("classified", "classified", {"deadline_ms": manifest.deadline_s * 1000})
     engine.add("people", _people(plan, people))
+    add_sources(engine)
     engine.keep("visits", "visits")
     [(count,)] = engine.connection.sql("SELECT count(*) FROM observed").fetchall()
     folders = [path for path in observed or [run / OBSERVED] if path.is_dir()]
@@ -192,7 +206,7 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
 def _add_subjects(evidence: Evidence) -> None:
     """Add the subjects of the experiment, as they were sent and as they landed, and who was chosen for their group."""
     engine, plan = evidence.engine, evidence.plan
-    for name, table in (("seen_sent", "sent"), ("seen_landed", "observed")):
+    for name, table in (("seen_sent", "said"), ("seen_landed", "observed")):
         subjects = engine.table("subjects", observed=table)
         engine.add(
             name, see(subjects, plan.settings.generation, plan.experiment.name, plan.experiment.groups, plan.rate)
@@ -227,10 +241,11 @@ def _add_observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> tuple[Bro
         if not path.exists():
             raise ObservedError(f"{path} does not exist: --observed takes Parquet files or folders, or NDJSON files")
         if not _is_ndjson(path):
-            parts.append(parquet_rows(path, engine.connection))
+            parts.append(parquet_rows(path, engine.connection, data_centre=True))
             continue
         rows = read_ndjson([path], engine.connection)
-        parts.append(engine.stored(f"observed_lines_{len(parts)}", rows.table))
+        nowhere = pa.nulls(len(rows.table), pa.string())
+        parts.append(engine.stored(f"observed_lines_{len(parts)}", rows.table.append_column("datacenter", nowhere)))
         broken += rows.broken
     whole = parts[0]
     for part in parts[1:]:
@@ -266,12 +281,12 @@ def _facts(plan: Plan, ledger: SentEvents, people: Participants) -> pa.Table:
         {
             "visit": ledger.visit,
             "position": ledger.position,
+            "place": places(ledger),
             "status": ledger.status,
             "outcome": _words(ledger.outcome, [str(outcome) for outcome in OUTCOMES]),
             "reason": _reasons(ledger),
             "group_name": _words(people.group[ledger.visit], plan.experiment.groups),
             "worker": _words(ledger.worker, ledger.workers),
-            "intended_ms": ledger.intended_ms,
         }
     )
 
@@ -299,8 +314,14 @@ def _reasons(ledger: SentEvents) -> pa.DictionaryArray:
     """Return why each event was refused, empty for most."""
     words = sorted(set(ledger.reasons.values()))
     index = np.full(len(ledger.visit), -1, np.int16)
-    for (worker, request), reason in ledger.reasons.items():
-        index[(ledger.worker == worker) & (ledger.request == request)] = words.index(reason)
+    numbers = {word: number for number, word in enumerate(words)}
+    for worker in {worker for worker, _ in ledger.reasons}:
+        mine = np.flatnonzero(ledger.worker == worker)
+        said = np.full(int(ledger.request[mine].max(initial=0)) + 1, -1, np.int16)
+        for (other, request), reason in ledger.reasons.items():
+            if other == worker and request < len(said):
+                said[request] = numbers[reason]
+        index[mine] = said[ledger.request[mine]]
     return _words(index, words)
 
 

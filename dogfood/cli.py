@@ -1,5 +1,6 @@
 """`dogfood`: the command line."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +16,21 @@ from analysis.shapes import calibrate as calibrate_run
 from analysis.shapes import calibrate_against
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.assigning import assign_lines
+from dogfood.commands.capacity import capacity
+from dogfood.commands.completing import completion
+from dogfood.commands.doctor import doctor
 from dogfood.commands.judging import analyse, checks, compare, power
-from dogfood.commands.options import EXIT_CODES, RUNS
+from dogfood.commands.metrics import metrics
+from dogfood.commands.opening import open_report
+from dogfood.commands.options import EXIT_CODES, RUNS, TESTBED, complete_run
 from dogfood.commands.watching import watch
+from dogfood.examples import add_examples
+from dogfood.metrics.watching import Watched
 from dogfood.run import BrowserOptions, RunRequest, fill_table
 from dogfood.run import run as run_once
 from dogfood.seeding import WIKI_ACCOUNTS, furnish
-from dogfood.services import NAMES, Testbed, WikiOptions
+from dogfood.services import ALL_NAMES, NAMES, Testbed, WikiOptions
+from dogfood.streaming import StreamKind, chosen
 from dogfood.terminal import show
 from dogfood.tickets.command import tickets
 from metrics_platform.assignment import Generation
@@ -66,6 +75,7 @@ def _systems_options(command: F) -> F:
     for option in reversed(
         (
             click.option("--target", default="local", show_default=True, help="A file in targets/, or a path to one."),
+            click.option("--confirm", default="", metavar="TARGET", help="The name again, of a production target."),
             click.option("--experiment", default="", help="Slug in MPIC; default: the kit's own, created there."),
             click.option("--instrument", default="", help="Slug in MPIC; default: the experiment's."),
             click.option("--intake", default="", help="Address of another intake, on a host that the target allows."),
@@ -79,12 +89,6 @@ def _systems_options(command: F) -> F:
     return command
 
 
-_TESTBED = click.option(
-    "--testbed", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
-    show_default=True, envvar="DOGFOOD_TESTBED", help="Folder of the testbed's files.",
-)  # fmt: skip
-
-
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="experiment-dogfood")
 def cli() -> None:
@@ -92,11 +96,16 @@ def cli() -> None:
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 @click.option("--mpic-port", type=click.IntRange(1, 65535), help="Default: 8086.")
 @click.option("--intake-port", type=click.IntRange(1, 65535), help="Default: 8192.")
 @click.option("--wiki-port", type=click.IntRange(1, 65535), help="Default: 8080.")
-@click.option("--only", type=click.Choice(NAMES), multiple=True, help="Start only this service. Repeatable.")
+@click.option("--kafka-port", type=click.IntRange(1, 65535), help="Default: 9092.")
+@click.option("--stream", type=click.Choice([str(kind) for kind in StreamKind]),
+              help="What carries the stream: files, or a Kafka of the testbed's own. Kept; else segments.")  # fmt: skip
+@click.option("--kafka", default="", envvar="DOGFOOD_KAFKA", show_envvar=True, metavar="HOST:PORT",
+              help="Bootstrap servers of a Kafka that runs already, to use instead.")  # fmt: skip
+@click.option("--only", type=click.Choice(ALL_NAMES), multiple=True, help="Start only this service. Repeatable.")
 @click.option(
     "--mediawiki",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -110,22 +119,29 @@ def cli() -> None:
 @click.option("--intake", default="", help="Address of an intake that is running already, for the wiki's events.")
 def up(
     folder: Path,
+    stream: str | None,
+    kafka: str,
     only: tuple[str, ...],
     mediawiki: Path | None,
     extensions: Path | None,
     intake: str,
     **ports: int | None,
 ) -> None:
-    """Start the testbed: MPIC, the intake and TestWiki, on this machine only."""
+    """Start the testbed: MPIC, the intake and TestWiki, and Kafka if asked for, on this machine only."""
     asked = {name.removesuffix("_port"): port for name, port in ports.items() if port is not None}
     testbed = Testbed(folder, WikiOptions(mediawiki, extensions, intake))
+    choice = chosen(stream, kafka)
+    if choice is not None:
+        testbed.use_stream(choice)
+    if "kafka" in only and not testbed.stream.own_broker:
+        raise DogfoodError(f"the testbed in {folder} has no Kafka of its own: add --stream kafka")
     testbed.up(asked, only or NAMES)
     furnish(testbed)
     _show_status(testbed, as_json=False)
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 def down(folder: Path) -> None:
     """Stop the testbed. Its data stays."""
     stopped = Testbed(folder).down()
@@ -133,7 +149,7 @@ def down(folder: Path) -> None:
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def status(folder: Path, as_json: bool) -> None:
     """Show which services run, on which port, healthy or not."""
@@ -150,9 +166,14 @@ def _show_status(testbed: Testbed, *, as_json: bool) -> None:
         table.add_column(name, overflow="fold")
     for state in states:
         colour = {"healthy": "green", "stopped": "dim"}.get(state.health, "red")
-        address = f"http://127.0.0.1:{state.port}" if state.port else "–"
-        table.add_row(state.name, f"[{colour}]{state.health}[/]", address, str(state.pid or "–"), state.log)
+        table.add_row(
+            state.name, f"[{colour}]{state.health}[/]", state.address or "–", str(state.pid or "–"), state.log or "–"
+        )
     Console().print(table)
+
+
+#: Key of what a command's context remembers: that metrics are to be sent.
+_TELEMETRY = "dogfood.telemetry"
 
 
 def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fidelity, ...]:
@@ -163,8 +184,18 @@ def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fide
     return tuple(fidelity for fidelity in Fidelity if fidelity in asked)
 
 
+def _send_telemetry(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Let Locust, which inherits the environment, and the end of the run send metrics."""
+    if asked:
+        # Says so at once when the optional packages are not there.
+        import dogfood.metrics.otel  # noqa: F401
+
+        os.environ["LOCUST_ENABLE_OPENTELEMETRY"] = "true"
+        context.meta[_TELEMETRY] = True
+
+
 @cli.command(epilog=EXIT_CODES)
-@_TESTBED
+@TESTBED
 @RUNS
 @_traffic_options
 @_systems_options
@@ -188,6 +219,8 @@ def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fide
     help="Accounts that visit the wiki without a browser.",
 )
 @click.option("--browsers", type=click.IntRange(1), default=9, show_default=True, help="Accounts that visit in one.")
+@click.option("--otel", is_flag=True, callback=_send_telemetry, expose_value=False,
+              help="Send metrics by OpenTelemetry, to $OTEL_EXPORTER_OTLP_ENDPOINT.")  # fmt: skip
 def run(
     folder: Path,
     runs: Path,
@@ -206,7 +239,7 @@ def run(
 
 
 @cli.command(epilog=EXIT_CODES)
-@_TESTBED
+@TESTBED
 @RUNS
 @_traffic_options
 @_systems_options
@@ -247,6 +280,10 @@ def browse(
 def _run(request: RunRequest) -> None:
     console = Console()
     where, analysis = run_once(request, console)
+    if click.get_current_context().meta.get(_TELEMETRY):
+        from dogfood.metrics.otel import send
+
+        send(Watched(where.parent, where.name).readings)
     if analysis is None:
         console.print(
             f"sent; to judge it, fetch the rows: dogfood analyse {where.name} --observed FILE", soft_wrap=True
@@ -258,7 +295,7 @@ def _run(request: RunRequest) -> None:
 
 
 @cli.command(epilog="Exit codes: 0 alike, 1 different, 2 wrong use.")
-@click.argument("name", metavar="[RUN]", default=LATEST)
+@click.argument("name", metavar="[RUN]", default=LATEST, shell_complete=complete_run)
 @RUNS
 @click.option("--against", type=click.Path(path_type=Path), help="NDJSON of captured events to compare as well.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
@@ -285,7 +322,7 @@ def calibrate(name: str, runs: Path, against: Path | None, as_json: bool) -> Non
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 def ingest(folder: Path) -> None:
     """Bring what is new in the stream into the table. Safe to run again."""
     click.echo(fill_table(Testbed(folder)))
@@ -299,7 +336,7 @@ def assign() -> None:
 
 
 @cli.command()
-@click.argument("name", metavar="[RUN]", required=False)
+@click.argument("name", metavar="[RUN]", required=False, shell_complete=complete_run)
 @RUNS
 @_traffic_options
 def events(name: str | None, runs: Path, **traffic: object) -> None:
@@ -313,8 +350,10 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         sys.stdout.buffer.write(event.body + b"\n")
 
 
-for _command in (analyse, compare, checks, power, watch, tickets):
+for _command in (analyse, capacity, compare, checks, power, watch, open_report, metrics, doctor, completion, tickets):
     cli.add_command(_command)
+
+add_examples(cli)
 
 
 def main() -> None:
@@ -322,5 +361,6 @@ def main() -> None:
     try:
         cli()
     except DogfoodError as error:
-        click.echo(f"error: {error}", err=True)
+        see = f" (see {error.page})" if error.page else ""
+        click.echo(f"error: {error}{see}", err=True)
         sys.exit(error.exit_code)

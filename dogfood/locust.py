@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from metrics_platform.errors import KitFaultError
 from run_record.folder import LEDGER
+from run_record.growing import GrowingFiles
 from run_record.load import FILE_NAME as LOAD
 from run_record.page_views import FOLDER as PAGE_VIEWS
 
@@ -117,19 +118,12 @@ class Came:
 
 
 class _Tail:
-    """Reads files that are being written, each byte once."""
+    """Reads the files of a folder that are being written, each line once."""
 
     def __init__(self, folder: Path, pattern: str) -> None:
         self._folder = folder
         self._pattern = pattern
-        self._read: dict[Path, int] = {}
+        self._files = GrowingFiles()
 
     def fresh(self) -> bytes:
-        found = b""
-        for path in self._folder.glob(self._pattern):
-            with path.open("rb") as file:
-                file.seek(self._read.get(path, 0))
-                fresh = file.read()
-            self._read[path] = self._read.get(path, 0) + len(fresh)
-            found += fresh
-        return found
+        return b"".join(self._files.fresh(path) for path in self._folder.glob(self._pattern))

@@ -34,11 +34,16 @@ _MISPLACED = """
 
 Structure = Mapping[str, object]
 
+#: So many lines are turned into rows by one thread at a time.
+_CHUNK = 4_096
+
 _TYPES = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}
 
 
 class TableError(DogfoodError):
     """Files that are no rows of the table."""
+
+    page = "docs/checks.md"
 
 
 class BrokenLine(NamedTuple):
@@ -83,7 +88,10 @@ def select_lines(source: str) -> str:
 
 def rows_of(lines: Sequence[bytes], connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Return events (each valid JSON) as rows of the table, in the same order."""
-    source = pa.table({"line": pa.array(lines, type=pa.binary()).cast(pa.string())})
+    text = pa.array(lines, type=pa.binary()).cast(pa.string())
+    # The database reads a chunk a thread.
+    chunks = [text.slice(first, _CHUNK) for first in range(0, len(text), _CHUNK)]
+    source = pa.table({"line": pa.chunked_array(chunks, pa.string())})
     connection.register("lines_to_read", source)
     try:
         return connection.sql(select_lines("lines_to_read")).to_arrow_table()
@@ -97,15 +105,25 @@ def event_of(row: Mapping[str, object]) -> dict[str, object]:
     Columns that are null, or that no event has, are left out.
     """
     event: dict[str, object] = {}
-    for name, kind in structure().items():
-        column = _column(name)
-        if isinstance(kind, Mapping):
-            members = {member: row.get(f"{column}__{member}") for member in kind}
-            if found := {member: value for member, value in members.items() if value is not None}:
-                event[name] = found
-        elif row.get(column) is not None:
-            event[name] = row[column]
+    for place, member, column in _leaves():
+        value = row.get(column)
+        if value is None:
+            continue
+        if member is None:
+            event[place] = value
+        else:
+            event.setdefault(place, {})[member] = value  # type: ignore[index]
     return event
+
+
+@cache
+def _leaves() -> tuple[tuple[str, str | None, str], ...]:
+    """Return every field of an event: its name, that of the member in it where it has some, and its flat column."""
+    return tuple(
+        (name, member, _column(name) if member is None else f"{_column(name)}__{member}")
+        for name, kind in structure().items()
+        for member in (kind if isinstance(kind, Mapping) else (None,))
+    )
 
 
 def read_ndjson(paths: Iterable[Path], connection: duckdb.DuckDBPyConnection) -> Rows:
@@ -130,10 +148,13 @@ def read_ndjson(paths: Iterable[Path], connection: duckdb.DuckDBPyConnection) ->
     return Rows(rows_of(lines, connection), tuple(broken))
 
 
-def parquet_rows(path: Path, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+def parquet_rows(
+    path: Path, connection: duckdb.DuckDBPyConnection, *, data_centre: bool = False
+) -> duckdb.DuckDBPyRelation:
     """Return the rows of a Parquet file, or of a folder of them in Hive layout, to be read when they are asked for.
 
-    Columns the files do not have are null.
+    Columns the files do not have are null. With *data_centre* there is a last column `datacenter`: the files' own, or
+    by the partition that a row is in; null outside the layout.
 
     Raises:
         TableError: there are no Parquet files, or they cannot be read as rows of the table.
@@ -143,7 +164,7 @@ def parquet_rows(path: Path, connection: duckdb.DuckDBPyConnection) -> duckdb.Du
         raise TableError(f"{path} holds no Parquet files")
     names = [str(file) for file in files]
     try:
-        found = connection.read_parquet(names, hive_partitioning=False, union_by_name=True)
+        found = connection.read_parquet(names, hive_partitioning=False, union_by_name=True, filename=data_centre)
         have = set(found.columns)
         if "meta" not in have:
             raise TableError(f"{path} is no table of events: it has no column 'meta'")
@@ -151,6 +172,9 @@ def parquet_rows(path: Path, connection: duckdb.DuckDBPyConnection) -> duckdb.Du
             f'CAST("{name}" AS {kind}) AS "{name}"' if name in have else f'CAST(NULL AS {kind}) AS "{name}"'
             for name, kind in columns().items()
         )
+        if data_centre:
+            by_path = "nullif(regexp_extract(filename, '/datacenter=([^/]+)/', 1), '')"
+            picked += f", {'CAST(datacenter AS VARCHAR)' if 'datacenter' in have else by_path} AS datacenter"
         return found.project(picked)
     except duckdb.Error as error:
         raise TableError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error

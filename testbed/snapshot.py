@@ -1,7 +1,7 @@
 """`python -m testbed.snapshot`: what the table and the error stream hold of a span of time, as two files.
 
-Writes `rows.parquet`, the table's rows with a receive time in the span, and `errors.ndjson`, the error stream's
-events since its beginning.
+Writes `rows.parquet`, the table's rows with a receive time in the span and the data centre of their partition, and
+`errors.ndjson`, the error stream's events since its beginning.
 """
 
 import argparse
@@ -12,9 +12,10 @@ import duckdb
 import orjson
 
 from metrics_platform.streams import DATA_CENTRES, ERROR_STREAM, topic
-from metrics_platform.table import TABLE, read_parquet, rows_of
+from metrics_platform.table import TABLE, parquet_rows, rows_of
 from testbed.serving import guarded
-from testbed.stream import SegmentReader
+from testbed.stream import OpenTopic
+from testbed.stream_options import add_stream_options, open_topic
 
 _ROWS = """
 SELECT * FROM landed
@@ -23,19 +24,21 @@ ORDER BY meta.dt, meta.id
 """
 
 
-def snapshot(stream_dir: Path, table_dir: Path, to: Path, from_ms: int, until_ms: int) -> None:
+def snapshot(open_topic: OpenTopic, table_dir: Path, to: Path, from_ms: int, until_ms: int) -> None:
     """Write both files into the folder *to*; the span is in milliseconds since 1970."""
     connection = duckdb.connect()
     table = table_dir / TABLE
-    landed = read_parquet(table, connection) if any(table.rglob("*.parquet")) else rows_of([], connection)
-    connection.register("landed", landed)
+    if any(table.rglob("*.parquet")):
+        parquet_rows(table, connection, data_centre=True).create_view("landed")
+    else:
+        connection.register("landed", rows_of([], connection))
     draft = to / ".rows.draft"
     connection.sql(_ROWS, params={"from_ms": from_ms, "until_ms": until_ms}).write_parquet(str(draft))
     draft.replace(to / "rows.parquet")
     lines = [
         line
         for data_centre in DATA_CENTRES
-        for batch in SegmentReader(stream_dir, topic(ERROR_STREAM, data_centre)).read()
+        for batch in open_topic(topic(ERROR_STREAM, data_centre)).read()
         for line in batch.lines
     ]
     first = datetime.fromtimestamp(from_ms / 1000, UTC).isoformat(timespec="milliseconds")
@@ -44,20 +47,24 @@ def snapshot(stream_dir: Path, table_dir: Path, to: Path, from_ms: int, until_ms
 
 
 def _since(line: bytes, first: str) -> bool:
-    # The times are written by one intake in one format, so they sort like their text.
-    return str(orjson.loads(line)["meta"]["dt"]) >= first
+    """Return whether *line* is a report of the span; what is no report at all is left out."""
+    try:
+        # The times are written by one intake in one format, so they sort like their text.
+        return str(orjson.loads(line)["meta"]["dt"]) >= first
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return False
 
 
 def main() -> None:
     """Read the options and write the files."""
     parser = argparse.ArgumentParser(prog="python -m testbed.snapshot", description=__doc__)
-    parser.add_argument("--stream-dir", type=Path, required=True)
+    add_stream_options(parser)
     parser.add_argument("--table-dir", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True, help="folder the files are written into")
     parser.add_argument("--from-ms", type=int, required=True)
     parser.add_argument("--until-ms", type=int, required=True)
     options = parser.parse_args()
-    snapshot(options.stream_dir, options.table_dir, options.to, options.from_ms, options.until_ms)
+    snapshot(open_topic(options), options.table_dir, options.to, options.from_ms, options.until_ms)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ WITH landed AS (
         event_number,
         count(*) AS copies,
         bool_or(differs) AS differs,
-        min(intake_ms) AS intake_ms
+        min(intake_ms) AS intake_ms,
+        min(source) AS source
     FROM observed
     WHERE was_sent
     GROUP BY event_number
@@ -26,6 +27,7 @@ SELECT
     sent.mediawiki__database AS wiki,
     sent.status,
     sent.outcome,
+    landed.source,
     coalesce(landed.copies, 0) AS copies,
     landed.intake_ms - sent.due_ms AS delay_ms,
     CASE

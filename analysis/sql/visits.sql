@@ -1,10 +1,12 @@
--- What each visit put on the wire and what landed of it, with what may tell one visit from another.
+-- What each visit put on the wire and what landed of it, with what may tell one visit from another. Browser and data centre
+-- are told by rows, so they are not known of a visit of which nothing landed.
 WITH counted AS (
     SELECT
         visit,
-        min(platform) AS platform,
-        min(skin) AS skin,
-        min(wiki) AS wiki,
+        coalesce(min(platform), '') AS platform,
+        coalesce(min(skin), '') AS skin,
+        coalesce(min(wiki), '') AS wiki,
+        min(source) AS source,
         min(worker) AS worker,
         min(due_ms) AS first_ms,
         count(*) AS sent_events,
@@ -22,10 +24,9 @@ SELECT
     people.persona,
     people.group_name,
     people.by_chance,
-    counted.* REPLACE (
-        coalesce(counted.platform, '') AS platform,
-        coalesce(counted.skin, '') AS skin,
-        coalesce(counted.wiki, '') AS wiki
-    )
+    coalesce(sources.browser, '') AS browser,
+    coalesce(sources.datacenter, '') AS datacenter,
+    counted.*
 FROM counted
 INNER JOIN people ON counted.visit = people.visit
+LEFT JOIN sources ON counted.source = sources.source
