@@ -75,6 +75,7 @@ def _systems_options(command: F) -> F:
     for option in reversed(
         (
             click.option("--target", default="local", show_default=True, help="A file in targets/, or a path to one."),
+            click.option("--confirm", default="", metavar="TARGET", help="The name again, of a production target."),
             click.option("--experiment", default="", help="Slug in MPIC; default: the kit's own, created there."),
             click.option("--instrument", default="", help="Slug in MPIC; default: the experiment's."),
             click.option("--intake", default="", help="Address of another intake, on a host that the target allows."),

@@ -24,8 +24,8 @@ from run_record.load_book import LoadBook, LoadPlan
 from run_record.manifest import FILE_NAME, Manifest
 from traffic.crew import Crew
 from traffic.leases import Lease, Leaser
-from traffic.options import TrafficOptions, find_target, new_manifest, new_settings
-from traffic.post import BEACON_HEADERS
+from traffic.options import TrafficOptions, check_ceilings, find_target, new_manifest, new_settings
+from traffic.post import beacon_headers
 from traffic.sender.process import SenderProcess
 from traffic.statistics import feed
 
@@ -65,6 +65,9 @@ class BeaconCrew(Crew):
         target = find_target(asked)
         plan = Plan(new_settings(asked, target, now_ms=now_ms))
         manifest = new_manifest("", asked, target, plan.settings)
+        # Everything that can be refused is, before anything is sent or a folder made.
+        check_ceilings(target, plan.settings)
+        target.addresses()
         check_reachable(target.intake)
         folder = new_run(Path(options.runs))
         replace(manifest, run_id=folder.name).write(folder)
@@ -86,7 +89,10 @@ class BeaconCrew(Crew):
             {
                 "plan": manifest.plan,
                 "intake": self.intake,
-                "headers": BEACON_HEADERS,
+                "headers": beacon_headers(manifest.target.get("tag", "")),
+                "addresses": vars(self._options)["addresses"],
+                "ceilings": vars(self._options)["ceilings"],
+                "share": self._share,
                 "batch": manifest.batch_size,
                 "connections": self._options.connections,
                 "started_ms": manifest.started_ms,

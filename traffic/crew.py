@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from argparse import Namespace
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,16 @@ from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from metrics_platform.errors import DogfoodError
+from personas.settings import PlanSettings
 from run_record.folder import LEDGER
 from run_record.manifest import Manifest
-from run_record.target import Target
+from run_record.target import Ceilings, Target
 from traffic.desks import MasterDesk, WorkerDesk
+from traffic.governor import Governor
+from traffic.guard import allow_only
 from traffic.leases import Lease, Leaser
-from traffic.options import check_target
+from traffic.options import check_ceilings, check_target
+from traffic.telemetry import listen
 
 _log = logging.getLogger("dogfood")
 
@@ -65,6 +70,8 @@ class Crew(ABC):
         environment.events.test_stop.add_listener(self._stop)  # type: ignore[no-untyped-call]
         if isinstance(environment.runner, MasterRunner):
             gevent.spawn(self._watch)
+        if self._leads:
+            listen(environment, lambda: self._folder if self._folder.name else None)
 
     @abstractmethod
     def _make_run(self, options: Namespace, now_ms: int) -> Path:
@@ -134,7 +141,10 @@ class Crew(ABC):
         now_ms = int(time.time() * 1000)
         self._folder = Path(options.run) if options.run else self._make_run(options, now_ms + HEAD_START_MS)
         manifest = Manifest.read(self._folder)
-        check_target(Target.read(manifest.target["source"]), manifest.target)
+        target = check_target(Target.read(manifest.target["source"]), manifest.target, options.confirm)
+        self._check(target, manifest)
+        options.addresses = sorted(target.addresses())
+        options.ceilings = asdict(target.ceilings)
         # A run of several fidelities begins with the first of them.
         if manifest.started_ms is None or not options.run:
             manifest = manifest.started(now_ms + HEAD_START_MS)
@@ -144,12 +154,30 @@ class Crew(ABC):
         self._lender = self._leaser(self._folder, manifest)
         if self._master is not None:
             self._master.open(self._lender)
+        options.workers_share = self._runner.worker_count if isinstance(self._runner, MasterRunner) else 1
         options.run = str(self._folder.resolve())
         # For workers that do not see the folder.
         options.run_manifest = manifest.to_json().decode()
         _log.info("run %s goes to %s", self._folder, manifest.target["intake"])
 
+    def _check(self, target: Target, manifest: Manifest) -> None:
+        """Refuse a run that is more than *target* allows. Raises TargetError."""
+        check_ceilings(target, PlanSettings.from_json(manifest.plan))
+
+    @property
+    def governor(self) -> Governor:
+        """What keeps this process below its part of the target's ceilings."""
+        said = vars(self._options)
+        started_s = ((self._manifest.started_ms if self._manifest else None) or 0) / 1000
+        return Governor(Ceilings(**said["ceilings"]), share=self._share, start_s=started_s)
+
+    @property
+    def _share(self) -> float:
+        """The part of the ceilings that this process may have: all workers there can be have the same."""
+        return 1 / max(1, int(vars(self._options).get("workers_share", 1)))
+
     def _join(self, folder: Path) -> None:
+        allow_only(vars(self._options)["addresses"])
         self._folder = folder
         self._manifest = Manifest.parse(vars(self._options)["run_manifest"].encode(), folder)
         self._done = False

@@ -17,7 +17,7 @@ from personas.pacing import SHAPES_HELP, Pace, parse_rate
 from personas.plan import Plan
 from personas.settings import MOST_VISITORS, PlanSettings
 from run_record.manifest import Manifest
-from run_record.target import Target
+from run_record.target import Ceilings, Target
 
 if TYPE_CHECKING:
     # Importing Locust replaces the standard library's sockets: only its own processes may do that.
@@ -26,9 +26,29 @@ if TYPE_CHECKING:
 _LIBRARIES = ("experiment-dogfood", "locust", "numpy", "orjson", "hdrhistogram")
 
 
-def check_target(target: Target, named: Mapping[str, str]) -> Target:
-    """Return *target* at the addresses that a manifest has *named*. Raises TargetError for a host it does not allow."""
-    return target.at(intake=named["intake"], mpic=named["mpic"], wiki=named.get("wiki"))
+def check_target(target: Target, named: Mapping[str, str], confirm: str) -> Target:
+    """Return *target* at the addresses that a manifest has *named*.
+
+    Raises:
+        TargetError: it does not allow one of their hosts, or is production and *confirm* is not its name.
+    """
+    return target.confirmed(confirm).at(intake=named["intake"], mpic=named["mpic"], wiki=named.get("wiki"))
+
+
+def check_ceilings(target: Target, settings: PlanSettings) -> None:
+    """Refuse a plan that would be more than *target* allows: its rate, its events, or its duration. Raises TargetError.
+
+    The rate of visits' events is the mean that follows from the plan; while a run goes, the ceiling itself is kept.
+    """
+    if not settings.visitors or target.ceilings == Ceilings():
+        return
+    if settings.paces_events:
+        events, rate = settings.events, settings.events_per_second
+    else:
+        events = sum(1 for _ in Plan(settings).events(0, settings.visitors))
+        rate = settings.arrivals_per_second * events / settings.visitors
+    peak = settings.pacer().shape.peak
+    target.ceilings.check(target.name, rate=rate * peak, events=events, seconds=events / rate if rate else 0.0)
 
 
 class OptionError(DogfoodError):
@@ -40,6 +60,7 @@ class TrafficOptions:
     """What decides the traffic of a new run; the fields are the options of the locustfiles."""
 
     target: str = "local"
+    confirm: str = ""
     intake: str = ""
     mpic: str = ""
     wiki_url: str = ""
@@ -89,6 +110,7 @@ def add_options(parser: "LocustArgumentParser") -> None:
     )
     add("--runs", default="runs", help="folder in which a new run is made")
     add("--target", default="local", help="name of a file in targets/, or a path to one")
+    add("--confirm", default="", help="name of the target once more, when it is production")
     add(
         "--intake",
         default="",
@@ -166,9 +188,9 @@ def _with_paced_events(settings: PlanSettings, options: TrafficOptions) -> PlanS
 
 
 def find_target(options: TrafficOptions) -> Target:
-    """Return the target that *options* name, at the addresses they give. Raises TargetError."""
+    """Return the target that *options* name, at the addresses they give, confirmed. Raises TargetError."""
     at = {"intake": options.intake or None, "mpic": options.mpic or None, "wiki": options.wiki_url or None}
-    return Target.read(options.target).at(**at)
+    return Target.read(options.target).confirmed(options.confirm).at(**at)
 
 
 def new_manifest(
@@ -200,7 +222,7 @@ def new_manifest(
         batch_size=options.batch,
         target={
             "name": target.name, "source": options.target, "intake": target.intake, "mpic": target.mpic,
-            "wiki": target.wiki,
+            "wiki": target.wiki, "tag": target.tag,
         },
         plan=settings.to_json(),
         versions={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},

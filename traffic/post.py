@@ -11,6 +11,15 @@ BEACON_HEADERS = {
 }
 
 
+def beacon_headers(tag: str) -> dict[str, str]:
+    """Return the headers of a beacon whose user agent ends in the target's *tag*, if it has one.
+
+    The intake keeps the user agent with each event, so that analysts can leave tagged rows out.
+    """
+    agent = f"{BEACON_HEADERS['User-Agent']} {tag}".strip()
+    return {**BEACON_HEADERS, "User-Agent": agent}
+
+
 class HttpAnswer(NamedTuple):
     """What came back for one request: status None when nothing did, *reason* then says what happened."""
 

@@ -1,12 +1,15 @@
 """Sessions on the wiki under Locust: accounts lent out, each walked by one user at a time."""
 
 import logging
+import math
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin, urlsplit
 
+import gevent
 from locust import FastHttpUser, task
 from locust.env import Environment
 from locust.exception import StopUser
@@ -26,7 +29,7 @@ from traffic.crew import Crew
 from traffic.instrument import Instrument
 from traffic.leases import Lease, Leaser
 from traffic.options import TrafficOptions
-from traffic.post import BEACON_HEADERS, HttpAnswer, Post
+from traffic.post import HttpAnswer, Post, beacon_headers
 from traffic.walks import Browser, Site, Walk, Walker, WikiError, domain_of, read_site
 from traffic.wiki_options import new_wiki_run
 
@@ -41,6 +44,12 @@ _crews: dict[Environment, "WikiCrew"] = {}
 def man(environment: Environment) -> None:
     """Give *environment* the crew that its users work for; called once a process, when Locust is ready."""
     _crews[environment] = WikiCrew(environment)
+
+
+_MOST_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+#: With these the method and the form stay; with the others a browser goes on with GET.
+_SAME_METHOD = (307, 308)
 
 
 class WikiCrew(Crew):
@@ -60,6 +69,19 @@ class WikiCrew(Crew):
         if self._manifest is None:
             raise DogfoodError("no run has been started yet")
         return self._manifest.target["wiki"]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a beacon of this run is sent with."""
+        return beacon_headers(self._manifest.target.get("tag", "") if self._manifest else "")
+
+    def wait_for_ceilings(self) -> None:
+        """Wait until another event may be sent. Raises StopUser when the target allows no more."""
+        while (wait_s := self._governor.wait(1, time.time())) > 0:
+            if math.isinf(wait_s):
+                _log.warning("the target's ceiling is reached: nothing more is sent")
+                raise StopUser
+            gevent.sleep(wait_s)
 
     def walk_next(self, browser: Browser, post: Post) -> bool:
         """Walk the next visit; return whether there was one."""
@@ -89,6 +111,7 @@ class WikiCrew(Crew):
     def _open(self, folder: Path, manifest: Manifest, worker: str, lease: Lease) -> None:
         ledger = self._ledger = LedgerWriter(folder / LEDGER, worker)
         plan = Plan(PlanSettings.from_json(manifest.plan))
+        self._governor = self.governor
         self._taking = threading.Lock()
         self._views = PageViewWriter(folder, worker)
         self._site = None
@@ -145,33 +168,60 @@ class WikiVisitor(FastHttpUser):
         self.client.cookiejar.clear()
 
     def _text(self, method: str, path: str, label: str, form: str | None) -> str:
-        headers = {"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}
-        url = _crews[self.environment].wiki + path
-        with self.client.request(method, url, name=label, data=form, headers=headers, catch_response=True) as response:
-            if response.status_code != 200:
-                why = f"{response.status_code or response.error!r}"
-                response.failure(why)
-                raise WikiError(f"{path}: the wiki answered {why}")
-            response.success()
-            return response.text or ""
+        crew = _crews[self.environment]
+        headers = {"User-Agent": crew.headers["User-Agent"]}
+        if form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        url = crew.wiki + path
+        for _ in range(_MOST_REDIRECTS):
+            with self.client.request(
+                method, url, name=label, data=form, headers=headers, allow_redirects=False, catch_response=True
+            ) as response:
+                if response.status_code in _REDIRECTS:
+                    response.success()
+                    url = redirected(url, response.headers.get("location") or "")
+                    if response.status_code not in _SAME_METHOD:
+                        method, form = "GET", None
+                    continue
+                if response.status_code != 200:
+                    why = f"{response.status_code or response.error!r}"
+                    response.failure(why)
+                    raise WikiError(f"{path}: the wiki answered {why}")
+                response.success()
+                return response.text or ""
+        raise WikiError(f"{path}: the wiki redirects more than {_MOST_REDIRECTS} times")
 
     def _post(self, body: bytes) -> HttpAnswer:
         crew = _crews[self.environment]
-        return _post_beacon(self, crew.intake, crew.label, body)
+        crew.wait_for_ceilings()
+        return _post_beacon(self, crew, body)
 
 
 def _walking(folder: Path) -> Sequence[Account]:
     return [account for account in read_roster(folder) if account.fidelity is Fidelity.WIKI]
 
 
-def _post_beacon(user: FastHttpUser, intake: str, label: str, body: bytes) -> HttpAnswer:
-    """Post *body* to *intake* with the user's client, as a browser's beacon; *label* is its name in the statistics."""
+def redirected(url: str, location: str) -> str:
+    """Return where an answer from *url* redirects to: to another address on the same host, and nowhere else.
+
+    Raises:
+        WikiError: it is another host, or the answer does not say where.
+    """
+    there = urljoin(url, location)
+    here, goal = urlsplit(url), urlsplit(there)
+    if not location or (goal.scheme, goal.netloc) != (here.scheme, here.netloc):
+        raise WikiError(f"{url} redirects to {location!r}: not followed, for it is not on the same host")
+    return there
+
+
+def _post_beacon(user: FastHttpUser, crew: WikiCrew, body: bytes) -> HttpAnswer:
+    """Post *body* to the crew's intake with the user's client, as a browser's beacon."""
     with user.client.request(
         "POST",
-        intake,
-        name=label,
+        crew.intake,
+        name=crew.label,
         data=body,  # type: ignore[arg-type]  # bytes are fine, and what is sent in the end
-        headers=BEACON_HEADERS,
+        headers=crew.headers,
         allow_redirects=False,
         catch_response=True,
     ) as response:

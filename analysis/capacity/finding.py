@@ -114,7 +114,12 @@ def conclude(
     result, sentence = _result(settings, steps, sustained, interrupted, doubt)
     side, evidence = _side(settings, steps)
     valid = [item.step for item in steps if item.outcome is not StepOutcome.INVALID]
-    law = fit([step.concurrency for step in valid], [step.achieved_rate for step in valid])
+    # A server that was never at its limit has shown nothing of how it scales.
+    law = (
+        fit([step.concurrency for step in valid], [step.achieved_rate for step in valid])
+        if known(settings, steps).bad is not None
+        else None
+    )
     headroom = sustained.rate / settings.require - 1 if sustained and settings.require else None
     return Finding(
         result, sentence, settings.require, sustained, headroom, side, evidence, law, lost, tuple(objectives),

@@ -69,7 +69,7 @@ class Given:
         return cast(Evidence, self)
 
 
-EXAMPLES = {"examples": [{"visit": 3, "position": 0}]}
+EXAMPLES: dict[str, Sequence[Mapping[str, object]]] = {"examples": [{"visit": 3, "position": 0}]}
 
 
 def segment(dimension: str, value: str, sent: int, lost: int, group: str = "true") -> dict[str, object]:
@@ -257,7 +257,10 @@ def test_rows_that_nobody_sent_are_shown() -> None:
     assert clean == CheckResult("unexpected", Layer.TABLE, Outcome.PASS, said, 0, threshold=0)
 
 
-REASONS = {"reasons": [{"reason": f"'.x{number}' no", "events": 1_000 - number} for number in range(7)], **EXAMPLES}
+REASONS: dict[str, Sequence[Mapping[str, object]]] = {
+    "reasons": [{"reason": f"'.x{number}' no", "events": 1_000 - number} for number in range(7)],
+    **EXAMPLES,
+}
 
 
 AT_THE_INTAKE = "at the intake and its log, for the schema allows what was sent"

@@ -24,6 +24,9 @@ from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.ledger import LedgerWriter
 from run_record.tally import TallyKeeper
+from run_record.target import Ceilings
+from traffic.governor import Governor
+from traffic.guard import allow_only
 from traffic.sender.agenda import Agenda
 from traffic.sender.engine import Engine, Ledger
 from traffic.sender.wire import Endpoint, Limits, Wire, request_head
@@ -80,6 +83,7 @@ def _play(
     inbox: "SimpleQueue[Mapping[str, Any] | None]",
     out: "SimpleQueue[Mapping[str, object] | None]",
 ) -> None:
+    allow_only(asked["addresses"])
     limits = Limits(connections=_most_connections(asked["connections"]))
     endpoint = Endpoint.of(asked["intake"])
     wire = Wire(endpoint, _clock, limits)
@@ -93,6 +97,7 @@ def _play(
         agenda, wire, ledger, tally,
         head=request_head(endpoint, asked["headers"].items()), zero_us=zero_us, started_ms=asked["started_ms"],
         clock=_clock, patience_us=limits.patience_us,
+        governor=_governor(asked["ceilings"], asked["share"]),
     )  # fmt: skip
     reporter = _Reporter(out, engine, tally)
     waits_for_lease, stop_by = False, 0
@@ -119,6 +124,12 @@ def _play(
         reporter.look()
     reporter.report()
     wire.close()
+
+
+def _governor(ceilings: Mapping[str, float | None], share: float) -> Governor:
+    """Return what holds the rate; JSON has no infinity, so that a ceiling that there is not is null."""
+    there = {name: value for name, value in ceilings.items() if value is not None}
+    return Governor(Ceilings(**there), share=share)
 
 
 class _Reporter:

@@ -1,5 +1,6 @@
 """The sender's loop: what is due into the ledger and onto the wire, what comes back into the ledger and the tally."""
 
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -8,6 +9,7 @@ from typing import Protocol, cast
 from metrics_platform.intake import EventAnswer, EventOutcome, first_reason, interpret
 from run_record.ledger import Span, intent_row, outcome_row
 from run_record.tally import TallyKeeper
+from traffic.governor import Governor
 from traffic.sender.agenda import Agenda, Due
 from traffic.sender.wire import Outcome
 
@@ -70,6 +72,7 @@ class Engine:
         started_ms: the same moment, milliseconds since 1970.
         clock: microseconds, never going back.
         patience_us: a request that found no connection for so long is dropped.
+        governor: keeps the target's ceilings, whatever is due.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Engine:
         started_ms: int,
         clock: Callable[[], int],
         patience_us: int,
+        governor: Governor | None = None,
     ) -> None:
         self._agenda = agenda
         self._wire = wire
@@ -94,6 +98,8 @@ class Engine:
         self._started_ms = started_ms
         self._clock = clock
         self._patience_us = patience_us
+        self._governor = governor or Governor.free()
+        self._held_until_us = 0
         self._waiting: deque[Due] = deque()
         self._tidied_us = 0
         self._stopping = False
@@ -119,7 +125,7 @@ class Engine:
         now = self.now_us()
         if not self._stopping:
             self._take(now)
-        if self._waiting and self._wire.free:
+        if self._can_send(now):
             self._send(now)
         if outcomes := self._wire.poll(self._wait_s()):
             self._take_down(outcomes)
@@ -128,6 +134,9 @@ class Engine:
             self._wire.tidy()
             stale = next((n for n, due in enumerate(self._waiting) if due.intended_us > now - self._patience_us), None)
             self._drop(len(self._waiting) if stale is None else stale)
+
+    def _can_send(self, now: int) -> bool:
+        return bool(self._waiting and self._wire.free and now >= self._held_until_us)
 
     def _take(self, now: int) -> None:
         for due in self._agenda.take(now, BURST):
@@ -139,7 +148,8 @@ class Engine:
         if self._stopping:
             return _LONGEST_WAIT_S
         if self._waiting and self._wire.free:
-            return 0.0
+            held = (self._held_until_us - self.now_us()) / 1e6
+            return min(held, _LONGEST_WAIT_S) if held > 0 else 0.0
         due, now = self._agenda.next_us(), self.now_us()
         slack = _LONGEST_WAIT_S * 1e6 if due is None else due - now
         if (slack > _SPARE_US or self._agenda.is_short(now)) and self._agenda.prepare():
@@ -154,14 +164,30 @@ class Engine:
 
     def _send(self, now: int) -> None:
         count = min(len(self._waiting), self._wire.free, BURST)
-        go = [self._waiting.popleft() for _ in range(count)]
-        number = self._ledger.reserve(count)
+        go = self._let_through(count, now)
+        if not go:
+            return
+        number = self._ledger.reserve(len(go))
         self._ledger.append(b"".join(self._intents(go, number, now)))
         for place, due in enumerate(go):
             events = due.events
             body = events[0].body if len(events) == 1 else b"[%b]" % b",".join([event.body for event in events])
             tag = [number + place, due, now]
             tag[2] = self._wire.send(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), tag) - self._zero_us
+
+    def _let_through(self, most: int, now: int) -> list[Due]:
+        """Return the next requests that the target's ceilings allow now; what they never allow is dropped."""
+        go: list[Due] = []
+        while len(go) < most and self._waiting:
+            wait_s = self._governor.wait(len(self._waiting[0].events), now / 1e6)
+            if math.isinf(wait_s):
+                self._drop(len(self._waiting), "ceiling")
+            elif wait_s > 0:
+                self._held_until_us = now + int(wait_s * 1e6)
+                break
+            else:
+                go.append(self._waiting.popleft())
+        return go
 
     def _intents(self, go: Sequence[Due], number: int, now: int) -> list[bytes]:
         started, sent_ms = self._started_ms, self._started_ms + now // 1000
@@ -215,8 +241,8 @@ class Engine:
             self.failures[f"{response.status}: {first_reason(response.reason, response.body)}"] += 1
         return answers, failed
 
-    def _drop(self, count: int) -> None:
+    def _drop(self, count: int, why: str = "dropped") -> None:
         for _ in range(count):
             due = self._waiting.popleft()
             self._tally.done(due.intended_us, -1, -1, len(due.events), 0, len(due.events))
-            self._tally.error("dropped", len(due.events))
+            self._tally.error(why, len(due.events))

@@ -55,7 +55,7 @@ class OnPort(Testbed):
     port = 0
 
     def services(self) -> tuple[Service, ...]:
-        return (Service("intake", self.port, (), 1.0, lambda _: False),)
+        return (Service("intake", self.port, ()),)
 
 
 def test_a_port_that_is_taken_is_told_and_a_free_one_is_no_miss(tmp_path: Path) -> None:
