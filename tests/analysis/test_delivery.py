@@ -166,6 +166,15 @@ def test_of_many_segments_five_are_kept() -> None:
     assert len(cast(list[object], found.evidence["segments"])) == 5
 
 
+@pytest.mark.parametrize("heavy", [False, True])
+def test_how_many_vanished_is_told_also_where_there_is_more_to_say(heavy: bool) -> None:
+    rows = [segment("skin", "minerva", 1_000, 300), segment("skin", "vector", 1_000, 0)]
+    answers = {"segments": rows, "vanished": [{"group_name": "b", "subjects": 30}]}
+    given = Given([("b", "ok", 700), ("b", "lost", 300)], {**answers, **({"vanished_weight": HEAVY} if heavy else {})})
+    more = "They had sent more events" if heavy else "Most of it where skin is 'minerva'"
+    assert f" 30 subjects vanished altogether. {more}" in delivery.check_lost(given.evidence()).summary
+
+
 HEAVY = [weight("vanished", 100, 1_000, 10_400), weight("untouched", 900, 2_700, 9_000)]
 
 
@@ -201,6 +210,8 @@ def test_a_filter_that_takes_the_busy_for_bots_is_told_from_any_other_loss() -> 
         # Both errors count: 1 and 1 make four times 1.41.
         ([weight("vanished", 2, 12, 74), weight("untouched", 2, 2, 4)], False),
         ([weight("vanished", 2, 14, 100), weight("untouched", 2, 2, 4)], True),
+        # Three subjects, (6 - 1) apart with a standard error of 1; with Bessel's correction taken twice, 1.41.
+        ([weight("vanished", 3, 18, 114), weight("untouched", 10_000, 10_000, 10_000)], True),
         # One subject has no spread.
         ([weight("vanished", 1, 9, 81), weight("untouched", 1, 2, 4)], True),
         # A mean whose square is not exact must not make a negative spread.
