@@ -131,6 +131,12 @@ def _all_well(evidence: Evidence) -> str:
     sent = len(evidence.ledger.visit)
     if not sent:
         return "All that the scenarios looked at was as it should be, and nothing was sent, rightly."
+    unknown = reconcile(evidence)["indeterminate"]
+    if unknown:
+        return (
+            f"{sent - unknown:,} of {sent:,} events that were sent are in the table, once, in the right group, as they "
+            f"were sent; of the other {unknown:,}, which nobody answered, it is not known what became."
+        )
     return f"All {sent:,} events that were sent are in the table, once, in the right group, as they were sent."
 
 

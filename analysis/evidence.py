@@ -17,7 +17,8 @@ from analysis.results import Layer
 from analysis.seen import see
 from analysis.sent import Made, load_sent, places, unknown_event
 from analysis.sources import add_sources
-from metrics_platform.assignment import Generation
+from analysis.whereabouts import Whereabouts, add_streams, look
+from metrics_platform.assignment import Generation, subject_id
 from metrics_platform.errors import DogfoodError
 from metrics_platform.table import BrokenLine, misplaced_rows, parquet_rows, read_ndjson
 from personas.plan import Plan
@@ -28,7 +29,7 @@ from run_record.ledger import OUTCOMES, SentEvents, read_ledger
 from run_record.load import FILE_NAME as LOAD
 from run_record.load import Load
 from run_record.manifest import Manifest
-from run_record.page_views import PageView, read_page_views
+from run_record.page_views import PageView, forced_by_hand, read_page_views
 from run_record.roster import Account, read_roster
 
 #: Rows of strangers count as unexpected until this long after the last request.
@@ -66,6 +67,7 @@ class Evidence:
         observed_rows: how many rows of this run were observed.
         misplaced: how many rows are in another hour's partition, by partition and hour they belong to.
         floor: an imbalance between groups below this share of a group's subjects is not called, however sure it is.
+        streams_known: whether it is known what the streams held (`analysis.whereabouts`).
         load: what the generator measured of itself, if one did.
     """
 
@@ -82,6 +84,7 @@ class Evidence:
     observed_rows: int
     misplaced: Mapping[tuple[str, str], int]
     floor: float = 0.0
+    streams_known: bool = False
     load: Load | None = None
 
     def labels(self, table: str) -> Sequence[Mapping[str, object]]:
@@ -140,10 +143,37 @@ class Evidence:
         return started is not None and abs(started - self.plan.settings.epoch_ms) > SETTLE_MS
 
     @cached_property
+    def overridden(self) -> frozenset[str]:
+        """Subjects, as in the table, of accounts that a page told to be in their group by an override (xlab)."""
+        forced = {view.visit for view in self.page_views if forced_by_hand(view.told, self.plan.experiment.name)}
+        accounts = {account.visit: account for account in self.roster}
+        return frozenset(
+            subject_id(accounts[visit].central_id, self.plan.experiment.name)
+            for visit in forced
+            if accounts[visit].central_id
+        )
+
+    @cached_property
+    def hasty(self) -> bool:
+        """Whether requests were answered 202, before validation."""
+        return bool((self.ledger.status == _HASTY).any())
+
+    @cached_property
+    def whereabouts(self) -> Whereabouts:
+        """Where the events that are lost were seen last."""
+        return look(self.engine, self.manifest.stream, known=self.streams_known)
+
+    @cached_property
     def delivery_layer(self) -> Layer:
-        """Where acknowledged events go missing: a 202 promises nothing yet, a 201 says that the stream has it."""
-        hasty = bool((self.ledger.status == _HASTY).any())
-        return Layer.INTAKE if hasty else Layer.TABLE
+        """Where acknowledged events go missing: behind the place where most of them were seen last.
+
+        Where the stream was not looked at: a 202 promises nothing yet, a 201 says that the stream has it.
+        """
+        found = self.whereabouts
+        places = {Layer.STREAM: found.astray, Layer.TABLE: found.behind, Layer.INTAKE: found.nowhere}
+        if any(places.values()):
+            return max(places, key=places.__getitem__)
+        return Layer.INTAKE if self.hasty else Layer.TABLE
 
     def sent_bodies(self, query: str, most: int) -> Iterator[bytes]:
         """Yield the events, as they were sent, that the file *query* names by visit and position; *most* at "
@@ -197,7 +227,7 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
     misplaced = {key: number for folder in folders for key, number in misplaced_rows(folder, engine.connection).items()}
     evidence = Evidence(
         manifest, plan, ledger, people, roster, views, findings, made, engine, (*broken, *broken_reports), count,
-        misplaced, floor, Load.read(run) if (run / LOAD).is_file() else None,
+        misplaced, floor, add_streams(run, engine), Load.read(run) if (run / LOAD).is_file() else None,
     )  # fmt: skip
     _add_subjects(evidence)
     return evidence
@@ -211,6 +241,7 @@ def _add_subjects(evidence: Evidence) -> None:
         engine.add(
             name, see(subjects, plan.settings.generation, plan.experiment.name, plan.experiment.groups, plan.rate)
         )
+    engine.add("overridden", pa.table({"subject": pa.array(sorted(evidence.overridden), pa.string())}))
     chosen = sorted(evidence.participants.chosen_subjects)
     engine.add("chosen", pa.table({"subject": pa.array(chosen, pa.string())}))
 

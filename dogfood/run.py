@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
 from rich.console import Console
 
 from analysis.analyse import Analysis, analyse, write
 from analysis.report import render
+from analysis.whereabouts import STREAMS
 from browser_scenarios.play import Request as BrowserRequest
 from browser_scenarios.play import choose, play
 from dogfood.locust import Answered, Came, LocustRequest, run_locust
@@ -144,7 +146,7 @@ def judge(folder: Path, observed: tuple[Path, ...] = (), *, floor: float = 0.0) 
 def fill_table(testbed: Testbed) -> str:
     """Bring what is new in the stream into the table; return what was done, as JSON. Raises KitFaultError."""
     where = (*testbed.stream_arguments(), "--table-dir", str(testbed.table_dir))
-    return run_module("ingestion", "testbed.ingest", *where)
+    return run_module("ingestion", "testbed.ingest", *where, *testbed.fault_arguments)
 
 
 def observe(testbed: Testbed, folder: Path) -> None:
@@ -153,8 +155,9 @@ def observe(testbed: Testbed, folder: Path) -> None:
     since = (manifest.started_ms or 0) - _MARGIN_MS
     until = (manifest.finished_ms or int(time.time() * 1000)) + _MARGIN_MS
     where = (*testbed.stream_arguments(), "--table-dir", str(testbed.table_dir))
-    span = ("--from-ms", str(since), "--until-ms", str(until), "--to", str(folder / OBSERVED))
-    run_module("reading the table", "testbed.snapshot", *where, *span)
+    span = ("--from-ms", str(since), "--until-ms", str(until))
+    to = ("--to", str(folder / OBSERVED), "--streams", str(folder / STREAMS))
+    run_module("reading the table", "testbed.snapshot", *where, *span, *to)
 
 
 def _ready(request: RunRequest, console: Console) -> Target:
@@ -178,6 +181,8 @@ def _ready(request: RunRequest, console: Console) -> Target:
         )
     target.addresses()
     check_reachable(target.intake)
+    if target.name == LOCAL and not asked.intake:
+        _send_canaries(target)
     if target.name == LOCAL and request.on_wiki:
         request.testbed.configure_wiki(
             {
@@ -188,6 +193,14 @@ def _ready(request: RunRequest, console: Console) -> Target:
             }
         )
     return target
+
+
+def _send_canaries(target: Target) -> None:
+    """Have the testbed's intake produce its canary events, which the table must not have afterwards."""
+    try:
+        httpx.get(f"{target.intake.removesuffix('/v1/events')}/v1/_test/events", timeout=10, trust_env=False)
+    except httpx.HTTPError as error:
+        raise KitFaultError(f"the testbed's intake does not produce canary events: {error}") from error
 
 
 def _confirmed(request: RunRequest) -> tuple[str, ...]:

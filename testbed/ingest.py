@@ -15,6 +15,8 @@ import orjson
 
 from metrics_platform.streams import DATA_CENTRES, topic
 from metrics_platform.table import PARTITIONS, TABLE, columns, read_parquet, rows_of
+from testbed.ingest_faults import spoil
+from testbed.ingest_rules import Rules
 from testbed.serving import guarded
 from testbed.stream import OpenTopic
 from testbed.stream_options import add_stream_options, open_topic
@@ -33,7 +35,10 @@ class Summary(NamedTuple):
     hours: int = 0
 
 
-def ingest(open_topic: OpenTopic, table_dir: Path, stream: str) -> Summary:
+_RULES = Rules()
+
+
+def ingest(open_topic: OpenTopic, table_dir: Path, stream: str, rules: Rules = _RULES) -> Summary:
     """Bring what is new in *stream* into the table under *table_dir*; safe to run again at any time."""
     table_dir.mkdir(parents=True, exist_ok=True)
     table = table_dir / TABLE
@@ -45,18 +50,19 @@ def ingest(open_topic: OpenTopic, table_dir: Path, stream: str) -> Summary:
         reader = open_topic(name, positions.get(name))
         lines = [line for batch in reader.read() for line in batch.lines]
         if lines:
-            done = _add(lines, table, data_centre)
+            done = _add(rules.change(lines), table, data_centre, rules.canary_domain)
             total = Summary(*(a + b for a, b in zip(total, done, strict=True)))
-        positions[name] = reader.position
+        if rules.moves_on:
+            positions[name] = reader.position
     _replace(checkpoint, orjson.dumps(positions))
     return total
 
 
-def _add(lines: list[bytes], table: Path, data_centre: str) -> Summary:
+def _add(lines: list[bytes], table: Path, data_centre: str, canary_domain: str) -> Summary:
     good = [line for line in lines if _is_object(line)]
     connection = duckdb.connect()
     connection.register("fresh", rows_of(good, connection))
-    connection.execute(_KEEP)
+    connection.execute(_KEEP, {"canary": canary_domain})
     [(usable, canary)] = connection.sql(
         "SELECT count(*) FILTER (NOT canary), count(*) FILTER (canary) FROM usable"
     ).fetchall()
@@ -74,7 +80,7 @@ def _add(lines: list[bytes], table: Path, data_centre: str) -> Summary:
 #: What can be ingested: rows with an id and a time; canary events are marked.
 _KEEP = """
 CREATE TEMP TABLE usable AS
-SELECT *, coalesce(meta.domain, '') = 'canary' AS canary,
+SELECT *, coalesce(meta.domain = $canary, false) AS canary,
        date_trunc('hour', make_timestamp(epoch_us(TRY_CAST(meta.dt AS TIMESTAMPTZ)))) AS hour_start
 FROM fresh
 WHERE meta.id IS NOT NULL AND TRY_CAST(meta.dt AS TIMESTAMPTZ) IS NOT NULL
@@ -125,8 +131,9 @@ def main() -> None:
     add_stream_options(parser)
     parser.add_argument("--table-dir", type=Path, required=True)
     parser.add_argument("--stream", default="product_metrics.web_base")
+    parser.add_argument("--fault", action="append", default=[], help="of the catalogue (python -m testbed.faults)")
     options = parser.parse_args()
-    summary = ingest(open_topic(options), options.table_dir, options.stream)
+    summary = ingest(open_topic(options), options.table_dir, options.stream, spoil(_RULES, options.fault))
     print(orjson.dumps(summary._asdict()).decode())
 
 

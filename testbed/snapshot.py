@@ -1,7 +1,8 @@
 """`python -m testbed.snapshot`: what the table and the error stream hold of a span of time, as two files.
 
 Writes `rows.parquet`, the table's rows with a receive time in the span and the data centre of their partition, and
-`errors.ndjson`, the error stream's events since its beginning.
+`errors.ndjson`, the error stream's events since its beginning; with `--streams`, also what the topics of a stream of
+segments held of the span.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from metrics_platform.table import TABLE, parquet_rows, rows_of
 from testbed.serving import guarded
 from testbed.stream import OpenTopic
 from testbed.stream_options import add_stream_options, open_topic
+from testbed.traces import write_traces
 
 _ROWS = """
 SELECT * FROM landed
@@ -63,7 +65,10 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True, help="folder the files are written into")
     parser.add_argument("--from-ms", type=int, required=True)
     parser.add_argument("--until-ms", type=int, required=True)
+    parser.add_argument("--streams", type=Path, help="file that is to tell what all topics held, if they are segments")
     options = parser.parse_args()
+    if options.streams is not None and options.stream_dir is not None:
+        write_traces(options.stream_dir, options.streams, options.from_ms, options.until_ms)
     snapshot(open_topic(options), options.table_dir, options.to, options.from_ms, options.until_ms)
 
 

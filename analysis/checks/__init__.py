@@ -19,6 +19,7 @@ from analysis.checks.events import check_attributes, check_names, check_schema, 
 from analysis.checks.funnel import check_funnel
 from analysis.checks.generator import check_completeness, check_lag, check_records
 from analysis.checks.ratio import check_sample_rate, check_sample_ratio, check_segments
+from analysis.checks.sampling import check_overrides, check_stream_sampling
 from analysis.checks.subjects import (
     check_independence,
     check_sampled_out,
@@ -85,6 +86,7 @@ CHECKS: tuple[Check, ...] = (
           check_sample_rate, Asked.NATURAL),
     Check("uniformity", Layer.ASSIGNMENT, "Are the subjects' hashes spread evenly?", check_uniformity, Asked.NATURAL),
     Check("independence", Layer.ASSIGNMENT, "Are the groups of every two experiments independent?", check_independence),
+    Check("overrides", Layer.EXPOSURE, "Is nobody counted who chose a group by hand?", check_overrides, Asked.WIKI),
     Check("sample-ratio", Layer.EXPOSURE, "Are there as many subjects in each group as expected, at every stage?",
           check_sample_ratio, Asked.NATURAL),
     Check("segments", Layer.EXPOSURE, "Is the sample ratio as expected in every segment?",
@@ -101,6 +103,8 @@ CHECKS: tuple[Check, ...] = (
           check_subject_ids),
     Check("times", Layer.INSTRUMENT, "Are the clients' times and the intake's where they can be?", check_times),
     Check("invalid", Layer.INSTRUMENT, "Did the intake accept every event?", check_invalid),
+    Check("stream-sampling", Layer.TRANSPORT, "Is nothing sampled on top of the experiment's own sampling?",
+          check_stream_sampling),
     Check("indeterminate", Layer.TRANSPORT, "Is it known of nearly every event what became of it?",
           check_indeterminate),
     Check("silences", Layer.INTAKE, "Was there no stretch of time from which nothing landed?", check_silences),
