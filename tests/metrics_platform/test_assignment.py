@@ -146,9 +146,9 @@ def test_names_that_begin_with_a_digit_can_collide() -> None:
 
 
 def test_no_groups_and_no_number_are_refused() -> None:
-    with pytest.raises(ValueError, match="^an experiment needs at least one group$"):
+    with pytest.raises(ValueError, match=r"^an experiment needs at least one group$"):
         assign(Generation.ALPHA, 1, "e", [], 0.5)
-    with pytest.raises(ValueError, match="^the sample rate is not a number$"):
+    with pytest.raises(ValueError, match=r"^the sample rate is not a number$"):
         expected_shares(2, math.nan)
     with pytest.raises(ValueError, match="at least one group"):
         assign_many(Generation.ALPHA, np.array([1]), "e", [], 0.5)
