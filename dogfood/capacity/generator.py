@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -71,7 +72,11 @@ class Generator:
         words += ["--shape", self.shape] if self.shape != "constant" else []
         words += ["--confirm", self.confirm] if self.confirm else []
         words += ["--hasty"] if self.hasty else []
-        return [*words, "--processes", str(self.workers)] if self.workers > 1 else words
+        if self.workers > 1:
+            # A port of its own, for other masters may run on this machine.
+            port = str(_free_port())
+            words += ["--processes", str(self.workers), "--master-bind-port", port, "--master-port", port]
+        return words
 
     def play(self, rate: float, seconds: float, seed: int, runs: Path, look: Callable[[], None]) -> Path:
         """Send for so long and return the run's folder.
@@ -129,6 +134,12 @@ def _started(command: list[str], log: object) -> Iterator[subprocess.Popen[bytes
             process.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(patience_s)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _run_in(runs: Path) -> Path | None:

@@ -46,9 +46,15 @@ def test_a_known_limit_lies_between_what_held_and_what_broke(tmp_path: Path) -> 
     folder, content = found(tmp_path / "runs")
     assert content["result"] == "PASS"
     assert content["sustained"]["rate"] == 47
-    assert content["sustained"]["broke_at"] == 56
-    assert content["gave_out_first"]["side"] == "server"
-    assert "p99 was" in content["gave_out_first"]["evidence"]
+    assert {step["rate"] for step in content["steps"] if step["outcome"] == "held"} == {47}
+    if content["gave_out_first"]["side"] == "generator":
+        # On a machine this busy the honest answer above 47 is that nothing is known.
+        assert content["sustained"]["broke_at"] is None
+        assert any("schedule" in fault for step in content["steps"] for fault in step["faults"])
+    else:
+        assert content["sustained"]["broke_at"] == 56
+        assert content["gave_out_first"]["side"] == "server"
+        assert "p99 was" in content["gave_out_first"]["evidence"]
     held = [step for step in content["steps"] if step["outcome"] == "held"]
     assert all(step["server_cpu"] is not None and step["generator_cpu"] > 0 for step in held)
     assert all(step["offered"] == 47 * 5 for step in held)
