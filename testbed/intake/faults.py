@@ -5,6 +5,7 @@ Which events are hit follows from the events themselves, so that the same traffi
 
 import asyncio
 import contextlib
+import re
 import subprocess
 import uuid
 import zlib
@@ -31,6 +32,9 @@ _SILENT_FROM, _SILENT_UNTIL = 800, 2_400
 
 #: The sender stands still from this request on, for so many seconds.
 _FREEZE_AT, _FREEZE_S = 100, 8
+
+#: By this on its command line a load generator is told from anybody else who sends.
+_GENERATOR = re.compile(r"\b(locust|sender)\b")
 
 _NO_ANSWER = 444
 
@@ -199,11 +203,11 @@ class FreezingFront:
 
 
 def _freeze(client: object) -> None:
-    """Stop the process behind *client* (host and port) when it is a Locust; another process wakes it, come what may."""
+    """Stop the process behind *client* (host and port) when it is a load generator; another wakes it, come what may."""
     connections = psutil.net_connections("tcp")
     for pid in {item.pid for item in connections if item.pid and item.laddr and tuple(item.laddr) == client}:
         with contextlib.suppress(psutil.Error):
-            if any("locust" in word for word in psutil.Process(pid).cmdline()):
+            if any(_GENERATOR.search(word) for word in psutil.Process(pid).cmdline()):
                 words = f"kill -STOP {pid}; sleep {_FREEZE_S}; kill -CONT {pid}"
                 subprocess.Popen(["sh", "-c", words], start_new_session=True)
 
