@@ -59,6 +59,7 @@ reference: setup ## Write docs/cli.md anew, from the commands.
 bench: setup ## Print what things cost, beside a named peer in the same run.
 	$(BIN)/python -m bench.rendering
 	$(BIN)/python -m bench.intake
+	$(BIN)/python -m bench.sending
 	$(BIN)/python -m bench.browsing
 	$(BIN)/python -m bench.analysis
 	$(BIN)/python -m bench.statistics

@@ -14,6 +14,7 @@ from analysis.checks.wiki import Way, count_ways
 from analysis.effects import Difference, GroupRate, Power, differences, power, rates
 from analysis.evidence import Evidence, gather
 from analysis.latency import Delay, delays
+from analysis.losses import GroupLoss, losses
 from analysis.results import CheckResult, Layer, Verdict, fold
 from analysis.segments import SegmentCount, count_segments
 from analysis.series import Moment, count_over_time
@@ -65,6 +66,7 @@ class Analysis:
     checks: tuple[CheckResult, ...]
     reconciliation: Mapping[str, int]
     groups: tuple[GroupCount, ...]
+    losses: tuple[GroupLoss, ...]
     stages: tuple[StageCount, ...]
     ways: tuple[Way, ...]
     segments: tuple[SegmentCount, ...]
@@ -116,6 +118,7 @@ def _judged(evidence: Evidence) -> Analysis:
         checks=checks,
         reconciliation=reconcile(evidence),
         groups=groups,
+        losses=losses(evidence),
         stages=count_stages(evidence),
         ways=count_ways(evidence),
         segments=count_segments(evidence),

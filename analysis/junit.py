@@ -1,5 +1,7 @@
 """The checks of a run as JUnit XML, which build servers show."""
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from xml.etree import ElementTree
 
 from analysis.analyse import Analysis
@@ -21,12 +23,32 @@ def junit(analysis: Analysis) -> bytes:
         timestamp=str(analysis.run["created"]),
     )
     properties = ElementTree.SubElement(suite, "properties")
-    for name, value in {"verdict": analysis.verdict, "layer": analysis.layer or "", **analysis.reconciliation}.items():
-        ElementTree.SubElement(properties, "property", name=name, value=str(value))
+    for name, value in _properties(analysis):
+        ElementTree.SubElement(properties, "property", name=name, value="" if value is None else str(value))
     for check in analysis.checks:
         _add(suite, check)
     ElementTree.indent(suite)
     return bytes(ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _properties(analysis: Analysis) -> Iterator[tuple[str, object]]:
+    """Yield the numbers by their path in `verdict.json`, with a group's name in place of its place."""
+    yield "verdict", analysis.verdict
+    yield "layer", analysis.layer
+    yield from analysis.reconciliation.items()
+    for group in analysis.groups:
+        yield from _parts(f"groups.{group.name}", asdict(group), "name")
+    for loss in analysis.losses:
+        yield from _parts(f"losses.{loss.group}", asdict(loss), "group")
+    for rate in analysis.rates:
+        yield from _parts(f"rates.{rate.group}", asdict(rate), "group")
+    for difference in analysis.differences:
+        yield from _parts(f"differences.{difference.group}", asdict(difference), "group")
+    yield from _parts("power", asdict(analysis.power))
+
+
+def _parts(path: str, values: dict[str, object], name: str = "") -> Iterator[tuple[str, object]]:
+    return ((f"{path}.{part}", value) for part, value in values.items() if part != name)
 
 
 def _add(suite: ElementTree.Element, check: CheckResult) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from analysis import wording
 from analysis.analyse import Analysis, GroupCount
 from analysis.charts import over_time, script
 from analysis.results import Layer, Outcome
@@ -87,6 +88,7 @@ def render(analysis: Analysis) -> str:
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     environment.filters["pretty"] = _pretty
     environment.filters["moment"] = _moment
+    environment.globals["say"] = wording
     low, high = _axis(analysis)
     return environment.get_template("report.html.j2").render(
         a=analysis,
@@ -97,6 +99,8 @@ def render(analysis: Analysis) -> str:
         bars=[_bar(group, low, high) for group in analysis.groups],
         axis=(low, high),
         segments=_segment_rows(analysis),
+        differences=[wording.difference(item) for item in analysis.differences],
+        power=wording.power(analysis.power, analysis.groups[0].expected_share if analysis.groups else 0.0),
         delay_words=DELAYS,
         script=script({"series": over_time(analysis.series)} if analysis.series else {}),
     )

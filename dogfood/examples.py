@@ -42,6 +42,14 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "dogfood faults loss-by-group+canary-kept --junit faults.xml",
     ),
     "compare": ("dogfood compare 20261124-044705 latest",),
+    "capacity": ("dogfood capacity --target local --require 1000 --slo p99=250ms --slo errors=0.1% --slo lost=0",),
+    "capacity search": ("dogfood capacity search --require 500 --duration 10 --junit capacity.xml",),
+    "capacity plan": (
+        "dogfood capacity plan --pageviews 6000 --logged-in 0.05 --ctr 0.03 --sample-rate 0.1 --stream-limit 1000",
+        "dogfood capacity plan --pageviews 6000 --html plan.html",
+    ),
+    "capacity soak": ("dogfood capacity soak --rate 200 --duration 3600",),
+    "capacity spike": ("dogfood capacity spike --rate 200",),
     "checks": ("dogfood checks", "dogfood checks --json"),
     "power": ("dogfood power --loss 0.02 --rate 0.1", "dogfood power --subjects 20000"),
     "watch": (

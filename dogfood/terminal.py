@@ -5,6 +5,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from analysis import wording
 from analysis.analyse import Analysis
 from analysis.results import Outcome, Verdict
 from analysis.stages import Stage
@@ -25,12 +26,17 @@ _VERDICTS = {
 
 
 def show(console: Console, analysis: Analysis) -> None:
-    """Print the verdict, the groups, the reconciliation and the checks."""
+    """Print the groups, the stages, what was lost, the click-through rates, the power, the checks and the verdict."""
     console.print(_groups(analysis))
     console.print(_stages(analysis))
     if any(way.way for way in analysis.ways):
         console.print(_ways(analysis))
     console.print(_reconciliation(analysis))
+    if analysis.reconciliation["lost"]:
+        console.print(_losses(analysis))
+    if analysis.rates:
+        console.print(_rates(analysis))
+    console.print(_power(analysis))
     console.print(_checks(analysis))
     console.print(_verdict(analysis))
 
@@ -43,28 +49,18 @@ def tell_finding(console: Console, finding: Finding) -> None:
 
 
 def _groups(analysis: Analysis) -> Table:
-    table = Table(title="Expected and observed groups", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for name in (
-        "group",
-        "assigned",
-        "landed",
-        "expected",
-        "share",
-        "95 % interval",
-        "impressions",
-        "clicks",
-    ):
-        table.add_column(name, justify="left" if name == "group" else "right")
+    columns = ("assigned", "landed", "expected", "share", "95 % interval", "impressions", "clicks")
+    table = _table("Expected and observed groups", "group", *columns)
     for group in analysis.groups:
         table.add_row(
             group.name,
-            f"{group.assigned:,}",
-            f"{group.landed:,}",
+            wording.whole(group.assigned),
+            wording.whole(group.landed),
             f"{group.expected_subjects:,.1f}",
-            f"{group.landed_share:.2%}",
-            f"{group.low * 100:.1f}–{group.high * 100:.1f} %",
-            f"{group.impressions:,}",
-            f"{group.clicks:,}",
+            wording.percent(group.landed_share),
+            wording.between(group.low, group.high),
+            wording.whole(group.impressions),
+            wording.whole(group.clicks),
         )
     return table
 
@@ -86,9 +82,8 @@ def _stages(analysis: Analysis) -> Table:
 
 
 def _ways(analysis: Analysis) -> Table:
-    table = Table(title="Funnels, by way of leaving", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for name in ("way", "funnels", "sent", "landed", "events", "seen by the page", "by the network log"):
-        table.add_column(name, justify="left" if name == "way" else "right")
+    columns = ("funnels", "sent", "landed", "events", "seen by the page", "by the network log")
+    table = _table("Funnels, by way of leaving", "way", *columns)
     for way in analysis.ways:
         if way.way:
             table.add_row(way.way, *(f"{count:,}" for count in way[2:]))
@@ -98,6 +93,58 @@ def _ways(analysis: Analysis) -> Table:
 def _reconciliation(analysis: Analysis) -> Text:
     words = [f"{count:,} {word}" for word, count in analysis.reconciliation.items()]
     return Text("Events: " + " · ".join(words) + "\n")
+
+
+def _losses(analysis: Analysis) -> Table:
+    table = _table("What each group lost", "group", "sent", "lost", "share", "subjects", "losing", "95 % interval")
+    table.add_column("less the others'", justify="right")
+    for loss in analysis.losses:
+        apart = "–"
+        if loss.difference is not None and loss.difference_low is not None and loss.difference_high is not None:
+            apart = f"{wording.signed_percent(loss.difference)} "
+            apart += f"({wording.signed_between(loss.difference_low, loss.difference_high)})"
+        table.add_row(
+            loss.group,
+            wording.whole(loss.sent_events),
+            wording.whole(loss.lost_events),
+            wording.percent(loss.share),
+            wording.whole(loss.subjects),
+            f"{wording.whole(loss.losing_subjects)} ({wording.percent(loss.losing_share)})",
+            wording.between(loss.low, loss.high),
+            apart,
+        )
+    return table
+
+
+def _rates(analysis: Analysis) -> RenderableType:
+    columns = ("subjects", "clicks / impressions", "rate", "95 % interval", "mean", "who clicked", "95 % interval")
+    table = _table("Click-through rates", "group", *columns)
+    for rate in analysis.rates:
+        table.add_row(
+            rate.group,
+            wording.whole(rate.subjects),
+            f"{wording.whole(rate.clicks)} / {wording.whole(rate.impressions)}",
+            wording.percent(rate.rate),
+            wording.between(rate.low, rate.high),
+            wording.percent(rate.mean_rate),
+            wording.percent(rate.unique_rate),
+            wording.between(rate.unique_low, rate.unique_high),
+        )
+    return Group(table, *(Text(wording.difference(item)) for item in analysis.differences))
+
+
+def _power(analysis: Analysis) -> Text:
+    meant = analysis.groups[0].expected_share if analysis.groups else 0.0
+    told = " ".join(wording.power(analysis.power, meant))
+    return Text(f"With a chance of 80 %, {wording.whole(analysis.power.subjects)} subjects show: {told}\n")
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
 
 
 def _checks(analysis: Analysis) -> RenderableType:

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -123,6 +125,20 @@ def test_what_cannot_be_is_said_in_one_line(tmp_path: Path, arguments: tuple[str
     assert done.returncode in (2, 4)
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("watch", "--once", "--kafka", "x:1"), ("up", "--kafka", "x:1", "--only", "intake")]
+)
+def test_without_the_client_library_it_says_what_to_install(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    code = "import sys; sys.modules['confluent_kafka'] = None; from dogfood.cli import main; main()"
+    command = [sys.executable, "-c", code, *arguments, "--testbed", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: Kafka needs the package confluent-kafka: pip install '.[kafka]', "
+        "or leave out --stream kafka and --kafka\n"
+    )
 
 
 def test_a_record_that_makes_no_sense_is_said(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def stub(tmp_path: Path) -> Iterator[Server]:
-    with serving("tests.traffic.stub_intake", log=tmp_path / "stub.log") as server:
+    with serving("bench.accepting", log=tmp_path / "stub.log") as server:
         yield server
 
 
@@ -96,18 +96,21 @@ def test_every_event_is_offered_through_a_stall_and_its_latency_counts_from_its_
 
 
 def test_locusts_own_statistics_agree(tmp_path: Path, stub: Server) -> None:
-    runs, csv = tmp_path / "runs", tmp_path / "locust"
-    options = ("--event-rate", "300/s", "--pace", "poisson", "--run-time", "3s", "--csv", str(csv))
+    runs = tmp_path / "runs"
+    options = ("--event-rate", "300/s", "--pace", "poisson", "--run-time", "3s", "--json-file", str(tmp_path / "its"))
     with locust(runs, stub, *options) as process:
         said = process.communicate(timeout=60)[0]
     assert process.returncode == 0, said
     load = Load.read(find_run(runs, "latest"))
-    header, *_, total = (tmp_path / "locust_stats.csv").read_text().splitlines()
-    row = dict(zip(header.split(","), total.split(","), strict=True))
-    assert int(row["Request Count"]) == load.requests == load.sent == load.answered
-    assert float(row["50%"]) == pytest.approx(load.latency_ms.p50, rel=0.01, abs=1)
-    assert float(row["99%"]) == pytest.approx(load.latency_ms.p99, rel=0.02, abs=1)
-    assert float(row["Max Response Time"]) == pytest.approx(load.latency_ms.max, rel=0.001)
+    [its] = json.loads((tmp_path / "its.json").read_text())
+    assert its["num_requests"] == load.requests == load.sent == load.answered
+    assert its["num_failures"] == 0
+    counts = sorted((float(value), count) for value, count in its["response_times"].items())
+    times = [value for value, count in counts for _ in range(count)]
+    assert len(times) == load.answered
+    for share, ours in ((0.5, load.latency_ms.p50), (0.95, load.latency_ms.p95), (0.99, load.latency_ms.p99)):
+        assert times[int(share * len(times) + 0.5) - 1] == pytest.approx(ours, rel=0.002, abs=0.002)
+    assert its["max_response_time"] == pytest.approx(load.latency_ms.max, rel=0.001)
 
 
 def test_connections_are_opened_up_to_the_limit_and_then_events_wait_and_are_counted_late(
