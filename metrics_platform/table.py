@@ -68,7 +68,21 @@ def structure() -> Structure:
 
 def columns() -> dict[str, str]:
     """Return the table's columns in order, with their DuckDB types."""
-    return {_column(name): _duckdb(kind) for name, kind in structure().items()}
+    return {column_name(name): _duckdb(kind) for name, kind in structure().items()}
+
+
+def column_name(name: str) -> str:
+    """Return what the table calls an event's member: `$schema` is none of Hive's names."""
+    return name.replace("$", "_")
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """Return the Parquet files under *folder*, without those that a writer has not finished.
+
+    What begins with `_` or `.` is no data, as in Hive: `_temporary` is where Spark writes until a job commits.
+    """
+    found = (path.relative_to(folder) for path in folder.rglob("*.parquet"))
+    return sorted(folder / path for path in found if not any(part.startswith(("_", ".")) for part in path.parts))
 
 
 def select_lines(source: str) -> str:
@@ -77,7 +91,7 @@ def select_lines(source: str) -> str:
     A value of another type than its column's becomes null, as it would in Hive.
     """
     literal = orjson.dumps(structure()).decode().replace("'", "''")
-    picked = ", ".join(f'event."{name}" AS "{_column(name)}"' for name in structure())
+    picked = ", ".join(f'event."{name}" AS "{column_name(name)}"' for name in structure())
     return f"SELECT {picked} FROM (SELECT json_transform(line, '{literal}') AS event FROM {source})"  # noqa: S608
 
 
@@ -98,7 +112,7 @@ def event_of(row: Mapping[str, object]) -> dict[str, object]:
     """
     event: dict[str, object] = {}
     for name, kind in structure().items():
-        column = _column(name)
+        column = column_name(name)
         if isinstance(kind, Mapping):
             members = {member: row.get(f"{column}__{member}") for member in kind}
             if found := {member: value for member, value in members.items() if value is not None}:
@@ -138,7 +152,7 @@ def parquet_rows(path: Path, connection: duckdb.DuckDBPyConnection) -> duckdb.Du
     Raises:
         TableError: there are no Parquet files, or they cannot be read as rows of the table.
     """
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    files = parquet_files(path) if path.is_dir() else [path]
     if not files:
         raise TableError(f"{path} holds no Parquet files")
     names = [str(file) for file in files]
@@ -173,7 +187,7 @@ def misplaced_rows(folder: Path, connection: duckdb.DuckDBPyConnection) -> dict[
 
     The keys are (partition, hour they belong to), both as `2025-01-31T14`; files outside the layout are left out.
     """
-    files = [str(path) for path in folder.rglob("*.parquet") if all(f"{name}=" in str(path) for name in PARTITIONS)]
+    files = [str(path) for path in parquet_files(folder) if all(f"{name}=" in str(path) for name in PARTITIONS)]
     if not files:
         return {}
     rows = connection.sql(_MISPLACED, params={"files": files}).fetchall()
@@ -188,10 +202,6 @@ def _not_an_event(line: bytes) -> str:
     except orjson.JSONDecodeError as error:
         return f"no JSON: {error.msg}"
     return "" if isinstance(content, dict) else "no JSON object"
-
-
-def _column(name: str) -> str:
-    return name.replace("$", "_")
 
 
 def _type(content: Mapping[str, object]) -> object:

@@ -14,7 +14,7 @@ import duckdb
 import orjson
 
 from metrics_platform.streams import DATA_CENTRES, topic
-from metrics_platform.table import PARTITIONS, TABLE, columns, read_parquet, rows_of
+from metrics_platform.table import PARTITIONS, TABLE, columns, parquet_files, read_parquet, rows_of
 from testbed.serving import guarded
 from testbed.stream import SegmentReader
 
@@ -59,7 +59,7 @@ def _add(lines: list[bytes], table: Path, data_centre: str) -> Summary:
     [(usable, canary)] = connection.sql(
         "SELECT count(*) FILTER (NOT canary), count(*) FILTER (canary) FROM usable"
     ).fetchall()
-    have = read_parquet(table, connection) if any(table.rglob("*.parquet")) else rows_of([], connection)
+    have = read_parquet(table, connection) if parquet_files(table) else rows_of([], connection)
     connection.register("have", have.select(["meta"]))
     connection.execute(_NEW)
     [(written,)] = connection.sql("SELECT count(*) FROM new_rows").fetchall()

@@ -12,7 +12,7 @@ import duckdb
 import orjson
 
 from metrics_platform.streams import DATA_CENTRES, ERROR_STREAM, topic
-from metrics_platform.table import TABLE, read_parquet, rows_of
+from metrics_platform.table import TABLE, parquet_files, read_parquet, rows_of
 from testbed.serving import guarded
 from testbed.stream import SegmentReader
 
@@ -27,7 +27,7 @@ def snapshot(stream_dir: Path, table_dir: Path, to: Path, from_ms: int, until_ms
     """Write both files into the folder *to*; the span is in milliseconds since 1970."""
     connection = duckdb.connect()
     table = table_dir / TABLE
-    landed = read_parquet(table, connection) if any(table.rglob("*.parquet")) else rows_of([], connection)
+    landed = read_parquet(table, connection) if parquet_files(table) else rows_of([], connection)
     connection.register("landed", landed)
     draft = to / ".rows.draft"
     connection.sql(_ROWS, params={"from_ms": from_ms, "until_ms": until_ms}).write_parquet(str(draft))
