@@ -27,7 +27,7 @@ _WAIT_S = 600.0
 def ingest(options: argparse.Namespace) -> Summary:
     """Bring what is new into the table; return what was done."""
     state: Path = options.state.resolve()
-    spark = open_session(Where(state, options.metastore, options.memory, tuple(options.jar)))
+    spark = open_session(Where(state, options.metastore, options.memory, tuple(options.jar), options.short))
     lock = _lock(spark, state / "lock")
     try:
         ready = state / "metastore.ready"
@@ -71,6 +71,7 @@ def _parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--warehouse", required=True, help="folder or URI that the tables are made in")
     parser.add_argument("--metastore", default="", help="thrift://host:port; default: one embedded under --state")
     parser.add_argument("--memory", default="1g", help="of Spark on this machine; empty under spark-submit")
+    parser.add_argument("--short", action="store_true", help="start sooner, work slower")
     parser.add_argument("--look-back-days", type=int, default=0,
                         help="compare ids with so many days of the table only; default: all")  # fmt: skip
     parser.add_argument("--jar", type=Path, action="append", default=[], help="to load besides Spark's own; repeatable")

@@ -37,6 +37,9 @@ _ALWAYS = {
 }
 
 
+_SHORT = " -XX:TieredStopAtLevel=1"
+
+
 class Where(NamedTuple):
     """Where a session runs and what it knows.
 
@@ -45,12 +48,14 @@ class Where(NamedTuple):
         metastore: address of a Hive metastore, `thrift://host:9083`; empty for an embedded one under *state*.
         memory: of the driver, as in `2g`; empty on a cluster, where `spark-submit` gives it.
         jars: to load besides Spark's own.
+        short: let Java compile quickly rather than well: a job of seconds is over before that would pay.
     """
 
     state: Path
     metastore: str = ""
     memory: str = "1g"
     jars: Sequence[Path] = ()
+    short: bool = False
 
 
 def open_session(where: Where, name: str = "dogfood") -> SparkSession:
@@ -85,7 +90,7 @@ def settings(where: Where) -> Mapping[str, str]:
             "spark.driver.memory": where.memory,
             "spark.local.dir": str(where.state / "spark"),
             # Derby's log goes there too.
-            "spark.driver.extraJavaOptions": f"-Dderby.system.home={where.state}",
+            "spark.driver.extraJavaOptions": f"-Dderby.system.home={where.state}{_SHORT if where.short else ''}",
         }
     if where.jars:
         found["spark.jars"] = ",".join(str(jar) for jar in where.jars)
