@@ -47,7 +47,7 @@ bench: setup ## Print what things cost, beside a named peer in the same run.
 	$(BIN)/python -m bench.statistics
 
 pins: setup ## Resolve requirements/*.in anew.
-	for name in uv base dev; do \
+	for name in uv base kafka dev; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --universal \
 	    --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; done
 

@@ -21,7 +21,8 @@ from dogfood.commands.watching import watch
 from dogfood.run import BrowserOptions, RunRequest, fill_table
 from dogfood.run import run as run_once
 from dogfood.seeding import WIKI_ACCOUNTS, furnish
-from dogfood.services import NAMES, Testbed, WikiOptions
+from dogfood.services import ALL_NAMES, NAMES, Testbed, WikiOptions
+from dogfood.streaming import StreamKind, chosen
 from dogfood.terminal import show
 from dogfood.tickets.command import tickets
 from metrics_platform.assignment import Generation
@@ -96,7 +97,12 @@ def cli() -> None:
 @click.option("--mpic-port", type=click.IntRange(1, 65535), help="Default: 8086.")
 @click.option("--intake-port", type=click.IntRange(1, 65535), help="Default: 8192.")
 @click.option("--wiki-port", type=click.IntRange(1, 65535), help="Default: 8080.")
-@click.option("--only", type=click.Choice(NAMES), multiple=True, help="Start only this service. Repeatable.")
+@click.option("--kafka-port", type=click.IntRange(1, 65535), help="Default: 9092.")
+@click.option("--stream", type=click.Choice([str(kind) for kind in StreamKind]),
+              help="What carries the stream: files, or a Kafka of the testbed's own. Kept; else segments.")  # fmt: skip
+@click.option("--kafka", default="", envvar="DOGFOOD_KAFKA", metavar="HOST:PORT",
+              help="Bootstrap servers of a Kafka that runs already, to use instead.")  # fmt: skip
+@click.option("--only", type=click.Choice(ALL_NAMES), multiple=True, help="Start only this service. Repeatable.")
 @click.option(
     "--mediawiki",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -110,15 +116,22 @@ def cli() -> None:
 @click.option("--intake", default="", help="Address of an intake that is running already, for the wiki's events.")
 def up(
     folder: Path,
+    stream: str | None,
+    kafka: str,
     only: tuple[str, ...],
     mediawiki: Path | None,
     extensions: Path | None,
     intake: str,
     **ports: int | None,
 ) -> None:
-    """Start the testbed: MPIC, the intake and TestWiki, on this machine only."""
+    """Start the testbed: MPIC, the intake and TestWiki, and Kafka if asked for, on this machine only."""
     asked = {name.removesuffix("_port"): port for name, port in ports.items() if port is not None}
     testbed = Testbed(folder, WikiOptions(mediawiki, extensions, intake))
+    choice = chosen(stream, kafka)
+    if choice is not None:
+        testbed.use_stream(choice)
+    if "kafka" in only and not testbed.stream.own_broker:
+        raise DogfoodError(f"the testbed in {folder} has no Kafka of its own: add --stream kafka")
     testbed.up(asked, only or NAMES)
     furnish(testbed)
     _show_status(testbed, as_json=False)
@@ -150,8 +163,9 @@ def _show_status(testbed: Testbed, *, as_json: bool) -> None:
         table.add_column(name, overflow="fold")
     for state in states:
         colour = {"healthy": "green", "stopped": "dim"}.get(state.health, "red")
-        address = f"http://127.0.0.1:{state.port}" if state.port else "–"
-        table.add_row(state.name, f"[{colour}]{state.health}[/]", address, str(state.pid or "–"), state.log)
+        table.add_row(
+            state.name, f"[{colour}]{state.health}[/]", state.address or "–", str(state.pid or "–"), state.log or "–"
+        )
     Console().print(table)
 
 

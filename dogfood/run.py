@@ -141,7 +141,7 @@ def judge(folder: Path, observed: tuple[Path, ...] = (), *, floor: float = 0.0) 
 
 def fill_table(testbed: Testbed) -> str:
     """Bring what is new in the stream into the table; return what was done, as JSON. Raises KitFaultError."""
-    where = ("--stream-dir", str(testbed.stream_dir), "--table-dir", str(testbed.table_dir))
+    where = (*testbed.stream_arguments(), "--table-dir", str(testbed.table_dir))
     return run_module("ingestion", "testbed.ingest", *where)
 
 
@@ -150,7 +150,7 @@ def observe(testbed: Testbed, folder: Path) -> None:
     manifest = Manifest.read(folder)
     since = (manifest.started_ms or 0) - _MARGIN_MS
     until = (manifest.finished_ms or int(time.time() * 1000)) + _MARGIN_MS
-    where = ("--stream-dir", str(testbed.stream_dir), "--table-dir", str(testbed.table_dir))
+    where = (*testbed.stream_arguments(), "--table-dir", str(testbed.table_dir))
     span = ("--from-ms", str(since), "--until-ms", str(until), "--to", str(folder / OBSERVED))
     run_module("reading the table", "testbed.snapshot", *where, *span)
 

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,15 +16,17 @@ import orjson
 import psutil
 
 from dogfood.processes import run_module
+from dogfood.streaming import StreamChoice, StreamKind, recorded
 from metrics_platform.errors import DogfoodError, KitFaultError
 from run_record.files import write_whole
 
 HOST = "127.0.0.1"
-_DOWN_WITHIN_S = 6.0
+_KILLED_WITHIN_S = 6.0
 _POLL_S = 0.05
 
-#: The testbed's services.
+#: The testbed's services, of which Kafka is only there where it was asked for.
 NAMES = ("mpic", "intake", "wiki")
+ALL_NAMES = ("kafka", *NAMES)
 
 #: Services outlive the command that starts them. Python complains of a process that is forgotten while it runs.
 _started: list[subprocess.Popen[bytes]] = []
@@ -36,14 +38,20 @@ class Service(NamedTuple):
     Attributes:
         name: for people, for its files and for its option `--<name>-port`.
         port: its usual one.
-        arguments: of Python; `{mpic}` and `{intake}` stand for the addresses of those services.
+        arguments: of Python; `{mpic}`, `{intake}` and `{kafka}` stand for the addresses of those services.
         within_s: how long it may take to come up.
+        answers: whether what listens on a port is healthy.
+        address: how its address is written; `{}` stands for host and port.
+        down_within_s: how long it may take to stop before it is killed.
     """
 
     name: str
     port: int
     arguments: tuple[str, ...]
-    within_s: float = 20.0
+    within_s: float
+    answers: Callable[[int], bool]
+    address: str = "http://{}"
+    down_within_s: float = 6.0
 
 
 @dataclass(frozen=True)
@@ -62,13 +70,17 @@ class WikiOptions:
 
 
 class State(NamedTuple):
-    """How a service is: *health* is `healthy`, `not answering` or `stopped`."""
+    """How a service is: *health* is `healthy`, `not answering` or `stopped`.
+
+    A service that is used, but is not the testbed's own, has an address and neither port nor process nor log.
+    """
 
     name: str
     health: str
     port: int | None
     pid: int | None
     log: str
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,14 +109,59 @@ class Testbed:
         """Where the table is."""
         return self.folder / "table"
 
+    @property
+    def stream(self) -> StreamChoice:
+        """What carries the stream. Raises DogfoodError when the record of it makes no sense."""
+        return recorded(self.folder)
+
     def services(self) -> tuple[Service, ...]:
         """Return the services, in the order in which they are started."""
+        kafka = Service(
+            "kafka", 9092, ("-m", "testbed.kafka", "--data", str(self.folder / "kafka")),
+            # On its first start its jars are fetched.
+            within_s=300.0, answers=_kafka_answers, address="{}", down_within_s=20.0,
+        )  # fmt: skip
+        intake = ("-m", "testbed.intake", *self._stream_arguments("{kafka}"))
         return (
-            Service("mpic", 8086, ("-m", "testbed.mpic", "--database", str(self.folder / "mpic.sqlite"))),
-            Service("intake", 8192, ("-m", "testbed.intake", "--stream-dir", str(self.stream_dir))),
+            *((kafka,) if self.stream.own_broker else ()),
+            Service(
+                "mpic", 8086, ("-m", "testbed.mpic", "--database", str(self.folder / "mpic.sqlite")), 20.0, _healthy
+            ),
+            Service("intake", 8192, intake, 20.0, _healthy),
             # On its first start MediaWiki is fetched and installed.
-            Service("wiki", 8080, self._wiki_arguments(), within_s=300.0),
+            Service("wiki", 8080, self._wiki_arguments(), 300.0, _healthy),
         )
+
+    def stream_arguments(self) -> tuple[str, ...]:
+        """Return how the testbed's commands are told where the stream is, such as `--kafka 127.0.0.1:9092`.
+
+        Raises:
+            DogfoodError: the testbed's own Kafka does not run.
+        """
+        broker = ""
+        if self.stream.own_broker:
+            state = next(state for state in self.status() if state.name == "kafka")
+            if state.health != "healthy":
+                raise DogfoodError(f"the stream is in Kafka, which is {state.health}: `dogfood up` starts it")
+            broker = state.address
+        return self._stream_arguments(broker)
+
+    def _stream_arguments(self, own_broker: str) -> tuple[str, ...]:
+        if self.stream.kind is StreamKind.SEGMENTS:
+            return ("--stream-dir", str(self.stream_dir))
+        return ("--kafka", self.stream.bootstrap or own_broker)
+
+    def use_stream(self, choice: StreamChoice) -> None:
+        """Decide what carries the stream.
+
+        Raises:
+            DogfoodError: the testbed runs with another one.
+        """
+        if choice != self.stream:
+            running = [state.name for state in self.status() if state.name in ("kafka", "intake") and state.pid]
+            if running:
+                raise DogfoodError(f"{' and '.join(running)} run with another stream: stop them with `dogfood down`")
+        choice.write(self.folder)
 
     def _wiki_arguments(self) -> tuple[str, ...]:
         given = {"--mediawiki": self.wiki.mediawiki, "--extensions": self.wiki.extensions}
@@ -120,7 +177,7 @@ class Testbed:
 
         Args:
             ports: by service; a service that is missing runs on its usual port.
-            names: of the services to start.
+            names: of the services to start; where the intake needs the testbed's own Kafka, that is started as well.
 
         Raises:
             DogfoodError: a port is taken, or a service runs on another port than was asked for.
@@ -129,8 +186,12 @@ class Testbed:
         started: list[Service] = []
         try:
             for service in self.services():
-                if service.name in names and self._start(service, ports.get(service.name)):
+                needed = service.name in names or (service.name == "kafka" and "intake" in names)
+                if needed and self._start(service, ports.get(service.name)):
                     started.append(service)
+                    if service.name == "kafka":
+                        # The intake looks for its topics before it answers anybody.
+                        self._await(service)
             for service in started:
                 self._await(service)
         except DogfoodError:
@@ -139,19 +200,23 @@ class Testbed:
             raise
         return self.status()
 
-    def down(self, names: Collection[str] = NAMES) -> list[str]:
+    def down(self, names: Collection[str] = ALL_NAMES) -> list[str]:
         """Stop every service of *names* that runs; return their names."""
         asked = [service for service in reversed(self.services()) if service.name in names]
         return [service.name for service in asked if self._stop(service)]
 
     def status(self) -> list[State]:
-        """Return how each service is."""
-        return [self._state(service) for service in self.services()]
+        """Return how each service is, also that of a Kafka which is used and not the testbed's own."""
+        states = [self._state(service) for service in self.services()]
+        if self.stream.bootstrap:
+            health = "healthy" if _bootstrap_answers(self.stream.bootstrap) else "not answering"
+            states.insert(0, State("kafka", health, None, None, "", self.stream.bootstrap))
+        return states
 
     def url(self, name: str) -> str | None:
         """Return the address of a service, or None when it does not run."""
         state = next(state for state in self.status() if state.name == name)
-        return f"http://{HOST}:{state.port}" if state.health == "healthy" else None
+        return state.address if state.health == "healthy" else None
 
     def configure_wiki(self, changes: Mapping[str, object]) -> None:
         """Change settings of the wiki, also while it is served. Raises KitFaultError."""
@@ -203,10 +268,10 @@ class Testbed:
         if record is not None:
             pid = int(record["pid"])
             os.kill(pid, signal.SIGTERM)
-            if not _gone(pid, _DOWN_WITHIN_S):
+            if not _gone(pid, service.down_within_s):
                 # The service leads a process group of its own; nothing of it is left behind.
                 os.killpg(pid, signal.SIGKILL)
-                _gone(pid, _DOWN_WITHIN_S)
+                _gone(pid, _KILLED_WITHIN_S)
         self._file(service).unlink(missing_ok=True)
         return record is not None
 
@@ -215,8 +280,8 @@ class Testbed:
         if record is None:
             return State(service.name, "stopped", None, None, str(self._log(service)))
         port, pid = int(record["port"]), int(record["pid"])
-        health = "healthy" if _healthy(port) else "not answering"
-        return State(service.name, health, port, pid, str(self._log(service)))
+        health = "healthy" if service.answers(port) else "not answering"
+        return State(service.name, health, port, pid, str(self._log(service)), service.address.format(f"{HOST}:{port}"))
 
     def _record(self, service: Service) -> dict[str, float] | None:
         """Return what is known of the running process; None when there is none, also after a crash."""
@@ -246,7 +311,7 @@ class _Addresses(dict[str, str]):
         state = next(state for state in self._testbed.status() if state.name == name)
         if state.port is None:
             raise KitFaultError(f"{name} does not run, and another service of the testbed needs it")
-        return f"http://{HOST}:{state.port}"
+        return state.address
 
 
 def _check_free(service: Service, port: int) -> None:
@@ -265,6 +330,16 @@ def _healthy(port: int) -> bool:
         return httpx.get(f"http://{HOST}:{port}/healthz", timeout=5, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def _kafka_answers(port: int) -> bool:
+    return _bootstrap_answers(f"{HOST}:{port}")
+
+
+def _bootstrap_answers(bootstrap: str) -> bool:
+    from metrics_platform.kafka import answers
+
+    return answers(bootstrap, within_s=2.0)
 
 
 def _gone(pid: int, within_s: float) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from metrics_platform.configs import ConfigError, Instrument
 
@@ -13,6 +14,14 @@ ERROR_STREAM = f"{DESTINATION}.error.validation"
 
 #: Sample units the JavaScript client knows; with any other (MPIC also offers `device` and `user`) it sends nothing.
 _SAMPLE_UNITS = ("pageview", "session")
+
+
+class Batch(NamedTuple):
+    """Complete lines of one part of a topic (a segment, a partition), and the position behind them."""
+
+    part: str
+    lines: list[bytes]
+    position: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# PHP for the testbed's wiki and a Chromium for its readers. On Debian they are installed where they are missing and that
-# is allowed; elsewhere this says what is missing, and everything that needs neither works all the same.
+# PHP for the testbed's wiki and a Chromium for its readers; with the argument `java`, Java and Maven for Kafka instead. On
+# Debian they are installed where they are missing and that is allowed; elsewhere this says what is missing, and everything
+# that needs none of them works all the same.
 set -euo pipefail
 
 php_modules="mbstring intl xml pdo_sqlite curl"
@@ -26,9 +27,23 @@ lacks_chromium() {
   return 0
 }
 
+lacks_java() {
+  local major
+  command -v java >/dev/null || return 0
+  major=$(java -version 2>&1 | sed -nE 's/.*version "([0-9]+).*/\1/p' | head -n 1)
+  [ "${major:-0}" -lt 17 ]
+}
+
 wanted=""
-if lacks_php; then wanted="$php_packages"; fi
-if lacks_chromium; then wanted="$wanted chromium"; fi
+without="leave browsers and wiki out: make dogfood ARGS='--fidelity synthetic'"
+if [ "${1:-}" = "java" ]; then
+  if lacks_java; then wanted="default-jre-headless"; fi
+  if ! command -v mvn >/dev/null; then wanted="$wanted maven"; fi
+  without="leave the stream in files, as it is unless --stream kafka is said"
+else
+  if lacks_php; then wanted="$php_packages"; fi
+  if lacks_chromium; then wanted="$wanted chromium"; fi
+fi
 if [ -z "$wanted" ]; then exit 0; fi
 
 as_root=""
@@ -41,5 +56,5 @@ if command -v apt-get >/dev/null && [ "$as_root" != "missing" ]; then
   # shellcheck disable=SC2086  # a list of packages
   DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $wanted >/dev/null
 else
-  echo "missing:$wanted (install them, or leave browsers and wiki out: make dogfood ARGS='--fidelity synthetic')" >&2
+  echo "missing:$wanted (install them, or $without)" >&2
 fi

@@ -1,4 +1,4 @@
-"""`python -m testbed.ingest`: from the stream's segments into the table, Parquet in Hive layout.
+"""`python -m testbed.ingest`: from the stream into the table, Parquet in Hive layout.
 
 New lines are read from a checkpoint, de-duplicated on `meta.id` among themselves and against the table, and added to
 the hours of their `meta.dt`. An hour is rewritten as a whole and renamed into place; the checkpoint moves last. So a
@@ -16,7 +16,8 @@ import orjson
 from metrics_platform.streams import DATA_CENTRES, topic
 from metrics_platform.table import PARTITIONS, TABLE, columns, parquet_files, read_parquet, rows_of
 from testbed.serving import guarded
-from testbed.stream import SegmentReader
+from testbed.stream import OpenTopic
+from testbed.stream_options import add_stream_options, open_topic
 
 CHECKPOINT = "checkpoint.json"
 
@@ -32,7 +33,7 @@ class Summary(NamedTuple):
     hours: int = 0
 
 
-def ingest(stream_dir: Path, table_dir: Path, stream: str) -> Summary:
+def ingest(open_topic: OpenTopic, table_dir: Path, stream: str) -> Summary:
     """Bring what is new in *stream* into the table under *table_dir*; safe to run again at any time."""
     table_dir.mkdir(parents=True, exist_ok=True)
     table = table_dir / TABLE
@@ -41,7 +42,7 @@ def ingest(stream_dir: Path, table_dir: Path, stream: str) -> Summary:
     total = Summary()
     for data_centre in DATA_CENTRES:
         name = topic(stream, data_centre)
-        reader = SegmentReader(stream_dir, name, positions.get(name))
+        reader = open_topic(name, positions.get(name))
         lines = [line for batch in reader.read() for line in batch.lines]
         if lines:
             done = _add(lines, table, data_centre)
@@ -121,11 +122,11 @@ def _replace(path: Path, content: bytes) -> None:
 def main() -> None:
     """Read the options, ingest, and print what was done as one line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m testbed.ingest", description=__doc__)
-    parser.add_argument("--stream-dir", type=Path, required=True)
+    add_stream_options(parser)
     parser.add_argument("--table-dir", type=Path, required=True)
     parser.add_argument("--stream", default="product_metrics.web_base")
     options = parser.parse_args()
-    summary = ingest(options.stream_dir, options.table_dir, options.stream)
+    summary = ingest(open_topic(options), options.table_dir, options.stream)
     print(orjson.dumps(summary._asdict()).decode())
 
 

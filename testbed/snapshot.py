@@ -14,7 +14,8 @@ import orjson
 from metrics_platform.streams import DATA_CENTRES, ERROR_STREAM, topic
 from metrics_platform.table import TABLE, parquet_files, read_parquet, rows_of
 from testbed.serving import guarded
-from testbed.stream import SegmentReader
+from testbed.stream import OpenTopic
+from testbed.stream_options import add_stream_options, open_topic
 
 _ROWS = """
 SELECT * FROM landed
@@ -23,7 +24,7 @@ ORDER BY meta.dt, meta.id
 """
 
 
-def snapshot(stream_dir: Path, table_dir: Path, to: Path, from_ms: int, until_ms: int) -> None:
+def snapshot(open_topic: OpenTopic, table_dir: Path, to: Path, from_ms: int, until_ms: int) -> None:
     """Write both files into the folder *to*; the span is in milliseconds since 1970."""
     connection = duckdb.connect()
     table = table_dir / TABLE
@@ -35,7 +36,7 @@ def snapshot(stream_dir: Path, table_dir: Path, to: Path, from_ms: int, until_ms
     lines = [
         line
         for data_centre in DATA_CENTRES
-        for batch in SegmentReader(stream_dir, topic(ERROR_STREAM, data_centre)).read()
+        for batch in open_topic(topic(ERROR_STREAM, data_centre)).read()
         for line in batch.lines
     ]
     first = datetime.fromtimestamp(from_ms / 1000, UTC).isoformat(timespec="milliseconds")
@@ -44,20 +45,24 @@ def snapshot(stream_dir: Path, table_dir: Path, to: Path, from_ms: int, until_ms
 
 
 def _since(line: bytes, first: str) -> bool:
-    # The times are written by one intake in one format, so they sort like their text.
-    return str(orjson.loads(line)["meta"]["dt"]) >= first
+    """Return whether *line* is a report of the span; what is no report at all is left out."""
+    try:
+        # The times are written by one intake in one format, so they sort like their text.
+        return str(orjson.loads(line)["meta"]["dt"]) >= first
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return False
 
 
 def main() -> None:
     """Read the options and write the files."""
     parser = argparse.ArgumentParser(prog="python -m testbed.snapshot", description=__doc__)
-    parser.add_argument("--stream-dir", type=Path, required=True)
+    add_stream_options(parser)
     parser.add_argument("--table-dir", type=Path, required=True)
     parser.add_argument("--to", type=Path, required=True, help="folder the files are written into")
     parser.add_argument("--from-ms", type=int, required=True)
     parser.add_argument("--until-ms", type=int, required=True)
     options = parser.parse_args()
-    snapshot(options.stream_dir, options.table_dir, options.to, options.from_ms, options.until_ms)
+    snapshot(open_topic(options), options.table_dir, options.to, options.from_ms, options.until_ms)
 
 
 if __name__ == "__main__":

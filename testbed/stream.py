@@ -1,4 +1,7 @@
-"""The stream: append-only segment files, one folder a topic.
+"""The stream, and its embedded form: append-only segment files, one folder a topic.
+
+The intake produces to a `Producer`, and what reads opens topics with an `OpenTopic`; Kafka's are in `testbed.kafka`
+and `metrics_platform.kafka`.
 
 A segment is NDJSON, `<topic>/<nanoseconds since 1970>-<pid>.ndjson`, written by one process. Every start of a writer
 begins a new segment, so a half line that a killed process left is the unterminated end of a segment that nobody
@@ -9,7 +12,9 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from metrics_platform.streams import Batch
 
 SEGMENT_BYTES = 64 << 20
 
@@ -18,11 +23,65 @@ class StreamFullError(OSError):
     """Nothing of a batch was written."""
 
 
-class StreamWriter(Protocol):
+class Producer(Protocol):
     """Where the intake produces to."""
+
+    async def produce(self, topic: str, events: Sequence[bytes]) -> Mapping[int, str]:
+        """Write *events* (JSON without line ends) to *topic* and wait until that is certain.
+
+        Returns:
+            By index, why an event cannot be said to have been written; empty when all were.
+        """
+
+    def close(self) -> None:
+        """Finish what is under way."""
+
+
+class TopicReader(Protocol):
+    """Reads one topic, from a position that can be kept."""
+
+    @property
+    def position(self) -> dict[str, int]:
+        """Where the next read begins, by part of the topic."""
+
+    def read(self) -> Iterator[Batch]:
+        """Yield what has been written since the position."""
+
+
+class OpenTopic(Protocol):
+    """Opens a topic for reading, such as `partial(SegmentReader, folder)`."""
+
+    def __call__(self, topic: str, position: Mapping[str, int] | None = None) -> TopicReader:
+        """Return a reader that begins at *position*; at the beginning when that is None."""
+
+
+class StreamWriter(Protocol):
+    """What appends to a stream of segments."""
 
     def append(self, topic: str, events: Sequence[bytes]) -> None:
         """Append *events* (JSON without line ends) to *topic*, all or none. Raises StreamFullError."""
+
+    def close(self) -> None:
+        """Close all segments."""
+
+
+class SegmentProducer:
+    """Produces to segments: what `append` has written is certain."""
+
+    def __init__(self, writer: StreamWriter) -> None:
+        self._writer = writer
+
+    async def produce(self, topic: str, events: Sequence[bytes]) -> Mapping[int, str]:
+        """Append *events* to *topic*, all or none; see `Producer`."""
+        try:
+            self._writer.append(topic, events)
+        except StreamFullError as error:
+            return dict.fromkeys(range(len(events)), str(error))
+        return {}
+
+    def close(self) -> None:
+        """Close all segments."""
+        self._writer.close()
 
 
 class SegmentWriter:
@@ -74,14 +133,6 @@ class SegmentWriter:
 
     def _close(self, topic: str) -> None:
         os.close(self._open.pop(topic)[0])
-
-
-class Batch(NamedTuple):
-    """Complete lines of one segment, and the position behind them."""
-
-    segment: str
-    lines: list[bytes]
-    position: int
 
 
 class SegmentReader:

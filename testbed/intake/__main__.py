@@ -4,12 +4,14 @@ import argparse
 from pathlib import Path
 
 from metrics_platform.schemas import SchemaRegistry
+from metrics_platform.streams import DATA_CENTRES, ERROR_STREAM, topic
 from testbed.intake.app import Intake
 from testbed.intake.events import EventGate
 from testbed.intake.reason import ReasonProtocol
 from testbed.intake.stream_configs import StreamConfigFile
 from testbed.serving import bind, guarded, serve
-from testbed.stream import SegmentWriter
+from testbed.stream import Producer, SegmentProducer, SegmentWriter
+from testbed.stream_options import add_stream_options
 
 STREAM_CONFIGS = Path(__file__).resolve().parent.parent / "stream_configs.json"
 
@@ -19,15 +21,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m testbed.intake", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8192)
-    parser.add_argument("--stream-dir", type=Path, required=True, help="folder of the stream's segment files")
+    add_stream_options(parser)
     parser.add_argument("--stream-configs", type=Path, default=STREAM_CONFIGS)
-    parser.add_argument("--data-centre", default="eqiad", choices=["eqiad", "codfw"])
+    parser.add_argument("--data-centre", default="eqiad", choices=DATA_CENTRES)
+    parser.add_argument("--acknowledged-within", type=float, default=10.0, metavar="SECONDS",
+                        help="an event that Kafka does not acknowledge in time is not accepted")  # fmt: skip
     parser.add_argument("--max-body", type=int, default=4 << 20, help="bytes of the largest body")
     options = parser.parse_args()
-    writer = SegmentWriter(options.stream_dir)
-    gate = EventGate(SchemaRegistry(), StreamConfigFile(options.stream_configs), writer, options.data_centre)
-    serve("intake", Intake(gate, options.max_body), bind(options.host, options.port), http=ReasonProtocol)
-    writer.close()
+    streams = StreamConfigFile(options.stream_configs)
+    listener = bind(options.host, options.port)
+    producer = _producer(options, streams)
+    gate = EventGate(SchemaRegistry(), streams, producer, options.data_centre)
+    serve("intake", Intake(gate, options.max_body), listener, http=ReasonProtocol)
+    producer.close()
+
+
+def _producer(options: argparse.Namespace, streams: StreamConfigFile) -> Producer:
+    if not options.kafka:
+        return SegmentProducer(SegmentWriter(options.stream_dir))
+    from testbed.kafka.producer import KafkaProducer
+
+    producer = KafkaProducer(options.kafka, options.acknowledged_within)
+    configs = streams.current().values()
+    errors = [topic(ERROR_STREAM, data_centre) for data_centre in DATA_CENTRES]
+    producer.make_topics([*errors, *(name for config in configs for name in config.topics)])
+    return producer
 
 
 guarded(main)

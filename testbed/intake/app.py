@@ -55,11 +55,11 @@ class Intake:
         elif method == "OPTIONS":
             await _send(send, Answer(200, "OK"))
         elif method == "GET":
-            await _send(send, self._get(str(path), bytes(query) if isinstance(query, bytes) else b""))
+            await _send(send, await self._get(str(path), bytes(query) if isinstance(query, bytes) else b""))
         else:
             await _send(send, _not_found(str(path)))
 
-    def _get(self, path: str, query: bytes) -> Answer:
+    async def _get(self, path: str, query: bytes) -> Answer:
         if path == "/_info":
             info = {
                 "name": NAME,
@@ -73,7 +73,7 @@ class Intake:
         if path == "/" and query.startswith(b"spec"):
             return Answer(200, "OK", orjson.dumps(_SPEC))
         if path == "/v1/_test/events":
-            return self._gate.take(self._gate.canary_events(), _CANARY)
+            return await self._gate.take(self._gate.canary_events(), _CANARY)
         return _not_found(path)
 
     async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,9 +93,9 @@ class Intake:
         )
         if _is_hasty(scope["query_string"]):
             await _send(send, Answer(202, f"{len(events)} events hastily received."))
-            self._gate.take(events, request)
+            await self._gate.take(events, request)
         else:
-            await _send(send, self._gate.take(events, request))
+            await _send(send, await self._gate.take(events, request))
 
 
 def _is_hasty(query: object) -> bool:

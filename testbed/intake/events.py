@@ -1,5 +1,6 @@
 """What the intake does with one request's events: fill in, validate, produce, and word the answer."""
 
+import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import orjson
 from metrics_platform.schemas import SchemaNotFoundError, SchemaRegistry
 from metrics_platform.streams import ERROR_STREAM, topic
 from testbed.intake.stream_configs import StreamConfigFile
-from testbed.stream import StreamFullError, StreamWriter
+from testbed.stream import Producer
 
 EMPTY = "Request body was empty. Must provide JSON encoded events."
 _NO_SCHEMA = "Field(s) $schema were missing from event and could not be extracted."
@@ -47,19 +48,19 @@ class EventGate:
     Args:
         schemas: where `$schema` is looked up.
         streams: the configured streams.
-        writer: where accepted events, and reports of invalid ones, are produced to.
+        producer: where accepted events, and reports of invalid ones, are produced to.
         data_centre: prefix of the topics.
     """
 
     def __init__(
-        self, schemas: SchemaRegistry, streams: StreamConfigFile, writer: StreamWriter, data_centre: str
+        self, schemas: SchemaRegistry, streams: StreamConfigFile, producer: Producer, data_centre: str
     ) -> None:
         self._schemas = schemas
         self._streams = streams
-        self._writer = writer
+        self._producer = producer
         self._data_centre = data_centre
 
-    def take(self, events: Sequence[object], request: Request) -> Answer:
+    async def take(self, events: Sequence[object], request: Request) -> Answer:
         """Validate and produce *events*; return the answer of guaranteed mode. Accepted means produced."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         failures: list[Failure] = []
@@ -75,12 +76,8 @@ class EventGate:
                     failures.append(_error(event, f"cannot be written: {error}"))
                     continue
                 accepted.setdefault(topic(event["meta"]["stream"], self._data_centre), []).append((event, line))
-        for name, batch in accepted.items():
-            try:
-                self._writer.append(name, [line for _, line in batch])
-            except StreamFullError as error:
-                failures += [_error(event, str(error)) for event, _ in batch]
-        self._report(failures, now)
+        reports = [_error_event(failure, now) for failure in failures if failure.status == "invalid"]
+        failures += await self._produce(accepted, reports)
         return answer(len(events), failures)
 
     def canary_events(self) -> list[object]:
@@ -119,15 +116,23 @@ class EventGate:
             return _invalid(event, f"'.$schema' title {title!r} is not the stream's, {config.schema_title!r}")
         return None
 
-    def _report(self, failures: Sequence[Failure], now: str) -> None:
-        """Produce a report of each invalid event to the error stream."""
-        reports = [_error_event(failure, now) for failure in failures if failure.status == "invalid"]
+    async def _produce(
+        self, accepted: Mapping[str, Sequence[tuple[object, bytes]]], reports: Sequence[bytes]
+    ) -> list[Failure]:
+        """Produce *accepted* events, by topic, and *reports* of invalid ones; return which were not accepted after all.
+
+        A report that cannot be produced is given up: the sender is told of the event anyway.
+        """
+        under_way = [self._producer.produce(name, [line for _, line in batch]) for name, batch in accepted.items()]
         if reports:
-            try:
-                self._writer.append(topic(ERROR_STREAM, self._data_centre), reports)
-            except StreamFullError:
-                # The sender is told that the events were not accepted; that is all that can be done.
-                return
+            under_way.append(self._producer.produce(topic(ERROR_STREAM, self._data_centre), reports))
+        # One topic is the rule, and needs no task of its own.
+        results = [await under_way[0]] if len(under_way) == 1 else await asyncio.gather(*under_way)
+        return [
+            _error(batch[number][0], reason)
+            for batch, unwritten in zip(accepted.values(), results, strict=False)
+            for number, reason in sorted(unwritten.items())
+        ]
 
 
 def answer(count: int, failures: Sequence[Failure]) -> Answer:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import duckdb
 from metrics_platform.table import TABLE, read_parquet
 from testbed.ingest import ingest
 from testbed.snapshot import snapshot
-from testbed.stream import SegmentWriter
+from testbed.stream import SegmentReader, SegmentWriter
 from tests.contracts import contract_path
 
 STREAM = "product_metrics.web_base"
@@ -33,7 +34,7 @@ def produce(folder: Path, *events: Event, topic: str = TOPIC) -> None:
 
 
 def fill(folder: Path) -> dict[str, int]:
-    return ingest(folder / "stream", folder / "table", STREAM)._asdict()
+    return ingest(partial(SegmentReader, folder / "stream"), folder / "table", STREAM)._asdict()
 
 
 def rows(folder: Path) -> list[Event]:
@@ -147,7 +148,7 @@ def test_a_snapshot_is_what_landed_in_a_span(tmp_path: Path) -> None:
     to = tmp_path / "to"
     to.mkdir()
     start = 1_738_333_800_000
-    snapshot(tmp_path / "stream", tmp_path / "table", to, start + 1, start + 7_200_000)
+    snapshot(partial(SegmentReader, tmp_path / "stream"), tmp_path / "table", to, start + 1, start + 7_200_000)
     found = read_parquet(to / "rows.parquet", duckdb.connect()).to_pylist(maps_as_pydicts="strict")
     assert [row["meta"]["id"] for row in found] == ["2"]
     assert len((to / "errors.ndjson").read_text().splitlines()) == 1

@@ -1,0 +1,71 @@
+"""Which stream a testbed has: segment files, a Kafka of its own, or one that runs already; kept in `stream.json`."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import orjson
+
+from metrics_platform.errors import DogfoodError
+from run_record.files import write_whole
+
+_RECORD = "stream.json"
+
+
+class StreamKind(StrEnum):
+    """What carries the stream."""
+
+    SEGMENTS = "segments"
+    KAFKA = "kafka"
+
+
+@dataclass(frozen=True)
+class StreamChoice:
+    """What carries a testbed's stream.
+
+    Attributes:
+        kind: segment files or Kafka.
+        bootstrap: of a Kafka that runs already, `host:port` with commas; empty for the testbed's own.
+    """
+
+    kind: StreamKind = StreamKind.SEGMENTS
+    bootstrap: str = ""
+
+    @property
+    def own_broker(self) -> bool:
+        """Whether the testbed runs a broker."""
+        return self.kind is StreamKind.KAFKA and not self.bootstrap
+
+    def write(self, testbed: Path) -> None:
+        """Remember the choice in the testbed's folder."""
+        testbed.mkdir(parents=True, exist_ok=True)
+        write_whole(testbed / _RECORD, orjson.dumps({"kind": self.kind, "bootstrap": self.bootstrap}))
+
+
+def chosen(kind: str | None, bootstrap: str) -> StreamChoice | None:
+    """Return the choice that the options `--stream` and `--kafka` make; None when they make none.
+
+    Raises:
+        DogfoodError: they contradict each other.
+    """
+    if bootstrap and kind == StreamKind.SEGMENTS:
+        raise DogfoodError("--kafka says where Kafka is, and --stream segments that there is none: leave one out")
+    if bootstrap:
+        return StreamChoice(StreamKind.KAFKA, bootstrap)
+    return StreamChoice(StreamKind(kind)) if kind else None
+
+
+def recorded(testbed: Path) -> StreamChoice:
+    """Return what the testbed in that folder was made with; segment files when nothing was said.
+
+    Raises:
+        DogfoodError: the record makes no sense.
+    """
+    path = testbed / _RECORD
+    if not path.exists():
+        return StreamChoice()
+    try:
+        content = orjson.loads(path.read_bytes())
+        return StreamChoice(StreamKind(content["kind"]), str(content["bootstrap"]))
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise DogfoodError(f"{path} cannot be used ({error}): remove it, and say --stream again") from error

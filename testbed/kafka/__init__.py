@@ -1,0 +1,1 @@
+"""Kafka: a broker of the testbed's own, and the intake's producing."""
