@@ -15,10 +15,11 @@ from analysis.shapes import calibrate as calibrate_run
 from analysis.shapes import calibrate_against
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.assigning import assign_lines
+from dogfood.commands.ingesting import chosen_table, ingest, table_options
 from dogfood.commands.judging import analyse, checks, compare, power
-from dogfood.commands.options import EXIT_CODES, RUNS
+from dogfood.commands.options import EXIT_CODES, RUNS, TESTBED
 from dogfood.commands.watching import watch
-from dogfood.run import BrowserOptions, RunRequest, fill_table
+from dogfood.run import BrowserOptions, RunRequest
 from dogfood.run import run as run_once
 from dogfood.seeding import WIKI_ACCOUNTS, furnish
 from dogfood.services import ALL_NAMES, NAMES, Testbed, WikiOptions
@@ -80,12 +81,6 @@ def _systems_options(command: F) -> F:
     return command
 
 
-_TESTBED = click.option(
-    "--testbed", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
-    show_default=True, envvar="DOGFOOD_TESTBED", help="Folder of the testbed's files.",
-)  # fmt: skip
-
-
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="experiment-dogfood")
 def cli() -> None:
@@ -93,7 +88,7 @@ def cli() -> None:
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 @click.option("--mpic-port", type=click.IntRange(1, 65535), help="Default: 8086.")
 @click.option("--intake-port", type=click.IntRange(1, 65535), help="Default: 8192.")
 @click.option("--wiki-port", type=click.IntRange(1, 65535), help="Default: 8080.")
@@ -138,7 +133,7 @@ def up(
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 def down(folder: Path) -> None:
     """Stop the testbed. Its data stays."""
     stopped = Testbed(folder).down()
@@ -146,7 +141,7 @@ def down(folder: Path) -> None:
 
 
 @cli.command()
-@_TESTBED
+@TESTBED
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def status(folder: Path, as_json: bool) -> None:
     """Show which services run, on which port, healthy or not."""
@@ -178,7 +173,7 @@ def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fide
 
 
 @cli.command(epilog=EXIT_CODES)
-@_TESTBED
+@TESTBED
 @RUNS
 @_traffic_options
 @_systems_options
@@ -196,6 +191,7 @@ def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fide
     help="Accounts that visit the wiki without a browser.",
 )
 @click.option("--browsers", type=click.IntRange(1), default=9, show_default=True, help="Accounts that visit in one.")
+@table_options
 def run(
     folder: Path,
     runs: Path,
@@ -205,16 +201,19 @@ def run(
     sessions: int,
     browsers: int,
     accounts: Path | None,
+    table: str,
+    metastore: str,
+    warehouse: str,
     **traffic: object,
 ) -> None:
     """Make one run from beginning to end: testbed, experiment, traffic, ingestion, verdict."""
     options = TrafficOptions(**traffic)  # type: ignore[arg-type]
-    browser = BrowserOptions(users=browsers)
-    _run(RunRequest(runs, Testbed(folder), options, fidelities, users, workers, sessions, browser, accounts))
+    browser, choice = BrowserOptions(users=browsers), chosen_table(table, metastore, warehouse)
+    _run(RunRequest(runs, Testbed(folder), options, fidelities, users, workers, sessions, browser, accounts, choice))
 
 
 @cli.command(epilog=EXIT_CODES)
-@_TESTBED
+@TESTBED
 @RUNS
 @_traffic_options
 @_systems_options
@@ -293,13 +292,6 @@ def calibrate(name: str, runs: Path, against: Path | None, as_json: bool) -> Non
 
 
 @cli.command()
-@_TESTBED
-def ingest(folder: Path) -> None:
-    """Bring what is new in the stream into the table. Safe to run again."""
-    click.echo(fill_table(Testbed(folder)))
-
-
-@cli.command()
 def assign() -> None:
     """Add hash, in_sample, group and subject_id to NDJSON of {generation, user_id, experiment, groups, rate}."""
     for line in assign_lines(sys.stdin.buffer):
@@ -321,7 +313,7 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         sys.stdout.buffer.write(event.body + b"\n")
 
 
-for _command in (analyse, compare, checks, power, watch, tickets):
+for _command in (ingest, analyse, compare, checks, power, watch, tickets):
     cli.add_command(_command)
 
 

@@ -16,6 +16,7 @@ from dogfood.operator import TestbedOperator
 from dogfood.processes import run_module
 from dogfood.seeding import WIKI_ACCOUNTS, accounts_file, put_example, seed_wiki
 from dogfood.services import Testbed
+from dogfood.tables import OWN_TABLE, TableChoice
 from dogfood.terminal import tell_finding
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.intake import check_reachable
@@ -77,6 +78,7 @@ class RunRequest:
         sessions: accounts that visit the wiki without a browser.
         browser: how browsers are used.
         accounts: file of test accounts; the testbed's own when None.
+        table: that the testbed fills.
     """
 
     runs: Path
@@ -88,6 +90,7 @@ class RunRequest:
     sessions: int = WIKI_ACCOUNTS
     browser: BrowserOptions = BrowserOptions()
     accounts: Path | None = None
+    table: TableChoice = OWN_TABLE
 
     @property
     def on_wiki(self) -> bool:
@@ -127,8 +130,8 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
         return folder, None
     time.sleep(_SETTLE_S)
     with console.status("filling the table and judging"):
-        fill_table(request.testbed)
-        observe(request.testbed, folder)
+        request.table.fill(request.testbed)
+        observe(request.testbed, folder, request.table)
         return folder, judge(folder)
 
 
@@ -139,18 +142,12 @@ def judge(folder: Path, observed: tuple[Path, ...] = (), *, floor: float = 0.0) 
     return analysis
 
 
-def fill_table(testbed: Testbed) -> str:
-    """Bring what is new in the stream into the table; return what was done, as JSON. Raises KitFaultError."""
-    where = (*testbed.stream_arguments(), "--table-dir", str(testbed.table_dir))
-    return run_module("ingestion", "testbed.ingest", *where)
-
-
-def observe(testbed: Testbed, folder: Path) -> None:
+def observe(testbed: Testbed, folder: Path, table: TableChoice = OWN_TABLE) -> None:
     """Copy what landed during the run in *folder* into it. Raises KitFaultError."""
     manifest = Manifest.read(folder)
     since = (manifest.started_ms or 0) - _MARGIN_MS
     until = (manifest.finished_ms or int(time.time() * 1000)) + _MARGIN_MS
-    where = (*testbed.stream_arguments(), "--table-dir", str(testbed.table_dir))
+    where = (*testbed.stream_arguments(), "--table-dir", str(table.folder(testbed)))
     span = ("--from-ms", str(since), "--until-ms", str(until), "--to", str(folder / OBSERVED))
     run_module("reading the table", "testbed.snapshot", *where, *span)
 

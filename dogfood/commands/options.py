@@ -13,3 +13,7 @@ RUNS = click.option(
     envvar="DOGFOOD_RUNS", help="Folder of the runs.",
 )  # fmt: skip
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For scripts.")
+TESTBED = click.option(
+    "--testbed", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
+    show_default=True, envvar="DOGFOOD_TESTBED", help="Folder of the testbed's files.",
+)  # fmt: skip

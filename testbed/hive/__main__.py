@@ -18,6 +18,7 @@ from metrics_platform.errors import KitFaultError
 from testbed.hive.session import METASTORE, Where, open_session
 from testbed.hive.sources import add_segments, add_topics
 from testbed.hive.writing import HiveTable, Summary
+from testbed.jars import jars, java
 from testbed.serving import guarded
 
 #: A job that was killed may leave its Java process for a moment; one that works may take long.
@@ -27,6 +28,10 @@ _WAIT_S = 600.0
 def ingest(options: argparse.Namespace) -> Summary:
     """Bring what is new into the table; return what was done."""
     state: Path = options.state.resolve()
+    if options.memory:
+        java()
+    if options.kafka and options.memory and not options.jar:
+        options.jar = sorted(jars(Path(__file__).with_name("pom.xml")).glob("*.jar"))
     spark = open_session(Where(state, options.metastore, options.memory, tuple(options.jar), options.short))
     lock = _lock(spark, state / "lock")
     try:
@@ -74,7 +79,13 @@ def _parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--short", action="store_true", help="start sooner, work slower")
     parser.add_argument("--look-back-days", type=int, default=0,
                         help="compare ids with so many days of the table only; default: all")  # fmt: skip
-    parser.add_argument("--jar", type=Path, action="append", default=[], help="to load besides Spark's own; repeatable")
+    parser.add_argument(
+        "--jar",
+        type=Path,
+        action="append",
+        default=[],
+        help="to load besides Spark's own, repeatable; default: what reads Kafka, if that is asked for",
+    )
     return parser.parse_args(words)
 
 
