@@ -4,6 +4,7 @@ A row is an event: nested objects are structs, objects with free keys are maps, 
 Hive. The columns follow from the schema files of both generations, so that one table holds both.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -81,8 +82,12 @@ def parquet_files(folder: Path) -> list[Path]:
 
     What begins with `_` or `.` is no data, as in Hive: `_temporary` is where Spark writes until a job commits.
     """
-    found = (path.relative_to(folder) for path in folder.rglob("*.parquet"))
-    return sorted(folder / path for path in found if not any(part.startswith(("_", ".")) for part in path.parts))
+    found: list[Path] = []
+    # Unlike a glob, this does not mind folders that are gone before it comes to them.
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(("_", "."))]
+        found += [Path(where, name) for name in names if name.endswith(".parquet") and not name.startswith(("_", "."))]
+    return sorted(found)
 
 
 def select_lines(source: str) -> str:
