@@ -11,6 +11,7 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.browsers import add_browsers
 from analysis.engine import DuckDb
 from analysis.participants import FIDELITIES, Participants, participants
 from analysis.results import Layer
@@ -34,6 +35,9 @@ SETTLE_MS = 60_000
 ERRORS = "errors.ndjson"
 
 _HASTY = 202
+
+#: An event's place is its visit's number times this, and its position; `analysis/sql/` has it written out.
+_PLACES = 1 << 20
 
 
 class ObservedError(DogfoodError):
@@ -112,6 +116,16 @@ class Evidence:
         return self.engine.ask("fates")
 
     @cached_property
+    def duplicates(self) -> Sequence[Mapping[str, object]]:
+        """Ids that landed more than once (`analysis/sql/duplicates.sql`)."""
+        return self.engine.ask("duplicates")
+
+    @cached_property
+    def unexpected(self) -> Sequence[Mapping[str, object]]:
+        """Rows that were never sent (`analysis/sql/unexpected.sql`)."""
+        return self.engine.ask("unexpected")
+
+    @cached_property
     def clicks(self) -> Sequence[Mapping[str, object]]:
         """Sums behind the click-through rates, as sent and as landed (`analysis/sql/clicks.sql`)."""
         return self.engine.ask("clicks")
@@ -162,7 +176,7 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
     broken = _add_observed(run, observed, engine)
     zero_ms = plan.settings.epoch_ms if manifest.started_ms is None else manifest.started_ms
     engine.add("asked", _asked(plan, zero_ms))
-    made = load_sent(run, plan, ledger, _facts(plan, ledger, people), engine)
+    made = load_sent(run, plan, ledger, _facts(plan, ledger, people), zero_ms, engine)
     refused, broken_reports = _refused([run / OBSERVED / ERRORS, *(path for path in observed if _is_ndjson(path))])
     engine.add("refused", refused)
     engine.define("observed_flat", "flat", events="observed_events")
@@ -173,6 +187,7 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
     engine.define("ours_whole", "ours_whole")
     engine.keep("classified", "classified", {"deadline_ms": manifest.deadline_s * 1000})
     engine.add("people", _people(plan, people))
+    add_browsers(engine)
     engine.keep("visits", "visits")
     [(count,)] = engine.connection.sql("SELECT count(*) FROM observed").fetchall()
     folders = [path for path in observed or [run / OBSERVED] if path.is_dir()]
@@ -223,10 +238,11 @@ def _add_observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> tuple[Bro
         if not path.exists():
             raise ObservedError(f"{path} does not exist: --observed takes Parquet files or folders, or NDJSON files")
         if not _is_ndjson(path):
-            parts.append(parquet_rows(path, engine.connection))
+            parts.append(parquet_rows(path, engine.connection, data_centre=True))
             continue
         rows = read_ndjson([path], engine.connection)
-        parts.append(engine.stored(f"observed_lines_{len(parts)}", rows.table))
+        nowhere = pa.nulls(len(rows.table), pa.string())
+        parts.append(engine.stored(f"observed_lines_{len(parts)}", rows.table.append_column("datacenter", nowhere)))
         broken += rows.broken
     whole = parts[0]
     for part in parts[1:]:
@@ -262,12 +278,12 @@ def _facts(plan: Plan, ledger: SentEvents, people: Participants) -> pa.Table:
         {
             "visit": ledger.visit,
             "position": ledger.position,
+            "place": ledger.visit * _PLACES + ledger.position,
             "status": ledger.status,
             "outcome": _words(ledger.outcome, [str(outcome) for outcome in OUTCOMES]),
             "reason": _reasons(ledger),
             "group_name": _words(people.group[ledger.visit], plan.experiment.groups),
             "worker": _words(ledger.worker, ledger.workers),
-            "intended_ms": ledger.intended_ms,
         }
     )
 
@@ -295,8 +311,14 @@ def _reasons(ledger: SentEvents) -> pa.DictionaryArray:
     """Return why each event was refused, empty for most."""
     words = sorted(set(ledger.reasons.values()))
     index = np.full(len(ledger.visit), -1, np.int16)
-    for (worker, request), reason in ledger.reasons.items():
-        index[(ledger.worker == worker) & (ledger.request == request)] = words.index(reason)
+    numbers = {word: number for number, word in enumerate(words)}
+    for worker in {worker for worker, _ in ledger.reasons}:
+        mine = np.flatnonzero(ledger.worker == worker)
+        said = np.full(int(ledger.request[mine].max(initial=0)) + 1, -1, np.int16)
+        for (other, request), reason in ledger.reasons.items():
+            if other == worker and request < len(said):
+                said[request] = numbers[reason]
+        index[mine] = said[ledger.request[mine]]
     return _words(index, words)
 
 

@@ -1,4 +1,4 @@
-"""Segments of a run – persona, platform, skin, hour … – with the subjects and events of each group."""
+"""Segments of a run – persona, platform, browser, hour … – with the subjects and events of each group."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ from analysis.statistics import holm, newcombe
 
 #: With fewer events than this in a segment, or outside it, its loss is not set beside that of the rest.
 _MIN_EVENTS = 50
+
+#: What only rows tell: these segments leave out visits of which nothing landed.
+TOLD_BY_ROWS = ("browser", "data centre")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +98,27 @@ def stand_outs(segments: Sequence[SegmentCount]) -> tuple[StandOut, ...]:
 
 
 def _against_the_rest(segments: Sequence[SegmentCount]) -> list[tuple[str, str, int, int, int, int]]:
-    """Return dimension, value, and lost and sent events in the segment and outside it, for all with a counterpart."""
+    """Return dimension, value, and lost and sent events in the segment and outside it, for all with a counterpart.
+
+    Outside it are the other segments of its dimension: not every dimension holds every event.
+    """
     totals: dict[tuple[str, str], tuple[int, int]] = {}
     for item in segments:
         keys = [(item.dimension, item.value)]
-        # Every dimension holds every event, so one of them will do to count by group.
+        # This dimension holds every event, so it will do to count by group.
         if item.dimension == "fidelity":
             keys.append(("group", item.group))
         for key in keys:
             lost, sent = totals.get(key, (0, 0))
             totals[key] = (lost + item.lost_events, sent + item.sent_events)
-    whole = np.zeros(2, np.int64)
-    for (dimension, _), pair in totals.items():
-        if dimension == "fidelity":
-            whole += pair
-    all_lost, all_sent = whole.tolist()
-    return [(*key, lost, sent, all_lost - lost, all_sent - sent) for key, (lost, sent) in sorted(totals.items())]
+    whole: dict[str, tuple[int, int]] = {}
+    for (dimension, _), (lost, sent) in totals.items():
+        all_lost, all_sent = whole.get(dimension, (0, 0))
+        whole[dimension] = (all_lost + lost, all_sent + sent)
+    return [
+        (dimension, value, lost, sent, whole[dimension][0] - lost, whole[dimension][1] - sent)
+        for (dimension, value), (lost, sent) in sorted(totals.items())
+    ]
 
 
 def _told(dimension: str, value: str) -> str:

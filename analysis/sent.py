@@ -1,11 +1,13 @@
 """What a run put on the wire: events of the plan, made again, and those that the ledger carries.
 
 Making a plan's events again is most of what judging a run costs, and always gives the same. So their rows are kept
-beside the run, in `planned.parquet`, with the fingerprint of the plan's settings; a file of another plan is made anew.
+beside the run, in `planned.parquet`, with a fingerprint of the plan's settings and of the columns; a file of another
+plan is made anew.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from analysis.engine import DuckDb
+from analysis.engine import DuckDb, sql
 from metrics_platform.errors import DogfoodError
 from metrics_platform.table import rows_of
+from personas.blocks import PlannedEvent
 from personas.plan import Plan
 from run_record.ledger import SentEvents
 
@@ -59,7 +62,8 @@ def keep_planned(run: Path, plan: Plan) -> Path:
         DogfoodError: the file cannot be written.
     """
     path = run / PLANNED
-    mark = hashlib.sha256(orjson.dumps(plan.settings.to_json(), option=orjson.OPT_SORT_KEYS)).hexdigest().encode()
+    made_of = orjson.dumps([plan.settings.to_json(), sql("flat")], option=orjson.OPT_SORT_KEYS)
+    mark = hashlib.sha256(made_of).hexdigest().encode()
     try:
         if path.is_file() and (pq.read_schema(path).metadata or {}).get(_FINGERPRINT) == mark:
             return path
@@ -71,32 +75,29 @@ def keep_planned(run: Path, plan: Plan) -> Path:
     return path
 
 
-def load_sent(run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, engine: DuckDb) -> Made:
+def load_sent(run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, zero_ms: int, engine: DuckDb) -> Made:
     """Define the table `sent`: every event of *ledger*, as often as it was put on the wire, and its facts.
 
     Args:
         run: the run's folder.
         plan: of the run.
         ledger: of the run.
-        facts: what is known of each sent event besides its content, in the ledger's order, by `visit` and `position`.
+        facts: what is known of each sent event besides its content, by `visit`, `position` and `place`.
+        zero_ms: when the plan began to be played, milliseconds since 1970.
         engine: has the table `asked`, and gets the table.
 
     Raises:
         LedgerMismatchError: the ledger names an event that the plan does not have, and does not carry it.
         DogfoodError: the rows cannot be kept in the run's folder.
     """
-    visitors = plan.settings.visitors
     engine.add_parquet("planned_rows", keep_planned(run, plan))
     engine.define("planned", "marked", flat="planned_rows")
-    engine.add("carried_rows", _carried(ledger, visitors, engine))
+    engine.add("carried_rows", _carried(plan, ledger, zero_ms, engine))
     engine.define("carried_marked", "marked", flat="carried_rows")
     engine.keep("carried", "carried")
-    # The ledger is in the order of visits, and those that it carries come after the plan's.
-    start = int(np.searchsorted(ledger.visit, visitors))
-    engine.add("planned_facts", facts.slice(0, start))
-    engine.add("carried_facts", _numbered(facts.slice(start)))
+    engine.add("facts", facts)
     engine.define("sent", "sent")
-    for row in engine.ask("unplanned"):
+    for row in engine.ask("unplanned", {"visitors": plan.settings.visitors}):
         raise unknown_event(int(str(row["visit"])), int(str(row["position"])))
     [span] = engine.ask("sent_span")
     visits = engine.columns("planned_visits")
@@ -128,32 +129,55 @@ def _write(path: Path, plan: Plan, mark: bytes) -> None:
 
 
 def _blocks(plan: Plan) -> Iterator[pa.Table]:
-    """Yield the plan's events as flat rows, some thousand visits at a time; one empty block when there are none."""
+    """Yield the plan's events as flat rows, some thousand visits at a time; one empty block when there are none.
+
+    While one block is read into rows, which is the database's work, the next is rendered, which is Python's.
+    """
     engine = DuckDb()
     visitors = plan.settings.visitors
-    for first in range(0, max(visitors, 1), _VISITS):
-        events = list(plan.events(first, min(_VISITS, visitors - first)))
-        engine.add("events", rows_of([event.body for event in events], engine.connection))
-        rows = engine.table("flat")
-        for name, values in (
-            ("visit", [event.visit for event in events]),
-            ("position", [event.position for event in events]),
-            ("offset_ms", [event.offset_ms for event in events]),
-        ):
-            rows = rows.append_column(name, pa.array(values, pa.int64()))
-        yield rows
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        waiting: Future[pa.Table] | None = None
+        for first in range(0, max(visitors, 1), _VISITS):
+            events = list(plan.events(first, min(_VISITS, visitors - first)))
+            if waiting is not None:
+                yield waiting.result()
+            waiting = reader.submit(_planned, events, engine)
+        if waiting is not None:
+            yield waiting.result()
 
 
-def _numbered(rows: pa.Table) -> pa.Table:
-    return rows.append_column("number", pa.array(np.arange(len(rows))))
+def _planned(events: Sequence[PlannedEvent], engine: DuckDb) -> pa.Table:
+    places = (
+        [event.visit for event in events],
+        [event.position for event in events],
+        [event.offset_ms for event in events],
+    )
+    return _flat([event.body for event in events], *places, engine)
 
 
-def _carried(ledger: SentEvents, visitors: int, engine: DuckDb) -> pa.Table:
-    """Return the events that the ledger carries as flat rows, numbered in its order."""
-    start = int(np.searchsorted(ledger.visit, visitors))
-    places = zip(ledger.visit[start:].tolist(), ledger.position[start:].tolist(), strict=True)
-    engine.add("carried_events", rows_of([_body(ledger, place) for place in places], engine.connection))
-    return _numbered(engine.table("flat", events="carried_events"))
+def _carried(plan: Plan, ledger: SentEvents, zero_ms: int, engine: DuckDb) -> pa.Table:
+    """Return the events that the ledger carries as flat rows, each once."""
+    # The ledger is in the order of visits, and those that it carries come after the plan's.
+    start = int(np.searchsorted(ledger.visit, plan.settings.visitors))
+    visit, position, intended = (
+        column[start:].tolist() for column in (ledger.visit, ledger.position, ledger.intended_ms)
+    )
+    due = dict(zip(zip(visit, position, strict=True), intended, strict=True))
+    bodies = [_body(ledger, place) for place in due]
+    offsets = [moment - zero_ms for moment in due.values()]
+    return _flat(bodies, [place[0] for place in due], [place[1] for place in due], offsets, engine)
+
+
+def _flat(
+    bodies: Sequence[bytes], visits: Sequence[int], positions: Sequence[int], offsets_ms: Sequence[int], engine: DuckDb
+) -> pa.Table:
+    """Return events as flat rows, with the visit, the position and the due time of each."""
+    rows = rows_of(bodies, engine.connection)
+    engine.add("events", rows.append_column("datacenter", pa.nulls(len(rows), pa.string())))
+    flat = engine.table("flat")
+    for name, values in (("visit", visits), ("position", positions), ("offset_ms", offsets_ms)):
+        flat = flat.append_column(name, pa.array(values, pa.int64()))
+    return flat
 
 
 def _body(ledger: SentEvents, place: tuple[int, int]) -> bytes:

@@ -1,12 +1,15 @@
 """What judging a run costs: the whole analysis beside a bare scan of the same columns.
 
-Run with `python -m bench.analysis [ROWS]`; the run that is judged is made first, which takes longer than judging it.
+Run with `python -m bench.analysis [ROWS [FOLDER]]`. The run that is judged is made first, which takes longer than
+judging it; it is made in FOLDER, if one is named, and is judged again from there the next time.
 """
 
+import multiprocessing
 import resource
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import duckdb
@@ -20,6 +23,7 @@ from analysis.sent import keep_planned
 from metrics_platform.intake import EventAnswer, EventOutcome
 from metrics_platform.table import rows_of
 from personas.plan import Plan
+from personas.settings import PlanSettings
 from run_record.ledger import LedgerWriter, Span
 from run_record.manifest import Manifest
 from tests.plans import settings
@@ -30,37 +34,54 @@ _EVENTS, _BATCH = 2.84, 100
 _BLOCK = 20_000
 
 
-def main(rows: int = 100_000) -> None:
-    """Make a run of about *rows* rows, judge it, and print what that took."""
-    with tempfile.TemporaryDirectory() as name:
+def main(rows: int = 100_000, folder: str = "") -> None:
+    """Make a run of about *rows* rows unless *folder* has one, judge it, and print what that took."""
+    with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as name:
         run = Path(name)
-        made = _make(run, rows)
-        keep_planned(run, Plan(settings(visitors=round(rows / _EVENTS))))
+        if not (run / "manifest.json").exists():
+            _make(run, Plan(settings(visitors=round(rows / _EVENTS))))
         began = time.perf_counter()
         gather(run)
         gathered = time.perf_counter() - began
         began = time.perf_counter()
         found = analyse(run)
         whole = time.perf_counter() - began
-        scan = _scan(run / "observed")
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        scan = _scan(run / "observed")
     assert found.verdict is Verdict.GO, found.sentence
-    print(f"{made:,} rows: judged in {whole:.1f} s, of which {gathered:.1f} s bring the evidence together")
-    print(f"bare scan of the same columns {scan:.2f} s, ratio {whole / scan:.0f}; most memory {memory:.1f} GiB")
+    print(f"{found.run['observed_rows']:,} rows: judged in {whole:.1f} s, of which {gathered:.1f} s bring the evidence "
+          f"together; most memory {memory:.1f} GiB")  # fmt: skip
+    print(f"bare scan of the same columns {scan:.2f} s, ratio {whole / scan:.0f}")
 
 
-def _make(run: Path, rows: int) -> int:
-    """Write a run that went well, and return how many events it has."""
-    plan = Plan(settings(visitors=round(rows / _EVENTS)))
-    visitors = plan.settings.visitors
+def _make(run: Path, plan: Plan) -> None:
+    """Write a run that went well, and the rows of its plan beside it."""
     for part in ("ledger", "observed"):
-        (run / part).mkdir()
-    zero = plan.settings.epoch_ms
-    last = 0
-    count = 0
+        (run / part).mkdir(parents=True)
+    # The two are made side by side, in processes of their own, so that the memory they take is not the analysis'.
+    start = multiprocessing.get_context("spawn")
+    makers = [start.Process(target=target, args=(run, plan.settings)) for target in (_keep, _play)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+    if any(maker.exitcode for maker in makers):
+        sys.exit(1)
+
+
+def _keep(run: Path, asked: PlanSettings) -> None:
+    began = time.perf_counter()
+    keep_planned(run, Plan(asked))
+    print(f"making the plan's events again took {time.perf_counter() - began:.1f} s", flush=True)
+
+
+def _play(run: Path, asked: PlanSettings) -> None:
+    """Write the ledger and the rows of a generator that sent all of the plan, and last the manifest."""
+    plan = Plan(asked)
+    zero = last = asked.epoch_ms
     connection = duckdb.connect()
     with LedgerWriter(run / "ledger", "worker-0-1") as ledger:
-        for number, first in enumerate(range(0, visitors, _BLOCK)):
+        for number, first in enumerate(range(0, asked.visitors, _BLOCK)):
             events = list(plan.events(first, _BLOCK))
             for begin in range(0, len(events), _BATCH):
                 batch = events[begin : begin + _BATCH]
@@ -70,15 +91,13 @@ def _make(run: Path, rows: int) -> int:
                 request = ledger.intend(spans, intended_ms=due, sent_ms=due)
                 ledger.answered(request, [EventAnswer(EventOutcome.OK)] * len(batch), status=201, at_ms=due)
             table = rows_of([event.body for event in events], connection)
-            pq.write_table(_filled(table, connection), run / "observed" / f"{number:05d}.parquet")
-            count += len(events)
+            pq.write_table(_filled(table, connection), run / "observed" / f"{number:05d}.parquet", compression="zstd")
     Manifest(
-        run_id="bench", created="2025-01-31T14:30:00+00:00", fidelity="synthetic", generation=plan.settings.generation,
-        wiki="testwiki", stream="product_metrics.web_base", visitors=visitors, hasty=False, batch_size=_BATCH,
+        run_id="bench", created="2025-01-31T14:30:00+00:00", fidelity="synthetic", generation=asked.generation,
+        wiki="testwiki", stream="product_metrics.web_base", visitors=asked.visitors, hasty=False, batch_size=_BATCH,
         target={"name": "local", "source": "local", "intake": "", "mpic": ""},
         plan=plan.settings.to_json(), started_ms=zero, finished_ms=last,
     ).write(run)  # fmt: skip
-    return count
 
 
 def _filled(rows: pa.Table, connection: duckdb.DuckDBPyConnection) -> pa.Table:
@@ -98,4 +117,4 @@ def _scan(folder: Path) -> float:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]))
+    main(int(sys.argv[1]) if sys.argv[1:] else 100_000, "".join(sys.argv[2:3]))

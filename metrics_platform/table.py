@@ -35,6 +35,9 @@ _MISPLACED = """
 
 Structure = Mapping[str, object]
 
+#: So many lines are turned into rows by one thread at a time.
+_CHUNK = 4_096
+
 _TYPES = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}
 
 
@@ -102,7 +105,10 @@ def select_lines(source: str) -> str:
 
 def rows_of(lines: Sequence[bytes], connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Return events (each valid JSON) as rows of the table, in the same order."""
-    source = pa.table({"line": pa.array(lines, type=pa.binary()).cast(pa.string())})
+    text = pa.array(lines, type=pa.binary()).cast(pa.string())
+    # The database reads a chunk a thread.
+    chunks = [text.slice(first, _CHUNK) for first in range(0, len(text), _CHUNK)]
+    source = pa.table({"line": pa.chunked_array(chunks, pa.string())})
     connection.register("lines_to_read", source)
     try:
         return connection.sql(select_lines("lines_to_read")).to_arrow_table()
@@ -149,10 +155,13 @@ def read_ndjson(paths: Iterable[Path], connection: duckdb.DuckDBPyConnection) ->
     return Rows(rows_of(lines, connection), tuple(broken))
 
 
-def parquet_rows(path: Path, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
+def parquet_rows(
+    path: Path, connection: duckdb.DuckDBPyConnection, *, data_centre: bool = False
+) -> duckdb.DuckDBPyRelation:
     """Return the rows of a Parquet file, or of a folder of them in Hive layout, to be read when they are asked for.
 
-    Columns the files do not have are null.
+    Columns the files do not have are null. With *data_centre* there is a last column `datacenter`, by the partition
+    that a row is in; null outside the layout.
 
     Raises:
         TableError: there are no Parquet files, or they cannot be read as rows of the table.
@@ -162,7 +171,7 @@ def parquet_rows(path: Path, connection: duckdb.DuckDBPyConnection) -> duckdb.Du
         raise TableError(f"{path} holds no Parquet files")
     names = [str(file) for file in files]
     try:
-        found = connection.read_parquet(names, hive_partitioning=False, union_by_name=True)
+        found = connection.read_parquet(names, hive_partitioning=False, union_by_name=True, filename=data_centre)
         have = set(found.columns)
         if "meta" not in have:
             raise TableError(f"{path} is no table of events: it has no column 'meta'")
@@ -170,6 +179,8 @@ def parquet_rows(path: Path, connection: duckdb.DuckDBPyConnection) -> duckdb.Du
             f'CAST("{name}" AS {kind}) AS "{name}"' if name in have else f'CAST(NULL AS {kind}) AS "{name}"'
             for name, kind in columns().items()
         )
+        if data_centre:
+            picked += ", nullif(regexp_extract(filename, '/datacenter=([^/]+)/', 1), '') AS datacenter"
         return found.project(picked)
     except duckdb.Error as error:
         raise TableError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error

@@ -12,7 +12,7 @@ from metrics_platform.configs import Experiment
 from metrics_platform.streams import StreamConfig, in_stream_sample
 from personas.draws import BLOCK, hex_digits, raw, u32, uuids
 from personas.pages import PageShelf, shelve
-from personas.population import Population, Subjects
+from personas.population import Identities, Population, Subjects
 from personas.rendering import Account, Renderer, Wiki, experiment_alpha, experiment_xlab
 from personas.settings import PlanSettings
 from personas.visits import PageViews, draw_page_views
@@ -95,7 +95,7 @@ def set_scene(settings: PlanSettings, population: Population) -> Scene:
     )
 
 
-def assign_subjects(scene: Scene, subjects: Subjects) -> PlannedSubjects:
+def assign_subjects(scene: Scene, subjects: Subjects | Identities) -> PlannedSubjects:
     """Return *subjects* with the group that the contract gives them."""
     ids = subjects.user_id if scene.settings.generation is Generation.ALPHA else subjects.central_id
     experiment = scene.experiment

@@ -53,7 +53,7 @@ class Plan:
 
     def subjects(self, first: int, count: int) -> PlannedSubjects:
         """Return the subjects from *first* on, *count* of them or as many as there are, and their assignment."""
-        return assign_subjects(self._scene, self._scene.population.subjects(first, count))
+        return assign_subjects(self._scene, self._scene.population.identities(first, count))
 
     def group_of(self, user_id: int, central_id: int) -> str | None:
         """Return the group that the contract gives a user, None when it is not in the sample.

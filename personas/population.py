@@ -18,6 +18,9 @@ from personas.people import Persona
 _SUBJECT, _SEED = 1, 2  # purposes of draws
 _FIELDS = 8
 
+#: The first fields: persona, and the gaps before the local and the central id.
+_OF_IDENTITY = 3
+
 
 class Pools(NamedTuple):
     """Names of people and titles of pages, by interface language."""
@@ -31,6 +34,15 @@ def pools() -> Pools:
     """Return the pools that `personas.make_pools` made."""
     content = orjson.loads((files("personas") / "pools.json").read_bytes())
     return Pools(content["names"], content["titles"])
+
+
+class Identities(NamedTuple):
+    """Columns of equal length, one element a subject; as of `Subjects`."""
+
+    index: NDArray[np.int64]  # type: ignore[assignment]  # tuple has a method of that name
+    user_id: NDArray[np.int64]
+    central_id: NDArray[np.int64]
+    persona: NDArray[np.int64]
 
 
 class Subjects(NamedTuple):
@@ -71,19 +83,13 @@ class Population:
     def block(self, number: int) -> Subjects:
         """Return the subjects from `number * BLOCK` on, always BLOCK of them, also beyond *size*."""
         draws = raw(self.seed, _SUBJECT, number, (_FIELDS, BLOCK))
-        index = np.arange(BLOCK, dtype=np.int64) + number * BLOCK
-        persona = choose(draws[0], thresholds([item.weight for item in self.personas]))
-        local_base, central_base = below(raw(self.seed, _SEED, 0, (2,)), 1_000_000_000)
+        who = self._identities(np.arange(BLOCK, dtype=np.int64) + number * BLOCK, draws[:_OF_IDENTITY])
         columns = np.zeros((4, BLOCK), dtype=np.int64)
         for position, item in enumerate(self.personas):
-            mine = persona == position
-            columns[:, mine] = _traits(item, draws[3:, mine])
+            mine = who.persona == position
+            columns[:, mine] = _traits(item, draws[_OF_IDENTITY:, mine])
         return Subjects(
-            index=index,
-            # Ids rise with gaps, as a wiki gives them out; three and seven apart, so that they stay unique.
-            user_id=1_000 + local_base + 3 * index + below(draws[1], 3),
-            central_id=50_000_000 + central_base + 7 * index + below(draws[2], 7),
-            persona=persona,
+            *who,
             locale=columns[0],
             name=columns[1],
             edit_count=columns[2],
@@ -97,6 +103,26 @@ class Population:
         start = first - first // BLOCK * BLOCK
         columns = (np.concatenate(column)[start : start + max(0, end - first)] for column in zip(*blocks, strict=True))
         return Subjects(*columns) if blocks else Subjects(*(np.zeros(0, np.int64) for _ in Subjects._fields))
+
+    def identities(self, first: int, count: int) -> Identities:
+        """Return who the *count* subjects from *first* on are (as many as there are), as in `subjects`."""
+        end = min(first + count, self.size)
+        numbers = range(first // BLOCK, -(-end // BLOCK)) if end > first else range(0)
+        draws = [raw(self.seed, _SUBJECT, number, (_OF_IDENTITY, BLOCK)) for number in numbers]
+        index = np.arange(first, max(first, end), dtype=np.int64)
+        every = np.concatenate([np.zeros((_OF_IDENTITY, 0), np.uint64), *draws], axis=1)
+        return self._identities(index, every[:, first % BLOCK :][:, : len(index)])
+
+    def _identities(self, index: NDArray[np.int64], draws: NDArray[np.uint64]) -> Identities:
+        """Return who the subjects at *index* are, by the first rows of their *draws*."""
+        local_base, central_base = below(raw(self.seed, _SEED, 0, (2,)), 1_000_000_000)
+        return Identities(
+            index=index,
+            # Ids rise with gaps, as a wiki gives them out; three and seven apart, so that they stay unique.
+            user_id=1_000 + local_base + 3 * index + below(draws[1], 3),
+            central_id=50_000_000 + central_base + 7 * index + below(draws[2], 7),
+            persona=choose(draws[0], thresholds([item.weight for item in self.personas])),
+        )
 
     def user_names(self, subjects: Subjects) -> Iterator[str]:
         """Yield the user name of each of *subjects*: a name of the persona's language and a number, unique."""

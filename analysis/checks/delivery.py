@@ -42,8 +42,8 @@ def reconcile(evidence: Evidence) -> dict[str, int]:
     return {
         "offered": sum(counts.values()),
         **counts,
-        "duplicated": len(evidence.engine.ask("duplicates")),
-        "unexpected": len(evidence.engine.ask("unexpected")),
+        "duplicated": len(evidence.duplicates),
+        "unexpected": len(evidence.unexpected),
     }
 
 
@@ -107,7 +107,7 @@ def _mean_events(row: Mapping[str, object]) -> tuple[float, float]:
 
 def check_duplicated(evidence: Evidence) -> CheckResult:
     """Find ids that landed more than once."""
-    rows = evidence.engine.ask("duplicates")
+    rows = evidence.duplicates
     if not rows:
         return _passed("duplicated", Layer.STREAM, "No event landed twice.")
     extra = sum(int(str(row["copies"])) - 1 for row in rows)
@@ -140,7 +140,7 @@ def check_corrupted(evidence: Evidence) -> CheckResult:
 
 def check_unexpected(evidence: Evidence) -> CheckResult:
     """Find rows that claim this run's instrument or experiment and were never sent."""
-    rows = evidence.engine.ask("unexpected")
+    rows = evidence.unexpected
     if not rows:
         return _passed("unexpected", Layer.TABLE, "No row claims this experiment that was not sent.")
     told = f"{len(rows):,} rows claim this experiment or instrument and were never sent"

@@ -20,8 +20,10 @@ _RULES = {
 def check_funnel(evidence: Evidence) -> CheckResult:
     """Look for funnels that are out of order, first in what was sent, then in those that landed whole and changed."""
     funnels, sent = _broken(evidence, "sent")
-    evidence.engine.keep("observed_changed", "changed_funnels")
-    changed_funnels, landed = _broken(evidence, "observed_changed")
+    changed_funnels, landed = 0, dict[str, int]()
+    if any(row["fate"] == "corrupted" for row in evidence.fates):
+        evidence.engine.keep("observed_changed", "changed_funnels")
+        changed_funnels, landed = _broken(evidence, "observed_changed")
     wrong = sent or landed
     detail: dict[str, object] = {
         "funnels_sent": funnels,

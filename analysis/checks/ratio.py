@@ -7,7 +7,7 @@ import numpy as np
 
 from analysis.evidence import Evidence
 from analysis.results import ALPHA, CheckResult, Layer, Outcome
-from analysis.segments import SegmentCount, count_segments
+from analysis.segments import TOLD_BY_ROWS, SegmentCount, count_segments
 from analysis.stages import Stage, due_visits, natural_subjects
 from analysis.statistics import (
     MultinomialTest,
@@ -102,7 +102,9 @@ def check_segments(evidence: Evidence) -> CheckResult:
         return CheckResult("segments", Layer.EXPOSURE, Outcome.PASS, summary, None, least, ALPHA, detail)
     (dimension, value), (sent, landed) = off[0], found[off[0]]
     before = multinomial_test(sent, shares).p_value if sum(sent) else 1.0
-    layer = Layer.EXPOSURE if before < ALPHA else evidence.delivery_layer
+    # Of what only rows tell, nobody knows how it was when it was sent, unless nothing was lost.
+    unknown = dimension in TOLD_BY_ROWS and any(row["fate"] == "lost" for row in evidence.fates)
+    layer = Layer.EXPOSURE if before < ALPHA and not unknown else evidence.delivery_layer
     more = f", and {len(off) - 1} more segments are off" if len(off) > 1 else ""
     where = "what one group meets there" if layer is Layer.EXPOSURE else "what one group lost there on the way"
     summary = (

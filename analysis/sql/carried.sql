@@ -3,10 +3,10 @@
 -- a number, which is below 0; those of the plan's events are not.
 SELECT
     keyed.*,
-    -1 - min(number) OVER (PARTITION BY event_key) AS event_number
+    -1 - min(keyed.visit * 1048576 + keyed.position) OVER (PARTITION BY keyed.event_key) AS event_number
 FROM (
     SELECT
-        *,
+        carried_marked.*,
         coalesce(meta__id, concat_ws('/', funnel_entry_token, funnel_event_sequence_position, action)) AS event_key
     FROM carried_marked
 ) AS keyed

@@ -5,7 +5,9 @@ WITH landed AS (
         event_number,
         count(*) AS copies,
         bool_or(differs) AS differs,
-        min(intake_ms) AS intake_ms
+        min(intake_ms) AS intake_ms,
+        min(agent) AS agent,
+        min(datacenter) AS datacenter
     FROM observed
     WHERE was_sent
     GROUP BY event_number
@@ -26,6 +28,8 @@ SELECT
     sent.mediawiki__database AS wiki,
     sent.status,
     sent.outcome,
+    landed.agent,
+    landed.datacenter,
     coalesce(landed.copies, 0) AS copies,
     landed.intake_ms - sent.due_ms AS delay_ms,
     CASE

@@ -2,17 +2,16 @@
 WITH numbers AS (
     SELECT
         event_number,
-        count(*) AS copies
-    FROM observed
-    WHERE was_sent
-    GROUP BY event_number
-    HAVING count(*) > 1
+        copies
+    FROM classified
+    WHERE copies > 1
 )
 SELECT
-    sent.event_key AS id,
-    numbers.copies
+    min(sent.event_key) AS id,
+    max(numbers.copies) AS copies
 FROM numbers
-INNER JOIN (SELECT DISTINCT event_number, event_key FROM sent) AS sent ON numbers.event_number = sent.event_number
+INNER JOIN sent ON numbers.event_number = sent.event_number
+GROUP BY numbers.event_number
 UNION ALL
 SELECT
     meta__id AS id,

@@ -65,5 +65,6 @@ SELECT
     experiment.assigned AS experiment__assigned,
     experiment.subject_id AS experiment__subject_id,
     experiment.sampling_unit AS experiment__sampling_unit,
-    experiment.coordinator AS experiment__coordinator
+    experiment.coordinator AS experiment__coordinator,
+    datacenter
 FROM events

@@ -7,7 +7,7 @@ WITH sent_keys AS (
         visit * 1048576 + position AS event_number,
         content
     FROM planned
-    WHERE (visit, position) IN (SELECT (visit, position) FROM planned_facts)
+    WHERE visit * 1048576 + position IN (SELECT place FROM facts)
     UNION ALL
     SELECT
         event_key,
@@ -56,7 +56,10 @@ SELECT
     action,
     instrument_name,
     element_friendly_name,
-    mediawiki__database
+    mediawiki__database,
+    datacenter,
+    http__request_headers['user-agent'] AS user_agent,
+    hash(http__request_headers['user-agent']) AS agent
 FROM named
 WHERE
     event_number IS NOT NULL

@@ -1,29 +1,58 @@
 -- Subjects and events of each group, segment by segment: sent, landed, lost.
 -- Who was chosen for their group counts with their events and not as a subject.
 WITH told AS (
-    SELECT 'persona' AS dimension, persona AS value, visits.* FROM visits
+    SELECT
+        *,
+        CAST(CAST(floor(first_ms / 3600000) AS BIGINT) AS VARCHAR) AS hour
+    FROM visits
+    WHERE group_name <> ''
+),
+counted AS (
+    SELECT
+        fidelity,
+        persona,
+        platform,
+        skin,
+        wiki,
+        browser,
+        datacenter,
+        worker,
+        hour,
+        group_name,
+        count(*) FILTER (WHERE by_chance) AS sent_subjects,
+        count(*) FILTER (WHERE by_chance AND landed_events > 0) AS landed_subjects,
+        CAST(sum(sent_events) AS BIGINT) AS sent_events,
+        CAST(sum(lost_events) AS BIGINT) AS lost_events
+    FROM told
+    GROUP BY fidelity, persona, platform, skin, wiki, browser, datacenter, worker, hour, group_name
+),
+segments AS (
+    SELECT 'persona' AS dimension, persona AS value, counted.* FROM counted
     UNION ALL
-    SELECT 'fidelity' AS dimension, fidelity AS value, visits.* FROM visits
+    SELECT 'fidelity' AS dimension, fidelity AS value, counted.* FROM counted
     UNION ALL
-    SELECT 'platform' AS dimension, platform AS value, visits.* FROM visits
+    SELECT 'platform' AS dimension, platform AS value, counted.* FROM counted
     UNION ALL
-    SELECT 'skin' AS dimension, skin AS value, visits.* FROM visits
+    SELECT 'skin' AS dimension, skin AS value, counted.* FROM counted
     UNION ALL
-    SELECT 'wiki' AS dimension, wiki AS value, visits.* FROM visits
+    SELECT 'wiki' AS dimension, wiki AS value, counted.* FROM counted
     UNION ALL
-    SELECT 'worker' AS dimension, worker AS value, visits.* FROM visits
+    SELECT 'browser' AS dimension, browser AS value, counted.* FROM counted WHERE browser <> ''
     UNION ALL
-    SELECT 'hour' AS dimension, CAST(CAST(floor(first_ms / 3600000) AS BIGINT) AS VARCHAR) AS value, visits.* FROM visits
+    SELECT 'data centre' AS dimension, datacenter AS value, counted.* FROM counted WHERE datacenter <> ''
+    UNION ALL
+    SELECT 'worker' AS dimension, worker AS value, counted.* FROM counted
+    UNION ALL
+    SELECT 'hour' AS dimension, hour AS value, counted.* FROM counted
 )
 SELECT
     dimension,
     value,
     group_name,
-    count(*) FILTER (WHERE by_chance) AS sent_subjects,
-    count(*) FILTER (WHERE by_chance AND landed_events > 0) AS landed_subjects,
+    CAST(sum(sent_subjects) AS BIGINT) AS sent_subjects,
+    CAST(sum(landed_subjects) AS BIGINT) AS landed_subjects,
     CAST(sum(sent_events) AS BIGINT) AS sent_events,
     CAST(sum(lost_events) AS BIGINT) AS lost_events
-FROM told
-WHERE group_name <> ''
+FROM segments
 GROUP BY dimension, value, group_name
 ORDER BY dimension, value, group_name

@@ -1,8 +1,9 @@
 -- An event of the ledger that the plan does not have.
 SELECT
-    planned_facts.visit,
-    planned_facts.position
-FROM planned_facts
-ANTI JOIN planned ON planned_facts.visit = planned.visit AND planned_facts.position = planned.position
-ORDER BY planned_facts.visit, planned_facts.position
+    facts.visit,
+    facts.position
+FROM facts
+LEFT JOIN planned ON facts.place = planned.visit * 1048576 + planned.position
+WHERE facts.visit < $visitors AND planned.visit IS NULL
+ORDER BY facts.visit, facts.position
 LIMIT 1

@@ -1,10 +1,13 @@
--- What each visit put on the wire and what landed of it, with what may tell one visit from another.
+-- What each visit put on the wire and what landed of it, with what may tell one visit from another. Browser and data centre
+-- are told by rows, so they are not known of a visit of which nothing landed.
 WITH counted AS (
     SELECT
         visit,
-        min(platform) AS platform,
-        min(skin) AS skin,
-        min(wiki) AS wiki,
+        coalesce(min(platform), '') AS platform,
+        coalesce(min(skin), '') AS skin,
+        coalesce(min(wiki), '') AS wiki,
+        min(agent) AS agent,
+        coalesce(min(datacenter), '') AS datacenter,
         min(worker) AS worker,
         min(due_ms) AS first_ms,
         count(*) AS sent_events,
@@ -22,10 +25,8 @@ SELECT
     people.persona,
     people.group_name,
     people.by_chance,
-    counted.* REPLACE (
-        coalesce(counted.platform, '') AS platform,
-        coalesce(counted.skin, '') AS skin,
-        coalesce(counted.wiki, '') AS wiki
-    )
+    coalesce(browsers.browser, '') AS browser,
+    counted.*
 FROM counted
 INNER JOIN people ON counted.visit = people.visit
+LEFT JOIN browsers ON counted.agent = browsers.agent

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import orjson
+import pyarrow as pa
 import pytest
 
 from analysis.analyse import analyse, write
@@ -316,21 +317,22 @@ def test_what_runs_contain_cannot_break_the_report(tmp_path: Path) -> None:
 
 def test_every_field_of_the_table_is_flattened_and_compared() -> None:
     engine = DuckDb()
-    engine.add("events", rows_of([], engine.connection))
+    nowhere = pa.array([], pa.string())
+    engine.add("events", rows_of([], engine.connection).append_column("datacenter", nowhere))
     engine.keep("flat_rows", "flat")
     [(leaves,)] = engine.connection.sql("SELECT count(*) FROM (DESCRIBE flat_rows)").fetchall()
     top = {
         name.split("__")[0] if not name.startswith("_") else name
         for name in engine.connection.sql("SELECT * FROM flat_rows").columns
     }
-    assert top == set(columns())
-    filled_by_the_intake = {"meta__dt", "meta__request_id", "meta__id"}
+    assert top == {*columns(), "datacenter"}
+    filled_by_the_intake = {"meta__dt", "meta__request_id", "meta__id", "datacenter"}
     every = set(engine.connection.sql("SELECT * FROM flat_rows").columns)
     compared = set(re.findall(r"sent\.(\w+) IS DISTINCT FROM landed\.\1\)", sql("corrupted_fields")))
     assert every - compared == filled_by_the_intake | {name for name in every if name.startswith("http")}
     hashed = sql("marked").partition("hash(")[2].partition(")")[0]
     assert {name.strip() for name in hashed.split(",")} == compared
-    assert leaves == 66
+    assert leaves == 67
 
 
 def test_every_query_says_what_it_answers() -> None:

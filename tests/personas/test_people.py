@@ -50,6 +50,9 @@ def test_a_part_of_the_population_is_the_same_as_in_the_whole() -> None:
     whole, part = population.subjects(0, 1_000), population.subjects(300, 500)
     assert all(np.array_equal(a[300:800], b) for a, b in zip(whole, part, strict=True))
     assert len(population.subjects(900, 500).user_id) == 100
+    for first, count in ((0, 1_000), (300, 500), (256, 256), (900, 500), (2_000, 5)):
+        every, named = population.subjects(first, count), population.identities(first, count)
+        assert all(np.array_equal(column, every[place]) for place, column in enumerate(named))
     assert len(population.subjects(2_000, 5).user_id) == 0
 
 
