@@ -15,7 +15,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from metrics_platform.errors import KitFaultError
-from testbed.hive.session import METASTORE, Where, open_session
+from metrics_platform.spark import METASTORE, Where, open_session, submitted
 from testbed.hive.sources import add_segments, add_topics
 from testbed.hive.writing import HiveTable, Summary
 from testbed.jars import jars, java
@@ -28,9 +28,9 @@ _WAIT_S = 600.0
 def ingest(options: argparse.Namespace) -> Summary:
     """Bring what is new into the table; return what was done."""
     state: Path = options.state.resolve()
-    if options.memory:
+    if not submitted():
         java()
-    if options.kafka and options.memory and not options.jar:
+    if options.kafka and not submitted() and not options.jar:
         options.jar = sorted(jars(Path(__file__).with_name("pom.xml")).glob("*.jar"))
     spark = open_session(Where(state, options.metastore, options.memory, tuple(options.jar), options.short))
     lock = _lock(spark, state / "lock")
@@ -75,7 +75,7 @@ def _parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--state", type=Path, required=True, help="folder for checkpoints and the embedded metastore")
     parser.add_argument("--warehouse", required=True, help="folder or URI that the tables are made in")
     parser.add_argument("--metastore", default="", help="thrift://host:port; default: one embedded under --state")
-    parser.add_argument("--memory", default="1g", help="of Spark on this machine; empty under spark-submit")
+    parser.add_argument("--memory", default="1g", help="of Spark on this machine")
     parser.add_argument("--short", action="store_true", help="start sooner, work slower")
     parser.add_argument("--look-back-days", type=int, default=0,
                         help="compare ids with so many days of the table only; default: all")  # fmt: skip

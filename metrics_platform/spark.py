@@ -1,4 +1,4 @@
-"""A Spark session with Hive support, on this machine unless told otherwise."""
+"""A Spark session with Hive support: on this machine, or where `spark-submit` runs it."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from metrics_platform.errors import KitFaultError
 
-#: What the session asks for on one machine; on a cluster `spark-submit` decides master and memory.
+#: What a session asks for on one machine; under `spark-submit` that decides.
 _LOCAL = {
     "spark.master": "local[2]",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -46,7 +46,7 @@ class Where(NamedTuple):
     Attributes:
         state: folder for the embedded metastore and for what Spark puts aside.
         metastore: address of a Hive metastore, `thrift://host:9083`; empty for an embedded one under *state*.
-        memory: of the driver, as in `2g`; empty on a cluster, where `spark-submit` gives it.
+        memory: of the session on this machine, as in `2g`.
         jars: to load besides Spark's own.
         short: let Java compile quickly rather than well: a job of seconds is over before that would pay.
     """
@@ -68,7 +68,7 @@ def open_session(where: Where, name: str = "dogfood") -> SparkSession:
     builder = SparkSession.builder.appName(name).enableHiveSupport()
     for key, value in settings(where).items():
         builder = builder.config(key, value)
-    if where.memory:
+    if not submitted():
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         # Without this Spark looks up the host's name, which need not resolve.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -82,10 +82,15 @@ def open_session(where: Where, name: str = "dogfood") -> SparkSession:
         ) from error
 
 
+def submitted() -> bool:
+    """Return whether `spark-submit` runs this process: it has decided then where Spark runs, and with what."""
+    return "PYSPARK_GATEWAY_PORT" in os.environ
+
+
 def settings(where: Where) -> Mapping[str, str]:
     """Return the session's settings, by Spark's names for them."""
     found = dict(_ALWAYS)
-    if where.memory:
+    if not submitted():
         found |= _LOCAL | {
             "spark.driver.memory": where.memory,
             "spark.local.dir": str(where.state / "spark"),
