@@ -11,12 +11,12 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.browsers import add_browsers
 from analysis.engine import DuckDb, Engine
 from analysis.participants import FIDELITIES, Participants, participants
 from analysis.results import Layer
 from analysis.seen import see
-from analysis.sent import Made, load_sent, unknown_event
+from analysis.sent import Made, load_sent, places, unknown_event
+from analysis.sources import add_sources
 from analysis.warehouse import Warehouse
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
@@ -37,9 +37,6 @@ ERRORS = "errors.ndjson"
 
 _HASTY = 202
 
-#: An event's place is its visit's number times this, and its position; `analysis/sql/` has it written out.
-_PLACES = 1 << 20
-
 
 class ObservedError(DogfoodError):
     """There is nothing to compare with, or it cannot be read."""
@@ -49,8 +46,8 @@ class ObservedError(DogfoodError):
 class Evidence:
     """Everything the checks look at.
 
-    The engine holds the tables `sent`, `observed`, `refused`, `classified`, `visits` and, of the experiment's subjects,
-    `seen_sent` and `seen_landed`; see `analysis/sql/`.
+    The engine holds the tables `sent`, `said`, `observed`, `refused`, `classified`, `visits` and, of the experiment's
+    subjects, `seen_sent` and `seen_landed`; see `analysis/sql/`.
 
     Attributes:
         manifest: of the run.
@@ -195,7 +192,7 @@ def gather(
     engine.define("ours_whole", "ours_whole")
     engine.keep("classified", "classified", {"deadline_ms": manifest.deadline_s * 1000})
     engine.add("people", _people(plan, people))
-    add_browsers(engine)
+    add_sources(engine)
     engine.keep("visits", "visits")
     [counted] = engine.ask("observed_count")
     evidence = Evidence(
@@ -209,7 +206,7 @@ def gather(
 def _add_subjects(evidence: Evidence) -> None:
     """Add the subjects of the experiment, as they were sent and as they landed, and who was chosen for their group."""
     engine, plan = evidence.engine, evidence.plan
-    for name, table in (("seen_sent", "sent"), ("seen_landed", "observed")):
+    for name, table in (("seen_sent", "said"), ("seen_landed", "observed")):
         subjects = engine.table("subjects", observed=table)
         engine.add(
             name, see(subjects, plan.settings.generation, plan.experiment.name, plan.experiment.groups, plan.rate)
@@ -296,7 +293,7 @@ def _facts(plan: Plan, ledger: SentEvents, people: Participants) -> pa.Table:
         {
             "visit": ledger.visit,
             "position": ledger.position,
-            "place": ledger.visit * _PLACES + ledger.position,
+            "place": places(ledger),
             "status": ledger.status,
             "outcome": _words(ledger.outcome, [str(outcome) for outcome in OUTCOMES]),
             "reason": _reasons(ledger),

@@ -122,15 +122,25 @@ def event_of(row: Mapping[str, object]) -> dict[str, object]:
     Columns that are null, or that no event has, are left out.
     """
     event: dict[str, object] = {}
-    for name, kind in structure().items():
-        column = column_name(name)
-        if isinstance(kind, Mapping):
-            members = {member: row.get(f"{column}__{member}") for member in kind}
-            if found := {member: value for member, value in members.items() if value is not None}:
-                event[name] = found
-        elif row.get(column) is not None:
-            event[name] = row[column]
+    for place, member, column in _leaves():
+        value = row.get(column)
+        if value is None:
+            continue
+        if member is None:
+            event[place] = value
+        else:
+            event.setdefault(place, {})[member] = value  # type: ignore[index]
     return event
+
+
+@cache
+def _leaves() -> tuple[tuple[str, str | None, str], ...]:
+    """Return every field of an event: its name, that of the member in it where it has some, and its flat column."""
+    return tuple(
+        (name, member, column_name(name) if member is None else f"{column_name(name)}__{member}")
+        for name, kind in structure().items()
+        for member in (kind if isinstance(kind, Mapping) else (None,))
+    )
 
 
 def read_ndjson(paths: Iterable[Path], connection: duckdb.DuckDBPyConnection) -> Rows:

@@ -19,7 +19,7 @@ _RULES = {
 
 def check_funnel(evidence: Evidence) -> CheckResult:
     """Look for funnels that are out of order, first in what was sent, then in those that landed whole and changed."""
-    funnels, sent = _broken(evidence, "sent")
+    funnels, sent = _broken(evidence, "said")
     changed_funnels, landed = 0, dict[str, int]()
     if any(row["fate"] == "corrupted" for row in evidence.fates):
         evidence.engine.keep("observed_changed", "changed_funnels")
@@ -41,7 +41,7 @@ def check_funnel(evidence: Evidence) -> CheckResult:
     where = "look at the instrument" if sent else "though they were sent in order: look at what rewrites rows"
     layer = Layer.INSTRUMENT if sent else Layer.TABLE
     if "page_views_with_two" in wrong:
-        table = "sent" if sent else "observed_changed"
+        table = "said" if sent else "observed_changed"
         detail["examples"] = evidence.engine.ask("page_funnels", observed=table)[:_EXAMPLES]
     return CheckResult(
         "funnel", layer, Outcome.FAIL, f"{told}: {where}.", max(wrong.values()), threshold=0, evidence=detail

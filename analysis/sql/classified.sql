@@ -6,8 +6,7 @@ WITH landed AS (
         count(*) AS copies,
         bool_or(differs) AS differs,
         min(intake_ms) AS intake_ms,
-        min(agent) AS agent,
-        min(datacenter) AS datacenter
+        min(source) AS source
     FROM observed
     WHERE was_sent
     GROUP BY event_number
@@ -28,8 +27,7 @@ SELECT
     sent.mediawiki__database AS wiki,
     sent.status,
     sent.outcome,
-    landed.agent,
-    landed.datacenter,
+    landed.source,
     coalesce(landed.copies, 0) AS copies,
     landed.intake_ms - sent.due_ms AS delay_ms,
     CASE

@@ -1,8 +1,8 @@
 -- How many funnels break which rule of their order. A funnel is what one start of the instrument sends: an impression
--- at position 1, then clicks.
+-- at position 1, then clicks. A number stands for a funnel: many of them are counted, and texts take their time.
 WITH funnels AS (
     SELECT
-        funnel_entry_token AS funnel,
+        CASE WHEN funnel_entry_token IS NOT NULL THEN hash(funnel_entry_token) END AS funnel,
         count(*) AS events,
         count(*) FILTER (WHERE action = 'impression') AS impressions,
         count(*) FILTER (WHERE action = 'click') AS clicks,
@@ -25,7 +25,7 @@ WITH funnels AS (
         min(CASE WHEN action = 'impression' THEN client_ms END) AS impression_ms
     FROM observed
     WHERE action IN ('impression', 'click')
-    GROUP BY funnel_entry_token
+    GROUP BY CASE WHEN funnel_entry_token IS NOT NULL THEN hash(funnel_entry_token) END
 ),
 named AS (
     SELECT * FROM funnels WHERE funnel IS NOT NULL

@@ -59,7 +59,7 @@ SELECT
     mediawiki__database,
     datacenter,
     http__request_headers['user-agent'] AS user_agent,
-    hash(http__request_headers['user-agent']) AS agent
+    hash(datacenter, http__request_headers['user-agent']) AS source
 FROM named
 WHERE
     event_number IS NOT NULL

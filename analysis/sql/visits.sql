@@ -6,8 +6,7 @@ WITH counted AS (
         coalesce(min(platform), '') AS platform,
         coalesce(min(skin), '') AS skin,
         coalesce(min(wiki), '') AS wiki,
-        min(agent) AS agent,
-        coalesce(min(datacenter), '') AS datacenter,
+        min(source) AS source,
         min(worker) AS worker,
         min(due_ms) AS first_ms,
         count(*) AS sent_events,
@@ -25,8 +24,9 @@ SELECT
     people.persona,
     people.group_name,
     people.by_chance,
-    coalesce(browsers.browser, '') AS browser,
+    coalesce(sources.browser, '') AS browser,
+    coalesce(sources.datacenter, '') AS datacenter,
     counted.*
 FROM counted
 INNER JOIN people ON counted.visit = people.visit
-LEFT JOIN browsers ON counted.agent = browsers.agent
+LEFT JOIN sources ON counted.source = sources.source

@@ -1,8 +1,12 @@
 """Runs without a testbed: a plan, the ledger of a generator that sent all of it, and the rows as they would land."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import pyarrow.parquet as pq
 
 from analysis.analyse import Analysis
 from analysis.results import CheckResult, Outcome
+from analysis.sent import PLANNED, keep_planned
 from metrics_platform.assignment import Generation
 from metrics_platform.intake import EventAnswer, EventOutcome
 from metrics_platform.table import rows_of
@@ -75,7 +80,7 @@ def make_run(
     aa: bool = False,
 ) -> MadeUp:
     """Make the run of a generator that did what the plan says, but for *change* (None: never sent)."""
-    made = plan(generation, visitors=visitors, seed=seed, epoch_ms=epoch_ms, aa=aa)
+    made, planned = _rendered(generation, visitors, seed, epoch_ms, aa)
     for name in ("ledger", "observed"):
         (folder / name).mkdir(parents=True)
     Manifest(
@@ -85,6 +90,7 @@ def make_run(
         plan=made.settings.to_json(), started_ms=STARTED_MS, finished_ms=STARTED_MS + 600_000,
         stopped_early=stopped_early,
     ).write(folder)  # fmt: skip
+    shutil.copy(planned, folder / PLANNED)
     landed: list[Event] = []
     with LedgerWriter(folder / "ledger", "worker-0-1") as ledger:
         for event in made.events(0, visitors):
@@ -99,6 +105,15 @@ def make_run(
                 ledger.answered(request, answers, status=sent.status, at_ms=due + sent.lag_ms + 2)
             landed.append(_filled(orjson.loads(event.body), due))
     return MadeUp(folder, made, landed)
+
+
+@cache
+def _rendered(generation: Generation, visitors: int, seed: int, epoch_ms: int, aa: bool) -> tuple[Plan, Path]:
+    """Return a plan and the file of its rows, which many tests share."""
+    folder = Path(tempfile.mkdtemp(prefix="dogfood-planned-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = plan(generation, visitors=visitors, seed=seed, epoch_ms=epoch_ms, aa=aa)
+    return made, keep_planned(folder, made)
 
 
 def _filled(event: Event, at_ms: int) -> Event:
