@@ -6,7 +6,7 @@ STAMP := .venv/.ready
 FULL := .venv/.full
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-full dogfood dogfood-full test test-all lint format bench pins clean
+.PHONY: help setup setup-full dogfood dogfood-full test test-all lint format coverage mutation docs reference bench pins clean
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,7 +43,7 @@ test: setup-full lint ## Check style, types and imports, and run the tests.
 test-all: setup-full lint ## The same with the slow tests.
 	$(BIN)/pytest $(ARGS)
 
-lint: setup-full
+lint: setup-full ## Check style, types and imports.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
@@ -52,6 +52,23 @@ lint: setup-full
 format: setup ## Format the code.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+coverage: setup-full ## Measure the branches of analysis, personas and metrics_platform; fail under 95 %.
+	$(BIN)/pytest -m "not slow" -q --cov=analysis --cov=personas --cov=metrics_platform --cov-branch --cov-report=term-missing:skip-covered \
+	  --cov-fail-under=95 tests/analysis tests/personas tests/metrics_platform tests/run_record $(ARGS)
+
+mutation: setup ## Mutate the assignment and the reconciliation; list the mutants that no test kills.
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+
+docs: setup reference ## Build the documentation as a site, in site/.
+	bash requirements/mermaid.sh
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
+reference: setup ## Write docs/cli.md anew, from the commands.
+	$(BIN)/python -m dogfood.reference > .cli.draft
+	mv .cli.draft docs/cli.md
 
 bench: setup-full ## Print what things cost, beside a named peer in the same run.
 	$(BIN)/python -m bench.rendering
@@ -69,4 +86,4 @@ pins: setup ## Resolve requirements/*.in anew.
 clean: ## Stop the testbed and remove the virtual environment, the testbed's data and the runs.
 	-$(BIN)/dogfood down
 	-$(BIN)/dogfood down --testbed .testbed/full
-	rm -rf .venv .testbed runs
+	rm -rf .venv .testbed runs site mutants

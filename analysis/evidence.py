@@ -41,6 +41,8 @@ _HASTY = 202
 class ObservedError(DogfoodError):
     """There is nothing to compare with, or it cannot be read."""
 
+    page = "docs/checks.md"
+
 
 @dataclass(frozen=True)
 class Evidence:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, Playwright
 from playwright.async_api import Error as PlaywrightError
+from playwright.sync_api import sync_playwright
 
 from metrics_platform.errors import DogfoodError
 
@@ -26,15 +27,22 @@ _QUIET = (
 class BrowserError(DogfoodError):
     """There is no browser, it does not start, or it cannot be put in front of the intake."""
 
+    page = "docs/troubleshooting.md"
 
-def find_browser(playwright: Playwright, names: Sequence[str] = _NAMES) -> str:
-    """Return the path of a Chromium: the machine's own, or the one that Playwright has downloaded.
+
+def installed_browser() -> str:
+    """Return the path of the Chromium that sessions use. Raises BrowserError when there is none."""
+    with sync_playwright() as playwright:
+        return find_browser(playwright.chromium.executable_path)
+
+
+def find_browser(own: str, names: Sequence[str] = _NAMES) -> str:
+    """Return the path of a Chromium: the machine's own, or the one that Playwright has downloaded, which is *own*.
 
     Raises:
         BrowserError: there is neither.
     """
     found = next((path for name in names if (path := shutil.which(name))), None)
-    own = playwright.chromium.executable_path
     if found is None and not Path(own).exists():
         raise BrowserError(
             "there is no Chromium: on Debian, apt-get install chromium; elsewhere, "
@@ -71,7 +79,7 @@ async def start_browser(playwright: Playwright, *, intake: str, recorder_port: i
         arguments.append("--no-sandbox")
     try:
         return await playwright.chromium.launch(
-            executable_path=find_browser(playwright), args=arguments, headless=not headed
+            executable_path=find_browser(playwright.chromium.executable_path), args=arguments, headless=not headed
         )
     except PlaywrightError as error:
         raise BrowserError(f"Chromium does not start: {str(error).splitlines()[0]}") from error

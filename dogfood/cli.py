@@ -1,5 +1,6 @@
 """`dogfood`: the command line."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +16,16 @@ from analysis.shapes import calibrate as calibrate_run
 from analysis.shapes import calibrate_against
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.assigning import assign_lines
+from dogfood.commands.completing import completion
+from dogfood.commands.doctor import doctor
 from dogfood.commands.ingesting import chosen_table, ingest, table_options
 from dogfood.commands.judging import analyse, checks, compare, power
-from dogfood.commands.options import EXIT_CODES, RUNS, TESTBED
+from dogfood.commands.metrics import metrics
+from dogfood.commands.opening import open_report
+from dogfood.commands.options import EXIT_CODES, RUNS, TESTBED, complete_run
 from dogfood.commands.watching import watch
+from dogfood.examples import add_examples
+from dogfood.metrics.watching import Watched
 from dogfood.run import BrowserOptions, RunRequest
 from dogfood.run import run as run_once
 from dogfood.seeding import WIKI_ACCOUNTS, furnish
@@ -164,12 +171,26 @@ def _show_status(testbed: Testbed, *, as_json: bool) -> None:
     Console().print(table)
 
 
+#: Key of what a command's context remembers: that metrics are to be sent.
+_TELEMETRY = "dogfood.telemetry"
+
+
 def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fidelity, ...]:
     try:
         asked = {Fidelity(word.strip()) for word in value.split(",")}
     except ValueError:
         raise click.BadParameter(f"name one or more of {', '.join(Fidelity)}, joined by commas") from None
     return tuple(fidelity for fidelity in Fidelity if fidelity in asked)
+
+
+def _send_telemetry(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Let Locust, which inherits the environment, and the end of the run send metrics."""
+    if asked:
+        # Says so at once when the optional packages are not there.
+        import dogfood.metrics.otel  # noqa: F401
+
+        os.environ["LOCUST_ENABLE_OPENTELEMETRY"] = "true"
+        context.meta[_TELEMETRY] = True
 
 
 @cli.command(epilog=EXIT_CODES)
@@ -192,6 +213,8 @@ def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fide
 )
 @click.option("--browsers", type=click.IntRange(1), default=9, show_default=True, help="Accounts that visit in one.")
 @table_options
+@click.option("--otel", is_flag=True, callback=_send_telemetry, expose_value=False,
+              help="Send metrics by OpenTelemetry, to $OTEL_EXPORTER_OTLP_ENDPOINT.")  # fmt: skip
 def run(
     folder: Path,
     runs: Path,
@@ -254,6 +277,10 @@ def browse(
 def _run(request: RunRequest) -> None:
     console = Console()
     where, analysis = run_once(request, console)
+    if click.get_current_context().meta.get(_TELEMETRY):
+        from dogfood.metrics.otel import send
+
+        send(Watched(where.parent, where.name).readings)
     if analysis is None:
         console.print(
             f"sent; to judge it, fetch the rows: dogfood analyse {where.name} --observed FILE", soft_wrap=True
@@ -265,7 +292,7 @@ def _run(request: RunRequest) -> None:
 
 
 @cli.command(epilog="Exit codes: 0 alike, 1 different, 2 wrong use.")
-@click.argument("name", metavar="[RUN]", default=LATEST)
+@click.argument("name", metavar="[RUN]", default=LATEST, shell_complete=complete_run)
 @RUNS
 @click.option("--against", type=click.Path(path_type=Path), help="NDJSON of captured events to compare as well.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
@@ -299,7 +326,7 @@ def assign() -> None:
 
 
 @cli.command()
-@click.argument("name", metavar="[RUN]", required=False)
+@click.argument("name", metavar="[RUN]", required=False, shell_complete=complete_run)
 @RUNS
 @_traffic_options
 def events(name: str | None, runs: Path, **traffic: object) -> None:
@@ -313,8 +340,10 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         sys.stdout.buffer.write(event.body + b"\n")
 
 
-for _command in (ingest, analyse, compare, checks, power, watch, tickets):
+for _command in (ingest, analyse, compare, checks, power, watch, open_report, metrics, doctor, completion, tickets):
     cli.add_command(_command)
+
+add_examples(cli)
 
 
 def main() -> None:
@@ -322,5 +351,6 @@ def main() -> None:
     try:
         cli()
     except DogfoodError as error:
-        click.echo(f"error: {error}", err=True)
+        see = f" (see {error.page})" if error.page else ""
+        click.echo(f"error: {error}{see}", err=True)
         sys.exit(error.exit_code)

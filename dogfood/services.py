@@ -234,7 +234,10 @@ class Testbed:
                 )
             return False
         port = service.port if port is None else port
-        _check_free(service, port)
+        if why := why_taken(port):
+            raise DogfoodError(
+                f"port {port} for {service.name} is not to be had ({why}): choose another with --{service.name}-port"
+            )
         self._log(service).parent.mkdir(parents=True, exist_ok=True)
         arguments = [word.format_map(_Addresses(self)) for word in service.arguments]
         command = [sys.executable, *arguments, "--host", HOST, "--port", str(port)]
@@ -314,15 +317,15 @@ class _Addresses(dict[str, str]):
         return state.address
 
 
-def _check_free(service: Service, port: int) -> None:
+def why_taken(port: int) -> str:
+    """Return why no service can be started on *port*, empty when one can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except (OSError, OverflowError) as error:
-            raise DogfoodError(
-                f"port {port} for {service.name} is not to be had ({error}): choose another with --{service.name}-port"
-            ) from None
+            return str(error)
+    return ""
 
 
 def _healthy(port: int) -> bool:

@@ -62,6 +62,8 @@ class ConfigError(DogfoodError):
         field: where, such as `experiments[0].sample_rate.default`.
     """
 
+    page = "docs/troubleshooting.md"
+
     def __init__(self, field: str, what: str) -> None:
         # Field names are part of the config: one with a line break must not make two lines.
         super().__init__(" ".join(f"{field}: {what}".split()))

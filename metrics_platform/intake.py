@@ -33,6 +33,8 @@ class EventAnswer(NamedTuple):
 class IntakeError(DogfoodError):
     """The intake does not answer at all."""
 
+    page = "docs/troubleshooting.md"
+
 
 class _Failures(NamedTuple):
     """What the body of an answer says of events that were not accepted.

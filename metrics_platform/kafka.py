@@ -31,6 +31,13 @@ PARTITIONS = 3
 _ANSWER_S = 10.0
 _MESSAGES = 10_000
 
+#: Errors of a partition without a leader.
+_LED_BY_NOBODY = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
+
 #: What every client of ours is told. The library's own log repeats each failed attempt to connect; errors are raised.
 CLIENT = {"log_level": 0, "reconnect.backoff.max.ms": 500, "socket.connection.setup.timeout.ms": 5000}
 
@@ -137,7 +144,7 @@ class KafkaReader:
         consumer.assign([TopicPartition(self._topic, number, start)])
         give_up = time.monotonic() + _ANSWER_S
         while start < end:
-            messages = consumer.consume(_MESSAGES, timeout=0.5)
+            messages = consumer.consume(min(_MESSAGES, end - start), timeout=0.5)
             lines = [line for message in messages for line in _line(message)]
             start = _behind(consumer, messages, start)
             if lines:
@@ -150,8 +157,14 @@ class KafkaReader:
 
 @contextmanager
 def _consumer(bootstrap: str) -> Iterator["Consumer"]:
-    # The library asks for a group, which plays no role where partitions are assigned by hand.
-    options = {"group.id": "dogfood", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+    # The library asks for a group, which plays no role where partitions are assigned by hand. A broker that waits for
+    # more messages of one partition keeps the next one waiting.
+    options = {
+        "group.id": "dogfood",
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "fetch.wait.max.ms": 10,
+    }
     consumer = Consumer({**CLIENT, **options, "bootstrap.servers": bootstrap}, logger=no_log())
     try:
         yield consumer
@@ -167,9 +180,20 @@ def _metadata(consumer: "Consumer") -> "ClusterMetadata":
 
 
 def _span(consumer: "Consumer", topic: str, number: int) -> tuple[int, int]:
-    """Return the first offset of a partition and the one behind its last."""
-    first, end = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_ANSWER_S)
-    return first, end
+    """Return the first offset of a partition and the one behind its last.
+
+    A partition that has just been made, or whose broker has just come back, is led by nobody for a moment.
+    """
+    give_up = time.monotonic() + _ANSWER_S
+    while True:
+        try:
+            first, end = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_ANSWER_S)
+        except KafkaException as error:
+            if error.args[0].code() not in _LED_BY_NOBODY or time.monotonic() > give_up:
+                raise
+            time.sleep(0.1)
+        else:
+            return first, end
 
 
 def _line(message: "Message") -> tuple[bytes, ...]:

@@ -17,6 +17,8 @@ TIMEOUT_S = 1.0
 class MpicError(DogfoodError):
     """MPIC does not answer, or answers something that is no list of configs."""
 
+    page = "docs/troubleshooting.md"
+
 
 class MpicClient:
     """Asks MPIC for configs.

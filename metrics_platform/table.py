@@ -44,6 +44,8 @@ _TYPES = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean
 class TableError(DogfoodError):
     """Files that are no rows of the table."""
 
+    page = "docs/checks.md"
+
 
 class BrokenLine(NamedTuple):
     """A line that is no event: in which file, at which line (1 is the first), and why."""

@@ -20,6 +20,8 @@ T = TypeVar("T")
 class PersonaError(DogfoodError):
     """A persona file that cannot be read or does not make sense. The message names the file and the field."""
 
+    page = "docs/extending.md"
+
 
 @dataclass(frozen=True, slots=True)
 class Persona:

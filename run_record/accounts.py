@@ -29,6 +29,8 @@ class TestAccount(NamedTuple):
 class AccountsError(DogfoodError):
     """There are no test accounts, or their file cannot be read."""
 
+    page = "docs/howto-testwiki.md"
+
 
 def read_accounts(path: Path) -> tuple[TestAccount, ...]:
     """Return the accounts of the file *path* (NDJSON), in its order. Raises AccountsError."""

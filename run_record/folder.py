@@ -17,6 +17,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 class RunFolderError(DogfoodError):
     """A run that does not exist, or whose folder cannot be made."""
 
+    page = "docs/troubleshooting.md"
+
 
 def new_run(runs: Path, *, name: str | None = None, now: datetime | None = None) -> Path:
     """Make the folder of a new run under *runs* and let `latest` point to it.

@@ -21,6 +21,8 @@ DEADLINE_S = 3 * 60 * 60
 class ManifestError(DogfoodError):
     """A run folder without a manifest, or with one this version cannot read."""
 
+    page = "docs/troubleshooting.md"
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

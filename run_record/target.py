@@ -14,6 +14,8 @@ FOLDER = Path(__file__).resolve().parent.parent / "targets"
 class TargetError(DogfoodError):
     """A target that does not exist, cannot be read, or does not allow an address."""
 
+    page = "docs/targets.md"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

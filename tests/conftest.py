@@ -1,8 +1,13 @@
 """Shared by all tests: configs, plans and the testbed's services."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+from tests.brokers import RunningBroker, running_broker
 
 # Machines are shared and noisy: how long an example takes says nothing.
 settings.register_profile("shared", deadline=None)
@@ -11,3 +16,33 @@ settings.load_profile("shared")
 # A proxy in the environment must not stand between the tests and their own servers.
 for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
     os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+    """A broker that all tests share; each makes its own topics, or skips what is there."""
+    with running_broker(tmp_path_factory.mktemp("broker")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def documented_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in which the documents' commands work: a whole testbed, the locustfiles, and a run in `runs/`."""
+    # Tests of other things need not know of the testbed.
+    from tests.documents import ROOT
+    from tests.wikis import call, testbed_urls, wiki_testbed
+
+    with wiki_testbed(tmp_path_factory.mktemp("documented")) as home:
+        for name in ("locustfiles", "docs", "targets", "Makefile"):
+            (home / name).symlink_to(ROOT / name)
+        done = call(home, "up")
+        assert done.returncode == 0, done.stderr
+        urls = testbed_urls(home)
+        # Locust reads its options from here, as it would where the testbed is on ports of its own.
+        (home / "locust.conf").write_text(
+            f"intake = {urls['intake']}/v1/events\nmpic = {urls['mpic']}\nwiki-url = {urls['wiki']}\n"
+            f"accounts = {home}/testbed/wiki/accounts.ndjson\n"
+        )
+        done = call(home, "run", "--visitors", "2000", "--arrival-rate", "500")
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield home

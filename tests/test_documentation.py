@@ -1,47 +1,254 @@
 """What is documented is there, and what is there is documented."""
 
+import ast
+import os
 import re
+import subprocess
+import sys
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
 import click
+import pytest
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
 
 from analysis.checks import CHECKS
+from browser_scenarios.scenarios import SCENARIOS
 from dogfood.cli import cli
-from run_record.target import Target
+from dogfood.examples import EXAMPLES, every_command
+from dogfood.reference import reference
+from dogfood.tickets.ticket import read_tickets
+from run_record.target import FOLDER, Target
+from tests.documents import DOCS, PAGES, ROOT, Block, blocks, calls, find_command, unknown_options
+from tests.wikis import need
 
-ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+PROSE = "\n".join(page.read_text(encoding="utf-8") for page in PAGES) + (DOCS / "cli.md").read_text(encoding="utf-8")
 
 
 def test_every_check_has_its_paragraph() -> None:
-    text = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
+    text = (DOCS / "checks.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"^## ([a-z-]+)$", text, flags=re.MULTILINE))
     assert documented == {check.name for check in CHECKS}
 
 
-def test_every_command_of_the_readme_exists_with_its_options() -> None:
-    used = re.findall(r"^dogfood ([a-z]+)([^#|\n]*)", README, flags=re.MULTILINE)
-    assert len(used) >= 4
-    for name, rest in used:
-        command = cli.commands[name]
-        known = {option for parameter in command.params for option in parameter.opts}
-        assert set(re.findall(r"--[a-z-]+", rest)) <= known, name
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_scenario_is_in_the_plan(name: str) -> None:
+    assert re.search(rf"\b{name}\b", (DOCS / "dogfooding-plan.md").read_text(encoding="utf-8"))
+
+
+def test_the_reference_of_the_command_line_is_what_the_commands_say() -> None:
+    assert (DOCS / "cli.md").read_text(encoding="utf-8") == reference(), "make reference"
 
 
 def test_every_option_of_the_command_line_has_help() -> None:
-    for command in cli.commands.values():
-        assert command.help
+    for name, command in every_command(cli):
+        assert command.help, name
         for parameter in command.params:
-            assert not isinstance(parameter, click.Option) or parameter.help, (command.name, parameter.name)
+            assert not isinstance(parameter, click.Option) or parameter.help, (name, parameter.name)
 
 
-def test_every_field_of_a_target_is_in_the_local_one() -> None:
-    text = (ROOT / "targets" / "local.toml").read_text(encoding="utf-8")
-    assert {item.name for item in fields(Target)} - {"name"} == set(re.findall(r"^(\w+) =", text, flags=re.MULTILINE))
+def test_every_command_in_the_documents_exists_with_its_options() -> None:
+    used = [(block.where, words) for block in BLOCKS for words in calls(block.text, "dogfood")]
+    used += [("EXAMPLES", words) for lines in EXAMPLES.values() for line in lines for words in calls(line, "dogfood")]
+    # What is said in a sentence or a table; placeholders in capitals are no options.
+    used += [("prose", words) for code in re.findall(r"`(dogfood [^`]+)`", PROSE) for words in calls(code, "dogfood")]
+    assert len(used) > 80
+    planned = {ticket.command.split()[1] for ticket in read_tickets() if ticket.planned}
+    for where, words in used:
+        try:
+            command, rest = find_command(cli, [word for word in words if word != "…"])
+        except KeyError as error:
+            if error.args[0] in planned or str(error.args[0]).isupper():
+                continue
+            raise AssertionError(f"{where}: there is no command {error} (dogfood {' '.join(words)})") from None
+        assert not unknown_options(command, rest), (where, words)
+
+
+def test_every_example_is_understood_by_its_command() -> None:
+    for name, command in every_command(cli):
+        for line in EXAMPLES.get(name, ()):
+            assert any(f"dogfood {name}" in part for part in line.split("|")), line
+            for words in calls(line, "dogfood"):
+                found, rest = find_command(cli, words)
+                assert found is command, line
+                # An example of a file that is not there says nothing of the options.
+                existing = [word for word in rest if not re.search(r"\.(toml|ndjson|parquet|html|xml|json)$", word)]
+                if existing == rest:
+                    found.make_context(name, list(rest), resilient_parsing=False).close()
+
+
+def test_what_make_can_make_is_what_the_documents_say() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    shown = re.findall(r"`make ([a-z-]+)", PROSE)
+    shown += [words[0] for block in BLOCKS for words in calls(block.text, "make") if words]
+    assert {"dogfood", "test"} <= set(shown) <= targets | {"help"}
+    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert phony is not None
+    assert set(phony[1].split()) == targets
+
+
+def test_every_variable_of_the_environment_that_is_read_is_documented() -> None:
+    read: set[str] = set()
+    for path in (path for room in ("dogfood", "traffic", "browser_scenarios", "run_record")
+                 for path in (ROOT / room).rglob("*.py")):  # fmt: skip
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                read.update(re.findall(r"^(?:DOGFOOD|PHABRICATOR)_[A-Z_]+$", node.value))
+    assert {"DOGFOOD_RUNS", "DOGFOOD_TESTBED", "PHABRICATOR_TOKEN"} <= read
+    assert {name for name in read if name not in PROSE} == set()
+
+
+def test_every_setting_of_the_wiki_that_can_be_changed_is_documented() -> None:
+    # The testbed's inside is not imported: read what it offers from its text.
+    tree = ast.parse((ROOT / "testbed" / "wiki" / "installation.py").read_text(encoding="utf-8"))
+    (table,) = [
+        node.value for node in tree.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "CHANGEABLE"
+    ]  # fmt: skip
+    assert isinstance(table, ast.Dict)
+    settings = [key.value for key in table.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
+    text = (DOCS / "testwiki.md").read_text(encoding="utf-8")
+    assert len(settings) > 4
+    assert [name for name in settings if f"`{name}`" not in text] == []
+
+
+def test_every_field_of_a_target_is_documented() -> None:
+    wanted = {item.name for item in fields(Target)} - {"name"}
+    page = DOCS / "targets.md"
+    documented = page.read_text(encoding="utf-8") if page.is_file() else (FOLDER / "local.toml").read_text("utf-8")
+    assert [name for name in sorted(wanted) if not re.search(rf"^\W*`?{name}`?\b", documented, re.M)] == []
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_target_can_be_read_and_has_no_other_fields(path: Path) -> None:
+    assert Target.read(str(path)).name == path.stem
+    assert tomllib.loads(path.read_text(encoding="utf-8")).keys() <= {item.name for item in fields(Target)}
 
 
 def test_every_folder_on_the_map_is_there_and_every_room_is_on_it() -> None:
     mapped = set(re.findall(r"^\| `([a-z_]+)/` \|", README, flags=re.MULTILINE))
     rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
     assert mapped == rooms | {"targets"}
+    architecture = (DOCS / "architecture.md").read_text(encoding="utf-8").partition("## Ideas")[0]
+    assert set(re.findall(r"^\| `([a-z_]+)/` \|", architecture, flags=re.MULTILINE)) == rooms - {"bench"}
+
+
+def test_every_file_that_the_architecture_names_is_there() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:[a-z_]+/)+[\w.-]+\.(?:py|sql))`", text)
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_that_says_of_one_block_whether_it_is_executed_says_so_of_all(page: Path) -> None:
+    found = list(blocks(page))
+    if any(block.mark for block in found):
+        assert [block.where for block in found if not block.mark] == []
+
+
+def test_the_site_builds_strictly(tmp_path: Path) -> None:
+    os.environ["NO_MKDOCS_2_WARNING"] = "1"
+    build(load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path), strict=True))
+    pages = {path.relative_to(tmp_path).with_suffix(".md") for path in tmp_path.rglob("*.html")}
+    wanted = {path.relative_to(DOCS) for path in DOCS.rglob("*.md") if path.name != "README.md"}
+    assert wanted <= pages
+    # Nothing is fetched by whoever reads the site.
+    loaded = [
+        address
+        for path in tmp_path.rglob("*.html")
+        for address in re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?://[^"]+)', path.read_text("utf-8"))
+    ]
+    assert loaded == []
+
+
+@pytest.mark.slow
+def test_the_diagrams_are_drawn(tmp_path: Path) -> None:
+    need("npm", "chromium")
+    subprocess.run(["bash", "requirements/mermaid.sh"], cwd=ROOT, check=True)
+    os.environ["NO_MKDOCS_2_WARNING"] = "1"
+    build(load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path), strict=True))
+    code = (
+        "import sys; from playwright.sync_api import sync_playwright\n"
+        "from browser_scenarios.chromium import find_browser\n"
+        "with sync_playwright() as p:\n"
+        "    b = p.chromium.launch(executable_path=find_browser(p.chromium.executable_path), args=['--no-sandbox'])\n"
+        "    page = b.new_page(); asked = []; page.on('request', lambda r: asked.append(r.url))\n"
+        "    page.goto(sys.argv[1])\n"
+        "    page.wait_for_function('() => !document.querySelector(\"pre.mermaid\")', timeout=30000)\n"
+        "    n = page.locator('div.mermaid').count()\n"
+        "    print(n, sum(not url.startswith(('file:', 'data:', 'blob:')) for url in asked))\n"
+    )
+    for page in (page for page in PAGES if page.is_relative_to(DOCS)):
+        diagrams = len(re.findall(r"^```mermaid$", page.read_text(encoding="utf-8"), flags=re.MULTILINE))
+        if diagrams:
+            address = (tmp_path / page.relative_to(DOCS)).with_suffix(".html").as_uri()
+            done = subprocess.run([sys.executable, "-c", code, address], capture_output=True, text=True, check=True)
+            assert done.stdout.split() == [str(diagrams), "0"], page
+
+
+def test_the_hooks_before_a_commit_are_local_and_well_formed() -> None:
+    done = subprocess.run([sys.executable, "-m", "pre_commit", "validate-config"], cwd=ROOT, check=False)
+    assert done.returncode == 0
+    text = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert re.findall(r"repo: (\S+)", text) == ["local"]
+
+
+def executed(block: Block, home: Path) -> None:
+    """Execute *block* in the folder *home*, as a person would in the repository."""
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "DOGFOOD_TESTBED": str(home / "testbed"),
+        "DOGFOOD_RUNS": str(home / "runs"),
+    }
+    done = subprocess.run(
+        ["bash", "-eu", "-c", block.text], cwd=home, env=environment, capture_output=True, text=True, timeout=900,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == block.exit_code, f"{block.where}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+CHEAP = [block for block in BLOCKS if block.executed and not block.slow]
+SLOW = [block for block in BLOCKS if block.executed and block.slow]
+
+
+@pytest.mark.parametrize("block", CHEAP, ids=lambda block: block.where)
+def test_a_documented_command_works(block: Block, judged_home: Path) -> None:
+    executed(block, judged_home)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("block", SLOW, ids=lambda block: block.where)
+def test_a_documented_command_works_on_a_whole_testbed(block: Block, documented_home: Path) -> None:
+    executed(block, documented_home)
+
+
+@pytest.fixture(scope="module")
+def judged_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `runs/` in which the latest run is one that was made up and judged, and no testbed."""
+    from analysis.analyse import analyse, write
+    from analysis.report import render
+    from tests.analysis.runs import make_run
+
+    home = tmp_path_factory.mktemp("judged")
+    made = make_run(home / "runs" / "20250131-143000", visitors=400)
+    made.land()
+    analysis = analyse(made.folder)
+    write(made.folder, analysis, render(analysis))
+    (home / "runs" / "latest").symlink_to("20250131-143000")
+    for name in ("docs", "Makefile"):
+        (home / name).symlink_to(ROOT / name)
+    return home

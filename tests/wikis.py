@@ -52,6 +52,11 @@ def call(folder: Path, *arguments: str, timeout: float = 600) -> subprocess.Comp
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
 
 
+def testbed_urls(folder: Path) -> dict[str, str]:
+    """Return the addresses of the services of the testbed in *folder*, by name."""
+    return {state.name: f"http://127.0.0.1:{state.port}" for state in Testbed(folder / "testbed").status()}
+
+
 def latest(folder: Path) -> dict[str, Any]:
     """Return the verdict on the latest run in *folder*."""
     content: dict[str, Any] = json.loads((folder / "runs" / "latest" / "verdict.json").read_text())

@@ -14,7 +14,7 @@ from analysis.checks import CHECKS
 from analysis.comparison import compare as compare_runs
 from analysis.junit import junit
 from analysis.planning import Question, can_show, needs
-from dogfood.commands.options import AS_JSON, EXIT_CODES, RUNS
+from dogfood.commands.options import AS_JSON, EXIT_CODES, RUNS, complete_run
 from dogfood.run import judge
 from dogfood.terminal import show
 from run_record.files import write_whole
@@ -22,7 +22,7 @@ from run_record.folder import find_run
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("name", metavar="RUN")
+@click.argument("name", metavar="RUN", shell_complete=complete_run)
 @RUNS
 @click.option("--observed", type=click.Path(path_type=Path), multiple=True,
               help="Parquet file or folder, or NDJSON file, to judge instead of its rows. Repeatable.")  # fmt: skip
@@ -50,8 +50,8 @@ def analyse(
 
 
 @click.command(epilog="Exit codes: 0 the comparison was made, 2 wrong use.")
-@click.argument("before", metavar="RUN")
-@click.argument("after", metavar="RUN")
+@click.argument("before", metavar="RUN", shell_complete=complete_run)
+@click.argument("after", metavar="RUN", shell_complete=complete_run)
 @RUNS
 @AS_JSON
 def compare(before: str, after: str, runs: Path, as_json: bool) -> None:

@@ -3,6 +3,10 @@
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
+
+from run_record.folder import LATEST
+from run_record.manifest import FILE_NAME
 
 EXIT_CODES = (
     "Exit codes: 0 GO, 1 NO-GO, 2 wrong use, 3 INCONCLUSIVE, 4 INVALID (the generator or the kit was at fault)."
@@ -10,10 +14,18 @@ EXIT_CODES = (
 
 RUNS = click.option(
     "--runs", type=click.Path(path_type=Path, file_okay=False), default=Path("runs"), show_default=True,
-    envvar="DOGFOOD_RUNS", help="Folder of the runs.",
+    envvar="DOGFOOD_RUNS", show_envvar=True, help="Folder of the runs.",
 )  # fmt: skip
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="For scripts.")
 TESTBED = click.option(
     "--testbed", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
-    show_default=True, envvar="DOGFOOD_TESTBED", help="Folder of the testbed's files.",
+    show_default=True, envvar="DOGFOOD_TESTBED", show_envvar=True, help="Folder of the testbed's files.",
 )  # fmt: skip
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="For scripts.")
+
+
+def complete_run(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the names of runs that begin with *incomplete*, the newest first, for a shell that completes them."""
+    runs = context.params.get("runs") or Path("runs")
+    found = sorted((path.parent.name for path in runs.glob(f"*/{FILE_NAME}")), reverse=True)
+    names = [LATEST, *(name for name in found if name != LATEST)] if found else []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from analysis.participants import chosen_subjects
 from analysis.watching import Look, Watch
-from dogfood.commands.options import AS_JSON, RUNS
+from dogfood.commands.options import AS_JSON, RUNS, TESTBED, complete_run
 from dogfood.services import Testbed
 from dogfood.tail import Tail
 from metrics_platform.errors import DogfoodError
@@ -29,10 +29,9 @@ _SETTLE_S = 3.0
 
 
 @click.command(epilog="Exit codes: 0 nothing was called, 1 the sample ratio was called (with --srm), 2 wrong use.")
-@click.argument("name", metavar="[RUN]", default=LATEST)
+@click.argument("name", metavar="[RUN]", default=LATEST, shell_complete=complete_run)
 @RUNS
-@click.option("--testbed", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
-              show_default=True, envvar="DOGFOOD_TESTBED", help="Whose stream to read.")  # fmt: skip
+@TESTBED
 @click.option("--observed", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="NDJSON file that grows, to read instead. Repeatable.")  # fmt: skip
 @click.option("--srm", is_flag=True, help="Test the sample ratio at every look; valid however often one looks.")

@@ -45,6 +45,8 @@ _LONGEST_TITLE = 255
 class TicketError(DogfoodError):
     """A ticket that cannot be read, says something it must not, or does not fit the others."""
 
+    page = "docs/tickets/README.md"
+
 
 @dataclass(frozen=True, slots=True)
 class Ticket:

@@ -76,6 +76,9 @@ class Broker:
             "transaction.state.log.min.isr": 1,
             "offsets.topic.num.partitions": 3,
             "group.initial.rebalance.delay.ms": 0,
+            # After a crash the controller takes the broker back when the former session has ended.
+            "broker.session.timeout.ms": 3000,
+            "broker.heartbeat.interval.ms": 500,
             # A topic that is misspelt must not come into being.
             "auto.create.topics.enable": "false",
             # Nothing is thrown away while the testbed is kept.

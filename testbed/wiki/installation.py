@@ -52,6 +52,8 @@ _INSTALL_WITHIN_S = 120
 class WikiError(DogfoodError):
     """The wiki cannot be installed or served: PHP, a module or an extension is missing, or a script failed."""
 
+    page = "docs/testwiki.md"
+
 
 @dataclass(frozen=True)
 class Installation:

@@ -27,6 +27,8 @@ _MIRROR = re.compile(r"https?://[^\s\]]+/debian(?:-security)?/?(?=\s|$)")
 class ReleaseError(DogfoodError):
     """There is no MediaWiki to be had, or it is too old."""
 
+    page = "docs/testwiki.md"
+
 
 def find_release(folder: Path, given: Path | None = None) -> Path:
     """Return the root of an unpacked MediaWiki, at least 1.43, which is left as it is.

@@ -4,13 +4,14 @@ import gzip
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
-from testbed.stream import SegmentReader
+from testbed.stream import OpenTopic, SegmentReader
 from tests.servers import Server, serving
 
 STREAM = "product_metrics.web_base"
@@ -21,24 +22,37 @@ MAX_BODY = 20_000
 Event = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("intake")
+class Running(NamedTuple):
+    """A running intake, and what opens the topics it writes to."""
+
+    server: Server
+    open_topic: OpenTopic
 
 
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[Server]:
-    with serving(
-        "testbed.intake", "--stream-dir", str(folder), "--max-body", str(MAX_BODY), log=folder / "log"
-    ) as running:
-        yield running
+@pytest.fixture(scope="module", params=["segments", "kafka"])
+def intake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("intake")
+    where = ("--stream-dir", str(folder / "stream"))
+    open_topic: OpenTopic = partial(SegmentReader, folder / "stream")
+    if request.param == "kafka":
+        bootstrap = request.getfixturevalue("broker").bootstrap
+        from metrics_platform.kafka import KafkaReader
+
+        where, open_topic = ("--kafka", bootstrap), partial(KafkaReader, bootstrap)
+    with serving("testbed.intake", *where, "--max-body", str(MAX_BODY), log=folder / "log") as running:
+        yield Running(running, open_topic)
+
+
+@pytest.fixture
+def server(intake: Running) -> Server:
+    return intake.server
 
 
 class Stream:
     """What the intake has written since the test began."""
 
-    def __init__(self, folder: Path) -> None:
-        self._readers = {topic: SegmentReader(folder, topic) for topic in (f"eqiad.{STREAM}", ERRORS)}
+    def __init__(self, open_topic: OpenTopic) -> None:
+        self._readers = {topic: open_topic(topic) for topic in (f"eqiad.{STREAM}", ERRORS)}
         for reader in self._readers.values():
             list(reader.read())
 
@@ -47,8 +61,8 @@ class Stream:
 
 
 @pytest.fixture
-def stream(folder: Path, server: Server) -> Stream:
-    return Stream(folder)
+def stream(intake: Running) -> Stream:
+    return Stream(intake.open_topic)
 
 
 def valid(**changes: object) -> Event:

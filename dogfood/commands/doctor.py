@@ -1,0 +1,116 @@
+"""`dogfood doctor`: what a machine and a target lack, and what to do about it."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dogfood.commands.options import AS_JSON, RUNS, TESTBED
+from dogfood.doctor.accounts import examine_accounts
+from dogfood.doctor.diagnosis import Condition, Diagnosis, exit_code, missing, unknown
+from dogfood.doctor.machine import examine_machine, examine_testbed
+from dogfood.doctor.systems import Question, examine_systems
+from dogfood.run import LOCAL
+from dogfood.seeding import accounts_file
+from dogfood.services import Testbed
+from metrics_platform.assignment import Generation
+from personas.experiments import EXPERIMENT
+from run_record.target import Target, TargetError
+
+_MARKS = {Condition.FINE: ("✓", "green"), Condition.MISSING: ("✗", "red"), Condition.UNKNOWN: ("–", "dim")}
+
+
+@click.command(epilog="Exit codes: 0 nothing is missing, 1 something is, 2 wrong use.")
+@click.option("--target", "name", default=LOCAL, show_default=True, help="A file in targets/, or a path to one.")
+@TESTBED
+@RUNS
+@click.option("--generation", type=click.Choice([str(item) for item in Generation]), default=str(Generation.ALPHA),
+              show_default=True, help="Release of the platform: config shape, schema, assignment.")  # fmt: skip
+@click.option("--experiment", default=EXPERIMENT, show_default=True, help="Slug in MPIC.")
+@click.option("--instrument", default="", help="Slug in MPIC; default: the experiment's.")
+@click.option("--wiki", default="testwiki", show_default=True, help="Database name; selects the sample rate.")
+@click.option("--accounts", type=click.Path(path_type=Path, dir_okay=False),
+              help="File of the wiki's test accounts; default: the testbed's own.")  # fmt: skip
+@click.option("--account", default="", help="Tell the group of this account; default: count all by group.")
+@click.option("--probe/--no-probe", default=None,
+              help="Post an event that the intake has to refuse, to see whether it knows the schema. "
+                   "Default: only on the testbed.")  # fmt: skip
+@AS_JSON
+def doctor(
+    name: str,
+    folder: Path,
+    runs: Path,
+    generation: str,
+    experiment: str,
+    instrument: str,
+    wiki: str,
+    accounts: Path | None,
+    account: str,
+    probe: bool | None,
+    as_json: bool,
+) -> None:
+    """Examine this machine and a target: what is missing for a run, and what to do about it."""
+    testbed = Testbed(folder)
+    local = name == LOCAL
+    probing = local if probe is None else probe
+    question = Question(Generation(generation), experiment, instrument or experiment, wiki, datetime.now(UTC), probing)
+    diagnoses = list(examine_machine(folder, runs))
+    if local:
+        diagnoses += examine_testbed(testbed)
+    file = accounts or (accounts_file(testbed.wiki_dir) if local else None)
+    diagnoses += _target(name, testbed if local else None, question, file, account)
+    if as_json:
+        click.echo(orjson.dumps([item._asdict() for item in diagnoses], option=orjson.OPT_INDENT_2))
+    else:
+        _show(diagnoses)
+    sys.exit(exit_code(diagnoses))
+
+
+def _target(
+    name: str, testbed: Testbed | None, question: Question, accounts: Path | None, account: str
+) -> Iterator[Diagnosis]:
+    """Yield how the target *name* is; its systems are those of *testbed* unless that is None."""
+    try:
+        target = Target.read(name)
+    except TargetError as error:
+        yield missing("target", name, str(error), "put the file right", "docs/targets.md")
+        return
+    if testbed is not None:
+        addresses = {service: testbed.url(service) for service in ("mpic", "intake", "wiki")}
+        if addresses["mpic"] is None or addresses["intake"] is None:
+            yield unknown("target", name, "not asked, as its MPIC and intake do not run", "dogfood up")
+            return
+        intake = f"{addresses['intake']}/v1/events"
+        target = replace(target.at(intake=intake, mpic=addresses["mpic"]), wiki=addresses["wiki"] or "")
+    systems = examine_systems(target, question)
+    yield from systems.diagnoses
+    if accounts is not None:
+        yield from examine_accounts(accounts, systems.experiment, question.wiki, account)
+    else:
+        yield unknown("accounts", "file", "none named", "name one with --accounts FILE", "docs/howto-testwiki.md")
+
+
+def _show(diagnoses: list[Diagnosis]) -> None:
+    table = Table(box=None, padding=(0, 1), show_header=False)
+    for column in ("mark", "area", "subject"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("told", overflow="fold")
+    for item in diagnoses:
+        mark, colour = _MARKS[item.condition]
+        told = Text(item.told)
+        if item.remedy:
+            told.append(f"\n→ {item.remedy}", style="bold" if item.condition is Condition.MISSING else "dim")
+        if item.page and item.condition is Condition.MISSING:
+            told.append(f"\n  see {item.page}", style="dim")
+        table.add_row(Text(mark, style=colour), item.area, item.subject, told)
+    console = Console()
+    console.print(table)
+    count = sum(item.condition is Condition.MISSING for item in diagnoses)
+    console.print(f"{count} missing" if count else "nothing is missing", style="bold red" if count else "bold green")

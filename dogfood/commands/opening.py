@@ -1,0 +1,38 @@
+"""`dogfood open`: the report of a run, in the browser of whoever asks."""
+
+import sys
+from pathlib import Path
+
+import click
+import orjson
+
+from dogfood.commands.options import AS_JSON, RUNS, complete_run
+from metrics_platform.errors import DogfoodError
+from run_record.folder import LATEST, find_run
+
+_REPORT = "report.html"
+
+
+class NoReportError(DogfoodError):
+    """A run that was not judged yet."""
+
+    page = "docs/troubleshooting.md"
+
+
+@click.command("open", epilog="Exit codes: 0 opened, 1 no browser could be started, 2 there is no such report.")
+@click.argument("name", metavar="[RUN]", default=LATEST, shell_complete=complete_run)
+@RUNS
+@click.option("--print", "only_print", is_flag=True, help="Print where the report is, and start nothing.")
+@AS_JSON
+def open_report(name: str, runs: Path, only_print: bool, as_json: bool) -> None:
+    """Open the report of a RUN (default: the latest) in the browser."""
+    report = find_run(runs, name) / _REPORT
+    if not report.is_file():
+        raise NoReportError(f"run {report.parent.name!r} has no report yet: `dogfood analyse {name}` writes it")
+    if as_json:
+        click.echo(orjson.dumps({"run": report.parent.name, "report": str(report), "address": report.as_uri()}))
+    elif only_print:
+        click.echo(report)
+    else:
+        click.echo(f"report: {report}")
+        sys.exit(min(click.launch(report.as_uri()), 1))

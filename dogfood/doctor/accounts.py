@@ -1,0 +1,69 @@
+"""The test accounts: is there a file of them, and in which group will each be?"""
+
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
+from metrics_platform.assignment import Generation, assign
+from metrics_platform.configs import Experiment
+from run_record.accounts import AccountsError, TestAccount, read_accounts
+
+_PAGE = "docs/howto-testwiki.md"
+
+
+def examine_accounts(path: Path, experiment: Experiment | None, wiki: str, name: str = "") -> Iterator[Diagnosis]:
+    """Yield how the accounts of the file *path* are, and what the contract gives them.
+
+    Args:
+        path: file of the accounts.
+        experiment: whose groups they would be in; None when it is not known.
+        wiki: database name, which selects the sample rate.
+        name: of the account to tell of; all of them, counted by group, when empty.
+    """
+    if not path.exists():
+        yield unknown("accounts", "file", f"there is none at {path}", "name one with --accounts", _PAGE)
+        return
+    try:
+        accounts = read_accounts(path)
+    except AccountsError as error:
+        yield missing("accounts", "file", str(error), "a line is a JSON object of an account", _PAGE)
+        return
+    if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        yield missing("accounts", "file", f"{path} holds passwords and others can read it", f"chmod 600 {path}", _PAGE)
+    else:
+        yield fine("accounts", "file", f"{len(accounts):,} accounts in {path}")
+    if experiment is None:
+        yield unknown("accounts", "groups", "not to be told without the experiment")
+    elif name:
+        yield _one(accounts, experiment, wiki, name)
+    else:
+        yield _all(accounts, experiment, wiki)
+
+
+def _one(accounts: Sequence[TestAccount], experiment: Experiment, wiki: str, name: str) -> Diagnosis:
+    account = next((item for item in accounts if item.name == name), None)
+    if account is None:
+        return missing("accounts", "group", f"there is no account {name!r}", "name one of the file's", _PAGE)
+    found = _group(account, experiment, wiki)
+    told = f"in group {found!r} of {experiment.name}" if found else f"not in the sample of {experiment.name}"
+    return fine("accounts", "group", f"{name} (user {account.user_id}) will be {told}")
+
+
+def _all(accounts: Sequence[TestAccount], experiment: Experiment, wiki: str) -> Diagnosis:
+    counted = Counter(_group(account, experiment, wiki) for account in accounts)
+    told = ", ".join(f"{counted[group]:,} in {group!r}" for group in experiment.groups)
+    if empty := [group for group in experiment.groups if not counted[group]]:
+        return missing(
+            "accounts", "groups", f"nobody will be in {', '.join(map(repr, empty))}",
+            "make more accounts, or raise the rate: the group follows from the user's id", _PAGE,
+        )  # fmt: skip
+    return fine("accounts", "groups", f"{told}, {counted[None]:,} not in the sample of {experiment.name}")
+
+
+def _group(account: TestAccount, experiment: Experiment, wiki: str) -> str | None:
+    alpha = experiment.generation is Generation.ALPHA
+    user_id = account.user_id if alpha else account.central_id
+    rate = experiment.sample_rate.of(wiki)
+    return assign(experiment.generation, user_id, experiment.name, experiment.groups, rate).group

@@ -1,0 +1,68 @@
+"""Examples of each command: shown by `--help`, printed in docs/cli.md, and parsed by a test."""
+
+from collections.abc import Iterator, Mapping
+
+import click
+
+#: By command, as it is typed; commands of a group have the group's name in front.
+EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "up": (
+        "dogfood up",
+        "dogfood up --wiki-port 9080 --mpic-port 9086 --intake-port 9192",
+        "dogfood up --only mpic --only intake",
+    ),
+    "down": ("dogfood down", "dogfood down --testbed /tmp/another"),
+    "status": ("dogfood status", "dogfood status --json"),
+    "run": (
+        "dogfood run",
+        "dogfood run --fidelity browser,wiki,synthetic",
+        "dogfood run --generation xlab --seed 7 --hasty",
+        "dogfood run --visitors 5000 --batch 50 --workers 2",
+    ),
+    "browse": ("dogfood browse --scenario ctr --users 8", "dogfood browse --generation xlab --concurrency 4"),
+    "calibrate": ("dogfood calibrate", "dogfood calibrate latest --against captured.ndjson"),
+    "ingest": ("dogfood ingest",),
+    "assign": (
+        """echo '{"generation":"alpha","user_id":42,"experiment":"dogfood-ctr","groups":["false","true"],"""
+        """"rate":0.5}' | dogfood assign""",
+    ),
+    "events": ("dogfood events latest", "dogfood events --visitors 10 --epoch 1738333800000 --generation xlab"),
+    "analyse": (
+        "dogfood analyse latest",
+        "dogfood analyse latest --observed part-0.parquet --observed part-1.parquet",
+        "dogfood analyse latest --json --junit checks.xml",
+    ),
+    "compare": ("dogfood compare 20261124-044705 latest",),
+    "checks": ("dogfood checks", "dogfood checks --json"),
+    "power": ("dogfood power --loss 0.02 --rate 0.1", "dogfood power --subjects 20000"),
+    "watch": ("dogfood watch --srm", "dogfood watch latest --once --json"),
+    "metrics": ("dogfood metrics", "dogfood metrics latest --once", "dogfood metrics --otel --every 5"),
+    "open": ("dogfood open", "dogfood open 20261124-044705 --print"),
+    "doctor": (
+        "dogfood doctor",
+        "dogfood doctor --target targets/beta.toml --accounts ~/beta-accounts.ndjson --wiki enwiki",
+        "dogfood doctor --account Dogfood-01 --json",
+    ),
+    "completion": (
+        "dogfood completion bash > ~/.local/share/bash-completion/completions/dogfood",
+        "dogfood completion fish > ~/.config/fish/completions/dogfood.fish",
+    ),
+    "tickets": ("dogfood tickets", "dogfood tickets --export json"),
+}
+
+
+def every_command(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Yield each command with its name as it is typed, groups before their commands."""
+    for name, command in sorted(group.commands.items()):
+        typed = f"{above} {name}".strip()
+        yield typed, command
+        if isinstance(command, click.Group):
+            yield from every_command(command, typed)
+
+
+def add_examples(group: click.Group) -> None:
+    """Let the help of each command of *group* end with its examples."""
+    for name, command in every_command(group):
+        if lines := EXAMPLES.get(name, ()):
+            shown = "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
+            command.epilog = "\n\n".join(filter(None, (shown, command.epilog)))

@@ -1,0 +1,1 @@
+"""Metrics for people who watch: what a run's ledger and verdict say, for Prometheus and OpenTelemetry."""

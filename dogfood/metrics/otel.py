@@ -1,0 +1,40 @@
+"""Readings for OpenTelemetry, sent by OTLP over HTTP from a process of our own.
+
+Where they go is said by OpenTelemetry's own environment variables, such as `OTEL_EXPORTER_OTLP_ENDPOINT`.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from dogfood.metrics.verdict import verdict_readings
+from metrics_platform.errors import DogfoodError
+from traffic.readings import TRAFFIC, Reading
+from traffic.telemetry import METER, observe
+
+try:
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+    from opentelemetry.sdk.resources import Resource
+except ImportError as error:  # pragma: no cover
+    raise DogfoodError("metrics need the optional packages: pip install 'experiment-dogfood[otel]'") from error
+
+
+def send(read: Callable[[], Sequence[Reading]]) -> None:
+    """Send what *read* returns once. What cannot be delivered is logged, not raised."""
+    with sending(read, every_s=3600):
+        pass
+
+
+@contextmanager
+def sending(read: Callable[[], Sequence[Reading]], every_s: float) -> Iterator[None]:
+    """Send what *read* returns, every *every_s* seconds while the context lasts, and once more at its end."""
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(), export_interval_millis=every_s * 1000)
+    provider = MeterProvider(resource=Resource.create({"service.name": METER}), metric_readers=[reader])
+    observe(provider.get_meter(METER), [*TRAFFIC, *verdict_readings(Path())], read)
+    try:
+        yield
+    finally:
+        # Shutting down collects and sends what there is, once more.
+        provider.shutdown()

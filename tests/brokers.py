@@ -1,0 +1,69 @@
+"""A Kafka broker of the testbed's own, for tests: on a free port, killed and started again as a test likes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.servers import free_port
+from tests.wikis import need
+
+
+class RunningBroker:
+    """A broker with its data in `folder/kafka`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = free_port()
+        self.bootstrap = f"127.0.0.1:{self._port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        from metrics_platform.kafka import answers
+
+        command = [sys.executable, "-m", "testbed.kafka", "--port", str(self._port)]
+        command += ["--data", str(self._folder / "kafka")]
+        with (self._folder / "kafka.log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + 240
+        while not answers(self.bootstrap, within_s=1):
+            said = (self._folder / "kafka.log").read_text(errors="replace")[-2000:]
+            assert self._process.poll() is None, f"Kafka did not come up: {said}"
+            assert time.monotonic() < deadline, f"Kafka does not answer: {said}"
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self.signal(signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait for its end."""
+        assert self._process is not None
+        self._process.wait(30)
+
+
+@contextmanager
+def running_broker(folder: Path) -> Iterator[RunningBroker]:
+    """Run a broker until the block ends; skip the test where that cannot be done, which in CI is a failure."""
+    need("java", "mvn")
+    if find_spec("confluent_kafka") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("confluent-kafka not installed")
+    broker = RunningBroker(folder)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.kill()

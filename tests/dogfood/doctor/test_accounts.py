@@ -1,0 +1,70 @@
+"""Accounts and the groups that the contract gives them."""
+
+from pathlib import Path
+
+import pytest
+
+from dogfood.doctor.accounts import examine_accounts
+from dogfood.doctor.diagnosis import Condition, Diagnosis
+from metrics_platform.assignment import Generation, assign
+from metrics_platform.configs import parse_experiment
+from personas.experiments import EXPERIMENT, example_experiment
+from run_record.accounts import TestAccount, write_accounts
+
+ACCOUNTS = [TestAccount(f"Dogfood-{number:02}", "secret", number, 1000 + number, number) for number in range(1, 41)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    write_accounts(tmp_path / "accounts.ndjson", ACCOUNTS)
+    return tmp_path / "accounts.ndjson"
+
+
+def examined(path: Path, generation: Generation = Generation.ALPHA, *, rate: float = 1.0, name: str = "") -> Diagnosis:
+    experiment = parse_experiment(generation, example_experiment(generation, rate=rate))
+    return list(examine_accounts(path, experiment, "testwiki", name))[-1]
+
+
+@pytest.mark.parametrize("generation", Generation)
+def test_the_group_of_an_account_is_the_contracts_for_the_id_that_the_generation_hashes(
+    path: Path, generation: Generation
+) -> None:
+    account = ACCOUNTS[6]
+    user_id = account.user_id if generation is Generation.ALPHA else account.central_id
+    groups = parse_experiment(generation, example_experiment(generation)).groups
+    expected = assign(generation, user_id, EXPERIMENT, groups, 1.0).group
+    assert f"in group {expected!r}" in examined(path, generation, name=account.name).told
+
+
+def test_all_accounts_are_counted(path: Path) -> None:
+    found = examined(path, rate=0.5)
+    numbers = [int(word) for word in found.told.replace(",", "").split() if word.isdigit()]
+    assert sum(numbers) == len(ACCOUNTS)
+
+
+def test_a_group_that_nobody_will_be_in_is_a_miss(path: Path) -> None:
+    found = examined(path, rate=1e-6)
+    assert found.condition is Condition.MISSING
+    assert "nobody will be in 'false', 'true'" in found.told
+
+
+def test_an_account_that_is_not_there_is_a_miss(path: Path) -> None:
+    assert examined(path, name="Nobody").condition is Condition.MISSING
+
+
+def test_passwords_that_others_can_read_are_a_miss(path: Path) -> None:
+    path.chmod(0o644)
+    (file, _) = examine_accounts(path, None, "testwiki")
+    assert file.condition is Condition.MISSING
+    assert "chmod 600" in file.remedy
+
+
+def test_a_file_that_is_none_of_accounts_is_a_miss(path: Path) -> None:
+    path.write_text("{}\n")
+    (file,) = examine_accounts(path, None, "testwiki")
+    assert file.condition is Condition.MISSING
+
+
+def test_without_a_file_nothing_is_claimed(tmp_path: Path) -> None:
+    (file,) = examine_accounts(tmp_path / "none", None, "testwiki")
+    assert file.condition is Condition.UNKNOWN

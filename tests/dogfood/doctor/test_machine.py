@@ -1,0 +1,71 @@
+"""The machine, as it is and as it could be."""
+
+import socket
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
+
+import pytest
+
+from dogfood.doctor.diagnosis import Condition
+from dogfood.doctor.machine import disk, examine_testbed, packages, python
+from dogfood.services import Service, Testbed, why_taken
+
+
+def versions(known: dict[str, str]) -> Callable[[str], str]:
+    def version_of(name: str) -> str:
+        try:
+            return known[name]
+        except KeyError:
+            raise PackageNotFoundError(name) from None
+
+    return version_of
+
+
+def test_an_old_python_is_told() -> None:
+    assert python((3, 10, 2)).condition is Condition.MISSING
+    assert python((3, 11, 0)).condition is Condition.FINE
+
+
+def test_packages_that_are_missing_or_too_old_are_named_and_optional_ones_are_not_wanted() -> None:
+    wanted = ("click", "rich>=13", "numpy<2", "locust[otel]; extra == 'otel'")
+    found = packages(wanted, versions({"rich": "12.0", "numpy": "1.9"}))
+    assert found.condition is Condition.MISSING
+    assert found.told == "missing or too old: click, rich"
+    assert packages(wanted, versions({"click": "8", "rich": "14", "numpy": "1.9"})).condition is Condition.FINE
+
+
+@pytest.mark.parametrize(("free", "condition"), [(2**30, Condition.MISSING), (2**33, Condition.FINE)])
+def test_room_on_the_disk_is_looked_at_where_the_folder_will_be(
+    tmp_path: Path, free: int, condition: Condition
+) -> None:
+    looked: list[Path] = []
+
+    def free_bytes(folder: Path) -> int:
+        looked.append(folder)
+        return free
+
+    assert disk("runs", tmp_path / "not" / "there", free_bytes).condition is condition
+    assert looked == [tmp_path.resolve()]
+
+
+class OnPort(Testbed):
+    """A testbed whose services' usual port is one that the test chose."""
+
+    port = 0
+
+    def services(self) -> tuple[Service, ...]:
+        return (Service("intake", self.port, ()),)
+
+
+def test_a_port_that_is_taken_is_told_and_a_free_one_is_no_miss(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        OnPort.port = taken.getsockname()[1]
+        (found,) = examine_testbed(OnPort(tmp_path))
+        assert found.condition is Condition.MISSING
+        assert "--intake-port" in found.remedy
+    assert why_taken(OnPort.port) == ""
+    (found,) = examine_testbed(OnPort(tmp_path))
+    assert found.condition is Condition.UNKNOWN

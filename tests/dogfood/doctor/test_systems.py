@@ -1,0 +1,124 @@
+"""What a target's systems serve, and what is said of each miss: against answers that are given, never sent for."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+
+from dogfood.doctor.diagnosis import Condition, Diagnosis
+from dogfood.doctor.systems import Question, Systems, examine_systems
+from metrics_platform.assignment import Generation
+from metrics_platform.streams import SCHEMA_TITLE, StreamConfig
+from personas.experiments import EXPERIMENT, STREAM, example_experiment, example_instrument
+from run_record.target import Target
+
+TARGET = Target(
+    "test", "for tests", "http://intake/v1/events", "http://mpic", ("intake", "mpic", "wiki"), "http://wiki"
+)
+QUESTION = Question(Generation.ALPHA, EXPERIMENT, EXPERIMENT, "testwiki", datetime(2026, 1, 31, tzinfo=UTC), True)
+EXPERIMENTS, INSTRUMENTS = "http://mpic/api/v1/experiments", "http://mpic/api/v1/instruments"
+WIKI, INTAKE = "http://wiki/api.php", "http://intake/v1/events"
+
+REFUSED = {"invalid": [{"status": "invalid", "context": {"errorsText": "'.meta' should have required property 'dt'"}}]}
+
+
+def healthy(generation: Generation = Generation.ALPHA) -> dict[str, httpx.Response]:
+    config = StreamConfig(STREAM, SCHEMA_TITLE)
+    return {
+        EXPERIMENTS: httpx.Response(200, json=[example_experiment(generation)]),
+        INSTRUMENTS: httpx.Response(200, json=[example_instrument()]),
+        WIKI: httpx.Response(200, json={"streams": {STREAM: config.to_json()}}),
+        INTAKE: httpx.Response(400, json=REFUSED),
+    }
+
+
+def examined(
+    answers: Mapping[str, httpx.Response], question: Question = QUESTION, target: Target = TARGET
+) -> tuple[Systems, list[httpx.Request]]:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        found = answers.get(str(request.url.copy_with(query=None)))
+        if found is None:
+            raise httpx.ConnectError("connection refused")
+        return found
+
+    return examine_systems(target, question, httpx.MockTransport(answer)), asked
+
+
+def missing(systems: Systems) -> list[Diagnosis]:
+    return [item for item in systems.diagnoses if item.condition is Condition.MISSING]
+
+
+@pytest.mark.parametrize("generation", Generation)
+def test_nothing_is_missing_where_all_is_served(generation: Generation) -> None:
+    systems, asked = examined(healthy(generation), QUESTION._replace(generation=generation))
+    assert {item.condition for item in systems.diagnoses} == {Condition.FINE}
+    assert systems.experiment is not None
+    assert systems.experiment.name == EXPERIMENT
+    assert {request.method for request in asked} == {"GET", "OPTIONS", "POST"}
+
+
+@pytest.mark.parametrize(
+    ("address", "answer", "subject", "said"),
+    [
+        (EXPERIMENTS, None, "experiments", "connection refused"),
+        (EXPERIMENTS, httpx.Response(500), "experiments", "500"),
+        (EXPERIMENTS, httpx.Response(200, json=[{"slug": EXPERIMENT}]), "experiments", "features"),
+        (EXPERIMENTS, httpx.Response(200, json=[]), "experiment", "no experiment"),
+        (EXPERIMENTS, httpx.Response(200, json=[{**example_experiment(Generation.ALPHA), "status": 0}]), "experiment",
+         "not active"),
+        (EXPERIMENTS, httpx.Response(200, json=[example_experiment(Generation.ALPHA, rate=0.0)]), "sample rate",
+         "nobody on testwiki"),
+        (INSTRUMENTS, httpx.Response(200, json=[]), "instrument", "no instrument"),
+        (INSTRUMENTS, httpx.Response(200, json=[{**example_instrument(), "status": 0}]), "instrument", "switched off"),
+        (INSTRUMENTS, httpx.Response(200, json=[example_instrument(rate=0.5)]), "instrument", "on top of"),
+        (INSTRUMENTS, httpx.Response(200, text="<html>"), "instruments", "not JSON"),
+        (WIKI, None, "reachable", "does not answer"),
+        (WIKI, httpx.Response(404), "stream configs", "404"),
+        (WIKI, httpx.Response(200, text="<html>"), "stream configs", "exports none"),
+        (WIKI, httpx.Response(200, json={"streams": {}}), "stream", "not exported"),
+        (WIKI, httpx.Response(200, json={"streams": {STREAM: StreamConfig(STREAM, "other/schema").to_json()}}),
+         "stream", "other/schema"),
+        (INTAKE, None, "reachable", "does not answer"),
+        (INTAKE, httpx.Response(500, json={"error": [{"context": {"message": "Failed loading schema at /x"}}]}),
+         "schema", "Failed loading schema"),
+        (INTAKE, httpx.Response(202), "schema", "answered 202"),
+    ],
+)  # fmt: skip
+def test_each_miss_is_told_with_what_to_do(
+    address: str, answer: httpx.Response | None, subject: str, said: str
+) -> None:
+    answers = {**healthy(), address: answer}
+    systems, _ = examined({place: found for place, found in answers.items() if found is not None})
+    (found,) = [item for item in missing(systems) if item.subject == subject]
+    assert said in found.told
+    assert found.remedy
+
+
+def test_an_experiment_of_the_later_generation_is_active_between_its_dates() -> None:
+    late = QUESTION._replace(generation=Generation.XLAB, now=datetime(2040, 1, 1, tzinfo=UTC))
+    (found,) = missing(examined(healthy(Generation.XLAB), late)[0])
+    assert found.told == f"{EXPERIMENT} is not active: now is not between start and end"
+
+
+def test_without_probing_nothing_is_posted() -> None:
+    systems, asked = examined(healthy(), QUESTION._replace(probe=False))
+    assert not missing(systems)
+    assert "POST" not in {request.method for request in asked}
+
+
+def test_a_target_without_a_wiki_is_not_asked_for_one() -> None:
+    systems, asked = examined(healthy(), target=replace(TARGET, wiki=""))
+    assert not missing(systems)
+    assert "wiki" not in {request.url.host for request in asked}
+
+
+def test_redirects_are_not_followed() -> None:
+    elsewhere = httpx.Response(302, headers={"location": "http://elsewhere/"})
+    systems, asked = examined({**healthy(), WIKI: elsewhere, EXPERIMENTS: elsewhere})
+    assert "elsewhere" not in {request.url.host for request in asked}
+    assert {item.area for item in missing(systems)} == {"mpic", "wiki"}

@@ -1,0 +1,123 @@
+"""The examples of docs/extending.md do what the page says, as they stand there."""
+
+import inspect
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from analysis import engine
+from analysis.evidence import gather
+from analysis.results import CheckResult, Layer, Outcome
+from browser_scenarios.scenario import Scenario
+from browser_scenarios.scenarios import SCENARIOS
+from metrics_platform.assignment import Generation
+from metrics_platform.configs import parse_experiment
+from personas.experiments import example_experiment
+from personas.people import FOLDER, load_personas
+from personas.plan import Plan
+from tests.analysis.runs import make_run
+from tests.plans import settings
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
+BLOCKS = dict(re.findall(r"<!-- executed: (\S+) -->\n```\w+\n(.*?)```", PAGE, flags=re.DOTALL))
+
+
+def module(path: str) -> dict[str, Any]:
+    """Return what the example at *path* defines."""
+    made = ModuleType(path)
+    exec(compile(BLOCKS[path], path, "exec"), made.__dict__)  # noqa: S102 (the documentation's own code)
+    return made.__dict__
+
+
+def test_the_page_has_an_example_of_each_kind() -> None:
+    assert {path.split("/")[0] for path in BLOCKS} == {"analysis", "browser_scenarios", "personas", "testbed"}
+
+
+def test_the_persona_joins_the_population(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "night-owl.toml").write_text(BLOCKS["personas/people/night-owl.toml"], encoding="utf-8")
+    personas = load_personas(tmp_path)
+    (position,) = [place for place, persona in enumerate(personas) if persona.name == "night-owl"]
+    plan = Plan(settings(Generation.ALPHA, visitors=2_000), personas)
+    subjects = plan.subjects(0, 2_000)
+    weight = tomllib.loads(BLOCKS["personas/people/night-owl.toml"])["weight"]
+    share = weight / sum(persona.weight for persona in personas)
+    assert 0.5 * share < (subjects.persona == position).mean() < 2 * share
+    bodies = b"".join(event.body for event in plan.events(0, 2_000))
+    assert b'"skin":"minerva"' in bodies
+
+
+@pytest.fixture
+def shared_sessions(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CheckResult]:
+    """Judge a run by the example's check, whose SQL is found beside the others."""
+    found = engine.sql
+
+    def sql(query: str, **tables: str) -> str:
+        return BLOCKS["analysis/sql/shared_sessions.sql"] if query == "shared_sessions" else found(query, **tables)
+
+    monkeypatch.setattr(engine, "sql", sql)
+    check: Callable[[Any], CheckResult] = module("analysis/checks/sessions.py")["check_shared_sessions"]
+    return lambda run: check(gather(run))
+
+
+def test_the_check_passes_a_clean_run_and_finds_a_shared_session(
+    tmp_path: Path, shared_sessions: Callable[[Path], CheckResult]
+) -> None:
+    clean = make_run(tmp_path / "clean", visitors=200)
+    clean.land()
+    assert shared_sessions(clean.folder).verdict is Outcome.PASS
+    broken = make_run(tmp_path / "broken", visitors=200)
+    first, *others = broken.events
+    stranger = next(event for event in others if event["performer"]["id"] != first["performer"]["id"])
+    stranger["performer"]["session_id"] = first["performer"]["session_id"]
+    broken.land()
+    result = shared_sessions(broken.folder)
+    assert (result.verdict, result.layer) == (Outcome.FAIL, Layer.EXPOSURE)
+    assert "shared by up to 2 subjects" in result.summary
+
+
+def test_the_scenario_is_one() -> None:
+    scenario = module("browser_scenarios/scenarios/two_tabs.py")["SCENARIO"]
+    assert isinstance(scenario, Scenario)
+    assert inspect.iscoroutinefunction(scenario.play)
+    assert scenario.name not in SCENARIOS
+
+
+_PLAY = """
+import sys
+from pathlib import Path
+from types import ModuleType
+from browser_scenarios.scenarios import SCENARIOS
+made = ModuleType("two_tabs")
+exec(sys.stdin.read(), made.__dict__)
+SCENARIOS[made.SCENARIO.name] = made.SCENARIO
+from dogfood.cli import main
+sys.argv = ["dogfood", "browse", "--scenario", made.SCENARIO.name, "--users", "1"]
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_scenario_can_be_played(documented_home: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PLAY], input=BLOCKS["browser_scenarios/scenarios/two_tabs.py"], text=True,
+        capture_output=True, check=False, cwd=documented_home, timeout=500,
+    )  # fmt: skip
+    assert "two-tabs: an impression of each" in done.stdout, done.stdout + done.stderr
+    assert "✗" not in done.stdout
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_misbehaviour_takes_everybody_out() -> None:
+    spoil = module("testbed/mpic/misbehaviour.py")["wiki_misspelt"]
+    config = parse_experiment(Generation.ALPHA, spoil(dict(example_experiment(Generation.ALPHA))))
+    assert config.sample_rate.of("testwiki") == 0
