@@ -89,9 +89,12 @@ class DuckDb:
         return self.connection.sql(sql(query, **tables), params=dict(values or {})).to_arrow_table()
 
     def keep(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
-        """Keep the answer of the file *query* as the table *name*."""
-        answer = self.connection.sql(sql(query, **tables), params=dict(values or {}))
-        answer.create(name)
+        """Keep the answer of the file *query* as the table *name*, its rows in no order: to keep one takes memory."""
+        self.connection.execute("SET preserve_insertion_order = false")
+        try:
+            self.connection.sql(sql(query, **tables), params=dict(values or {})).create(name)
+        finally:
+            self.connection.execute("RESET preserve_insertion_order")
 
     def define(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
         """Make the file *query* known as the table *name*."""

@@ -172,8 +172,8 @@ def parquet_rows(
 ) -> duckdb.DuckDBPyRelation:
     """Return the rows of a Parquet file, or of a folder of them in Hive layout, to be read when they are asked for.
 
-    Columns the files do not have are null. With *data_centre* there is a last column `datacenter`, by the partition
-    that a row is in; null outside the layout.
+    Columns the files do not have are null. With *data_centre* there is a last column `datacenter`: the files' own, or
+    by the partition that a row is in; null outside the layout.
 
     Raises:
         TableError: there are no Parquet files, or they cannot be read as rows of the table.
@@ -192,7 +192,8 @@ def parquet_rows(
             for name, kind in columns().items()
         )
         if data_centre:
-            picked += ", nullif(regexp_extract(filename, '/datacenter=([^/]+)/', 1), '') AS datacenter"
+            by_path = "nullif(regexp_extract(filename, '/datacenter=([^/]+)/', 1), '')"
+            picked += f", {'CAST(datacenter AS VARCHAR)' if 'datacenter' in have else by_path} AS datacenter"
         return found.project(picked)
     except duckdb.Error as error:
         raise TableError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error

@@ -1,7 +1,7 @@
 """`python -m testbed.snapshot`: what the table and the error stream hold of a span of time, as two files.
 
-Writes `rows.parquet`, the table's rows with a receive time in the span, and `errors.ndjson`, the error stream's
-events since its beginning.
+Writes `rows.parquet`, the table's rows with a receive time in the span and the data centre of their partition, and
+`errors.ndjson`, the error stream's events since its beginning.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import duckdb
 import orjson
 
 from metrics_platform.streams import DATA_CENTRES, ERROR_STREAM, topic
-from metrics_platform.table import TABLE, parquet_files, read_parquet, rows_of
+from metrics_platform.table import TABLE, parquet_files, parquet_rows, rows_of
 from testbed.serving import guarded
 from testbed.stream import OpenTopic
 from testbed.stream_options import add_stream_options, open_topic
@@ -28,8 +28,10 @@ def snapshot(open_topic: OpenTopic, table_dir: Path, to: Path, from_ms: int, unt
     """Write both files into the folder *to*; the span is in milliseconds since 1970."""
     connection = duckdb.connect()
     table = table_dir / TABLE
-    landed = read_parquet(table, connection) if parquet_files(table) else rows_of([], connection)
-    connection.register("landed", landed)
+    if parquet_files(table):
+        parquet_rows(table, connection, data_centre=True).create_view("landed")
+    else:
+        connection.register("landed", rows_of([], connection))
     draft = to / ".rows.draft"
     connection.sql(_ROWS, params={"from_ms": from_ms, "until_ms": until_ms}).write_parquet(str(draft))
     draft.replace(to / "rows.parquet")

@@ -1,16 +1,17 @@
 -- The observed rows that are this run's: those whose id or funnel was sent, with the number of the event and whether they
 -- differ from it, and any others that claim the run's instrument or experiment while it went on. Other rows of a shared
--- table are left alone. Only what most questions need is kept of them; `ours_whole` has the rest.
+-- table are left alone. Only what most questions need is kept of them; `ours_whole` has the rest. A number of 64 bits stands
+-- for an id, as joining many millions of texts takes memory and time.
 WITH sent_keys AS (
     SELECT
-        meta__id AS event_key,
+        hash(meta__id) AS event_key,
         visit * 1048576 + position AS event_number,
         content
     FROM planned
     WHERE visit * 1048576 + position IN (SELECT place FROM facts)
     UNION ALL
     SELECT
-        event_key,
+        hash(event_key) AS event_key,
         event_number,
         min(content) AS content
     FROM carried
@@ -31,7 +32,7 @@ named AS (
         coalesce(by_id.event_number, by_funnel.event_number) AS event_number,
         observed_all.content IS DISTINCT FROM coalesce(by_id.content, by_funnel.content) AS differs
     FROM observed_all
-    LEFT JOIN sent_keys AS by_id ON observed_all.meta__id = by_id.event_key
+    LEFT JOIN sent_keys AS by_id ON hash(observed_all.meta__id) = by_id.event_key
     LEFT JOIN funnel_keys AS by_funnel
         ON
             concat_ws(

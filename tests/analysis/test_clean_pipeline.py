@@ -1,0 +1,115 @@
+"""Clean runs through the testbed's own intake, stream and ingestion are called as rarely as the levels promise."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from scipy import stats
+
+from analysis.analyse import analyse
+from analysis.results import Verdict
+from metrics_platform.assignment import Generation
+from run_record.ledger import LedgerWriter
+from run_record.manifest import Manifest
+from testbed.ingest import CHECKPOINT, ingest
+from testbed.snapshot import snapshot
+from tests.analysis.runs import failed
+from tests.plans import plan
+from tests.servers import serving
+from traffic.leases import Leaser
+from traffic.player import HttpAnswer, Player
+from traffic.schedule import Schedule
+
+STREAM = "product_metrics.web_base"
+
+#: Of all checks of a run together; docs/statistics.md says where it comes from.
+PROMISED = 0.01
+
+
+@dataclass
+class Pipeline:
+    """An intake that runs, its stream, and where its tables are kept."""
+
+    client: httpx.Client
+    url: str
+    folder: Path
+
+    def post(self, body: bytes) -> HttpAnswer:
+        headers = {"content-type": "text/plain;charset=UTF-8", "user-agent": "Mozilla/5.0 Firefox/128.0"}
+        answer = self.client.post(self.url, content=body, headers=headers)
+        return HttpAnswer(answer.status_code, answer.reason_phrase, answer.content)
+
+    def play(self, seed: int, visitors: int) -> Path:
+        """Play the plan of *seed* against the intake, bring what arrived into a table, and return the run's folder."""
+        run = self.folder / f"run-{seed}"
+        for part in ("ledger", "observed"):
+            (run / part).mkdir(parents=True)
+        began = int(time.time() * 1000)
+        generation = Generation.ALPHA if seed % 2 else Generation.XLAB
+        made = plan(
+            generation, seed=seed, visitors=visitors, epoch_ms=began, aa=seed % 3 == 0, time_scale=100_000,
+            arrivals_per_second=100_000,
+        )  # fmt: skip
+        with LedgerWriter(run / "ledger", "worker-0-1") as ledger:
+            player = Player(
+                Schedule(made, Leaser(visitors)), ledger, started_ms=began, batch_size=100, sleep=time.sleep
+            )
+            while player.play_next(self.post) is not None:
+                pass
+        ended = int(time.time() * 1000)
+        Manifest(
+            run_id=run.name, created="2025-01-31T14:30:00+00:00", fidelity="synthetic", generation=generation,
+            wiki="testwiki", stream=STREAM, visitors=visitors, hasty=False, batch_size=100,
+            target={"name": "local", "source": "local", "intake": self.url, "mpic": ""},
+            plan=made.settings.to_json(), started_ms=began, finished_ms=ended,
+        ).write(run)  # fmt: skip
+        self._ingest(seed)
+        snapshot(self.folder / "stream", self.folder / f"table-{seed}", run / "observed", began - 1_000, ended + 1_000)
+        return run
+
+    def _ingest(self, seed: int) -> None:
+        """Ingest what is new in the stream into a table of its own, from where the last one ended."""
+        table, checkpoint = self.folder / f"table-{seed}", self.folder / CHECKPOINT
+        table.mkdir()
+        if checkpoint.exists():
+            shutil.copy(checkpoint, table)
+        ingest(self.folder / "stream", table, STREAM)
+        shutil.copy(table / CHECKPOINT, checkpoint)
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
+    with (
+        serving("testbed.intake", "--stream-dir", str(tmp_path / "stream"), log=tmp_path / "intake.log") as intake,
+        httpx.Client(trust_env=False) as client,
+    ):
+        yield Pipeline(client, f"{intake.url}/v1/events", tmp_path)
+
+
+def called(pipeline: Pipeline, seeds: range, visitors: int) -> list[set[str]]:
+    """Return the checks that fail in clean runs, one run a seed; generations and A/A take turns."""
+    found = []
+    for seed in seeds:
+        run = pipeline.play(seed, visitors)
+        analysis = analyse(run)
+        # Lag is this machine's affair, and makes a run INVALID by intent.
+        assert (analysis.verdict is Verdict.GO) == (not failed(analysis)), analysis.sentence
+        assert analysis.reconciliation["ok"] == analysis.reconciliation["offered"] > visitors
+        found.append(failed(analysis))
+        shutil.rmtree(run)
+        shutil.rmtree(pipeline.folder / f"table-{seed}")
+    return found
+
+
+def test_clean_runs_through_intake_stream_and_ingestion_are_go(pipeline: Pipeline) -> None:
+    assert called(pipeline, range(1, 3), 1_200) == [set()] * 2
+
+
+@pytest.mark.slow
+def test_two_hundred_clean_runs_end_to_end_are_called_no_more_often_than_promised(pipeline: Pipeline) -> None:
+    calls = [checks for checks in called(pipeline, range(1, 201), 1_200) if checks]
+    assert stats.binomtest(len(calls), 200, PROMISED, "greater").pvalue > 0.001, calls
