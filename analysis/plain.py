@@ -6,7 +6,9 @@ import pyarrow as pa
 def plain(rows: pa.Table) -> pa.Table:
     """Return *rows* with the types that other engines have as well: no dictionaries, no small or unsigned integers."""
     fields = [(field.name, _plain(field.type)) for field in rows.schema]
-    return rows.cast(pa.schema(fields))
+    schema = pa.schema(fields)
+    # A column has a chunk, even where it has no rows: pyspark looks at the first.
+    return rows.cast(schema) if len(rows) else pa.Table.from_batches([pa.RecordBatch.from_pylist([], schema)])
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from analysis.analyse import Analysis, analyse, write
 from analysis.report import render
+from analysis.warehouse import Warehouse
 from browser_scenarios.play import Request as BrowserRequest
 from browser_scenarios.play import choose, play
 from dogfood.locust import Answered, Came, LocustRequest, run_locust
@@ -135,9 +136,11 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
         return folder, judge(folder)
 
 
-def judge(folder: Path, observed: tuple[Path, ...] = (), *, floor: float = 0.0) -> Analysis:
-    """Analyse the run in *folder* and write its verdict and report there."""
-    analysis = analyse(folder, observed, floor=floor)
+def judge(
+    folder: Path, observed: tuple[Path, ...] = (), *, floor: float = 0.0, warehouse: Warehouse | None = None
+) -> Analysis:
+    """Analyse the run in *folder*, by files or by a *warehouse*'s table; write its verdict and report there."""
+    analysis = analyse(folder, observed, floor=floor, warehouse=warehouse)
     write(folder, analysis, render(analysis))
     return analysis
 

@@ -1,5 +1,6 @@
 """A Spark session with Hive support: on this machine, or where `spark-submit` runs it."""
 
+import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -72,6 +73,8 @@ def open_session(where: Where, name: str = "dogfood") -> SparkSession:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         # Without this Spark looks up the host's name, which need not resolve.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    # Errors are told in one line by whoever asked; this logger prints each with all that was on Java's stack.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     try:
         return builder.getOrCreate()
     except Exception as error:
