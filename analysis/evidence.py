@@ -11,16 +11,17 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.arrivals import Arrived, arrived
 from analysis.engine import DuckDb, Engine
 from analysis.participants import FIDELITIES, Participants, participants
 from analysis.results import Layer
 from analysis.seen import see
 from analysis.sent import Made, load_sent, places, unknown_event
 from analysis.sources import add_sources
-from analysis.warehouse import Warehouse
+from analysis.warehouse import NO_ARRIVALS, Warehouse
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
-from metrics_platform.table import BrokenLine, misplaced_rows, parquet_rows, read_ndjson
+from metrics_platform.table import ARRIVALS_FILE, BrokenLine, misplaced_rows, parquet_files, parquet_rows, read_ndjson
 from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.findings import Finding, read_findings
@@ -126,6 +127,11 @@ class Evidence:
         return self.engine.ask("unexpected")
 
     @cached_property
+    def arrived(self) -> Arrived:
+        """How long rows took into their topic and into the table."""
+        return arrived(self.engine)
+
+    @cached_property
     def clicks(self) -> Sequence[Mapping[str, object]]:
         """Sums behind the click-through rates, as sent and as landed (`analysis/sql/clicks.sql`)."""
         return self.engine.ask("clicks")
@@ -192,6 +198,10 @@ def gather(
     instrument = plan.settings.parsed_instrument().name
     _keep_ours(engine, {"instrument": instrument, **window})
     engine.define("ours_whole", "ours_whole")
+    if warehouse is None:
+        _add_arrivals(engine, run / OBSERVED / ARRIVALS_FILE if not observed else None)
+    else:
+        warehouse.add_arrivals()
     engine.keep("classified", "classified", {"deadline_ms": manifest.deadline_s * 1000})
     engine.add("people", _people(plan, people))
     add_sources(engine)
@@ -232,6 +242,13 @@ def _last_ms(manifest: Manifest, ledger: SentEvents) -> int:
     return max(last, manifest.finished_ms or 0)
 
 
+def _add_arrivals(engine: Engine, path: Path | None) -> None:
+    if path is not None and path.exists():
+        engine.add_parquet("arrivals", path)
+    else:
+        engine.add("arrivals", NO_ARRIVALS)
+
+
 def _files(run: Path, observed: Sequence[Path]) -> tuple[Engine, tuple[BrokenLine, ...], Mapping[tuple[str, str], int]]:
     """Return an engine that knows the files' rows, the lines that are no events, and the rows that are misplaced."""
     engine = DuckDb()
@@ -247,7 +264,7 @@ def _files(run: Path, observed: Sequence[Path]) -> tuple[Engine, tuple[BrokenLin
 def _add_observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> tuple[BrokenLine, ...]:
     """Make what was observed known as the table `observed_events`; return the lines that are no events."""
     folder = run / OBSERVED
-    if not paths and not any(folder.rglob("*.parquet")):
+    if not paths and not parquet_files(folder):
         raise ObservedError(f"{folder} holds no rows: `dogfood run` puts them there, or name them with --observed")
     parts: list[duckdb.DuckDBPyRelation] = []
     broken: list[BrokenLine] = []

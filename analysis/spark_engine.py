@@ -29,17 +29,17 @@ class SparkEngine:
 
     def __init__(self, session: SparkSession) -> None:
         self._session = session
-        self._kept: list[DataFrame] = []
+        self._names: list[str] = []
 
     def add(self, name: str, rows: pa.Table) -> None:
         """Make *rows* known as the table *name*."""
         with _asking(name):
-            self._session.createDataFrame(plain(rows)).createOrReplaceTempView(name)
+            self._know(name, self._session.createDataFrame(plain(rows)))
 
     def add_parquet(self, name: str, path: Path) -> None:
         """Make the rows of a Parquet file on this machine known as the table *name*."""
         if str(self._session.sparkContext.master).startswith("local"):
-            self._session.read.parquet(path.resolve().as_uri()).createOrReplaceTempView(name)
+            self._know(name, self._session.read.parquet(path.resolve().as_uri()))
         else:
             # The cluster does not see this machine's files.
             self.add(name, pq.read_table(path))
@@ -47,15 +47,13 @@ class SparkEngine:
     def keep(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
         """Keep the answer of the file *query* as the table *name*."""
         with _asking(query):
-            answer = self._answer(query, values, tables).persist()
-            answer.count()
-        self._kept.append(answer)
-        answer.createOrReplaceTempView(name)
+            # Cut off from what it was made of: Spark's optimiser fails on plans that hold the same part twice.
+            self._know(name, self._answer(query, values, tables).localCheckpoint())
 
     def define(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
         """Make the file *query* known as the table *name*."""
         with _asking(query):
-            self._answer(query, values, tables).createOrReplaceTempView(name)
+            self._know(name, self._answer(query, values, tables))
 
     def ask(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> list[dict[str, object]]:
         """Return the rows that the file *query* answers."""
@@ -73,10 +71,14 @@ class SparkEngine:
         return {name: answer[name].to_numpy() for name in answer.column_names}
 
     def close(self) -> None:
-        """Let go of what was kept; the session stays."""
-        for frame in self._kept:
-            frame.unpersist()
-        self._kept.clear()
+        """Forget what was added, kept and defined; the session stays."""
+        for name in self._names:
+            self._session.catalog.dropTempView(name)
+        self._names.clear()
+
+    def _know(self, name: str, rows: DataFrame) -> None:
+        rows.createOrReplaceTempView(name)
+        self._names.append(name)
 
     def _answer(self, query: str, values: Mapping[str, Value] | None, tables: Mapping[str, str]) -> DataFrame:
         return self._session.sql(translate(sql(query, **tables), Dialect.SPARK, values))

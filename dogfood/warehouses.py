@@ -71,12 +71,14 @@ def _spark(options: WarehouseOptions) -> Iterator[Warehouse]:
     state = state_dir(options.testbed).resolve()
     if not (options.metastore or submitted() or (state / METASTORE).exists()):
         raise EngineError(
-            f"{options.testbed.folder} has no Hive table yet: fill it with `dogfood ingest --table hive`, or say --metastore"
+            f"{options.testbed.folder} has no Hive table: `dogfood ingest --table hive` fills it; or say --metastore"
         )
     session = open_session(Where(state, options.metastore, memory="2g"))
     engine = SparkEngine(session)
     try:
-        yield Warehouse(engine, options.table, options.since, options.until)
+        arrivals = f"{options.table}_arrivals"
+        known = arrivals if session.catalog.tableExists(arrivals) else ""
+        yield Warehouse(engine, options.table, known, options.since, options.until)
     finally:
         engine.close()
         session.stop()
@@ -92,6 +94,6 @@ def _trino(options: WarehouseOptions) -> Iterator[Warehouse]:
     table = options.table if options.table.count(".") > 1 else f"{asked.catalog}.{options.table}"
     engine = TrinoEngine(connect(asked), asked.scratch)
     try:
-        yield Warehouse(engine, table, options.since, options.until)
+        yield Warehouse(engine, table, "", options.since, options.until)
     finally:
         engine.close()

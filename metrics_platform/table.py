@@ -18,6 +18,9 @@ from metrics_platform.errors import DogfoodError
 from metrics_platform.schemas import FOLDER
 
 TABLE = "product_metrics_web_base"
+#: Beside the table: when each row reached its topic and the table. The table's own columns are those of the schema.
+ARRIVALS = f"{TABLE}_arrivals"
+ARRIVALS_FILE = "_arrivals.parquet"
 PARTITIONS = ("datacenter", "year", "month", "day", "hour")
 
 _MISPLACED = """

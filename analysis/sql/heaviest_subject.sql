@@ -2,15 +2,15 @@
 WITH heaviest AS (
     SELECT
         subject,
-        sum(events) AS events
+        sum(events) AS total
     FROM seen_landed
     WHERE subject IS NOT NULL
     GROUP BY subject
-    ORDER BY events DESC, subject
+    ORDER BY total DESC, subject
     LIMIT 1
 )
 SELECT
     heaviest.subject,
-    CAST(heaviest.events AS BIGINT) AS events,
+    CAST(heaviest.total AS BIGINT) AS events,
     CAST(coalesce((SELECT sum(events) FROM seen_sent WHERE subject = heaviest.subject), 0) AS BIGINT) AS sent_events
 FROM heaviest

@@ -23,7 +23,6 @@ from dogfood.warehouses import TABLE, EngineKind, WarehouseOptions, reached
 from run_record.files import write_whole
 from run_record.folder import find_run
 
-
 _HOUR = click.DateTime(["%Y-%m-%dT%H", "%Y-%m-%dT%H:%M", "%Y-%m-%d"])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pyspark.sql import SparkSession
 
+from metrics_platform.table import ARRIVALS as ARRIVALS_TABLE
 from metrics_platform.table import PARTITIONS, TABLE, column_name, structure
 
 DATABASE = "event"
@@ -11,8 +12,8 @@ DATABASE = "event"
 #: The table's name for people who query it.
 NAME = f"{DATABASE}.{TABLE}"
 
-#: When each row reached topic and table. Kept aside: the table's own columns are those of the schema.
-ARRIVALS = f"{NAME}_arrivals"
+#: Likewise, of when each row reached topic and table.
+ARRIVALS = f"{DATABASE}.{ARRIVALS_TABLE}"
 
 _TYPES = {"VARCHAR": "STRING", "BIGINT": "BIGINT", "DOUBLE": "DOUBLE", "BOOLEAN": "BOOLEAN"}
 
@@ -41,7 +42,7 @@ def create(spark: SparkSession, location: str) -> None:
     )
     spark.sql(
         f"CREATE TABLE IF NOT EXISTS {ARRIVALS} (meta_id STRING, topic_ms BIGINT, table_ms BIGINT) "
-        f"STORED AS PARQUET LOCATION '{location}/{TABLE}_arrivals'"
+        f"STORED AS PARQUET LOCATION '{location}/{ARRIVALS_TABLE}'"
     )
 
 

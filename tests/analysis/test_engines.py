@@ -49,13 +49,16 @@ TABLES = {
     "event_table": "observed_events",
 }
 
+#: Questions that are about rows with all their fields.
+WHOLE = {"attributes", "funnels", "page_funnels"}
+
 #: Numbers that stand for something: each engine has its own.
 OWN_NUMBERS = {"content", "agent", "funnel", "source"}
 
 
 def spoil(event: dict[str, Any], number: int) -> Iterator[dict[str, Any]]:
     """Yield what lands of an event: most as they are, some lost, changed, twice, or under another id."""
-    if number % 31 == 0:
+    if number % 31 == 0 or event["performer"]["id"] % 29 == 0:
         return
     event = copy.deepcopy(event)
     if number % 37 == 0:
@@ -114,6 +117,8 @@ def answer(engine: Engine, query: str) -> list[list[tuple[str, str]]]:
     text = sql(query)
     values = {name: VALUES[name] for name in re.findall(r"\$(\w+)", text)}
     tables = {name: table for name, table in TABLES.items() if f"FROM {name}\n" in text}
+    if query in WHOLE:
+        tables["observed"] = "ours_whole"
     rows = engine.ask(query, values or None, **tables)
     return sorted(
         [(name, repr(plain(value))) for name, value in sorted(row.items()) if name not in OWN_NUMBERS] for row in rows
