@@ -27,6 +27,8 @@ from personas.settings import PlanSettings
 from run_record.findings import Finding, read_findings
 from run_record.folder import LEDGER, OBSERVED
 from run_record.ledger import OUTCOMES, SentEvents, read_ledger
+from run_record.load import FILE_NAME as LOAD
+from run_record.load import Load
 from run_record.manifest import Manifest
 from run_record.page_views import PageView, read_page_views
 from run_record.roster import Account, read_roster
@@ -66,6 +68,7 @@ class Evidence:
         observed_rows: how many rows of this run were observed.
         misplaced: how many rows are in another hour's partition, by partition and hour they belong to.
         floor: an imbalance between groups below this share of a group's subjects is not called, however sure it is.
+        load: what the generator measured of itself, if one did.
     """
 
     manifest: Manifest
@@ -81,6 +84,7 @@ class Evidence:
     observed_rows: int
     misplaced: Mapping[tuple[str, str], int]
     floor: float = 0.0
+    load: Load | None = None
 
     def labels(self, table: str) -> Sequence[Mapping[str, object]]:
         """The names that the events of *table* carry (`analysis/sql/labels.sql`)."""
@@ -209,7 +213,7 @@ def gather(
     [counted] = engine.ask("observed_count")
     evidence = Evidence(
         manifest, plan, ledger, people, roster, views, findings, made, engine, (*broken, *broken_reports),
-        int(str(counted["events"])), misplaced, floor,
+        int(str(counted["events"])), misplaced, floor, Load.read(run) if (run / LOAD).is_file() else None,
     )  # fmt: skip
     _add_subjects(evidence)
     return evidence

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +21,8 @@ _QUIET = (
     "--disable-sync",
     "--no-first-run",
     "--no-default-browser-check",
+    # Whatever the environment says of proxies.
+    "--no-proxy-server",
 )
 
 
@@ -51,7 +53,15 @@ def find_browser(own: str, names: Sequence[str] = _NAMES) -> str:
     return found or own
 
 
-async def start_browser(playwright: Playwright, *, intake: str, recorder_port: int, headed: bool = False) -> Browser:
+async def start_browser(
+    playwright: Playwright,
+    *,
+    intake: str,
+    recorder_port: int,
+    hosts: Iterable[str],
+    tag: str = "",
+    headed: bool = False,
+) -> Browser:
     """Start Chromium with the recorder in front of the intake.
 
     The browser connects to the recorder wherever a page names the intake's host and port; the wiki's own configuration
@@ -61,6 +71,8 @@ async def start_browser(playwright: Playwright, *, intake: str, recorder_port: i
         playwright: starts it.
         intake: where the wiki lets browsers send events to.
         recorder_port: where the recorder listens on this machine.
+        hosts: the only ones that it can reach besides; every other name resolves to nothing.
+        tag: of the target, at the end of the browser's name for itself.
         headed: show the browser's window.
 
     Raises:
@@ -72,14 +84,37 @@ async def start_browser(playwright: Playwright, *, intake: str, recorder_port: i
             f"browsers' events to {intake} cannot be recorded on their way (HTTPS): have its rows judged instead, "
             "with `dogfood analyse --observed`"
         )
-    rule = f"MAP {parts.hostname}:{parts.port or 80} 127.0.0.1:{recorder_port}"
-    arguments = [*_QUIET, f"--host-resolver-rules={rule}"]
+    intake_rule = f"MAP {parts.hostname}:{parts.port or 80} 127.0.0.1:{recorder_port}"
+    arguments = [*_QUIET, f"--host-resolver-rules={resolver_rules(intake_rule, hosts)}"]
     if os.geteuid() == 0:
         # Chromium's sandbox refuses to work for root.
         arguments.append("--no-sandbox")
     try:
+        executable = find_browser(playwright.chromium.executable_path)
+        browser = await playwright.chromium.launch(executable_path=executable, args=arguments, headless=not headed)
+        if not tag:
+            return browser
+        # Beacons keep the browser's own name, whatever a context says: only the command line reaches them.
+        agent = await _own_name(browser)
+        await browser.close()
         return await playwright.chromium.launch(
-            executable_path=find_browser(playwright.chromium.executable_path), args=arguments, headless=not headed
-        )
+            executable_path=executable, args=[*arguments, f"--user-agent={agent} {tag}"],
+            headless=not headed,
+        )  # fmt: skip
     except PlaywrightError as error:
         raise BrowserError(f"Chromium does not start: {str(error).splitlines()[0]}") from error
+
+
+def resolver_rules(first: str, hosts: Iterable[str]) -> str:
+    """Return Chromium's rules for names: *first*, then the *hosts* as they are; every other name is not found.
+
+    The first rule that fits decides. They hold for addresses as well as for names, and for redirects.
+    """
+    named = (f"[{host}]" if ":" in host else host for host in hosts)
+    return ", ".join([first, *(f"MAP {host} {host}" for host in named), "MAP * ~NOTFOUND"])
+
+
+async def _own_name(browser: Browser) -> str:
+    page = await browser.new_page()
+    name: str = await page.evaluate("navigator.userAgent")
+    return name

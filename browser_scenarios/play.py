@@ -28,6 +28,7 @@ from run_record.ledger import LedgerWriter
 from run_record.manifest import Manifest
 from run_record.page_views import PageViewWriter
 from run_record.roster import Account, Fidelity, read_roster
+from run_record.target import Target
 
 #: Where screenshots, traces and console logs of failed steps are, in the run's folder.
 EVIDENCE = "browser"
@@ -99,8 +100,9 @@ async def _play(request: Request) -> list[Finding]:
             world = await _world(request, manifest, roster, recorder, views)
             async with async_playwright() as playwright:
                 browser = await start_browser(
-                    playwright, intake=world.intake, recorder_port=recorder.port, headed=request.headed
-                )
+                    playwright, intake=world.intake, recorder_port=recorder.port, hosts=_hosts(manifest),
+                    tag=manifest.target.get("tag", ""), headed=request.headed,
+                )  # fmt: skip
                 try:
                     findings = await _all(request, world, browser)
                 finally:
@@ -113,6 +115,11 @@ async def _play(request: Request) -> list[Finding]:
         findings.append(Finding("all", "every beacon can be read", False, "instrument", told))
     write_findings(request.run, findings)
     return findings
+
+
+def _hosts(manifest: Manifest) -> tuple[str, ...]:
+    """Return the hosts that the run's target names. Raises TargetError."""
+    return Target.read(manifest.target["source"]).hosts
 
 
 async def _world(

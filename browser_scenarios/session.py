@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import orjson
 from playwright.async_api import BrowserContext, Page, Request
@@ -69,7 +68,7 @@ class Reading:
         expected: how many events of each action the page view should make; kept up by what the reader does.
     """
 
-    def __init__(self, session: "Session", page: Page, said: Mapping[str, Any]) -> None:
+    def __init__(self, session: "Session", page: Page, said: Mapping[str, object]) -> None:
         self._session = session
         self.page = page
         self.client = str(said["client"])
@@ -77,7 +76,7 @@ class Reading:
         self.title = str(said["title"])
         self.pageview_id = str(said["pageview"])
         self.session_id = str(said["session"])
-        self.user_id = int(said["userId"])
+        self.user_id = int(str(said["userId"]))
         self.way = ""
         self.expected: dict[str, int] = {}
         self._at_ms = int(time.time() * 1000)

@@ -93,14 +93,16 @@ class Stage:
         """
         context = await self._browser.new_context(viewport={"width": 1280, "height": 800})
         await context.add_init_script(path=_WITNESS)
-        await context.tracing.start(snapshots=True)
         self._count += 1
         session = Session(self.world, context, account, self.name, self._count)
         self._sessions.append(session)
         failed_before = self._failed()
-        crashed = True
+        crashed, tracing = True, False
         try:
             await session.log_in()
+            # Not before: a trace keeps what is typed in, and nobody's password belongs into a run.
+            await context.tracing.start(snapshots=True)
+            tracing = True
             if account is not None and pinned:
                 await session.pin_menu()
             yield session
@@ -110,7 +112,8 @@ class Stage:
             if crashed:
                 await session.save_evidence(self._evidence())
             broken = crashed or self._failed() > failed_before
-            await context.tracing.stop(path=self._evidence() / f"trace-{session.number}.zip" if broken else None)
+            if tracing:
+                await context.tracing.stop(path=self._evidence() / f"trace-{session.number}.zip" if broken else None)
             # The browser sends what is still on its way before the context is gone.
             await self.world.recorder.settle(0.2, 3.0)
             await context.close()

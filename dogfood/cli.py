@@ -16,6 +16,7 @@ from analysis.shapes import calibrate as calibrate_run
 from analysis.shapes import calibrate_against
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.assigning import assign_lines
+from dogfood.commands.capacity import capacity
 from dogfood.commands.completing import completion
 from dogfood.commands.doctor import doctor
 from dogfood.commands.ingesting import chosen_table, ingest, table_options
@@ -75,6 +76,7 @@ def _systems_options(command: F) -> F:
     for option in reversed(
         (
             click.option("--target", default="local", show_default=True, help="A file in targets/, or a path to one."),
+            click.option("--confirm", default="", metavar="TARGET", help="The name again, of a production target."),
             click.option("--experiment", default="", help="Slug in MPIC; default: the kit's own, created there."),
             click.option("--instrument", default="", help="Slug in MPIC; default: the experiment's."),
             click.option("--intake", default="", help="Address of another intake, on a host that the target allows."),
@@ -102,7 +104,7 @@ def cli() -> None:
 @click.option("--kafka-port", type=click.IntRange(1, 65535), help="Default: 9092.")
 @click.option("--stream", type=click.Choice([str(kind) for kind in StreamKind]),
               help="What carries the stream: files, or a Kafka of the testbed's own. Kept; else segments.")  # fmt: skip
-@click.option("--kafka", default="", envvar="DOGFOOD_KAFKA", metavar="HOST:PORT",
+@click.option("--kafka", default="", envvar="DOGFOOD_KAFKA", show_envvar=True, metavar="HOST:PORT",
               help="Bootstrap servers of a Kafka that runs already, to use instead.")  # fmt: skip
 @click.option("--only", type=click.Choice(ALL_NAMES), multiple=True, help="Start only this service. Repeatable.")
 @click.option(
@@ -202,7 +204,13 @@ def _send_telemetry(context: click.Context, _: click.Parameter, asked: bool) -> 
               help="Who makes the events: synthetic (the kit), wiki (sessions), browser; with commas.")  # fmt: skip
 @click.option("--hasty", is_flag=True, help="Send as browsers do: answered 202 before validation.")
 @click.option("--batch", type=click.IntRange(1, 1000), default=1, show_default=True, help="Most events in one request.")
-@click.option("--users", type=click.IntRange(1), default=32, show_default=True, help="Requests under way at once.")
+@click.option(
+    "--users",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Requests under way at once, at most, of a worker.",
+)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Locust processes.")
 @click.option(
     "--sessions",
@@ -340,7 +348,9 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         sys.stdout.buffer.write(event.body + b"\n")
 
 
-for _command in (ingest, analyse, compare, checks, power, watch, open_report, metrics, doctor, completion, tickets):
+for _command in (
+    ingest, analyse, capacity, compare, checks, power, watch, open_report, metrics, doctor, completion, tickets,
+):  # fmt: skip
     cli.add_command(_command)
 
 add_examples(cli)

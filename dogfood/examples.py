@@ -10,6 +10,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "dogfood up",
         "dogfood up --wiki-port 9080 --mpic-port 9086 --intake-port 9192",
         "dogfood up --only mpic --only intake",
+        "dogfood up --stream kafka",
+        "dogfood up --kafka 127.0.0.1:9092",
     ),
     "down": ("dogfood down", "dogfood down --testbed /tmp/another"),
     "status": ("dogfood status", "dogfood status --json"),
@@ -37,7 +39,13 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "compare": ("dogfood compare 20261124-044705 latest",),
     "checks": ("dogfood checks", "dogfood checks --json"),
     "power": ("dogfood power --loss 0.02 --rate 0.1", "dogfood power --subjects 20000"),
-    "watch": ("dogfood watch --srm", "dogfood watch latest --once --json"),
+    "watch": (
+        "dogfood watch",
+        "dogfood watch --filter action=click --filter meta.domain!=canary --for 10s",
+        "dogfood watch --stream eventgate-analytics-external.error.validation --from-beginning --json",
+        "dogfood watch --srm",
+        "dogfood watch latest --once --json",
+    ),
     "metrics": ("dogfood metrics", "dogfood metrics latest --once", "dogfood metrics --otel --every 5"),
     "open": ("dogfood open", "dogfood open 20261124-044705 --print"),
     "doctor": (

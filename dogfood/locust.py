@@ -12,12 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from metrics_platform.errors import KitFaultError
 from run_record.folder import LEDGER
+from run_record.growing import GrowingFiles
+from run_record.load import FILE_NAME as LOAD
 from run_record.page_views import FOLDER as PAGE_VIEWS
 
 _FILES = Path(__file__).resolve().parent.parent / "locustfiles"
 
 #: Locust ends with 1 when requests failed; the ledger and the analysis tell what that means.
 _ENDINGS = (0, 1)
+
+#: And with 4 when the generator was at fault: of a run that has a load, its analysis tells.
+_FAULT = 4
 _LOOK_EVERY_S = 0.25
 
 
@@ -72,7 +77,8 @@ def run_locust(request: LocustRequest, what: str, total: int, count: Callable[[]
             progress.update(task, completed=min(count(), total))
             if process.poll() is not None:
                 break
-    if process.returncode not in _ENDINGS:
+    judged = process.returncode == _FAULT and (request.run / LOAD).is_file()
+    if process.returncode not in _ENDINGS and not judged:
         said = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         errors = [line for line in said if line.startswith("error: ")] or said
         raise KitFaultError(f"Locust ended with {process.returncode}: {errors[-1] if errors else ''} (log: {log_path})")
@@ -112,19 +118,12 @@ class Came:
 
 
 class _Tail:
-    """Reads files that are being written, each byte once."""
+    """Reads the files of a folder that are being written, each line once."""
 
     def __init__(self, folder: Path, pattern: str) -> None:
         self._folder = folder
         self._pattern = pattern
-        self._read: dict[Path, int] = {}
+        self._files = GrowingFiles()
 
     def fresh(self) -> bytes:
-        found = b""
-        for path in self._folder.glob(self._pattern):
-            with path.open("rb") as file:
-                file.seek(self._read.get(path, 0))
-                fresh = file.read()
-            self._read[path] = self._read.get(path, 0) + len(fresh)
-            found += fresh
-        return found
+        return b"".join(self._files.fresh(path) for path in self._folder.glob(self._pattern))

@@ -23,7 +23,15 @@ The shell can complete commands, options and names of runs: `dogfood completion 
 script, and its help says where it goes.
 
 Exit codes, unless a command says otherwise: **0** GO · **1** NO-GO · **2** wrong use · **3** INCONCLUSIVE · **4**
-INVALID."""
+INVALID.
+
+| variable of the environment | is |
+|---|---|
+| `DOGFOOD_TESTBED`, `DOGFOOD_RUNS` | the options `--testbed` and `--runs` of every command |
+| `DOGFOOD_KAFKA` | the option `--kafka` of `dogfood up` |
+| `DOGFOOD_CACHE` | where the jars of Kafka and Spark are kept once they were fetched |
+| `OTEL_EXPORTER_OTLP_ENDPOINT` and the like | where OpenTelemetry sends: [metrics](metrics.md) |
+| `PHABRICATOR_TOKEN` | for `dogfood tickets --create`; never on the command line |"""
 
 _LOCUST_HEAD = """## Locustfiles
 

@@ -29,7 +29,7 @@ from run_record.folder import OBSERVED, new_run
 from run_record.manifest import Manifest
 from run_record.roster import Account, Fidelity, write_roster
 from run_record.target import Target
-from traffic.options import TrafficOptions, new_manifest, new_settings
+from traffic.options import TrafficOptions, check_ceilings, new_manifest, new_settings
 from traffic.wiki_options import on_roster
 
 #: The target whose systems are the testbed's.
@@ -74,7 +74,7 @@ class RunRequest:
         testbed: that the target `local` means.
         traffic: what decides the events.
         fidelities: who makes them.
-        users: requests under way at once.
+        users: requests under way at once, at most, of a worker.
         workers: Locust processes.
         sessions: accounts that visit the wiki without a browser.
         browser: how browsers are used.
@@ -86,7 +86,7 @@ class RunRequest:
     testbed: Testbed
     traffic: TrafficOptions
     fidelities: tuple[Fidelity, ...] = (Fidelity.SYNTHETIC,)
-    users: int = 32
+    users: int = 1000
     workers: int = 1
     sessions: int = WIKI_ACCOUNTS
     browser: BrowserOptions = BrowserOptions()
@@ -116,11 +116,13 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     manifest, folder, events = _set_up(request, target, accounts)
     _tell(console, request, manifest, events)
     if Fidelity.SYNTHETIC in request.fidelities:
-        locust = LocustRequest("ctr", folder, request.users, request.workers)
+        # Arrivals are the plan's affair: one Locust user is as good as many.
+        most = ("--connections", str(request.users), *_confirmed(request))
+        locust = LocustRequest("ctr", folder, 1, request.workers, most)
         count = Answered(folder, min(events, request.traffic.batch))
         run_locust(locust, "synthetic events", events, count, console)
     if Fidelity.WIKI in request.fidelities:
-        file = ("--accounts", str(_accounts_file(request)))
+        file = ("--accounts", str(_accounts_file(request)), *_confirmed(request))
         locust = LocustRequest("wiki", folder, min(request.users, _READERS), request.workers, file)
         sessions = min(request.sessions, len(accounts))
         run_locust(locust, "accounts on the wiki", sessions, Came(folder), console)
@@ -157,7 +159,7 @@ def observe(testbed: Testbed, folder: Path, table: TableChoice = OWN_TABLE) -> N
 
 def _ready(request: RunRequest, console: Console) -> Target:
     """Return the target; start what is needed of the testbed when the target is the testbed."""
-    target = Target.read(request.traffic.target)
+    target = Target.read(request.traffic.target).confirmed(request.traffic.confirm)
     if target.name == LOCAL:
         services = ("mpic", "intake", "wiki") if request.on_wiki else ("mpic", "intake")
         with console.status("starting the testbed"):
@@ -174,6 +176,7 @@ def _ready(request: RunRequest, console: Console) -> Target:
         raise DogfoodError(
             f"target {target.name!r} names no wiki to visit: add one to it, or leave out wiki and browser"
         )
+    target.addresses()
     check_reachable(target.intake)
     if target.name == LOCAL and request.on_wiki:
         request.testbed.configure_wiki(
@@ -185,6 +188,11 @@ def _ready(request: RunRequest, console: Console) -> Target:
             }
         )
     return target
+
+
+def _confirmed(request: RunRequest) -> tuple[str, ...]:
+    """Return the option that lets Locust send to a production target, too."""
+    return ("--confirm", request.traffic.confirm) if request.traffic.confirm else ()
 
 
 def _accounts_file(request: RunRequest) -> Path:
@@ -204,12 +212,15 @@ def _set_up(request: RunRequest, target: Target, accounts: tuple[TestAccount, ..
     """Configure the experiment in MPIC, read it back as the wiki would, and make the run's folder."""
     options = request.traffic
     if not options.experiment:
+        if target.production:
+            raise DogfoodError(f"target {target.name!r} is production: name the experiment there with --experiment")
         with MpicClient(target.mpic) as mpic:
             put_example(mpic, options.generation)
         options = replace(options, experiment=EXPERIMENT)
     settings = new_settings(options, target, now_ms=int(time.time() * 1000))
     if Fidelity.SYNTHETIC not in request.fidelities:
         settings = replace(settings, visitors=0)
+    check_ceilings(target, settings)
     plan = Plan(settings)
     events = sum(1 for _ in plan.events(0, settings.visitors))
     manifest = new_manifest("", options, target, plan.settings, ",".join(request.fidelities))

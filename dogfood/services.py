@@ -32,6 +32,13 @@ ALL_NAMES = ("kafka", *NAMES)
 _started: list[subprocess.Popen[bytes]] = []
 
 
+def _healthy(port: int) -> bool:
+    try:
+        return httpx.get(f"http://{HOST}:{port}/healthz", timeout=5, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
 class Service(NamedTuple):
     """A service of the testbed.
 
@@ -48,8 +55,8 @@ class Service(NamedTuple):
     name: str
     port: int
     arguments: tuple[str, ...]
-    within_s: float
-    answers: Callable[[int], bool]
+    within_s: float = 20.0
+    answers: Callable[[int], bool] = _healthy
     address: str = "http://{}"
     down_within_s: float = 6.0
 
@@ -127,10 +134,23 @@ class Testbed:
             Service(
                 "mpic", 8086, ("-m", "testbed.mpic", "--database", str(self.folder / "mpic.sqlite")), 20.0, _healthy
             ),
-            Service("intake", 8192, intake, 20.0, _healthy),
+            Service("intake", 8192, intake),
             # On its first start MediaWiki is fetched and installed.
-            Service("wiki", 8080, self._wiki_arguments(), 300.0, _healthy),
+            Service("wiki", 8080, self._wiki_arguments(), within_s=300.0),
         )
+
+    def bootstrap(self) -> str:
+        """Return the address of the Kafka that carries the stream; nothing where files do.
+
+        Raises:
+            DogfoodError: the testbed's own Kafka does not run.
+        """
+        if not self.stream.own_broker:
+            return self.stream.bootstrap
+        state = next(state for state in self.status() if state.name == "kafka")
+        if state.health != "healthy":
+            raise DogfoodError(f"the stream is in Kafka, which is {state.health}: `dogfood up` starts it")
+        return state.address
 
     def stream_arguments(self) -> tuple[str, ...]:
         """Return how the testbed's commands are told where the stream is, such as `--kafka 127.0.0.1:9092`.
@@ -138,13 +158,7 @@ class Testbed:
         Raises:
             DogfoodError: the testbed's own Kafka does not run.
         """
-        broker = ""
-        if self.stream.own_broker:
-            state = next(state for state in self.status() if state.name == "kafka")
-            if state.health != "healthy":
-                raise DogfoodError(f"the stream is in Kafka, which is {state.health}: `dogfood up` starts it")
-            broker = state.address
-        return self._stream_arguments(broker)
+        return self._stream_arguments(self.bootstrap())
 
     def _stream_arguments(self, own_broker: str) -> tuple[str, ...]:
         if self.stream.kind is StreamKind.SEGMENTS:
@@ -180,9 +194,12 @@ class Testbed:
             names: of the services to start; where the intake needs the testbed's own Kafka, that is started as well.
 
         Raises:
-            DogfoodError: a port is taken, or a service runs on another port than was asked for.
+            DogfoodError: a port is taken, a service runs on another port than was asked for, or a Kafka that is to
+                be used does not answer.
             KitFaultError: a service does not come up. What this call started is stopped again.
         """
+        if self.stream.bootstrap and "intake" in names and not _bootstrap_answers(self.stream.bootstrap):
+            raise DogfoodError(f"Kafka at {self.stream.bootstrap} does not answer: is it up, and is that its address?")
         started: list[Service] = []
         try:
             for service in self.services():
@@ -326,13 +343,6 @@ def why_taken(port: int) -> str:
         except (OSError, OverflowError) as error:
             return str(error)
     return ""
-
-
-def _healthy(port: int) -> bool:
-    try:
-        return httpx.get(f"http://{HOST}:{port}/healthz", timeout=5, trust_env=False).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 def _kafka_answers(port: int) -> bool:

@@ -1,12 +1,11 @@
 """Client for MPIC's public API, the one that the wiki asks."""
 
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
 import httpx
 
 from metrics_platform.assignment import Generation
+from metrics_platform.closing import Closing
 from metrics_platform.configs import Experiment, Instrument, parse_experiments, parse_instruments
 from metrics_platform.errors import DogfoodError
 
@@ -20,7 +19,7 @@ class MpicError(DogfoodError):
     page = "docs/troubleshooting.md"
 
 
-class MpicClient:
+class MpicClient(Closing):
     """Asks MPIC for configs.
 
     Args:
@@ -87,14 +86,6 @@ class MpicClient:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _get(self, path: str, query: dict[str, str]) -> list[object]:
         try:

@@ -1,6 +1,6 @@
 """A block of visits, from subjects to the bytes of their events."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from metrics_platform.assignment import Generation, assign_hashes, assign_many, subject_id
 from metrics_platform.configs import Experiment
 from metrics_platform.streams import StreamConfig, in_stream_sample
-from personas.draws import BLOCK, hex_digits, raw, u32, uuids
+from personas.draws import BLOCK, hex_digits, raw, uuids
 from personas.pages import PageShelf, shelve
 from personas.population import Identities, Population, Subjects
 from personas.rendering import Account, Renderer, Wiki, experiment_alpha, experiment_xlab
 from personas.settings import PlanSettings
 from personas.visits import PageViews, draw_page_views
 
-_ARRIVAL, _VIEW_TOKENS, _SESSION_TOKENS, _IDS = 5, 6, 7, 8  # purposes of draws
+_VIEW_TOKENS, _SESSION_TOKENS, _IDS = 6, 7, 8  # purposes of draws
 
 
 class PlannedEvent(NamedTuple):
@@ -26,16 +26,21 @@ class PlannedEvent(NamedTuple):
     Attributes:
         visit: index of the visit, which is the index of its subject.
         position: 0 for the visit's first event.
-        offset_ms: intended time, milliseconds after the run's epoch.
+        offset_us: intended time, microseconds after the run's epoch.
         id: `meta.id`, a UUID.
         body: the JSON.
     """
 
     visit: int
     position: int
-    offset_ms: int
+    offset_us: int
     id: str
     body: bytes
+
+    @property
+    def offset_ms(self) -> int:
+        """The intended time as the event's `dt` has it, milliseconds after the run's epoch."""
+        return self.offset_us // 1000
 
 
 class PlannedSubjects(NamedTuple):
@@ -104,16 +109,37 @@ def assign_subjects(scene: Scene, subjects: Subjects | Identities) -> PlannedSub
     return PlannedSubjects(*own, found.hash24, found.in_sample, found.group)
 
 
-def arrivals_ms(settings: PlanSettings, block: int) -> NDArray[np.int64]:
-    """Return when each visit of *block* begins, milliseconds after the epoch, rising with the visit's index."""
-    interval_us = round(1_000_000 / settings.arrivals_per_second)
-    index = np.arange(BLOCK, dtype=np.int64) + block * BLOCK
-    jitter = u32(raw(settings.seed, _ARRIVAL, block, (BLOCK,))) * interval_us >> 32
-    return (index * interval_us + jitter) // 1000
+class DrawnBlock(NamedTuple):
+    """What the visits of one block do, before it is put into bytes.
+
+    Attributes:
+        number: of the block.
+        subjects, assigned, views: of its BLOCK visits.
+        said: per subject, what its events say of the experiment; nothing when it is not in the sample.
+        view_tokens: two a page view: its id and its funnel's.
+        session_tokens: two a session: its id and its browsing token.
+        sending: int64; the page views that make events, in order.
+        starts: int64; per visit, the number of its first event within the block, and at last that of all events.
+    """
+
+    number: int
+    subjects: Subjects
+    assigned: PlannedSubjects
+    views: PageViews
+    said: list[bytes]
+    view_tokens: list[str]
+    session_tokens: list[str]
+    sending: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @property
+    def events(self) -> int:
+        """How many events there are."""
+        return int(self.starts[-1])
 
 
-def render_block(scene: Scene, block: int) -> list[list[PlannedEvent]]:
-    """Return the events of each of the BLOCK visits of *block*, in the order of their intended times."""
+def draw_block(scene: Scene, block: int) -> DrawnBlock:
+    """Return what the BLOCK visits of *block* do."""
     subjects = scene.population.block(block)
     assigned = assign_subjects(scene, subjects)
     first = scene.experiment.features[0]
@@ -123,10 +149,68 @@ def render_block(scene: Scene, block: int) -> list[list[PlannedEvent]]:
         element_depth=scene.settings.element_depth, shelf=scene.shelf,
     )  # fmt: skip
     said = _said_of_experiment(scene, subjects, assigned)
-    events: list[list[PlannedEvent]] = [[] for _ in range(BLOCK)]
-    for event in _Events(scene, block, subjects, views).render(said):
-        events[event.visit % BLOCK].append(event)
-    return events
+    count, sessions = len(views.subject), int(views.session[-1]) + 1
+    view_tokens = hex_digits(_draw(scene, _VIEW_TOKENS, block, count), 20)
+    session_tokens = hex_digits(_draw(scene, _SESSION_TOKENS, block, sessions), 20)
+    sampled = _stream_sample(scene.stream, views.session, view_tokens, session_tokens)
+    enrolled = np.array([bool(word) for word in said], dtype=np.bool_)
+    sending = np.nonzero(views.seen & enrolled[views.subject] & sampled)[0]
+    made = np.bincount(views.subject[sending], 1 + views.clicked[sending], minlength=BLOCK).astype(np.int64)
+    starts = np.concatenate([[0], np.cumsum(made)])
+    return DrawnBlock(block, subjects, assigned, views, said, view_tokens, session_tokens, sending, starts)
+
+
+def _draw(scene: Scene, purpose: int, block: int, count: int) -> NDArray[np.uint64]:
+    """Return two rows of words for each of *count* things.
+
+    Tokens and ids differ between runs of one seed, or a second run's rows would be taken for doubles.
+    """
+    settings = scene.settings
+    return raw(settings.seed, (settings.epoch_ms << 8) | purpose, block, (2 * count, 2))
+
+
+def _stream_sample(
+    stream: StreamConfig, session: NDArray[np.int64], view_tokens: list[str], session_tokens: list[str]
+) -> NDArray[np.bool_]:
+    """Return, per page view, whether stream sampling lets its events be sent."""
+    if stream.sample_rate is None:
+        return np.ones(len(session), dtype=np.bool_)
+    by_view = stream.sample_unit == "pageview"
+    tokens = view_tokens[::2] if by_view else session_tokens[::2]
+    decided = np.array([in_stream_sample(stream, token, token) for token in tokens], dtype=np.bool_)
+    return decided if by_view else decided[session]
+
+
+def due_after_arrival_us(scene: Scene, drawn: DrawnBlock, arrivals_us: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return when each event of a block is intended, microseconds after the epoch, given when its visits begin."""
+    views, sending = drawn.views, drawn.sending
+    scale = round(scene.settings.time_scale * 1000)
+    after = np.stack([views.impression_ms[sending], views.click_ms[sending]], axis=1) * 1000 // scale * 1000
+    due = after + arrivals_us[views.subject[sending]][:, None]
+    return due[_steps(drawn)]
+
+
+def render_block(scene: Scene, drawn: DrawnBlock, due_us: NDArray[np.int64]) -> Iterator[PlannedEvent]:
+    """Yield the events of a block by visit and position; each is rendered when it is asked for.
+
+    Args:
+        scene: what all blocks share.
+        drawn: the block.
+        due_us: when its events are intended, microseconds after the epoch; as many of the first ones are rendered.
+    """
+    starts = drawn.starts
+    visits = np.repeat(np.arange(BLOCK), np.diff(starts))[: len(due_us)]
+    positions = (np.arange(len(visits)) - starts[visits]).tolist()
+    events = _Events(scene, drawn).render(due_us)
+    places = zip((visits + drawn.number * BLOCK).tolist(), positions, due_us.tolist(), events, strict=True)
+    for visit, position, due, (event_id, body) in places:
+        yield PlannedEvent(visit, position, due, event_id, body)
+
+
+def _steps(drawn: DrawnBlock) -> NDArray[np.bool_]:
+    """Return, per page view that sends, that there is an impression, and whether there is a click."""
+    clicked = drawn.views.clicked[drawn.sending]
+    return np.stack([np.ones(len(clicked), dtype=np.bool_), clicked], axis=1)
 
 
 def _said_of_experiment(scene: Scene, subjects: Subjects, assigned: PlannedSubjects) -> list[bytes]:
@@ -152,78 +236,49 @@ def _said_of_experiment(scene: Scene, subjects: Subjects, assigned: PlannedSubje
 class _Events:
     """Renders the events of one block; keeps what the events of a subject or of a session share."""
 
-    def __init__(self, scene: Scene, block: int, subjects: Subjects, views: PageViews) -> None:
+    def __init__(self, scene: Scene, drawn: DrawnBlock) -> None:
         self._scene = scene
-        self._first_visit = block * BLOCK
-        self._views = views
-        self._accounts = _accounts(scene, subjects)
-        self._persona: list[int] = subjects.persona.tolist()
+        self._drawn = drawn
+        views = drawn.views
+        self._accounts = _accounts(scene, drawn.subjects)
+        self._persona: list[int] = drawn.subjects.persona.tolist()
         self._session: list[int] = views.session.tolist()
         self._page: list[int] = views.page.tolist()
-        count, sessions = len(views.subject), int(views.session[-1]) + 1
-        # Tokens and ids differ between runs of one seed, or a second run's rows would be taken for doubles.
-        self._ids = uuids(self._draw(_IDS, block, count))
-        self._view_tokens = hex_digits(self._draw(_VIEW_TOKENS, block, count), 20)
-        self._session_tokens = hex_digits(self._draw(_SESSION_TOKENS, block, sessions), 20)
+        self._subject: list[int] = views.subject.tolist()
+        self._ids = uuids(_draw(scene, _IDS, drawn.number, len(views.subject)))
         self._account_runs: dict[int, bytes] = {}
         self._session_runs: dict[int, bytes] = {}
 
-    def _draw(self, purpose: int, block: int, count: int) -> NDArray[np.uint64]:
-        settings = self._scene.settings
-        return raw(settings.seed, (settings.epoch_ms << 8) | purpose, block, (2 * count, 2))
+    def render(self, due_us: NDArray[np.int64]) -> Iterator[tuple[str, bytes]]:
+        """Yield id and body of as many events as there are intended times, those of the first page views."""
+        made = _steps(self._drawn)
+        place, step = (column[: len(due_us)] for column in np.nonzero(made))
+        views = self._drawn.sending[place]
+        dts = _iso(due_us // 1000 + self._scene.settings.epoch_ms) if len(due_us) else []
+        renderer, tokens, ids = self._scene.renderer, self._drawn.view_tokens, self._ids
+        shared, shown = b"", -1
+        for view, position, dt in zip(views.tolist(), step.tolist(), dts, strict=True):
+            if view != shown:
+                shared, shown = self._shared(view), view
+            event_id = ids[2 * view + position]
+            body = renderer.event(position, tokens[2 * view + 1], shared, dt, event_id)
+            yield event_id, body
 
-    def render(self, said: list[bytes]) -> list[PlannedEvent]:
-        """Return all events; *said* is, per subject, what its events say of the experiment."""
-        views, settings = self._views, self._scene.settings
-        scale = round(settings.time_scale * 1000)
-        begin = arrivals_ms(settings, self._first_visit // BLOCK)[views.subject]
-        offsets = np.stack([views.impression_ms, views.click_ms]) * 1000 // scale + begin
-        dts = [_iso(row + settings.epoch_ms) for row in offsets]
-        offset, subject, clicked = offsets.tolist(), views.subject.tolist(), views.clicked.tolist()
-        decider, sampled = self._stream_sample()
-        sent = [0] * BLOCK
-        events = []
-        for view in np.nonzero(views.seen)[0].tolist():
-            who = subject[view]
-            if not said[who] or not sampled[decider[view]]:
-                continue
-            shared = self._shared(who, view, said[who])
-            for step in range(1 + clicked[view]):
-                event_id = self._ids[2 * view + step]
-                token = self._view_tokens[2 * view + 1]
-                body = self._scene.renderer.event(step, token, shared, dts[step][view], event_id)
-                events.append(PlannedEvent(self._first_visit + who, sent[who], offset[step][view], event_id, body))
-                sent[who] += 1
-        return events
-
-    def _stream_sample(self) -> tuple[Sequence[int], list[bool]]:
-        """Return, per page view, which token decides about it, and what each of those tokens decides."""
-        stream = self._scene.stream
-        by_view = stream.sample_unit == "pageview"
-        tokens = self._view_tokens[::2] if by_view else self._session_tokens[::2]
-        decider = range(len(self._session)) if by_view else self._session
-        return decider, [in_stream_sample(stream, token, token) for token in tokens]
-
-    def _shared(self, who: int, view: int, said: bytes) -> tuple[bytes, ...]:
-        """Return what the events of one page view share, ready to be joined."""
-        scene = self._scene
+    def _shared(self, view: int) -> bytes:
+        """Return what the events of one page view share."""
+        scene, who = self._scene, self._subject[view]
         session, page = self._session[view], self._page[view]
-        if who not in self._account_runs:
-            self._account_runs[who] = scene.renderer.account(self._accounts[who])
-        if session not in self._session_runs:
-            tokens = self._session_tokens[2 * session], self._session_tokens[2 * session + 1]
-            self._session_runs[session] = scene.renderer.session(*tokens)
-        page_view = scene.renderer.page_view(self._view_tokens[2 * view], scene.shelf.pages[page])
+        account = self._account_runs.get(who)
+        if account is None:
+            account = self._account_runs[who] = scene.renderer.account(self._accounts[who])
+        run = self._session_runs.get(session)
+        if run is None:
+            tokens = self._drawn.session_tokens
+            run = scene.renderer.session(tokens[2 * session], tokens[2 * session + 1])
+            self._session_runs[session] = run
+        page_view = scene.renderer.page_view(self._drawn.view_tokens[2 * view], scene.shelf.pages[page])
         skin, agent = scene.styles[self._persona[who]]
-        return (
-            said,
-            scene.pages[page],
-            skin,
-            self._account_runs[who],
-            self._session_runs[session],
-            page_view,
-            agent,
-        )
+        return b"".join((self._drawn.said[who], scene.pages[page], skin, account, run, page_view, agent))
 
 
 def _accounts(scene: Scene, subjects: Subjects) -> list[Account]:

@@ -7,6 +7,7 @@ should have arrived.
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,17 +16,20 @@ from metrics_platform.assignment import Generation, assign
 from personas.blocks import (
     PlannedEvent,
     PlannedSubjects,
-    arrivals_ms,
     assign_subjects,
+    draw_block,
+    due_after_arrival_us,
     render_block,
     set_scene,
 )
 from personas.draws import BLOCK
+from personas.pacing.turns import MOST_BLOCKS, Turns, turn_size
 from personas.people import Persona, load_personas
 from personas.population import Population, fingerprint
 from personas.settings import PlanError, PlanSettings
 
-_KEPT_BLOCKS = 8
+#: More than two turns have, so that one can be counted while the one before it is rendered.
+_KEPT_BLOCKS = 2 * MOST_BLOCKS + 8
 
 
 class Plan:
@@ -49,6 +53,10 @@ class Plan:
         self._scene = set_scene(self.settings, Population(settings.seed, settings.visitors, self.personas))
         self.experiment = self._scene.experiment
         self.rate = self._scene.rate
+        self._pacer = self.settings.pacer()
+        self._drawn = lru_cache(_KEPT_BLOCKS)(partial(draw_block, self._scene))
+        peak = settings.events_per_second * self._pacer.shape.peak
+        self._turns = Turns(turn_size(peak), lambda block: self._drawn(block).events)
         self._blocks: OrderedDict[int, list[list[PlannedEvent]]] = OrderedDict()
 
     def subjects(self, first: int, count: int) -> PlannedSubjects:
@@ -66,11 +74,16 @@ class Plan:
         who = user_id if generation is Generation.ALPHA else central_id
         return assign(generation, who, self.experiment.name, self.experiment.groups, self.rate).group
 
-    def arrivals_ms(self, first: int, count: int) -> NDArray[np.int64]:
-        """Return when the visits from *first* on begin, in milliseconds after the epoch; always *count* of them."""
-        blocks = range(first // BLOCK, -(-(first + count) // BLOCK))
-        times = [arrivals_ms(self.settings, block) for block in blocks]
-        return np.concatenate([np.zeros(0, np.int64), *times])[first % BLOCK :][:count]
+    def arrivals_us(self, first: int, count: int) -> NDArray[np.int64]:
+        """Return when the visits from *first* on begin, microseconds after the epoch; always *count* of them.
+
+        Only for a plan whose visits arrive; where single events are paced, a visit has no time of its own.
+        """
+        return self._pacer.times_us(first, count)
+
+    def visitors_for_events(self) -> int:
+        """Return how many visitors it takes to make all the events that are paced. Raises PlanError if none suffice."""
+        return self._turns.blocks_for(self.settings.events) * BLOCK
 
     def visit(self, index: int) -> list[PlannedEvent]:
         """Return the events of visit *index* in the order of their intended times; none when not in the sample."""
@@ -81,9 +94,44 @@ class Plan:
         for index in range(first, min(first + count, self.settings.visitors)):
             yield from self.visit(index)
 
+    def make_block(self, number: int) -> Iterator[PlannedEvent | None]:
+        """Make the events of the BLOCK visits of block *number*, a little at a time.
+
+        Yields events by visit and position, and None in between, where there was much to do: whoever has something
+        more urgent can turn to that and come back.
+        """
+        for needed in self._turns.blocks_of_turn(number) if self.settings.paces_events else (number,):
+            self._drawn(needed)
+            yield None
+        for event in render_block(self._scene, self._drawn(number), self._due_us(number)):
+            if event.visit < self.settings.visitors:
+                yield event
+
+    def first_us(self, block: int) -> int:
+        """Return when the first of the events, or visits, of the BLOCK visits of *block* is intended, or would be."""
+        first = block * BLOCK
+        if self.settings.paces_events:
+            numbers = self._turns.numbers(block)
+            first = int(numbers[0]) if len(numbers) else self._turns.base(block)
+        return int(self._pacer.times_us(first, 1)[0])
+
     def _block(self, number: int) -> list[list[PlannedEvent]]:
         if number not in self._blocks:
-            self._blocks[number] = render_block(self._scene, number)
+            visits: list[list[PlannedEvent]] = [[] for _ in range(BLOCK)]
+            for event in render_block(self._scene, self._drawn(number), self._due_us(number)):
+                visits[event.visit % BLOCK].append(event)
+            self._blocks[number] = visits
             if len(self._blocks) > _KEPT_BLOCKS:
                 self._blocks.popitem(last=False)
         return self._blocks[number]
+
+    def _due_us(self, number: int) -> NDArray[np.int64]:
+        if not self.settings.paces_events:
+            return due_after_arrival_us(self._scene, self._drawn(number), self.arrivals_us(number * BLOCK, BLOCK))
+        # An event's number rises within its block, so those beyond the last one are the block's last.
+        numbers = self._turns.numbers(number)
+        numbers = numbers[numbers < self.settings.events]
+        if not len(numbers):
+            return numbers
+        first = int(numbers[0])
+        return self._pacer.times_us(first, int(numbers[-1]) - first + 1)[numbers - first]

@@ -13,7 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from personas.draws import BLOCK, below, choose, quantile, raw, thresholds
-from personas.people import Persona
+from personas.people import Persona, PersonaError
 
 _SUBJECT, _SEED = 1, 2  # purposes of draws
 _FIELDS = 8
@@ -144,7 +144,18 @@ def _traits(persona: Persona, draws: NDArray[np.uint64]) -> NDArray[np.int64]:
 
 
 def languages(personas: tuple[Persona, ...]) -> set[str]:
-    """Return every interface language that *personas* may have."""
+    """Return every interface language that *personas* may have.
+
+    Raises:
+        PersonaError: there are no names and titles in one of them.
+    """
+    for persona in personas:
+        for language, _ in persona.locales:
+            if language not in pools().names:
+                raise PersonaError(
+                    f"{persona.name}.toml: locales.{language} is no language that there are names in "
+                    f"({', '.join(sorted(pools().names))}): add it to personas/make_pools.py"
+                )
     return set(chain.from_iterable((language for language, _ in item.locales) for item in personas))
 
 

@@ -9,6 +9,10 @@ from metrics_platform.configs import Experiment, Instrument, parse_experiment, p
 from metrics_platform.errors import DogfoodError
 from metrics_platform.streams import StreamConfig, merge
 from personas.experiments import ELEMENT
+from personas.pacing import Pace, Pacer, parse_shape
+
+#: As many visits as there can be at most.
+MOST_VISITORS = 2**31 - 1
 
 
 class PlanError(DogfoodError):
@@ -26,6 +30,11 @@ class PlanSettings:
         visitors: number of subjects, 0 for a run without synthetic traffic; subject *i* makes visit *i*.
         epoch_ms: the moment the run begins, milliseconds since 1970; every `dt` counts from it.
         arrivals_per_second: how many visits begin a second.
+        events_per_second: how many single events are intended for each second, whoever's they are; 0 when visits arrive
+            and their events follow in their own time.
+        events: how many events there are at most, when single events are paced; 0 when visits arrive.
+        shape: how that rate changes over time (`personas.pacing.parse_shape`).
+        pace: whether arrivals come evenly or as a Poisson process.
         time_scale: dwell times and pauses are divided by this, 1 or more.
         element_depth: how far down the page the instrumented element is, percent of the page.
         element: friendly name of the instrumented element.
@@ -44,6 +53,10 @@ class PlanSettings:
     visitors: int
     epoch_ms: int
     arrivals_per_second: float = 200.0
+    events_per_second: float = 0.0
+    events: int = 0
+    shape: str = "constant"
+    pace: Pace = Pace.CONSTANT
     time_scale: float = 1.0
     element_depth: int = 10
     element: str = ELEMENT
@@ -56,9 +69,13 @@ class PlanSettings:
 
     def __post_init__(self) -> None:
         self._within("seed", self.seed, 0, 2**63 - 1)
-        self._within("visitors", self.visitors, 0, 2**31 - 1)
+        self._within("visitors", self.visitors, 0, MOST_VISITORS)
         self._within("epoch_ms", self.epoch_ms, 0, 4_000_000_000_000)
         self._within("arrivals_per_second", self.arrivals_per_second, 0.001, 1_000_000)
+        if self.events_per_second:
+            self._within("events_per_second", self.events_per_second, 0.001, 1_000_000)
+            self._within("events", self.events, 1, 2**31 - 1)
+        parse_shape(self.shape)
         self._within("time_scale", self.time_scale, 1, 1_000_000)
         self._within("element_depth", self.element_depth, 0, 100)
 
@@ -81,11 +98,25 @@ class PlanSettings:
         known = {item.name for item in fields(cls)}
         if wrong := content.keys() ^ known:
             raise PlanError(f"the run's plan has other fields than this version knows: {', '.join(sorted(wrong))}")
-        values = {**content, "generation": Generation(str(content["generation"]))}
         try:
+            values = {
+                **content,
+                "generation": Generation(str(content["generation"])),
+                "pace": Pace(str(content["pace"])),
+            }
             return cls(**values)  # type: ignore[arg-type]
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise PlanError(f"the run's plan cannot be used: {error}") from error
+
+    @property
+    def paces_events(self) -> bool:
+        """Whether single events are paced, instead of visits."""
+        return self.events_per_second > 0
+
+    def pacer(self) -> Pacer:
+        """Return what gives the visits, or the single events, their intended times."""
+        rate = self.events_per_second or self.arrivals_per_second
+        return Pacer(rate, parse_shape(self.shape), self.pace, self.seed)
 
     def parsed_experiment(self) -> Experiment:
         """Return the experiment. Raises ConfigError when its config makes no sense."""

@@ -76,15 +76,15 @@ class LedgerWriter:
         Raises:
             LedgerError: it could not be written, so the request must not be sent.
         """
-        request = self._requests
-        events = ",".join([f"[{visit},{position},{count}]" for visit, position, count in spans])
-        carried = b',"bodies":%b' % orjson.dumps([body.decode() for body in bodies]) if bodies else b""
-        self._append(
-            b'{"intent":%d,"events":[%b],"intended_ms":%d,"sent_ms":%d%b}\n'
-            % (request, events.encode(), intended_ms, sent_ms, carried)
-        )
-        self._requests += 1
+        request = self.reserve(1)
+        self.append(intent_row(request, spans, intended_ms=intended_ms, sent_ms=sent_ms, bodies=bodies))
         return request
+
+    def reserve(self, count: int) -> int:
+        """Return the first of *count* numbers for requests, whose rows the caller makes and appends."""
+        first = self._requests
+        self._requests += count
+        return first
 
     def answered(self, request: int, answers: Sequence[EventAnswer], *, status: int | None, at_ms: int) -> None:
         """Write down what became of *request*: an answer for each of its events, in the order they were sent.
@@ -96,13 +96,10 @@ class LedgerWriter:
         Raises:
             LedgerError: it could not be written; the request stays indeterminate.
         """
-        row: dict[str, object] = {"outcome": request, "answered_ms": at_ms, "status": status}
-        row["answers"] = _compact(answers)
-        if reason := next((answer.reason for answer in answers if answer.outcome is not EventOutcome.OK), ""):
-            row["reason"] = reason
-        self._append(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+        self.append(outcome_row(request, answers, status=status, at_ms=at_ms))
 
-    def _append(self, row: bytes) -> None:
+    def append(self, row: bytes) -> None:
+        """Append a row, or several at once, in one write. Raises LedgerError."""
         try:
             written = os.write(self._file, row)
         except OSError as error:
@@ -121,6 +118,26 @@ class LedgerWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def intent_row(
+    request: int, spans: Sequence[Span], *, intended_ms: int, sent_ms: int, bodies: Sequence[bytes] = ()
+) -> bytes:
+    """Return the row of a request that is about to be sent; see `LedgerWriter.intend`."""
+    events = ",".join([f"[{visit},{position},{count}]" for visit, position, count in spans])
+    carried = b',"bodies":%b' % orjson.dumps([body.decode() for body in bodies]) if bodies else b""
+    return b'{"intent":%d,"events":[%b],"intended_ms":%d,"sent_ms":%d%b}\n' % (
+        request, events.encode(), intended_ms, sent_ms, carried,
+    )  # fmt: skip
+
+
+def outcome_row(request: int, answers: Sequence[EventAnswer], *, status: int | None, at_ms: int) -> bytes:
+    """Return the row of what became of a request; see `LedgerWriter.answered`."""
+    row: dict[str, object] = {"outcome": request, "answered_ms": at_ms, "status": status}
+    row["answers"] = _compact(answers)
+    if reason := next((answer.reason for answer in answers if answer.outcome is not EventOutcome.OK), ""):
+        row["reason"] = reason
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _compact(answers: Sequence[EventAnswer]) -> str | list[str]:

@@ -22,6 +22,9 @@ FILE_NAME = "load.json"
 #: The longest latency that is told apart, an hour, in microseconds.
 LONGEST_US = 3_600_000_000
 
+#: An event that was sent this long after its intended time is late, in milliseconds.
+LATE_MS = 100
+
 _DIGITS = 3
 
 
@@ -106,7 +109,7 @@ class Load:
         offered: events whose intended time came.
         sent: of those, put on the wire.
         answered: of those, with an HTTP answer.
-        late: sent more than `traffic.limits.LATE_MS` after their intended time, for whatever reason.
+        late: sent more than `LATE_MS` after their intended time, for whatever reason.
         dropped: offered and never sent, because no connection became free before the run was over.
         requests: put on the wire.
         accepted: events that the intake accepted (201, or its part of a 207).

@@ -80,12 +80,29 @@ class Manifest:
         """
         path = folder / FILE_NAME
         try:
-            content: object = orjson.loads(path.read_bytes())
+            content = path.read_bytes()
         except FileNotFoundError:
             raise ManifestError(f"{folder} is not a run: it has no {FILE_NAME}. `dogfood run` makes one.") from None
-        except (OSError, orjson.JSONDecodeError) as error:
+        except OSError as error:
             raise ManifestError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
-        return cls._from_json(path, content)
+        return cls.parse(content, folder)
+
+    @classmethod
+    def parse(cls, content: bytes, folder: Path) -> Self:
+        """Return the manifest that `to_json` gave; *folder* is the run's, which may be on another machine.
+
+        Raises:
+            ManifestError: it is none.
+        """
+        path = folder / FILE_NAME
+        try:
+            return cls._from_json(path, orjson.loads(content))
+        except orjson.JSONDecodeError as error:
+            raise ManifestError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
+
+    def to_json(self) -> bytes:
+        """Return the content of the file."""
+        return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
     @classmethod
     def _from_json(cls, path: Path, content: object) -> Self:
@@ -105,8 +122,7 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write the manifest into the run's *folder*, in one step."""
-        options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-        write_whole(folder / FILE_NAME, orjson.dumps(asdict(self), option=options))
+        write_whole(folder / FILE_NAME, self.to_json())
 
     def started(self, at_ms: int) -> Self:
         """Return this manifest with the first moment of traffic filled in."""

@@ -8,12 +8,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import orjson
 
 from metrics_platform.assignment import Generation
+from metrics_platform.closing import Closing
 from metrics_platform.configs import UNSAMPLED
 from metrics_platform.errors import KitFaultError
 from run_record.roster import Fidelity
@@ -60,7 +59,7 @@ class PageView:
     failure: str = ""
 
 
-class PageViewWriter:
+class PageViewWriter(Closing):
     """Appends the page views of one worker. Raises PageViewError when its file exists or cannot be made."""
 
     def __init__(self, run: Path, worker: str) -> None:
@@ -84,14 +83,6 @@ class PageViewWriter:
     def close(self) -> None:
         """Close the file; the writer is of no use afterwards."""
         os.close(self._file)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def read_page_views(run: Path) -> tuple[PageView, ...]:

@@ -1,7 +1,12 @@
-"""A target: which systems a run may talk to. Nothing is sent to a host that the target does not name."""
+"""A target: which systems a run may talk to, and how hard. Nothing is sent to a host that the target does not name."""
 
+import ipaddress
+import math
+import re
+import socket
 import tomllib
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -10,11 +15,58 @@ from metrics_platform.errors import DogfoodError
 
 FOLDER = Path(__file__).resolve().parent.parent / "targets"
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+#: Goes into a header of every request: plain, short, and without anything a log or a query would have to escape.
+_TAG = re.compile(r"[a-z0-9][a-z0-9-]{2,49}")
+
+_OPTIONAL = ("wiki", "production", "tag", "networks", "ceilings")
+
 
 class TargetError(DogfoodError):
-    """A target that does not exist, cannot be read, or does not allow an address."""
+    """A target that does not exist, cannot be read, or does not allow what was asked for."""
 
-    page = "docs/targets.md"
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """The most that one run may do to a target, whatever its options say; infinite where the target sets none.
+
+    Attributes:
+        rate: events a second.
+        events: altogether.
+        seconds: from its first event to its last.
+    """
+
+    rate: float = math.inf
+    events: float = math.inf
+    seconds: float = math.inf
+
+    @classmethod
+    def from_toml(cls, path: Path, content: object) -> Self:
+        """Return the ceilings of a target's table. Raises TargetError."""
+        known = [item.name for item in fields(cls)]
+        if not isinstance(content, dict) or content.keys() - set(known):
+            raise TargetError(f"{path}: ceilings is a table of {', '.join(known)}")
+        for name, value in content.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+                raise TargetError(f"{path}: ceilings.{name} has to be a number above 0")
+        return cls(**{name: float(value) for name, value in content.items()})
+
+    def check(self, target: str, *, rate: float = 0.0, events: float = 0.0, seconds: float = 0.0) -> None:
+        """Refuse what is above a ceiling of the target called *target*. Raises TargetError."""
+        for what, asked, most, unit in (
+            ("rate", rate, self.rate, "events/s"),
+            ("number of events", events, self.events, "events"),
+            ("duration", seconds, self.seconds, "s"),
+        ):
+            # A rate that follows from a mean may be off in its last digits.
+            if asked > most * (1 + 1e-9):
+                raise TargetError(
+                    f"target {target!r} allows a {what} of {most:,g} {unit} at most, this would be {asked:,.6g}: "
+                    "nothing was sent. Ask for less."
+                )
+
+    page = "docs/howto-beta.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +80,11 @@ class Target:
         mpic: base address of the configuration service.
         hosts: the host names that may be sent to; every address has to be on one of them.
         wiki: base address of the wiki; empty where there is none to visit.
+        production: whether real readers depend on it: a run has to be confirmed by the target's name, and the target
+            has to set every ceiling, a tag and the networks.
+        tag: part of the user agent of everything that is sent, so that analysts can leave it out; may be empty.
+        networks: where the hosts' addresses have to be, whatever DNS says; empty when they may be anywhere.
+        ceilings: the most that one run may do.
     """
 
     name: str
@@ -36,6 +93,10 @@ class Target:
     mpic: str
     hosts: tuple[str, ...]
     wiki: str = ""
+    production: bool = False
+    tag: str = ""
+    networks: tuple[Network, ...] = ()
+    ceilings: Ceilings = field(default_factory=Ceilings)
 
     @classmethod
     def read(cls, name: str, folder: Path = FOLDER) -> Self:
@@ -58,19 +119,38 @@ class Target:
     @classmethod
     def _from_toml(cls, path: Path, content: dict[str, object]) -> Self:
         wanted = {item.name for item in fields(cls)} - {"name"}
-        if missing := wanted - {"wiki"} - content.keys():
+        if missing := wanted - set(_OPTIONAL) - content.keys():
             raise TargetError(f"{path}: {', '.join(sorted(missing))} is missing")
         if unknown := content.keys() - wanted:
             raise TargetError(f"{path}: {', '.join(sorted(unknown))} is not a field of a target")
         hosts = content["hosts"]
         if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) for host in hosts):
             raise TargetError(f"{path}: hosts has to be a list of host names")
-        texts = {key: content[key] for key in wanted & content.keys() - {"hosts"}}
+        texts = {key: content[key] for key in wanted & content.keys() - {"hosts", "production", "networks", "ceilings"}}
         for key, value in texts.items():
             if not isinstance(value, str):
                 raise TargetError(f"{path}: {key} has to be a string")
-        target = cls(name=path.stem, hosts=tuple(hosts), **texts)  # type: ignore[arg-type]
+        if not isinstance(production := content.get("production", False), bool):
+            raise TargetError(f"{path}: production has to be true or false")
+        target = cls(
+            name=path.stem, hosts=tuple(hosts), production=production,
+            networks=_networks(path, content.get("networks", [])),
+            ceilings=Ceilings.from_toml(path, content.get("ceilings", {})), **texts,  # type: ignore[arg-type]
+        )  # fmt: skip
+        target._check_whole(path, content)
         return target.at()
+
+    def _check_whole(self, path: Path, content: Mapping[str, object]) -> None:
+        """Refuse a tag that cannot be sent, and a production target that leaves anything open."""
+        if self.tag and not _TAG.fullmatch(self.tag):
+            raise TargetError(f"{path}: tag has to be 3 to 50 small letters, digits and dashes")
+        if not self.production:
+            return
+        ceilings = content.get("ceilings", {})
+        wanted: dict[str, object] = {"tag": self.tag, "networks": self.networks}
+        wanted |= {f"ceilings.{item.name}": item.name in dict(ceilings) for item in fields(Ceilings)}  # type: ignore[call-overload]
+        if missing := [name for name, value in wanted.items() if not value]:
+            raise TargetError(f"{path}: a production target needs {', '.join(missing)}")
 
     def at(self, *, intake: str | None = None, mpic: str | None = None, wiki: str | None = None) -> Self:
         """Return this target with other addresses, as far as it allows their hosts.
@@ -82,6 +162,40 @@ class Target:
         for address in filter(None, (moved.intake, moved.mpic, moved.wiki)):
             moved._check(address)
         return moved
+
+    def confirmed(self, name: str) -> Self:
+        """Return this target when it may be sent to: at once, or by its *name* when it is production.
+
+        Raises:
+            TargetError: it is production, and *name* is not its name.
+        """
+        if self.production and name != self.name:
+            told = f"not {name!r}" if name else "and it was not confirmed"
+            raise TargetError(
+                f"target {self.name!r} is production, {told}: nothing was sent. If you are sure: --confirm {self.name}"
+            )
+        return self
+
+    def addresses(self, resolve: Callable[[str], Iterable[str]] | None = None) -> frozenset[str]:
+        """Return the IP addresses of the hosts that this target's systems are on, as DNS tells them now.
+
+        Args:
+            resolve: returns the addresses of a host; the operating system's resolver by default.
+
+        Raises:
+            TargetError: a host is not known, or has an address outside the target's networks.
+        """
+        used = (self.intake, self.mpic, self.wiki)
+        hosts = {host for address in used if address and (host := urlsplit(address).hostname)}
+        found = {(host, text) for host in sorted(hosts) for text in (resolve or _resolve)(host)}
+        for host, text in sorted(found):
+            address = ipaddress.ip_address(text)
+            if self.networks and not any(address in network for network in self.networks):
+                raise TargetError(
+                    f"target {self.name!r}: {host} is at {text} now, outside its networks "
+                    f"({', '.join(map(str, self.networks))}): nothing was sent. Is DNS right?"
+                )
+        return frozenset(text for _, text in found)
 
     def _check(self, address: str) -> None:
         try:
@@ -96,3 +210,20 @@ class Target:
                 f"target {self.name!r} does not allow the host {host!r} (it names {', '.join(self.hosts)}): "
                 f"nothing is sent there"
             )
+
+
+def _networks(path: Path, content: object) -> tuple[Network, ...]:
+    if not isinstance(content, list):
+        raise TargetError(f"{path}: networks has to be a list like ['10.0.0.0/8', '2620:0:860::/46']")
+    try:
+        return tuple(ipaddress.ip_network(text) for text in content)
+    except ValueError as error:
+        raise TargetError(f"{path}: networks: {error}") from error
+
+
+def _resolve(host: str) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise TargetError(f"the host {host!r} is not known: {error.strerror or error}") from error
+    return [str(address[0]).partition("%")[0] for *_, address in found]

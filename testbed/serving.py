@@ -4,7 +4,6 @@ import asyncio
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import uvicorn
 
@@ -30,7 +29,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 def serve(
     name: str,
-    app: Callable[..., Any],
+    app: Callable[..., object],
     listener: socket.socket,
     *,
     http: type[asyncio.Protocol] | str = "httptools",

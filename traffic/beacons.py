@@ -1,64 +1,201 @@
-"""Synthetic traffic under Locust: the plan's visits, lent out and played."""
+"""Synthetic traffic under Locust: each worker has a sender beside it, which plays what the worker is lent."""
 
-import time
+import socket
+import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import gevent
+from gevent.event import Event
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
 
-from metrics_platform.intake import EventAnswer, check_reachable
+from metrics_platform.errors import DogfoodError, KitFaultError
+from metrics_platform.intake import check_reachable
+from personas.draws import BLOCK
+from personas.pacing.turns import turn_size
 from personas.plan import Plan
 from personas.settings import PlanSettings
-from run_record.folder import new_run
-from run_record.ledger import LedgerWriter
-from run_record.manifest import Manifest
+from run_record.folder import LEDGER, new_run
+from run_record.ledger import read_ledger
+from run_record.load_book import LoadBook, LoadPlan
+from run_record.manifest import FILE_NAME, Manifest
 from traffic.crew import Crew
-from traffic.options import TrafficOptions, find_target, new_manifest, new_settings
-from traffic.player import Player, Post
-from traffic.schedule import Lease, Schedule
+from traffic.leases import Lease, Leaser
+from traffic.options import TrafficOptions, check_ceilings, find_target, new_manifest, new_settings
+from traffic.post import beacon_headers
+from traffic.sender.process import SenderProcess
+from traffic.statistics import feed
+
+#: Reports on their way from a worker to the master.
+_REPORTS = "dogfood_reports"
 
 
 class BeaconCrew(Crew):
-    """Plays a plan: all users of a process share one schedule."""
+    """Lends a plan's visits to the senders of all workers, and keeps the book of what they report."""
 
-    _player: Player | None = None
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self._plays = not isinstance(environment.runner, MasterRunner)
+        # Started ahead of time: a run's schedule begins soon after the run.
+        self._sender = SenderProcess() if self._plays else None
+        self._name = ""
+        self._over = Event()
+        self._book = LoadBook()
+        self._names: dict[str, str] = {}
+        self._unsent: list[Mapping[str, Any]] = []
+        if isinstance(environment.runner, WorkerRunner):
+            environment.events.report_to_master.add_listener(self._to_master)  # type: ignore[no-untyped-call]
+        if isinstance(environment.runner, MasterRunner):
+            environment.events.worker_report.add_listener(self._from_worker)  # type: ignore[no-untyped-call]
+        if self._options.headless and self._options.event_rate:
+            # How long single events are paced is part of the plan; Locust's own alarm would cut off its end.
+            self._options.event_seconds = float(self._options.run_time or 0)
+            self._options.run_time = None
+        environment.events.quit.add_listener(self._quit)  # type: ignore[no-untyped-call]
 
-    def play_next(self, post: Post) -> Sequence[EventAnswer] | None:
-        """Send what is due next; None when this process has nothing left to send."""
-        player = self._player
-        answers: Sequence[EventAnswer] | None = None
-
-        def step() -> bool:
-            nonlocal answers
-            answers = player.play_next(post) if player is not None else None
-            return answers is not None
-
-        self.play(step)
-        return answers
+    def wait(self) -> None:
+        """Wait until there is nothing left to do for this process."""
+        self._over.wait()
 
     def _make_run(self, options: Namespace, now_ms: int) -> Path:
         asked = TrafficOptions.of(options)
         target = find_target(asked)
-        settings = Plan(new_settings(asked, target, now_ms=now_ms)).settings
-        manifest = new_manifest("", asked, target, settings)
+        plan = Plan(new_settings(asked, target, now_ms=now_ms))
+        manifest = new_manifest("", asked, target, plan.settings)
+        # Everything that can be refused is, before anything is sent or a folder made.
+        check_ceilings(target, plan.settings)
+        target.addresses()
         check_reachable(target.intake)
         folder = new_run(Path(options.runs))
         replace(manifest, run_id=folder.name).write(folder)
         return folder
 
-    def _count(self, folder: Path, manifest: Manifest) -> int:  # noqa: ARG002 (the other crew needs the folder)
-        return manifest.visitors
+    def _leaser(self, folder: Path, manifest: Manifest) -> Leaser:  # noqa: ARG002 (the other crew needs the folder)
+        settings = PlanSettings.from_json(manifest.plan)
+        self._book, self._names = LoadBook(), {}
+        return Leaser(manifest.visitors, BLOCK, turn_size(settings.events_per_second * settings.pacer().shape.peak))
 
-    def _open(self, folder: Path, manifest: Manifest, ledger: LedgerWriter, worker: str, lease: Lease) -> None:  # noqa: ARG002
-        self._player = Player(
-            Schedule(Plan(PlanSettings.from_json(manifest.plan)), lease),
-            ledger,
-            started_ms=manifest.started_ms or int(time.time() * 1000),
-            batch_size=manifest.batch_size,
-            sleep=gevent.sleep,
+    def _open(self, folder: Path, manifest: Manifest, worker: str, lease: Lease) -> None:
+        if self._sender is None:
+            self._sender = SenderProcess()
+        self._name, self._lease = worker, lease
+        self._over.clear()
+        self._unsent = []
+        shared = (folder / FILE_NAME).is_file()
+        self._sender.begin(
+            {
+                "plan": manifest.plan,
+                "intake": self.intake,
+                "headers": beacon_headers(manifest.target.get("tag", "")),
+                "addresses": vars(self._options)["addresses"],
+                "ceilings": vars(self._options)["ceilings"],
+                "share": self._share,
+                "batch": manifest.batch_size,
+                "connections": self._options.connections,
+                "started_ms": manifest.started_ms,
+                "ledger": str((folder / LEDGER).resolve()) if shared else "",
+                "worker": worker,
+            },
+            self._hear,
         )
 
+    def _hear(self, message: Mapping[str, Any]) -> None:
+        """Take in what the sender says."""
+        if "ask" in message and self._sender is not None:
+            lease = self._lease()
+            self._sender.lend(None if lease is None else lease[0])
+        elif "report" in message:
+            self._take_report(message["report"])
+        elif "rows" in message and self._worker is not None:
+            self._worker.rows(self._name, message["rows"])
+        elif "over" in message:
+            self._over.set()
+            self._nothing_left()
+        elif "error" in message:
+            self._over.set()
+            error = KitFaultError(message["error"])
+            error.exit_code = message["exit_code"]
+            self._give_up(error)
+
+    def _take_report(self, report: Mapping[str, Any]) -> None:
+        feed(self._environment.stats, self.label, report)
+        row = {"name": self._name, "host": socket.gethostname(), "report": report}
+        if self._worker is None:
+            self._keep("", row)
+        else:
+            self._unsent.append(row)
+
+    def _to_master(self, client_id: str, data: dict[str, Any], **_: object) -> None:  # noqa: ARG002 (Locust's)
+        data[_REPORTS], self._unsent = self._unsent, []
+
+    def _from_worker(self, client_id: str, data: Mapping[str, Any], **_: object) -> None:
+        for row in data.get(_REPORTS, ()):
+            self._keep(client_id, row)
+
+    def _keep(self, client_id: str, row: Mapping[str, Any]) -> None:
+        self._names[client_id] = row["name"]
+        self._book.take(row["name"], row["host"], row["report"])
+
+    def _last_words(self) -> dict[str, Any]:
+        unsent, self._unsent = self._unsent, []
+        return {"name": self._name, "host": socket.gethostname(), "reports": unsent}
+
+    def _take_last_words(self, client_id: str, said: Mapping[str, Any]) -> None:
+        self._names[client_id] = said["name"]
+        self._book.meet(said["name"], said["host"])
+        for row in said["reports"]:
+            self._keep(client_id, row)
+
     def _close(self) -> None:
-        self._player = None
+        if self._sender is not None:
+            self._sender.end()
+            self._sender = None
+        self._over.set()
+        if self._worker is not None and not self._done:
+            # Stopped before it was done: what it has not told yet, it tells now.
+            self._worker.stopped(self._last_words())
+
+    def _record(self, folder: Path, manifest: Manifest) -> None:
+        settings = PlanSettings.from_json(manifest.plan)
+        started_ms = manifest.started_ms or 0
+        lost = self._lost_workers(folder)
+        if lost:
+            ledger = read_ledger(folder / LEDGER)
+            for name in lost:
+                self._book.lose(name, ledger, started_ms)
+        load = self._book.close(
+            LoadPlan(
+                event_rate=settings.events_per_second,
+                arrival_rate=0.0 if settings.paces_events else settings.arrivals_per_second,
+                pace=str(settings.pace),
+                shape=settings.shape,
+                events=settings.events,
+                stopped_early=manifest.stopped_early,
+                seconds=round(max(0, (manifest.finished_ms or 0) - started_ms) / 1000, 3),
+            )
+        )
+        load.write(folder)
+        if load.invalid:
+            needed, there = load.workers_needed, len(load.workers)
+            more = "" if needed is None else f"; it takes {needed - there} more workers, {needed} in all"
+            print(f"INVALID: {'; '.join(load.invalid)}{more}", file=sys.stderr, flush=True)
+            self._environment.process_exit_code = KitFaultError.exit_code
+
+    def _lost_workers(self, folder: Path) -> list[str]:
+        """Return the names of the workers that ended without a word: whose ledger is there, but who are not."""
+        if self._master is None or not isinstance(self._runner, MasterRunner):
+            return []
+        spoke = {self._names[client] for client in self._master.ended if client in self._names}
+        wrote = {path.stem for path in (folder / LEDGER).glob(f"{self.worker_name}-*.ndjson")}
+        return sorted((wrote | set(self._names.values())) - spoke)
+
+    def _give_up(self, error: DogfoodError) -> None:
+        self._over.set()
+        super()._give_up(error)
+
+    def _quit(self, **_: object) -> None:
+        if self._sender is not None:
+            self._sender.end()

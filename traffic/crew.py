@@ -6,22 +6,25 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import gevent
 from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from metrics_platform.errors import DogfoodError
+from personas.settings import PlanSettings
 from run_record.folder import LEDGER
-from run_record.ledger import LedgerWriter
 from run_record.manifest import Manifest
-from run_record.target import Target
+from run_record.target import Ceilings, Target
 from traffic.desks import MasterDesk, WorkerDesk
-from traffic.leases import LEASE_VISITS, Leaser
-from traffic.options import check_target
-from traffic.schedule import Lease
+from traffic.governor import Governor
+from traffic.guard import allow_only
+from traffic.leases import Lease, Leaser
+from traffic.options import check_ceilings, check_target
 
 _log = logging.getLogger("dogfood")
 
@@ -34,8 +37,8 @@ _WATCH_EVERY_S = 1.0
 class Crew(ABC):
     """Binds one Locust process to the run it plays.
 
-    On the master, or in the only process, it makes the run's folder and manifest; where users run, it opens the ledger
-    and whatever else the kind of traffic needs. What there is to play is counted from 0 and lent out in parts.
+    On the master, or in the only process, it makes the run's folder and manifest; where users run, it opens what the
+    kind of traffic needs. What there is to play is counted from 0 and lent out in parts.
 
     Args:
         environment: Locust's.
@@ -44,9 +47,6 @@ class Crew(ABC):
     #: What the ledgers of this kind of traffic are called.
     worker_name = "worker"
 
-    #: How much of what there is to play is lent at a time.
-    lease_step = LEASE_VISITS
-
     def __init__(self, environment: Environment) -> None:
         if environment.runner is None or environment.parsed_options is None:
             raise DogfoodError("the locustfiles are run by `locust -f`")
@@ -54,12 +54,15 @@ class Crew(ABC):
         self._runner: Runner = environment.runner
         self._options: Namespace = environment.parsed_options
         self._folder = Path()
+        self._lender = Leaser(0)
         self._manifest: Manifest | None = None
-        self._ledger: LedgerWriter | None = None
+        self._opened = False
         self._busy = 0
         self._done = False
         self._leads = not isinstance(environment.runner, WorkerRunner)
-        self._master = MasterDesk(environment, self._all_done) if self._leads else None
+        self._master = (
+            MasterDesk(environment, self._all_done, self._take_rows, self._take_last_words) if self._leads else None
+        )
         self._worker = WorkerDesk(environment.runner) if isinstance(environment.runner, WorkerRunner) else None
         environment.stop_timeout = max(environment.stop_timeout, 5.0)
         environment.events.test_start.add_listener(self._start)  # type: ignore[no-untyped-call]
@@ -72,16 +75,26 @@ class Crew(ABC):
         """Make the folder of a run that nobody has set up, with its manifest. Raises DogfoodError."""
 
     @abstractmethod
-    def _count(self, folder: Path, manifest: Manifest) -> int:
-        """Return how many things there are to play."""
+    def _leaser(self, folder: Path, manifest: Manifest) -> Leaser:
+        """Return what lends the things there are to play."""
 
     @abstractmethod
-    def _open(self, folder: Path, manifest: Manifest, ledger: LedgerWriter, worker: str, lease: Lease) -> None:
-        """Make ready to play the run in *folder*; *lease* lends what to play. Raises DogfoodError."""
+    def _open(self, folder: Path, manifest: Manifest, worker: str, lease: Lease) -> None:
+        """Make ready to play the run in *folder* as *worker*; *lease* lends what to play. Raises DogfoodError."""
 
     @abstractmethod
     def _close(self) -> None:
         """Let go of what `_open` made."""
+
+    def _record(self, folder: Path, manifest: Manifest) -> None:  # noqa: B027 (not every kind has something to say)
+        """Write down what there is to say of the whole run, when it is over."""
+
+    def _last_words(self) -> dict[str, Any]:
+        """Return what a worker tells its master when it is done."""
+        return {}
+
+    def _take_last_words(self, client_id: str, said: Mapping[str, Any]) -> None:  # noqa: B027
+        """Take in what a worker told when it was done."""
 
     @property
     def intake(self) -> str:
@@ -125,32 +138,63 @@ class Crew(ABC):
         now_ms = int(time.time() * 1000)
         self._folder = Path(options.run) if options.run else self._make_run(options, now_ms + HEAD_START_MS)
         manifest = Manifest.read(self._folder)
-        check_target(Target.read(manifest.target["source"]), manifest.target)
+        target = check_target(Target.read(manifest.target["source"]), manifest.target, options.confirm)
+        self._check(target, manifest)
+        options.addresses = sorted(target.addresses())
+        options.ceilings = asdict(target.ceilings)
         # A run of several fidelities begins with the first of them.
         if manifest.started_ms is None or not options.run:
             manifest = manifest.started(now_ms + HEAD_START_MS)
             manifest.write(self._folder)
         self._manifest = manifest
         self._done = False
+        self._lender = self._leaser(self._folder, manifest)
         if self._master is not None:
-            self._master.open(self._count(self._folder, manifest), self.lease_step)
+            self._master.open(self._lender)
+        options.workers_share = self._runner.worker_count if isinstance(self._runner, MasterRunner) else 1
         options.run = str(self._folder.resolve())
+        # For workers that do not see the folder.
+        options.run_manifest = manifest.to_json().decode()
         _log.info("run %s goes to %s", self._folder, manifest.target["intake"])
 
+    def _check(self, target: Target, manifest: Manifest) -> None:
+        """Refuse a run that is more than *target* allows. Raises TargetError."""
+        check_ceilings(target, PlanSettings.from_json(manifest.plan))
+
+    @property
+    def governor(self) -> Governor:
+        """What keeps this process below its part of the target's ceilings."""
+        said = vars(self._options)
+        started_s = ((self._manifest.started_ms if self._manifest else None) or 0) / 1000
+        return Governor(Ceilings(**said["ceilings"]), share=self._share, start_s=started_s)
+
+    @property
+    def _share(self) -> float:
+        """The part of the ceilings that this process may have: all workers there can be have the same."""
+        return 1 / max(1, int(vars(self._options).get("workers_share", 1)))
+
     def _join(self, folder: Path) -> None:
+        allow_only(vars(self._options)["addresses"])
         self._folder = folder
-        self._manifest = Manifest.read(folder)
+        self._manifest = Manifest.parse(vars(self._options)["run_manifest"].encode(), folder)
         self._done = False
         worker = f"{self.worker_name}-{getattr(self._runner, 'worker_index', 0)}-{os.getpid()}"
-        self._ledger = LedgerWriter(folder / LEDGER, worker)
-        lease = self._worker or Leaser(self._count(folder, self._manifest), self.lease_step)
-        self._open(folder, self._manifest, self._ledger, worker, lease)
+        lender = self._lender
+        lease: Lease = self._worker or (lambda: lender.lend(worker))
+        self._open(folder, self._manifest, worker, lease)
+        self._opened = True
 
     def _nothing_left(self) -> None:
         if self._worker is not None:
-            self._worker.done()
+            self._done = True
+            self._worker.done(self._last_words())
         else:
             self._all_done()
+
+    def _take_rows(self, client_id: str, message: Mapping[str, Any]) -> None:  # noqa: ARG002 (the message names it)
+        """Append ledger rows of a worker that does not see the run's folder."""
+        with (self._folder / LEDGER / f"{message['worker']}.ndjson").open("ab") as file:
+            file.write(message["rows"].encode())
 
     def _all_done(self) -> None:
         """All of the run was played: end the test, and the process when nobody watches it."""
@@ -165,16 +209,17 @@ class Crew(ABC):
                 self._master.check()
 
     def _stop(self, **_: object) -> None:
+        if self._opened:
+            self._close()
+            self._opened = False
         if self._leads and self._manifest is not None:
             stopped_early = self._manifest.stopped_early or not self._done
             finished = self._manifest.finished(int(time.time() * 1000), stopped_early=stopped_early)
             finished.write(self._folder)
+            self._record(self._folder, finished)
             self._options.run = ""
             _log.info("run %s is over: `dogfood analyse %s`", self._folder, self._folder.name)
-        if self._ledger is not None:
-            self._close()
-            self._ledger.close()
-        self._manifest = self._ledger = None
+        self._manifest = None
 
     def _give_up(self, error: DogfoodError) -> None:
         """End the process with one line and the error's exit code; nothing was sent."""

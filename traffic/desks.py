@@ -1,21 +1,24 @@
-"""Lending visits over Locust's own messages: the master's desk, and the workers'."""
+"""What a run's workers and its master say to each other, over Locust's own messages."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from gevent.event import AsyncResult
 from locust.env import Environment
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from traffic.leases import Leaser
 
-_ASK, _GIVE, _DONE = "dogfood-lease-ask", "dogfood-lease-give", "dogfood-worker-done"
+_ASK, _GIVE, _ROWS = "dogfood-lease-ask", "dogfood-lease-give", "dogfood-ledger-rows"
+_DONE, _STOPPED = "dogfood-worker-done", "dogfood-worker-stopped"
+
+Take = Callable[[str, Mapping[str, Any]], None]
 
 
 class _Message(Protocol):
     """A message between Locust's master and worker."""
 
-    data: object
+    data: Any
     node_id: str
 
 
@@ -25,29 +28,57 @@ class MasterDesk:
     Args:
         environment: Locust's, with a master runner.
         all_done: called once every connected worker has played all it was lent.
+        rows: takes ledger rows of a worker that does not see the run's folder.
+        report: takes what a worker that is done has to tell.
     """
 
-    def __init__(self, environment: Environment, all_done: Callable[[], None]) -> None:
+    def __init__(self, environment: Environment, all_done: Callable[[], None], rows: Take, report: Take) -> None:
         self._runner = environment.runner if isinstance(environment.runner, MasterRunner) else None
         self._all_done = all_done
+        self._rows, self._report = rows, report
         self._leaser = Leaser(0)
         self._done: set[str] = set()
+        self._stopped: set[str] = set()
         if self._runner is not None:
             self._runner.register_message(_ASK, self._give)
             self._runner.register_message(_DONE, self._worker_done)
+            self._runner.register_message(_STOPPED, self._worker_stopped)
+            self._runner.register_message(_ROWS, self._take_rows)
 
-    def open(self, visits: int, step: int) -> None:
-        """Begin to lend the visits of a new run, *step* at a time."""
-        self._leaser = Leaser(visits, step)
+    def open(self, leaser: Leaser) -> None:
+        """Begin to lend what there is to play in a new run."""
+        self._leaser = leaser
         self._done.clear()
+        self._stopped.clear()
+
+    @property
+    def ended(self) -> frozenset[str]:
+        """The workers that said that they were done, or that they were stopped."""
+        return frozenset(self._done | self._stopped)
+
+    @property
+    def there(self) -> frozenset[str]:
+        """The workers that can be heard."""
+        if self._runner is None:
+            return frozenset()
+        return frozenset(client.id for client in self._runner.clients.values() if client.state != STATE_MISSING)
 
     def _give(self, msg: _Message, **_: object) -> None:
         if self._runner is not None:
-            self._runner.send_message(_GIVE, {"lease": self._leaser()}, client_id=msg.node_id)
+            lease = self._leaser.lend(msg.node_id, self.there)
+            self._runner.send_message(_GIVE, {"lease": lease}, client_id=msg.node_id)
+
+    def _take_rows(self, msg: _Message, **_: object) -> None:
+        self._rows(msg.node_id, msg.data)
 
     def _worker_done(self, msg: _Message, **_: object) -> None:
+        self._report(msg.node_id, msg.data or {})
         self._done.add(msg.node_id)
         self.check()
+
+    def _worker_stopped(self, msg: _Message, **_: object) -> None:
+        self._report(msg.node_id, msg.data or {})
+        self._stopped.add(msg.node_id)
 
     def check(self) -> None:
         """See whether the workers that are still there are all done (one may have died since)."""
@@ -73,9 +104,17 @@ class WorkerDesk:
         first_count: tuple[int, int] | None = self._answer.get()
         return first_count
 
-    def done(self) -> None:
-        """Tell the master that everything lent to this worker was played."""
-        self._runner.send_message(_DONE, None)
+    def done(self, report: dict[str, Any]) -> None:
+        """Tell the master that everything lent to this worker was played, and how."""
+        self._runner.send_message(_DONE, report)
+
+    def stopped(self, report: dict[str, Any]) -> None:
+        """Tell the master that this worker was stopped before it was done, and what it did until then."""
+        self._runner.send_message(_STOPPED, report)
+
+    def rows(self, worker: str, rows: str) -> None:
+        """Hand ledger rows of *worker* to the master, which keeps the run's folder."""
+        self._runner.send_message(_ROWS, {"worker": worker, "rows": rows})
 
     def _given(self, msg: _Message, **_: object) -> None:
         if self._answer is not None and isinstance(msg.data, dict):

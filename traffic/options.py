@@ -4,7 +4,7 @@ import platform
 import time
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Self
@@ -13,20 +13,42 @@ from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
 from metrics_platform.mpic import MpicClient
 from personas.experiments import EXPERIMENT, example_experiment, example_instrument
-from personas.settings import PlanSettings
+from personas.pacing import SHAPES_HELP, Pace, parse_rate
+from personas.plan import Plan
+from personas.settings import MOST_VISITORS, PlanSettings
 from run_record.manifest import Manifest
-from run_record.target import Target
+from run_record.target import Ceilings, Target
 
 if TYPE_CHECKING:
     # Importing Locust replaces the standard library's sockets: only its own processes may do that.
     from locust.argument_parser import LocustArgumentParser
 
-_LIBRARIES = ("experiment-dogfood", "locust", "numpy", "orjson", "geventhttpclient")
+_LIBRARIES = ("experiment-dogfood", "locust", "numpy", "orjson", "hdrhistogram")
 
 
-def check_target(target: Target, named: Mapping[str, str]) -> Target:
-    """Return *target* at the addresses that a manifest has *named*. Raises TargetError for a host it does not allow."""
-    return target.at(intake=named["intake"], mpic=named["mpic"], wiki=named.get("wiki"))
+def check_target(target: Target, named: Mapping[str, str], confirm: str) -> Target:
+    """Return *target* at the addresses that a manifest has *named*.
+
+    Raises:
+        TargetError: it does not allow one of their hosts, or is production and *confirm* is not its name.
+    """
+    return target.confirmed(confirm).at(intake=named["intake"], mpic=named["mpic"], wiki=named.get("wiki"))
+
+
+def check_ceilings(target: Target, settings: PlanSettings) -> None:
+    """Refuse a plan that would be more than *target* allows: its rate, its events, or its duration. Raises TargetError.
+
+    The rate of visits' events is the mean that follows from the plan; while a run goes, the ceiling itself is kept.
+    """
+    if not settings.visitors or target.ceilings == Ceilings():
+        return
+    if settings.paces_events:
+        events, rate = settings.events, settings.events_per_second
+    else:
+        events = sum(1 for _ in Plan(settings).events(0, settings.visitors))
+        rate = settings.arrivals_per_second * events / settings.visitors
+    peak = settings.pacer().shape.peak
+    target.ceilings.check(target.name, rate=rate * peak, events=events, seconds=events / rate if rate else 0.0)
 
 
 class OptionError(DogfoodError):
@@ -38,6 +60,7 @@ class TrafficOptions:
     """What decides the traffic of a new run; the fields are the options of the locustfiles."""
 
     target: str = "local"
+    confirm: str = ""
     intake: str = ""
     mpic: str = ""
     wiki_url: str = ""
@@ -48,6 +71,10 @@ class TrafficOptions:
     seed: int = 1
     visitors: int = 20_000
     arrival_rate: float = 200.0
+    event_rate: float = 0.0
+    event_seconds: float = 0.0
+    shape: str = "constant"
+    pace: Pace = Pace.CONSTANT
     time_scale: float = 1.0
     epoch: int = 0
     aa: bool = False
@@ -57,8 +84,19 @@ class TrafficOptions:
     @classmethod
     def of(cls, options: Namespace) -> Self:
         """Return the options that Locust has parsed."""
-        values = {item.name: getattr(options, item.name) for item in fields(cls)}
-        return cls(**{**values, "generation": Generation(options.generation)})
+        given = vars(options)
+        values = {item.name: given[item.name] for item in fields(cls) if item.name in given}
+        # The web page hands on texts, and `--shape poisson` is short for an even rate of chance arrivals.
+        chance = options.shape == "poisson"
+        values |= {
+            "generation": Generation(options.generation),
+            "arrival_rate": parse_rate(options.arrival_rate),
+            "event_rate": parse_rate(options.event_rate) if options.event_rate else 0.0,
+            "event_seconds": given.get("event_seconds") or float(options.run_time or 0),
+            "shape": "constant" if chance else options.shape,
+            "pace": Pace.POISSON if chance else Pace(options.pace),
+        }
+        return cls(**values)
 
 
 def add_options(parser: "LocustArgumentParser") -> None:
@@ -72,6 +110,7 @@ def add_options(parser: "LocustArgumentParser") -> None:
     )
     add("--runs", default="runs", help="folder in which a new run is made")
     add("--target", default="local", help="name of a file in targets/, or a path to one")
+    add("--confirm", default="", help="name of the target once more, when it is production")
     add(
         "--intake",
         default="",
@@ -89,7 +128,15 @@ def add_options(parser: "LocustArgumentParser") -> None:
     add("--wiki", default="testwiki", help="database name of the wiki")
     add("--seed", type=int, default=1, help="the same seed and epoch make the same events")
     add("--visitors", type=int, default=20_000, help="how many subjects visit")
-    add("--arrival-rate", type=float, default=200.0, help="visits that begin a second")
+    add("--arrival-rate", default="200/s", help="visits that begin, like 500/s or 30/min; their events follow")
+    add(
+        "--event-rate",
+        default="",
+        help="instead of visits: single events, like 100/s, for as long as --run-time says",
+    )
+    add("--shape", default="constant", help=f"how the rate changes over time: {SHAPES_HELP}")
+    add("--pace", default="constant", choices=["constant", "poisson"], help="how arrivals follow each other")
+    add("--connections", type=int, default=1000, help="the most connections of a worker")
     add("--time-scale", type=float, default=1.0, help="dwell times and pauses are divided by this")
     add(
         "--epoch",
@@ -109,9 +156,9 @@ def new_settings(options: TrafficOptions, target: Target, *, now_ms: int | None 
         DogfoodError: MPIC does not know the experiment, or an option is out of range.
     """
     if options.visitors < 1:
-        raise DogfoodError(f"visitors has to be between 1 and {2**31 - 1}, it is {options.visitors}")
+        raise DogfoodError(f"visitors has to be between 1 and {MOST_VISITORS}, it is {options.visitors}")
     experiment, instrument = _configs(options, target)
-    return PlanSettings(
+    settings = PlanSettings(
         generation=options.generation,
         experiment=experiment,
         instrument=instrument,
@@ -119,16 +166,31 @@ def new_settings(options: TrafficOptions, target: Target, *, now_ms: int | None 
         visitors=options.visitors,
         epoch_ms=options.epoch or now_ms or int(time.time() * 1000),
         arrivals_per_second=options.arrival_rate,
+        shape=options.shape,
+        pace=options.pace,
         time_scale=options.time_scale,
         wiki=options.wiki,
         aa=options.aa,
     )
+    return _with_paced_events(settings, options) if options.event_rate else settings
+
+
+def _with_paced_events(settings: PlanSettings, options: TrafficOptions) -> PlanSettings:
+    """Return *settings* for as many single events as there are within the time asked for. Raises OptionError."""
+    if options.event_seconds <= 0:
+        raise OptionError("--event-rate needs --run-time: how long are events to be sent?")
+    wanted = replace(settings, events_per_second=options.event_rate, events=1)
+    events = wanted.pacer().count_before(round(options.event_seconds * 1e6))
+    if not events:
+        raise OptionError(f"at this rate no event comes within {options.event_seconds:g} s: make --run-time longer")
+    wanted = replace(wanted, events=events, visitors=MOST_VISITORS)
+    return replace(wanted, visitors=Plan(wanted).visitors_for_events())
 
 
 def find_target(options: TrafficOptions) -> Target:
-    """Return the target that *options* name, at the addresses they give. Raises TargetError."""
+    """Return the target that *options* name, at the addresses they give, confirmed. Raises TargetError."""
     at = {"intake": options.intake or None, "mpic": options.mpic or None, "wiki": options.wiki_url or None}
-    return Target.read(options.target).at(**at)
+    return Target.read(options.target).confirmed(options.confirm).at(**at)
 
 
 def new_manifest(
@@ -160,7 +222,7 @@ def new_manifest(
         batch_size=options.batch,
         target={
             "name": target.name, "source": options.target, "intake": target.intake, "mpic": target.mpic,
-            "wiki": target.wiki,
+            "wiki": target.wiki, "tag": target.tag,
         },
         plan=settings.to_json(),
         versions={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},

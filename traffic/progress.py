@@ -1,15 +1,15 @@
 """How far a run is: its ledger, counted while it is written."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import orjson
 from hdrh.histogram import HdrHistogram
 
 from metrics_platform.intake import EventOutcome
 from run_record.folder import LEDGER
+from run_record.growing import GrowingFiles
 from run_record.load import new_histogram
 
 
@@ -52,7 +52,7 @@ class Progress:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / LEDGER
-        self._read: dict[Path, int] = {}
+        self._files = GrowingFiles()
         self._offered = 0
         self._requests = 0
         self._answered: Counter[EventOutcome] = Counter()
@@ -62,29 +62,13 @@ class Progress:
     def look(self) -> Counts:
         """Return the counts of all that is written so far."""
         for path in sorted(self._folder.glob("*.ndjson")):
-            for row in self._fresh(path):
+            for row in self._files.fresh_objects(path):
                 if "intent" in row:
                     self._intend(path, row)
                 elif "outcome" in row:
                     self._answer(path, row)
         answered = {outcome: self._answered[outcome] for outcome in EventOutcome}
         return Counts(self._offered, answered, self._requests, self._lag.delays(), self._latency.delays())
-
-    def _fresh(self, path: Path) -> Iterator[Mapping[str, object]]:
-        start = self._read.get(path, 0)
-        with path.open("rb") as file:
-            file.seek(start)
-            content = file.read()
-        # A row that is being written is read when it is whole.
-        whole = content[: content.rfind(b"\n") + 1]
-        self._read[path] = start + len(whole)
-        for line in whole.splitlines():
-            try:
-                row: object = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                continue
-            if isinstance(row, dict):
-                yield row
 
     def _intend(self, path: Path, row: Mapping[str, object]) -> None:
         spans = row["events"]

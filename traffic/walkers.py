@@ -1,31 +1,35 @@
 """Sessions on the wiki under Locust: accounts lent out, each walked by one user at a time."""
 
 import logging
+import math
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin, urlsplit
 
+import gevent
 from locust import FastHttpUser, task
 from locust.env import Environment
 from locust.exception import StopUser
 
 from metrics_platform.errors import DogfoodError
+from metrics_platform.intake import first_reason
 from personas.journeys import Journeys, resident_population
 from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.accounts import read_accounts
+from run_record.folder import LEDGER
 from run_record.ledger import LedgerWriter
 from run_record.manifest import Manifest
 from run_record.page_views import PageViewWriter
 from run_record.roster import Account, Fidelity, read_roster
 from traffic.crew import Crew
 from traffic.instrument import Instrument
+from traffic.leases import Lease, Leaser
 from traffic.options import TrafficOptions
-from traffic.player import HttpAnswer, Post
-from traffic.schedule import Lease
-from traffic.users import post_beacon
+from traffic.post import HttpAnswer, Post, beacon_headers
 from traffic.walks import Browser, Site, Walk, Walker, WikiError, domain_of, read_site
 from traffic.wiki_options import new_wiki_run
 
@@ -42,12 +46,18 @@ def man(environment: Environment) -> None:
     _crews[environment] = WikiCrew(environment)
 
 
+_MOST_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+#: With these the method and the form stay; with the others a browser goes on with GET.
+_SAME_METHOD = (307, 308)
+
+
 class WikiCrew(Crew):
     """Lends the roster's accounts to the users of this process."""
 
     worker_name = "wiki"
-    lease_step = _LEASE
 
+    _ledger: LedgerWriter | None = None
     _walker: Walker | None = None
     _views: PageViewWriter | None = None
     _walks: Iterator[Walk] = iter(())
@@ -59,6 +69,19 @@ class WikiCrew(Crew):
         if self._manifest is None:
             raise DogfoodError("no run has been started yet")
         return self._manifest.target["wiki"]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a beacon of this run is sent with."""
+        return beacon_headers(self._manifest.target.get("tag", "") if self._manifest else "")
+
+    def wait_for_ceilings(self) -> None:
+        """Wait until another event may be sent. Raises StopUser when the target allows no more."""
+        while (wait_s := self._governor.wait(1, time.time())) > 0:
+            if math.isinf(wait_s):
+                _log.warning("the target's ceiling is reached: nothing more is sent")
+                raise StopUser
+            gevent.sleep(wait_s)
 
     def walk_next(self, browser: Browser, post: Post) -> bool:
         """Walk the next visit; return whether there was one."""
@@ -82,11 +105,13 @@ class WikiCrew(Crew):
         accounts = read_accounts(Path(options.accounts))[: options.sessions]
         return new_wiki_run(TrafficOptions.of(options), Path(options.runs), accounts, now_ms)
 
-    def _count(self, folder: Path, manifest: Manifest) -> int:  # noqa: ARG002 (the other crew needs the manifest)
-        return len(_walking(folder))
+    def _leaser(self, folder: Path, manifest: Manifest) -> Leaser:  # noqa: ARG002 (the other crew needs the manifest)
+        return Leaser(len(_walking(folder)), _LEASE)
 
-    def _open(self, folder: Path, manifest: Manifest, ledger: LedgerWriter, worker: str, lease: Lease) -> None:
+    def _open(self, folder: Path, manifest: Manifest, worker: str, lease: Lease) -> None:
+        ledger = self._ledger = LedgerWriter(folder / LEDGER, worker)
         plan = Plan(PlanSettings.from_json(manifest.plan))
+        self._governor = self.governor
         self._taking = threading.Lock()
         self._views = PageViewWriter(folder, worker)
         self._site = None
@@ -110,6 +135,9 @@ class WikiCrew(Crew):
     def _close(self) -> None:
         if self._views is not None:
             self._views.close()
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
         self._walker = self._views = None
 
 
@@ -140,20 +168,71 @@ class WikiVisitor(FastHttpUser):
         self.client.cookiejar.clear()
 
     def _text(self, method: str, path: str, label: str, form: str | None) -> str:
-        headers = {"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}
-        url = _crews[self.environment].wiki + path
-        with self.client.request(method, url, name=label, data=form, headers=headers, catch_response=True) as response:
-            if response.status_code != 200:
-                why = f"{response.status_code or response.error!r}"
-                response.failure(why)
-                raise WikiError(f"{path}: the wiki answered {why}")
-            response.success()
-            return response.text or ""
+        crew = _crews[self.environment]
+        headers = {"User-Agent": crew.headers["User-Agent"]}
+        if form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        url = crew.wiki + path
+        for _ in range(_MOST_REDIRECTS):
+            with self.client.request(
+                method, url, name=label, data=form, headers=headers, allow_redirects=False, catch_response=True
+            ) as response:
+                if response.status_code in _REDIRECTS:
+                    response.success()
+                    url = redirected(url, response.headers.get("location") or "")
+                    if response.status_code not in _SAME_METHOD:
+                        method, form = "GET", None
+                    continue
+                if response.status_code != 200:
+                    why = f"{response.status_code or response.error!r}"
+                    response.failure(why)
+                    raise WikiError(f"{path}: the wiki answered {why}")
+                response.success()
+                return response.text or ""
+        raise WikiError(f"{path}: the wiki redirects more than {_MOST_REDIRECTS} times")
 
     def _post(self, body: bytes) -> HttpAnswer:
         crew = _crews[self.environment]
-        return post_beacon(self, crew.intake, crew.label, body)
+        crew.wait_for_ceilings()
+        return _post_beacon(self, crew, body)
 
 
 def _walking(folder: Path) -> Sequence[Account]:
     return [account for account in read_roster(folder) if account.fidelity is Fidelity.WIKI]
+
+
+def redirected(url: str, location: str) -> str:
+    """Return where an answer from *url* redirects to: to another address on the same host, and nowhere else.
+
+    Raises:
+        WikiError: it is another host, or the answer does not say where.
+    """
+    there = urljoin(url, location)
+    here, goal = urlsplit(url), urlsplit(there)
+    if not location or (goal.scheme, goal.netloc) != (here.scheme, here.netloc):
+        raise WikiError(f"{url} redirects to {location!r}: not followed, for it is not on the same host")
+    return there
+
+
+def _post_beacon(user: FastHttpUser, crew: WikiCrew, body: bytes) -> HttpAnswer:
+    """Post *body* to the crew's intake with the user's client, as a browser's beacon."""
+    with user.client.request(
+        "POST",
+        crew.intake,
+        name=crew.label,
+        data=body,  # type: ignore[arg-type]  # bytes are fine, and what is sent in the end
+        headers=crew.headers,
+        allow_redirects=False,
+        catch_response=True,
+    ) as response:
+        if not response.status_code:
+            reason = f"no answer: {response.error!r}"
+            response.failure(reason)
+            return HttpAnswer(None, reason, b"")
+        message = response._response.status_message if response._response is not None else ""
+        answer = HttpAnswer(response.status_code, message or "", response.content or b"")
+        if answer.status in (201, 202):
+            response.success()
+        else:
+            response.failure(f"{answer.status}: {first_reason(answer.reason, answer.body)}")
+        return answer

@@ -19,7 +19,7 @@ from run_record.ledger import LedgerWriter, Span
 from run_record.page_views import PageView, PageViewWriter
 from run_record.roster import Fidelity
 from traffic.instrument import Instrument, Tokens, decoration, make_events
-from traffic.player import HttpAnswer, Post
+from traffic.post import HttpAnswer, Post
 
 SCENARIO = "http"
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from analysis.evidence import Evidence, is_alpha
 from analysis.results import CheckResult, Layer, Outcome
-from metrics_platform.configs import CONTEXTUAL_ATTRIBUTES
 from metrics_platform.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2, SchemaNotFoundError, SchemaRegistry
 from metrics_platform.table import event_of
 
@@ -185,7 +184,3 @@ def _problems(registry: SchemaRegistry, event: Mapping[str, object]) -> list[str
         return [str(problem) for problem in registry.validate(event)]
     except SchemaNotFoundError as error:
         return [str(error)]
-
-
-#: The flat columns of all contextual attributes; `analysis/sql/attributes.sql` counts them.
-ATTRIBUTE_COLUMNS = sorted({_column(name) for name in CONTEXTUAL_ATTRIBUTES} - {"agent__ua_string"})

@@ -4,9 +4,11 @@ import numpy as np
 
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
+from run_record.load import Load
+from run_record.load_book import max_lag_ms
 from run_record.roster import Fidelity
 
-#: A request sent this much after its intended time is late by the generator's doing.
+#: Of a run whose generator did not measure itself: a request sent this much after its intended time is late.
 LATE_MS = 5_000
 
 #: With more than this share of late requests the schedule was not kept.
@@ -22,6 +24,8 @@ def check_completeness(evidence: Evidence) -> CheckResult:
     repeated = int(np.count_nonzero(again))
     sent = own - repeated
     planned = evidence.made.planned
+    # The server kept all connections busy: that is not the generator's doing.
+    dropped = evidence.load.dropped if evidence.load is not None else 0
     visited = {view.visit for view in evidence.page_views}
     walking = [account for account in evidence.roster if account.fidelity is Fidelity.WIKI]
     missing = [] if manifest.stopped_early else [item.name for item in walking if item.visit not in visited]
@@ -33,6 +37,7 @@ def check_completeness(evidence: Evidence) -> CheckResult:
         "planned": planned,
         "offered": sent,
         "sent_twice": repeated,
+        "dropped": dropped,
         "accounts_that_never_came": len(missing),
         "workers": list(ledger.workers),
         "without_outcome": {name: count for name, count in unanswered.items() if count},
@@ -44,13 +49,15 @@ def check_completeness(evidence: Evidence) -> CheckResult:
     elif missing:
         names = ", ".join(missing[:3])
         summary = f"{len(missing):,} accounts never got to a page of the wiki ({names}, …): look at locust-wiki.log."
-    elif sent < planned and not manifest.stopped_early:
+    elif sent + dropped < planned and not manifest.stopped_early:
         told = f"The generator offered {sent:,} of {planned:,} planned events, and nobody stopped it"
         cut = [f"{name} left {count:,} unanswered" for name, count in unanswered.items() if count]
         summary = f"{told}: a worker was lost ({', '.join(cut) or 'none in the middle of a request'}); run again."
     else:
         outcome = Outcome.PASS
         told = "all of the plan" if sent == planned else f"{planned:,} were planned, and the run was stopped early"
+        if dropped:
+            told = f"{planned:,} were planned, and for {dropped:,} the intake left no connection free"
         came = f" {len(visited):,} accounts read pages of the wiki." if visited else ""
         summary = f"The generator offered {sent:,} events: {told}.{came}" if planned else came.strip()
         summary = summary or "There was nothing to send."
@@ -58,7 +65,9 @@ def check_completeness(evidence: Evidence) -> CheckResult:
 
 
 def check_lag(evidence: Evidence) -> CheckResult:
-    """Look whether requests went out at their intended times."""
+    """Look whether requests went out at their intended times, as far as that was up to the generator."""
+    if evidence.load is not None:
+        return _own_word(evidence.load)
     lag = evidence.ledger.sent_ms - evidence.ledger.intended_ms
     if not len(lag):
         return CheckResult("lag", Layer.GENERATOR, Outcome.INCONCLUSIVE, "No request was sent.")
@@ -82,6 +91,25 @@ def check_lag(evidence: Evidence) -> CheckResult:
         threshold=MAX_LATE,
         evidence=detail,
     )
+
+
+def _own_word(load: Load) -> CheckResult:
+    """Return what the generator says of itself: it can tell its own delay from a wait for the server."""
+    lag, limit = load.lag_ms, max_lag_ms(load.event_rate)
+    detail = {
+        "p50_ms": lag.p50, "p99_ms": lag.p99, "max_ms": lag.max, "late": load.late, "dropped": load.dropped,
+        "workers": [worker.name for worker in load.workers], "workers_needed": load.workers_needed,
+        "invalid": list(load.invalid),
+    }  # fmt: skip
+    told = f"p50 {lag.p50:,.1f} ms, p99 {lag.p99:,.1f} ms after its intended time"
+    if load.invalid:
+        needed = "" if load.workers_needed is None else f" It takes {load.workers_needed} workers."
+        summary = f"The generator was not up to it: {'; '.join(load.invalid)}.{needed}"
+        return CheckResult("lag", Layer.GENERATOR, Outcome.INVALID, summary, lag.p99, threshold=limit, evidence=detail)
+    waited = f" {load.late:,} events had to wait for the server before they could be sent." if load.late else ""
+    dropped = f" {load.dropped:,} were never sent, as no connection became free." if load.dropped else ""
+    summary = f"The generator kept its schedule: it took up a request {told}.{waited}{dropped}"
+    return CheckResult("lag", Layer.GENERATOR, Outcome.PASS, summary, lag.p99, threshold=limit, evidence=detail)
 
 
 def check_records(evidence: Evidence) -> CheckResult:

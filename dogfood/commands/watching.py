@@ -1,5 +1,7 @@
-"""`dogfood watch`: a run while it goes."""
+"""`dogfood watch`: a stream, or a run, while it goes."""
 
+import math
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,25 +17,50 @@ from rich.table import Table
 from analysis.participants import chosen_subjects
 from analysis.watching import Look, Watch
 from dogfood.commands.options import AS_JSON, RUNS, TESTBED, complete_run
+from dogfood.commands.tailing import Until, tail_stream
+from dogfood.filters import Filter, matching, parse_filter
 from dogfood.services import Testbed
-from dogfood.tail import Tail
-from metrics_platform.errors import DogfoodError
+from dogfood.tail import Event, Source, observed_or_stream
 from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.folder import LATEST, find_run
 from run_record.manifest import Manifest
 from run_record.roster import read_roster
 
+#: The stream of the kit's own experiment.
+STREAM = "product_metrics.web_base"
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
 #: Events of a run may still be on their way so long after its traffic.
 _SETTLE_S = 3.0
 
 
+def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
+    """Return a duration such as `10s` in seconds."""
+    if value is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", value)
+    if found is None:
+        raise click.BadParameter("has to be a number and ms, s, m or h, such as 10s")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
 @click.command(epilog="Exit codes: 0 nothing was called, 1 the sample ratio was called (with --srm), 2 wrong use.")
-@click.argument("name", metavar="[RUN]", default=LATEST, shell_complete=complete_run)
+@click.argument("name", metavar="[RUN]", required=False, shell_complete=complete_run)
 @RUNS
 @TESTBED
+@click.option("--stream", default="", help=f"Which stream; default: the run's, or {STREAM}.")
+@click.option("--kafka", default="", envvar="DOGFOOD_KAFKA", metavar="HOST:PORT",
+              help="Bootstrap servers of a Kafka to read from instead.")  # fmt: skip
 @click.option("--observed", type=click.Path(path_type=Path, exists=True), multiple=True,
               help="NDJSON file that grows, to read instead. Repeatable.")  # fmt: skip
+@click.option("--filter", "filters", multiple=True, metavar="FIELD=VALUE",
+              help="Only such events; dots lead to members, != excludes. Repeatable: all have to match.")  # fmt: skip
+@click.option("--from-beginning", is_flag=True,
+              help="Begin with what is there, as with a RUN, --observed and --once; else with what comes.")  # fmt: skip
+@click.option("--for", "seconds", callback=_duration, metavar="10s", help="End after so long (ms, s, m, h).")
+@click.option("--count", type=click.IntRange(1), help="End after so many events.")
 @click.option("--srm", is_flag=True, help="Test the sample ratio at every look; valid however often one looks.")
 @click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True), default=0.05, show_default=True,
               help="Level at which the ratio is called, over all looks together.")  # fmt: skip
@@ -41,23 +68,41 @@ _SETTLE_S = 3.0
 @click.option("--once", is_flag=True, help="Look once, at what is there.")
 @AS_JSON
 def watch(
-    name: str,
+    name: str | None,
     runs: Path,
     folder: Path,
+    stream: str,
+    kafka: str,
     observed: tuple[Path, ...],
+    filters: tuple[str, ...],
+    from_beginning: bool,
+    seconds: float | None,
+    count: int | None,
     srm: bool,
     alpha: float,
     every: float,
     once: bool,
     as_json: bool,
 ) -> None:
-    """Watch a RUN (default: the latest) while it goes: events, subjects of each group, and the sample ratio."""
-    run = find_run(runs, name)
+    """Tail a stream as its events come, or watch a RUN: events, subjects of each group, and the sample ratio.
+
+    With --srm the latest run is watched where none is named.
+    """
+    chosen = tuple(parse_filter(text) for text in filters)
+    until = Until(seconds, count, once=once)
+    if name is None and not srm:
+        source = observed_or_stream(Testbed(folder), observed, kafka, stream or STREAM, must_exist=once)
+        if not (from_beginning or once or observed):
+            source.skip()
+        tail_stream(source, chosen, until, every, as_json=as_json)
+        return
+    run = find_run(runs, name or LATEST)
     manifest = Manifest.read(run)
     plan = Plan(PlanSettings.from_json(manifest.plan))
     watched = Watch(plan, chosen_subjects(plan, manifest.generation, read_roster(run)))
-    tail = Tail(observed or _topics(folder, manifest.stream))
-    looks = _looks(watched, tail, _since(manifest), every, lambda: once or _is_over(run))
+    source = observed_or_stream(Testbed(folder), observed, kafka, stream or manifest.stream, must_exist=True)
+    ends = _ends(run, watched, until)
+    looks = _looks(watched, _of_run(source, _since(manifest), chosen), every, ends)
     try:
         last = _show_lines(looks, srm) if as_json else _show_live(looks, srm, alpha)
     except KeyboardInterrupt:
@@ -65,32 +110,44 @@ def watch(
     sys.exit(int(srm and last.p_value <= alpha))
 
 
-def _topics(folder: Path, stream: str) -> list[Path]:
-    """Return the folders of the stream's topics, one a data centre. Raises DogfoodError when there are none."""
-    found = sorted(Testbed(folder).stream_dir.glob(f"*.{stream}"))
-    if not found:
-        raise DogfoodError(f"{folder} has no stream {stream!r} yet: start a run, or name a file with --observed")
-    return found
-
-
 def _since(manifest: Manifest) -> str:
     """Return the moment from which events may be the run's, as in `meta.dt`."""
     return datetime.fromisoformat(manifest.created).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _is_over(run: Path) -> bool:
-    finished = Manifest.read(run).finished_ms
-    return finished is not None and time.time() * 1000 > finished + _SETTLE_S * 1000
+def _ends(run: Path, watched: Watch, until: Until) -> Callable[[], bool]:
+    """Return what tells whether watching is over: the run is, or as long as was asked for has passed."""
+    deadline = math.inf if until.seconds is None else time.monotonic() + until.seconds
+    most = math.inf if until.events is None else until.events
+
+    def ends() -> bool:
+        finished = Manifest.read(run).finished_ms
+        over = finished is not None and time.time() * 1000 > finished + _SETTLE_S * 1000
+        return until.once or over or time.monotonic() >= deadline or watched.look().events >= most
+
+    return ends
 
 
-def _looks(watched: Watch, tail: Tail, since: str, every: float, is_over: Callable[[], bool]) -> Iterator[Look]:
-    """Yield a look at a time, until one that was begun after the run was over."""
-    while True:
-        over = is_over()
-        for event in tail.new_events():
+def _of_run(source: Source, since: str, filters: tuple[Filter, ...]) -> Callable[[], Iterator[Event]]:
+    """Return what reads the events since *since* that *filters* choose."""
+
+    def read() -> Iterator[Event]:
+        for event in source.new_events():
             meta = event.get("meta")
-            if isinstance(meta, Mapping) and str(meta.get("dt", "")) >= since:
-                watched.add(event)
+            if isinstance(meta, Mapping) and str(meta.get("dt", "")) >= since and matching(filters, event):
+                yield event
+
+    return read
+
+
+def _looks(
+    watched: Watch, new_events: Callable[[], Iterator[Event]], every: float, ends: Callable[[], bool]
+) -> Iterator[Look]:
+    """Yield a look at a time, until one that was begun after the end."""
+    while True:
+        over = ends()
+        for event in new_events():
+            watched.add(event)
         yield watched.look()
         if over:
             return

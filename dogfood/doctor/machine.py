@@ -34,6 +34,7 @@ def examine_machine(testbed: Path, runs: Path) -> Iterator[Diagnosis]:
     yield packages(requires("experiment-dogfood") or ())
     yield php()
     yield chromium()
+    yield java()
     for name, folder in (("testbed", testbed), ("runs", runs)):
         yield disk(name, folder)
 
@@ -72,6 +73,15 @@ def php() -> Diagnosis:
     return fine("machine", "php", said)
 
 
+def java() -> Diagnosis:
+    """Return whether there is a Java, which Kafka and Spark run on; nothing else needs it."""
+    path = shutil.which("java")
+    if path is None:
+        remedy = "to use them: on Debian, apt-get install default-jre-headless"
+        return unknown("machine", "java", "there is none; only Kafka and Hive need it", remedy, _PAGE)
+    return fine("machine", "java", path)
+
+
 def chromium() -> Diagnosis:
     """Return whether there is a browser."""
     try:
@@ -102,7 +112,10 @@ def examine_testbed(testbed: Testbed) -> Iterator[Diagnosis]:
     usual = {service.name: service.port for service in testbed.services()}
     for state in testbed.status():
         if state.health == "healthy":
-            yield fine("testbed", state.name, f"runs on port {state.port}")
+            yield fine("testbed", state.name, f"runs at {state.address}")
+        elif state.port is None and state.address:
+            told = f"{state.address} does not answer, and is not the testbed's own"
+            yield missing("testbed", state.name, told, "start it, or choose another stream with dogfood up", _PAGE)
         elif state.port is not None:
             told = f"process {state.pid} does not answer on port {state.port}"
             yield missing("testbed", state.name, told, f"dogfood down; dogfood up (its log: {state.log})", _PAGE)

@@ -3,13 +3,12 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
 import orjson
 
+from metrics_platform.closing import Closing
 from metrics_platform.errors import DogfoodError
 
 #: The environment variable with the API token.
@@ -55,7 +54,7 @@ def _pairs(name: str, value: Value) -> Iterator[tuple[str, str]]:
         yield from _pairs(f"{name}[{key}]", item)
 
 
-class Conduit:
+class Conduit(Closing):
     """Calls the methods of one Phabricator, one after the other, not faster than it is told to.
 
     Args:
@@ -122,14 +121,6 @@ class Conduit:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _next(self, method: str, result: Mapping[str, object], before: str) -> str:
         cursor = result.get("cursor")

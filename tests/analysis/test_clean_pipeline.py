@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -13,18 +14,20 @@ from scipy import stats
 from analysis.analyse import analyse
 from analysis.results import Verdict
 from metrics_platform.assignment import Generation
-from run_record.ledger import LedgerWriter
+from metrics_platform.intake import interpret
+from personas.plan import Plan
+from run_record.ledger import LedgerWriter, Span
 from run_record.manifest import Manifest
 from testbed.ingest import CHECKPOINT, ingest
 from testbed.snapshot import snapshot
+from testbed.stream import SegmentReader
 from tests.analysis.runs import failed
 from tests.plans import plan
 from tests.servers import serving
-from traffic.leases import Leaser
-from traffic.player import HttpAnswer, Player
-from traffic.schedule import Schedule
 
 STREAM = "product_metrics.web_base"
+BATCH = 100
+HEADERS = {"content-type": "text/plain;charset=UTF-8", "user-agent": "Mozilla/5.0 (X11; rv:128.0) Firefox/128.0"}
 
 #: Of all checks of a run together; docs/statistics.md says where it comes from.
 PROMISED = 0.01
@@ -38,11 +41,6 @@ class Pipeline:
     url: str
     folder: Path
 
-    def post(self, body: bytes) -> HttpAnswer:
-        headers = {"content-type": "text/plain;charset=UTF-8", "user-agent": "Mozilla/5.0 Firefox/128.0"}
-        answer = self.client.post(self.url, content=body, headers=headers)
-        return HttpAnswer(answer.status_code, answer.reason_phrase, answer.content)
-
     def play(self, seed: int, visitors: int) -> Path:
         """Play the plan of *seed* against the intake, bring what arrived into a table, and return the run's folder."""
         run = self.folder / f"run-{seed}"
@@ -54,22 +52,36 @@ class Pipeline:
             generation, seed=seed, visitors=visitors, epoch_ms=began, aa=seed % 3 == 0, time_scale=100_000,
             arrivals_per_second=100_000,
         )  # fmt: skip
-        with LedgerWriter(run / "ledger", "worker-0-1") as ledger:
-            player = Player(
-                Schedule(made, Leaser(visitors)), ledger, started_ms=began, batch_size=100, sleep=time.sleep
-            )
-            while player.play_next(self.post) is not None:
-                pass
+        self._send(made, run / "ledger", began)
         ended = int(time.time() * 1000)
         Manifest(
             run_id=run.name, created="2025-01-31T14:30:00+00:00", fidelity="synthetic", generation=generation,
-            wiki="testwiki", stream=STREAM, visitors=visitors, hasty=False, batch_size=100,
+            wiki="testwiki", stream=STREAM, visitors=visitors, hasty=False, batch_size=BATCH,
             target={"name": "local", "source": "local", "intake": self.url, "mpic": ""},
             plan=made.settings.to_json(), started_ms=began, finished_ms=ended,
         ).write(run)  # fmt: skip
         self._ingest(seed)
-        snapshot(self.folder / "stream", self.folder / f"table-{seed}", run / "observed", began - 1_000, ended + 1_000)
+        snapshot(self._topics, self.folder / f"table-{seed}", run / "observed", began - 1_000, ended + 1_000)
         return run
+
+    @property
+    def _topics(self) -> partial[SegmentReader]:
+        return partial(SegmentReader, self.folder / "stream")
+
+    def _send(self, made: Plan, ledger_folder: Path, began: int) -> None:
+        """Send the events of the plan in the order of their times, each request written down before it leaves."""
+        events = sorted(made.events(0, made.settings.visitors), key=lambda event: event.offset_ms)
+        with LedgerWriter(ledger_folder, "worker-0-1") as ledger:
+            for first in range(0, len(events), BATCH):
+                batch = events[first : first + BATCH]
+                spans = [Span(event.visit, event.position, 1) for event in batch]
+                due = began + batch[-1].offset_ms
+                time.sleep(max(0.0, due / 1000 - time.time()))
+                request = ledger.intend(spans, intended_ms=due, sent_ms=int(time.time() * 1000))
+                body = b"[" + b",".join(event.body for event in batch) + b"]"
+                said = self.client.post(self.url, content=body, headers=HEADERS)
+                answers = interpret(said.status_code, said.reason_phrase, said.content, [event.id for event in batch])
+                ledger.answered(request, answers, status=said.status_code, at_ms=int(time.time() * 1000))
 
     def _ingest(self, seed: int) -> None:
         """Ingest what is new in the stream into a table of its own, from where the last one ended."""
@@ -77,7 +89,7 @@ class Pipeline:
         table.mkdir()
         if checkpoint.exists():
             shutil.copy(checkpoint, table)
-        ingest(self.folder / "stream", table, STREAM)
+        ingest(self._topics, table, STREAM)
         shutil.copy(table / CHECKPOINT, checkpoint)
 
 

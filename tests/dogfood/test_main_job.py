@@ -20,6 +20,7 @@ from dogfood.services import Testbed
 from metrics_platform.table import TABLE
 from run_record.folder import find_run
 from run_record.ledger import read_ledger
+from run_record.load import Load
 from run_record.manifest import Manifest
 from tests.dogfood.conftest import WITHOUT_WIKI, Call, call_in
 from tests.servers import serving
@@ -159,9 +160,27 @@ def test_locust_by_hand_makes_a_run_that_can_be_judged(home: Path, tmp_path: Pat
     assert found.verdict is Verdict.GO
 
 
+@pytest.mark.parametrize("options", [("--pace", "poisson"), ("--shape", "ramp:1s", "--batch", "10")])
+def test_paced_events_can_be_judged(home: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
+    intake = f"{Testbed(home / 'testbed').url('intake')}/v1/events"
+    seed = str(12 + len(options))
+    done = locust(
+        tmp_path / "runs", "--intake", intake, "--event-rate", "400/s", "--run-time", "4s", "--seed", seed, *options
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = find_run(tmp_path / "runs", "latest")
+    assert call_in(home, "ingest").returncode == 0
+    found = analyse(run, [home / "testbed" / "table" / TABLE])
+    assert found.reconciliation["ok"] == found.reconciliation["offered"] == Load.read(run).accepted > 1000
+    assert found.verdict is Verdict.GO, [(c.name, c.summary) for c in found.checks if c.verdict is not Outcome.PASS]
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        (("--event-rate", "100/s"), "--event-rate needs --run-time"),
+        (("--event-rate", "lots"), "write it like 500"),
+        (("--shape", "zigzag"), "levels are multiples of the rate"),
         (("--intake", "http://intake.example.org/v1/events"), "does not allow the host 'intake.example.org'"),
         (("--target", "nowhere"), "no target 'nowhere'"),
         (("--intake", "http://127.0.0.1:1/v1/events"), "the intake at http://127.0.0.1:1/v1/events does not answer"),

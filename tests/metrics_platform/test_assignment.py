@@ -33,6 +33,28 @@ def test_all_vectors_of_the_original_classes_are_equal_bit_for_bit() -> None:
         assert found.subject_id == row.get("subject_id")
 
 
+@pytest.mark.parametrize(
+    ("generation", "user_id", "experiment", "groups", "rate", "hash24", "group", "if_sampled"),
+    [
+        (Generation.ALPHA, 1623991916956295636, "exp-793474852", ["control", "treatment"], 0.5, 6132588, None,
+         "control"),
+        (Generation.ALPHA, 30, "fy24-25-we-1-7-rc-grouping-toggle", ["A", "B", "C"], 0.5, 11885004, "C", "C"),
+        (Generation.ALPHA, 21614, "exp-315376839", ["A", "B", "C"], 0.1, 684994, None, "A"),
+        (Generation.XLAB, 1623991916956295636, "exp-793474852", ["control", "treatment"], 0.5, 0xA30B8A, "treatment",
+         "treatment"),
+        (Generation.XLAB, 30, "fy24-25-we-1-7-rc-grouping-toggle", ["A", "B", "C"], 0.5, 0xB5FF25, "C", "C"),
+    ],
+)  # fmt: skip
+def test_some_vectors_are_equal_also_where_the_contract_is_not_at_hand(
+    generation: Generation, user_id: int, experiment: str, groups: list[str], rate: float, hash24: int,
+    group: str | None, if_sampled: str,
+) -> None:  # fmt: skip
+    found = assign(generation, user_id, experiment, groups, rate)
+    assert found[:4] == (hash24, group is not None, group, if_sampled)
+    assert (found.subject_id or "").startswith(f"{hash24:06x}") is (generation is Generation.XLAB)
+    assert len(found.subject_id or "") == (64 if generation is Generation.XLAB else 0)
+
+
 def test_arrays_of_users_get_what_the_vectors_say() -> None:
     for line in contract_path("bucketing-vectors.ndjson").read_text().splitlines():
         row = json.loads(line)

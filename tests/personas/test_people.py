@@ -1,12 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 from unicodedata import normalize
 
 import numpy as np
 import pytest
 
+from metrics_platform.assignment import Generation
 from personas.make_pools import make
 from personas.people import FOLDER, PersonaError, load_personas
+from personas.plan import Plan
 from personas.population import Population, languages, pools
+from tests.plans import settings
 
 WANTED = {"casual-reader", "returning-reader", "newcomer", "power-editor", "patroller", "mobile-reader", "bot"}
 
@@ -93,3 +97,9 @@ def test_a_persona_that_makes_no_sense_names_file_and_field(tmp_path: Path, old:
 def test_a_folder_without_personas_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PersonaError, match="no personas in"):
         load_personas(tmp_path)
+
+
+def test_a_persona_whose_language_has_no_names_is_told_before_anything_is_made() -> None:
+    strangers = (replace(load_personas()[0], name="stranger", locales=(("tlh", 1),)),)
+    with pytest.raises(PersonaError, match=r"stranger\.toml: locales\.tlh .* personas/make_pools\.py"):
+        Plan(settings(Generation.ALPHA), strangers)

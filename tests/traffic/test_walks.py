@@ -17,7 +17,7 @@ from run_record.ledger import LedgerWriter, read_ledger
 from run_record.page_views import PageViewWriter, read_page_views
 from tests.plans import plan
 from traffic.instrument import Instrument, Tokens, decoration, make_events
-from traffic.player import HttpAnswer
+from traffic.post import HttpAnswer
 from traffic.walks import Walk, Walker, WikiError, read_site
 
 PAGE = {

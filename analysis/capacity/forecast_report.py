@@ -1,0 +1,210 @@
+"""A forecast as figures with units and sources, as JSON, and as one self-contained HTML file."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import NamedTuple
+
+import orjson
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from analysis.capacity.forecast import RETENTION_DAYS, STREAM_LIMIT, Forecast, StreamNeed, rounded_down
+from analysis.charts import Figure as Chart
+from analysis.charts import script
+
+#: Colours that can be told apart on white and on black, and by the colour-blind (Okabe & Ito, 2008).
+_NEED, _OTHERS, _LIMIT = "#0072b2", "#999999", "#d55e00"
+_CLEAR = "rgba(0,0,0,0)"
+
+_CONTRACT = "contract: pipeline.md"
+
+
+class Figure(NamedTuple):
+    """One number of a forecast: what it is, its value as people read it, its unit, and where it comes from."""
+
+    name: str
+    value: str
+    unit: str
+    source: str
+
+
+def assumptions(forecast: Forecast) -> list[Figure]:
+    """Return the figures that went in."""
+    traffic, sizes = forecast.traffic, forecast.sizes
+    limit_source = _CONTRACT if traffic.stream_limit == STREAM_LIMIT else "as asked"
+    rows = [
+        Figure("page views", f"{traffic.pageviews:,g}", "views/s", "as asked"),
+        Figure("logged in", f"{traffic.logged_in:.4g}", "share", "as asked"),
+        Figure("with the element", f"{traffic.views_with_element:.4g}", "share", "as asked"),
+        Figure("clicks", f"{traffic.ctr:.4g}", "per view with it", "as asked"),
+    ]
+    rows += [
+        Figure(f"events, {stream}", f"{events:g}", "per view with it", "as asked")
+        for stream, events in traffic.events_per_view.items()
+    ]
+    return [
+        *rows,
+        Figure("sample rate", f"{traffic.sample_rate:.6g}", "share of readers", "as asked"),
+        Figure("peak over average", f"{traffic.peak:g}", "times", "as asked"),
+        Figure("stream limit", f"{traffic.stream_limit:,g}", "events/s", limit_source),
+        Figure("sent by others", f"{traffic.background:,g}", "events/s", "as asked"),
+        Figure("impression", f"{sizes.impression.body:,.0f}", "bytes posted", sizes.source),
+        Figure("click", f"{sizes.click.body:,.0f}", "bytes posted", sizes.source),
+        Figure("row of the table", f"{sizes.impression.row:,.0f}", "bytes, Parquet, zstd", sizes.source),
+    ]
+
+
+def needs(need: StreamNeed) -> list[Figure]:
+    """Return the figures that came out for one stream."""
+    return [
+        Figure("events, average", f"{need.average:,.1f}", "events/s",
+               "views x logged in x sample rate x with the element x (events + clicks)"),
+        Figure("events, peak", f"{need.peak:,.1f}", "events/s", "average x peak"),
+        Figure("bodies, peak", f"{need.peak_bytes / 1000:,.1f}", "kB/s", "events x bytes posted"),
+        Figure("rows", f"{need.rows_a_day:,.0f}", "rows/day", "average x 86,400 s"),
+        Figure("table", f"{need.gb_a_day:,.3g}", "GB/day", "rows x bytes a row"),
+        Figure(f"table, {RETENTION_DAYS} days", f"{need.kept_gb:,.3g}", "GB", _CONTRACT),
+        Figure("headroom, peak", f"{need.headroom:,.1f}", "events/s", "limit - peak - others"),
+        Figure("largest safe sample rate", f"{rounded_down(need.largest_rate):.4g}", "share",
+               "(limit - others) / peak at sample rate 1, rounded down, at most 1"),
+    ]  # fmt: skip
+
+
+def sentence(forecast: Forecast) -> str:
+    """Return the answer in one sentence."""
+    need, traffic = forecast.tightest, forecast.traffic
+    safe = f"{rounded_down(forecast.largest_rate):.4g}"
+    total = need.peak + traffic.background
+    at = f"At sample rate {traffic.sample_rate:.6g}, {need.stream} carries {total:,.0f} events/s"
+    limit = f"{traffic.stream_limit:,g} events/s that one stream may carry"
+    if forecast.fits:
+        return f"{at} at the peak, {need.used:.0%} of the {limit}. The largest safe sample rate is {safe}."
+    if not forecast.largest_rate:
+        return f"{at} at the peak: others use all of the {limit} already, so that no sample rate is safe."
+    return f"{at} at the peak, above the {limit}. The largest safe sample rate is {safe}."
+
+
+def to_json(forecast: Forecast) -> bytes:
+    """Return *forecast* as JSON: the figures as numbers, in the units that their names tell."""
+    traffic = asdict(forecast.traffic)
+    content = {
+        "fits": forecast.fits,
+        "sentence": sentence(forecast),
+        "largest_safe_rate": forecast.largest_rate,
+        "largest_safe_rate_rounded_down": rounded_down(forecast.largest_rate),
+        "traffic": traffic,
+        "sizes": {
+            "impression_bytes": forecast.sizes.impression.body,
+            "click_bytes": forecast.sizes.click.body,
+            "impression_row_bytes": forecast.sizes.impression.row,
+            "click_row_bytes": forecast.sizes.click.row,
+            "measured_events": forecast.sizes.events,
+            "source": forecast.sizes.source,
+        },
+        "streams": [
+            {
+                "stream": need.stream,
+                "events_a_second_average": need.average,
+                "events_a_second_peak": need.peak,
+                "bytes_a_second_peak": need.peak_bytes,
+                "rows_a_day": need.rows_a_day,
+                "gb_a_day": need.gb_a_day,
+                "gb_kept": need.kept_gb,
+                "headroom_events_a_second": need.headroom,
+                "used_share": need.used,
+                "largest_safe_rate": need.largest_rate,
+            }
+            for need in forecast.streams
+        ],
+        "ramp_up": [
+            {
+                "at": step.at.isoformat(timespec="minutes"),
+                "sample_rate": step.rate,
+                "events_a_second_average": step.average,
+                "events_a_second_peak": step.peak,
+                "rows_a_day": step.rows_a_day,
+                "used_share": step.used,
+            }
+            for step in forecast.ramp
+        ],
+    }
+    return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def render(forecast: Forecast) -> str:
+    """Return the forecast as HTML."""
+    environment = Environment(loader=PackageLoader("analysis"), autoescape=True, undefined=StrictUndefined)
+    charts = {"streams": _streams_chart(forecast), "ramp": _ramp_chart(forecast)}
+    return environment.get_template("forecast.html.j2").render(
+        f=forecast,
+        sentence=sentence(forecast),
+        safe=rounded_down(forecast.largest_rate),
+        assumptions=assumptions(forecast),
+        needs=[(need.stream, needs(need)) for need in forecast.streams],
+        script=script(charts),
+    )
+
+
+def _streams_chart(forecast: Forecast) -> Chart:
+    names = [need.stream for need in forecast.streams]
+    limit, background = forecast.traffic.stream_limit, forecast.traffic.background
+    data = [
+        {"type": "bar", "orientation": "h", "name": "others", "y": names, "x": [background] * len(names),
+         "marker": {"color": _OTHERS}},
+        {"type": "bar", "orientation": "h", "name": "this experiment at the peak", "y": names,
+         "x": [need.peak for need in forecast.streams], "marker": {"color": _NEED}},
+    ]  # fmt: skip
+    layout = {
+        "barmode": "stack", "height": 140 + 50 * len(names),
+        "xaxis": {"title": {"text": "events/s"}, "rangemode": "tozero"},
+        "yaxis": {"automargin": True}, "shapes": [_line(x=limit)], "annotations": [_note(x=limit, y=1, yref="paper")],
+        **_PLAIN,
+    }  # fmt: skip
+    return {"data": data, "layout": layout}
+
+
+def _ramp_chart(forecast: Forecast) -> Chart:
+    limit = forecast.traffic.stream_limit
+    times = [step.at.isoformat() for step in forecast.ramp]
+    told = [f"sample rate {step.rate:.4g}" for step in forecast.ramp]
+    background = forecast.traffic.background
+    data = [
+        {"type": "scatter", "mode": "lines+markers", "name": name, "x": times, "y": values, "text": told,
+         "line": {"shape": "hv", "dash": dash, "color": _NEED}}
+        for name, values, dash in (
+            ("at the peak, with others", [step.peak + background for step in forecast.ramp], "solid"),
+            ("average, this experiment", [step.average for step in forecast.ramp], "dot"),
+        )
+    ]  # fmt: skip
+    layout = {
+        "height": 300, "xaxis": {"title": {"text": "from (UTC)"}},
+        "yaxis": {"title": {"text": "events/s"}, "rangemode": "tozero"},
+        "shapes": [_line(y=limit)], "annotations": [_note(y=limit, x=0, xref="paper")], **_PLAIN,
+    }  # fmt: skip
+    return {"data": data, "layout": layout}
+
+
+_PLAIN: Mapping[str, object] = {
+    "margin": {"l": 60, "r": 20, "t": 30, "b": 45}, "paper_bgcolor": _CLEAR, "plot_bgcolor": _CLEAR,
+    "legend": {"orientation": "h", "y": 1.2},
+}  # fmt: skip
+
+
+def _line(*, x: float | None = None, y: float | None = None) -> Mapping[str, object]:
+    """Return the stream's limit as a line across the picture: upright at *x*, or level at *y*."""
+    ends = (
+        {"x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
+        if x is not None
+        else {"y0": y, "y1": y, "x0": 0, "x1": 1, "xref": "paper"}
+    )
+    return {"type": "line", "line": {"color": _LIMIT, "width": 2, "dash": "dash"}, **ends}
+
+
+def _note(**place: object) -> Mapping[str, object]:
+    return {
+        "text": "limit",
+        "showarrow": False,
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "font": {"color": _LIMIT},
+        **place,
+    }

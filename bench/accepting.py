@@ -1,0 +1,36 @@
+"""A server that accepts whatever is posted, at once; for tests that freeze it, or count connections."""
+
+import asyncio
+import sys
+
+_ANSWER = b"HTTP/1.1 201 All 1 out of 1 events were accepted.\r\ncontent-length: 0\r\n\r\n"
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self) -> None:
+        self._transport: asyncio.WriteTransport | None = None
+        self._held = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport
+        self._held += data
+        while (end := self._held.find(b"\r\n\r\n")) >= 0:
+            head = self._held[:end].lower()
+            length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+            if len(self._held) < end + 4 + length:
+                return
+            self._held = self._held[end + 4 + length :]
+            self._transport.write(_ANSWER)
+
+
+async def main(port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", port, backlog=2048)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[sys.argv.index("--port") + 1])))

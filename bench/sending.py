@@ -1,0 +1,281 @@
+"""What sending fresh, unique, ledgered events costs: the kit's sender, beside wrk, Locust's FastHttpUser and k6.
+
+All of them take turns in one run: the client on one core, the server on the other, 32 connections, as fast as they can.
+wrk sends one fixed body over and over and keeps no book: it is what sending alone costs. FastHttpUser renders the same
+events from the same plan and writes the same ledger. Needs Debian's `wrk`; `k6` (which sends wrk's fixed body) takes
+part where it is installed. Then the stall yardstick: 100 events/s for 20 s, the server frozen for 3 s at 8 s.
+"""
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from metrics_platform.assignment import Generation
+from personas.experiments import example_experiment, example_instrument
+from personas.plan import Plan
+from personas.settings import MOST_VISITORS, PlanSettings
+from run_record.folder import find_run
+from run_record.load import Load
+from run_record.tally import Tally
+from tests.servers import free_port
+from traffic.post import BEACON_HEADERS
+
+ROOT = Path(__file__).resolve().parent.parent
+ROUNDS, SECONDS, CONNECTIONS = 3, 4.0, 32
+CLIENT, SERVER = "0", "1"
+
+#: More than any client sends in the time.
+RATE = 120_000
+
+
+class Figure(NamedTuple):
+    """What one client did in one round."""
+
+    events: int
+    cpu_s: float
+    wall_s: float
+
+
+@contextlib.contextmanager
+def stub(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server that accepts everything, on its own core."""
+    command = ["taskset", "-c", SERVER, sys.executable, "-m", "bench.accepting", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        try:
+            time.sleep(1)
+            yield process
+        finally:
+            process.terminate()
+
+
+def settings(rate: float, seconds: float) -> PlanSettings:
+    """Return a plan of single events at *rate*."""
+    wanted = PlanSettings(
+        generation=Generation.ALPHA, experiment=example_experiment(Generation.ALPHA), instrument=example_instrument(),
+        seed=1, visitors=MOST_VISITORS, epoch_ms=int(time.time() * 1000), events_per_second=rate,
+        events=int(rate * seconds),
+    )  # fmt: skip
+    # Only as many blocks of visits as can be needed.
+    return Plan(replace(wanted, visitors=int(rate * seconds))).settings
+
+
+def cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def kit(port: int, batch: int, rate: float, seconds: float) -> Figure:
+    """Let the sender play as fast as it can; its CPU is what it used from the first to the last report with traffic."""
+    with tempfile.TemporaryDirectory() as folder:
+        plan = settings(rate, seconds)
+        command = ["taskset", "-c", CLIENT, sys.executable, "-m", "traffic.sender"]
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdin
+        assert process.stdout
+        started = int(time.time() * 1000) + 1500
+        begin = {
+            "plan": plan.to_json(), "intake": f"http://127.0.0.1:{port}/v1/events", "headers": BEACON_HEADERS,
+            "batch": batch, "connections": CONNECTIONS, "started_ms": started, "ledger": folder, "worker": "w",
+        }  # fmt: skip
+        process.stdin.write(orjson.dumps({"begin": begin}) + b"\n")
+        process.stdin.flush()
+        first, rows = 0, []
+        for line in process.stdout:
+            message = orjson.loads(line)
+            if "ask" in message:
+                process.stdin.write(orjson.dumps({"lend": first}) + b"\n")
+                process.stdin.flush()
+                first += 256
+            elif "report" in message:
+                report = message["report"]
+                rows.append((time.monotonic(), report["cpu_s"], Tally.from_json(report["tally"]).total("answered")))
+                if time.time() * 1000 > started + seconds * 1000:
+                    process.stdin.close()
+                    break
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    busy = [index for index, row in enumerate(rows) if row[2]]
+    # The first second with traffic is left out: it begins somewhere within.
+    begin_at, end_at = rows[busy[0]], rows[busy[-1]]
+    events = sum(row[2] for row in rows[busy[0] + 1 : busy[-1] + 1])
+    return Figure(events, end_at[1] - begin_at[1], end_at[0] - begin_at[0])
+
+
+def fixed(port: int, body: bytes, events: int, folder: Path, seconds: float) -> Figure:
+    """Let wrk post *body*, which holds *events* events."""
+    (folder / "body.json").write_bytes(body)
+    (folder / "post.lua").write_text(
+        f'local f = io.open("{folder / "body.json"}", "rb")\nwrk.body = f:read("*a")\nwrk.method = "POST"\n'
+        'wrk.headers["content-type"] = "text/plain;charset=UTF-8"\n'
+        'done = function(s) io.write(string.format("\\nRESULT %d %d\\n", s.requests, s.duration)) end\n'
+    )
+    before = cpu_of_children()
+    said = subprocess.run(
+        ["taskset", "-c", CLIENT, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "-s", str(folder / "post.lua"),
+         f"http://127.0.0.1:{port}/v1/events"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    requests, micros = map(int, said.rpartition("RESULT ")[2].split())
+    return Figure(requests * events, cpu_of_children() - before, micros / 1e6)
+
+
+def fast_http_user(port: int, batch: int, folder: Path, seconds: float) -> Figure:
+    """Let Locust's FastHttpUser render, write down and send the same events."""
+    out = folder / "peer.json"
+    command = [
+        "taskset",
+        "-c",
+        CLIENT,
+        sys.executable,
+        "-m",
+        "bench.fast_http_user",
+        f"http://127.0.0.1:{port}/v1/events",
+    ]
+    subprocess.run([*command, str(batch), str(seconds), str(CONNECTIONS), str(out)], cwd=ROOT, check=True)
+    return Figure(*orjson.loads(out.read_bytes()))
+
+
+def k6(port: int, body: bytes, events: int, folder: Path, seconds: float) -> Figure:
+    """Let k6 post *body*."""
+    (folder / "k6.json").write_bytes(body)
+    (folder / "post.js").write_text(
+        'import http from "k6/http";\n'
+        f'const body = open("{folder / "k6.json"}");\n'
+        f'export default () => http.post("http://127.0.0.1:{port}/v1/events", body);\n'
+    )
+    before = cpu_of_children()
+    summary = folder / "summary.json"
+    subprocess.run(
+        ["taskset", "-c", CLIENT, "k6", "run", "-q", "--vus", str(CONNECTIONS), "--duration", f"{seconds:.0f}s",
+         "--summary-export", str(summary), str(folder / "post.js")],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    count = orjson.loads(summary.read_bytes())["metrics"]["http_reqs"]["count"]
+    return Figure(count * events, cpu_of_children() - before, seconds)
+
+
+def sending(console: Console) -> None:
+    """Print the table of all clients."""
+    table = Table(title="Sending events, 32 connections, one core each for client and server")
+    for name in ("", "client", "events/s", "CPU s per 1,000 events", "times wrk's"):
+        table.add_column(name, justify="left" if name in ("", "client") else "right")
+    plan = Plan(replace(settings(100, 1), visitors=5000))
+    made = [event.body for event in plan.events(0, 5000)][:50]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for batch in (1, 50):
+            body = made[0] if batch == 1 else b"[" + b",".join(made[:50]) + b"]"
+            found: dict[str, list[Figure]] = {}
+            for _ in range(ROUNDS):
+                for client, measure in _clients(batch, body, folder).items():
+                    port = free_port()
+                    with stub(port):
+                        found.setdefault(client, []).append(measure(port))
+            base = _cost(found["wrk, one fixed body"])
+            for client, figures in found.items():
+                rate = sorted(figure.events / figure.wall_s for figure in figures)[len(figures) // 2]
+                cost = _cost(figures)
+                title = "one event a request" if batch == 1 else f"{batch} events a request"
+                table.add_row(title, client, f"{rate:,.0f}", f"{cost:.4f}", f"{cost / base:.1f}")
+    console.print(table)
+
+
+def _clients(batch: int, body: bytes, folder: Path) -> dict[str, Callable[[int], Figure]]:
+    clients: dict[str, Callable[[int], Figure]] = {
+        "wrk, one fixed body": lambda port: fixed(port, body, batch, folder, SECONDS),
+        "the kit's sender": lambda port: kit(port, batch, RATE, SECONDS + 1),
+        "Locust FastHttpUser": lambda port: fast_http_user(port, batch, folder, SECONDS),
+    }
+    if shutil.which("k6"):
+        clients["k6, one fixed body"] = lambda port: k6(port, body, batch, folder, SECONDS)
+    return clients
+
+
+def _cost(figures: Sequence[Figure]) -> float:
+    """Return the median CPU seconds per 1,000 events."""
+    return sorted(figure.cpu_s / figure.events * 1000 for figure in figures)[len(figures) // 2]
+
+
+def stall(console: Console) -> None:
+    """Print the stall yardstick."""
+    table = Table(title="100 events/s for 20 s, the server frozen for 3 s at 8 s (by its arithmetic p95 is 2,037 ms)")
+    for name in ("client", "offered", "sent", "p50 ms", "p95 ms", "max ms"):
+        table.add_column(name, justify="left" if name == "client" else "right")
+    table.add_row("the kit's sender", *_stalled_kit())
+    table.add_row("Locust constant_throughput", *_stalled_peer())
+    console.print(table)
+
+
+def _freeze(process: subprocess.Popen[bytes], zero_s: float) -> None:
+    time.sleep(max(0.0, zero_s + 8 - time.time()))
+    os.kill(process.pid, signal.SIGSTOP)
+    time.sleep(3)
+    os.kill(process.pid, signal.SIGCONT)
+
+
+def _stalled_kit() -> tuple[str, ...]:
+    port = free_port()
+    with tempfile.TemporaryDirectory() as name, stub(port) as server:
+        command = [sys.executable, "-m", "locust", "-f", "locustfiles/ctr.py", "--headless", "--event-rate", "100/s"]
+        command += ["--pace", "constant", "--run-time", "20s", "--intake", f"http://127.0.0.1:{port}/v1/events"]
+        silent = subprocess.DEVNULL
+        with subprocess.Popen([*command, "--runs", name], cwd=ROOT, stdout=silent, stderr=silent) as client:
+            zero = 0.0
+            while not zero:
+                for path in Path(name).glob("2*/manifest.json"):
+                    zero = (orjson.loads(path.read_bytes())["started_ms"] or 0) / 1000
+                time.sleep(0.02)
+            _freeze(server, zero)
+            client.wait()
+        load = Load.read(find_run(Path(name), "latest"))
+    found = load.latency_ms
+    return (f"{load.offered:,}", f"{load.sent:,}", f"{found.p50:,.1f}", f"{found.p95:,.0f}", f"{found.max:,.0f}")
+
+
+def _stalled_peer() -> tuple[str, ...]:
+    port = free_port()
+    with tempfile.TemporaryDirectory() as name, stub(port) as server:
+        (Path(name) / "peer.py").write_text(
+            "from locust import FastHttpUser, constant_throughput, task\n"
+            "class Peer(FastHttpUser):\n    wait_time = constant_throughput(10)\n"
+            '    @task\n    def post(self):\n        self.client.post("/v1/events", data=b"{}")\n'
+        )
+        command = [sys.executable, "-m", "locust", "-f", "peer.py", "--headless", "-u", "10", "-r", "10"]
+        command += ["--run-time", "20s", "--host", f"http://127.0.0.1:{port}", "--json-file", "its"]
+        silent = subprocess.DEVNULL
+        with subprocess.Popen(command, cwd=name, stdout=silent, stderr=silent) as client:
+            _freeze(server, time.time() + 1)
+            client.wait()
+        [its] = orjson.loads((Path(name) / "its.json").read_bytes())
+    times = sorted((float(value), count) for value, count in its["response_times"].items())
+    flat = [value for value, count in times for _ in range(count)]
+    p50, p95 = (flat[int(share * (len(flat) - 1))] for share in (0.5, 0.95))
+    return ("–", f"{its['num_requests']:,}", f"{p50:,.1f}", f"{p95:,.0f}", f"{its['max_response_time']:,.0f}")
+
+
+def main() -> None:
+    """Print both tables."""
+    if shutil.which("wrk") is None:
+        sys.exit("the bench of sending needs wrk (Debian's package of that name): skipped")
+    console = Console(width=110)
+    sending(console)
+    stall(console)
+
+
+if __name__ == "__main__":
+    main()

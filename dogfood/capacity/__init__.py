@@ -1,0 +1,1 @@
+"""The capacity check: drives the load, shows it, and writes down what was found."""

@@ -1,0 +1,204 @@
+"""What the workers of a generator report, brought together into one `Load`, and judged: was the generator honest?"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from run_record.ledger import OUTCOMES, SentEvents
+from run_record.load import Lag, Load, WorkerLoad, encoded, percentiles
+from run_record.tally import Tally, TallyKeeper
+
+#: The most that single events may lag behind their schedule, by their 99th percentile, in milliseconds.
+MAX_LAG_MS = 100.0
+
+#: The same where visits arrive: who reads a page does not hurry.
+MAX_VISIT_LAG_MS = 5_000.0
+
+#: A sender that uses this share of its core is at its limit: what it measures includes its own queue.
+MAX_CPU = 0.95
+
+#: The share that it should be planned with.
+_GOOD_CPU = 0.7
+
+#: CPU is averaged over so many reports, a second each.
+_CPU_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """What was asked of the generator.
+
+    Attributes:
+        event_rate, arrival_rate, pace, shape: as in `Load`.
+        events: how many events there were to be, where that is known; 0 where visits arrive.
+        stopped_early: the traffic was ended before all had been offered.
+        seconds: from the schedule's zero to the end of the traffic.
+    """
+
+    event_rate: float
+    arrival_rate: float
+    pace: str
+    shape: str
+    events: int
+    stopped_early: bool
+    seconds: float
+
+
+@dataclass
+class _Worker:
+    """One worker's reports so far."""
+
+    host: str
+    tally: Tally = field(default_factory=Tally)
+    cpu: list[float] = field(default_factory=list)
+    alive: bool = True
+
+    @property
+    def busiest(self) -> float:
+        """The largest mean share of a core over ten seconds with traffic, or over all of them when there are fewer."""
+        size = min(_CPU_SECONDS, len(self.cpu))
+        if not size:
+            return 0.0
+        return float(np.convolve(self.cpu, np.full(size, 1 / size), "valid").max())
+
+
+def max_lag_ms(event_rate: float) -> float:
+    """Return how far the 99th percentile of requests may be behind the schedule; *event_rate* is 0 for visits."""
+    return MAX_LAG_MS if event_rate else MAX_VISIT_LAG_MS
+
+
+class LoadBook:
+    """Keeps the reports of all workers."""
+
+    def __init__(self) -> None:
+        self._workers: dict[str, _Worker] = {}
+
+    def take(self, name: str, host: str, report: Mapping[str, Any]) -> None:
+        """Take in one report of a sender (`traffic.sender`)."""
+        worker = self._workers.setdefault(name, _Worker(host))
+        tally = Tally.from_json(report["tally"])
+        worker.tally.add(tally)
+        if tally.total("offered"):
+            worker.cpu.append(float(report["cpu"]))
+
+    def meet(self, name: str, host: str) -> None:
+        """Know of a worker, even if it never reports."""
+        self._workers.setdefault(name, _Worker(host))
+
+    def lose(self, name: str, ledger: SentEvents, started_ms: int) -> None:
+        """Take down that a worker died: what it did is read from its ledger, for its last reports are missing."""
+        worker = self._workers.setdefault(name, _Worker(""))
+        worker.alive = False
+        if name in ledger.workers:
+            lag = worker.tally.lag
+            worker.tally = tally_of(ledger, ledger.workers.index(name), started_ms)
+            worker.tally.lag = lag
+
+    def close(self, plan: LoadPlan) -> Load:
+        """Return the load of the run."""
+        whole = Tally()
+        for worker in self._workers.values():
+            whole.add(worker.tally)
+        workers = tuple(_recorded(name, worker) for name, worker in sorted(self._workers.items()))
+        lag = _lag(whole)
+        invalid = _faults(plan, whole, lag, workers)
+        crowded = lag.p99 > max_lag_ms(plan.event_rate) or any(worker.cpu >= MAX_CPU for worker in workers)
+        latency, service = whole.whole("latency"), whole.whole("service")
+        return Load(
+            offered=whole.total("offered"),
+            sent=whole.total("sent"),
+            answered=whole.total("answered"),
+            late=whole.total("late"),
+            dropped=whole.total("dropped"),
+            requests=whole.requests,
+            accepted=whole.total("accepted"),
+            errors=dict(whole.errors),
+            event_rate=plan.event_rate,
+            arrival_rate=plan.arrival_rate,
+            pace=plan.pace,
+            shape=plan.shape,
+            seconds=plan.seconds,
+            latency_ms=percentiles(latency),
+            service_ms=percentiles(service),
+            lag_ms=lag,
+            workers=workers,
+            workers_needed=workers_needed(workers, lag, plan.seconds) if crowded else None,
+            invalid=invalid,
+            windows=whole.windows(),
+            latency=encoded(latency),
+            service=encoded(service),
+        )
+
+
+def workers_needed(workers: Sequence[WorkerLoad], lag: Lag, seconds: float) -> int:
+    """Return how many workers there should have been, where there were too few.
+
+    That is enough for the CPU they used to be a good share of a core each, and enough to do in the time there was what
+    took longer by the lag; at least one more than there were.
+    """
+    by_cpu = sum(worker.cpu for worker in workers) / _GOOD_CPU
+    by_lag = len(workers) * (1 + lag.max / 1000 / max(seconds, 1.0))
+    return max(len(workers) + 1, math.ceil(by_cpu), math.ceil(by_lag))
+
+
+def tally_of(ledger: SentEvents, worker: int, started_ms: int) -> Tally:
+    """Return what one worker did, as far as its ledger tells: in milliseconds, and without what was never sent."""
+    keeper = TallyKeeper()
+    mine = np.flatnonzero(ledger.worker == worker)
+    _, first, events = np.unique(ledger.request[mine], return_index=True, return_counts=True)
+    ok = ledger.outcome == OUTCOMES.index(OUTCOMES[0].OK)
+    accepted = np.bincount(np.searchsorted(ledger.request[mine][first], ledger.request[mine]), ok[mine], len(first))
+    for row, count, good in zip(mine[first].tolist(), events.tolist(), accepted.astype(int).tolist(), strict=True):
+        intended, sent, answered = (
+            int(column[row]) for column in (ledger.intended_ms, ledger.sent_ms, ledger.answered_ms)
+        )
+        got_answer = answered >= 0 and ledger.status[row] > 0
+        failed = 0 if ledger.status[row] == 202 else count - good
+        keeper.taken((intended - started_ms) * 1000, 1, count)
+        keeper.done(
+            (intended - started_ms) * 1000, (sent - started_ms) * 1000,
+            (answered - started_ms) * 1000 if got_answer else -1, count, good, failed,
+        )  # fmt: skip
+    return keeper.sum_up()
+
+
+def _recorded(name: str, worker: _Worker) -> WorkerLoad:
+    tally = worker.tally
+    return WorkerLoad(
+        name=name,
+        host=worker.host,
+        offered=tally.total("offered"),
+        sent=tally.total("sent"),
+        answered=tally.total("answered"),
+        cpu=round(worker.busiest, 3),
+        lag_max_ms=_lag(tally).max,
+        alive=worker.alive,
+    )
+
+
+def _lag(tally: Tally) -> Lag:
+    found = percentiles(tally.lag)
+    return Lag(found.p50, found.p99, found.max)
+
+
+def _faults(plan: LoadPlan, whole: Tally, lag: Lag, workers: Sequence[WorkerLoad]) -> tuple[str, ...]:
+    """Return why the run proves nothing about the server."""
+    faults = []
+    if lag.p99 > max_lag_ms(plan.event_rate):
+        faults.append(
+            f"the schedule was not kept: 1 % of requests were taken up more than {lag.p99:,.0f} ms after their "
+            f"intended time (limit {max_lag_ms(plan.event_rate):,.0f} ms)"
+        )
+    faults += [
+        f"{worker.name} used {worker.cpu:.0%} of its core (limit {MAX_CPU:.0%})"
+        for worker in workers
+        if worker.cpu >= MAX_CPU and plan.event_rate
+    ]
+    faults += [f"{worker.name} was lost" for worker in workers if not worker.alive]
+    missing = plan.events - whole.total("offered")
+    if missing > 0 and not plan.stopped_early:
+        faults.append(f"{missing:,} of {plan.events:,} events were never offered")
+    return tuple(faults)

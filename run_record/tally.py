@@ -1,0 +1,165 @@
+"""Counting what a generator does, second by second of its schedule, in a form that can be sent and added up."""
+
+from array import array
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from hdrh.histogram import HdrHistogram
+from numpy.typing import NDArray
+
+from run_record.load import LATE_MS, LONGEST_US, Window, encoded, merged, new_histogram
+
+#: Values are rounded to so many significant bits before they are counted: finer than a histogram's three digits.
+_BITS = 12
+
+_TAKEN, _DONE = 3, 6  # columns
+
+
+@dataclass
+class Second:
+    """What was intended for one second; see `run_record.load.Window`."""
+
+    offered: int = 0
+    sent: int = 0
+    answered: int = 0
+    late: int = 0
+    dropped: int = 0
+    accepted: int = 0
+    failed: int = 0
+    latency: HdrHistogram = field(default_factory=new_histogram)
+    service: HdrHistogram = field(default_factory=new_histogram)
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts, always in the same order."""
+        return {name: getattr(self, name) for name in _COUNTS}
+
+
+_COUNTS = ("offered", "sent", "answered", "late", "dropped", "accepted", "failed")
+
+
+@dataclass
+class Tally:
+    """Counts of a generator, or of one worker of it, so far.
+
+    Attributes:
+        seconds: by whole seconds after the schedule's zero.
+        lag: of requests behind their intended times, by the generator's own doing; microseconds.
+        requests: put on the wire.
+        errors: events by what became of their request.
+    """
+
+    seconds: dict[int, Second] = field(default_factory=dict)
+    lag: HdrHistogram = field(default_factory=new_histogram)
+    requests: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def to_json(self) -> dict[str, object]:
+        """Return this tally to be sent to another process."""
+        rows = {
+            str(number): [*row.counts().values(), encoded(row.latency), encoded(row.service)]
+            for number, row in self.seconds.items()
+        }
+        return {"seconds": rows, "lag": encoded(self.lag), "requests": self.requests, "errors": dict(self.errors)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Return the tally that `to_json` gave."""
+        seconds = {
+            int(number): Second(
+                **dict(zip(_COUNTS, row, strict=False)), latency=merged([row[-2]]), service=merged([row[-1]])
+            )
+            for number, row in content["seconds"].items()
+        }
+        return cls(seconds, merged([content["lag"]]), content["requests"], Counter(content["errors"]))
+
+    def add(self, other: Self) -> None:
+        """Add what another tally has counted besides."""
+        for number, row in other.seconds.items():
+            mine = self.seconds.setdefault(number, Second())
+            for name, count in row.counts().items():
+                setattr(mine, name, getattr(mine, name) + count)
+            mine.latency.add(row.latency)
+            mine.service.add(row.service)
+        self.lag.add(other.lag)
+        self.requests += other.requests
+        self.errors += other.errors
+
+    def total(self, name: str) -> int:
+        """Return the sum of one count over all seconds."""
+        return sum(getattr(row, name) for row in self.seconds.values())
+
+    def whole(self, name: str) -> HdrHistogram:
+        """Return `latency` or `service` over all seconds."""
+        histogram = new_histogram()
+        for row in self.seconds.values():
+            histogram.add(getattr(row, name))
+        return histogram
+
+    def windows(self) -> tuple[Window, ...]:
+        """Return the seconds as they are recorded."""
+        return tuple(
+            Window(number, **row.counts(), latency=encoded(row.latency), service=encoded(row.service))
+            for number, row in sorted(self.seconds.items())
+        )
+
+
+class TallyKeeper:
+    """Takes down each request in a few machine words, and sums them up when asked: that must not cost much."""
+
+    def __init__(self) -> None:
+        self._taken = array("q")
+        self._done = array("q")
+        self._errors: Counter[str] = Counter()
+
+    def taken(self, intended_us: int, lag_us: int, events: int) -> None:
+        """Take down that a request was taken up, *lag_us* after its intended time."""
+        self._taken.extend((intended_us, lag_us, events))
+
+    def done(self, intended_us: int, sent_us: int, answered_us: int, events: int, accepted: int, failed: int) -> None:
+        """Take down what became of a request: *sent_us* -1 if it was dropped, *answered_us* -1 if nobody answered."""
+        self._done.extend((intended_us, sent_us, answered_us, events, accepted, failed))
+
+    def error(self, kind: str, events: int) -> None:
+        """Take down that *events* events were not accepted."""
+        self._errors[kind] += events
+
+    def sum_up(self) -> Tally:
+        """Return what was taken down since the last time, and forget it."""
+        taken = np.frombuffer(self._taken, np.int64).reshape(-1, _TAKEN)
+        done = np.frombuffer(self._done, np.int64).reshape(-1, _DONE)
+        tally = Tally(requests=int(np.count_nonzero(done[:, 1] >= 0)), errors=self._errors)
+        _record(tally.lag, taken[:, 1])
+        for number, rows in _by_second(taken):
+            tally.seconds.setdefault(number, Second()).offered = int(rows[:, 2].sum())
+        for number, rows in _by_second(done):
+            _fill(tally.seconds.setdefault(number, Second()), rows)
+        self._taken, self._done, self._errors = array("q"), array("q"), Counter()
+        return tally
+
+
+def _by_second(rows: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:
+    numbers = rows[:, 0] // 1_000_000
+    return [(int(number), rows[numbers == number]) for number in np.unique(numbers)]
+
+
+def _fill(second: Second, rows: NDArray[np.int64]) -> None:
+    intended, sent, answered, events, accepted, failed = rows.T
+    was_sent, was_answered = sent >= 0, answered >= 0
+    second.sent = int(events[was_sent].sum())
+    second.dropped = int(events[~was_sent].sum())
+    second.answered = int(events[was_answered].sum())
+    second.late = int(events[was_sent & (sent - intended > LATE_MS * 1000)].sum())
+    second.accepted, second.failed = int(accepted.sum()), int(failed.sum())
+    _record(second.latency, (answered - intended)[was_answered])
+    _record(second.service, (answered - sent)[was_answered])
+
+
+def _record(histogram: HdrHistogram, values: NDArray[np.int64]) -> None:
+    clipped = np.clip(values, 1, LONGEST_US)
+    shift = np.maximum(np.frexp(clipped.astype(np.float64))[1] - _BITS, 0)
+    rounded, counts = np.unique((clipped >> shift) << shift, return_counts=True)
+    for value, count in zip(rounded.tolist(), counts.tolist(), strict=True):
+        histogram.record_value(value, count)

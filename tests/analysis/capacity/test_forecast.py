@@ -1,0 +1,166 @@
+"""The traffic model: figures of the contract, and what must hold for any traffic."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.capacity.forecast import (
+    EventSize,
+    ForecastError,
+    Sizes,
+    Traffic,
+    first_change,
+    forecast,
+    largest_safe_rate,
+    rounded_down,
+)
+from analysis.capacity.forecast_report import assumptions, needs, render, sentence, to_json
+from analysis.capacity.sizes import measured_sizes
+from tests.plans import plan as small_plan
+
+STREAM = "product_metrics.web_base"
+SIZES = Sizes(EventSize(1000, 100), EventSize(2000, 200), 10, "a test")
+NOW = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
+
+shares = st.floats(0.001, 1)
+traffics = st.builds(
+    Traffic,
+    pageviews=st.floats(1, 100_000),
+    events_per_view=st.dictionaries(st.sampled_from([STREAM, "b", "c"]), st.floats(0.01, 50), min_size=1),
+    logged_in=shares,
+    views_with_element=shares,
+    ctr=st.floats(0, 2),
+    sample_rate=st.floats(0, 1),
+    peak=st.floats(1, 10),
+    stream_limit=st.floats(1, 100_000),
+    background=st.floats(0, 50_000),
+)
+
+
+def test_the_contract_figure() -> None:
+    """6,000 page views a second with one event a view, and 1,000 events a second: about 1/6."""
+    found = forecast(Traffic(6000, {STREAM: 1}), SIZES, now=NOW)
+    assert found.largest_rate == 1 / 6
+    assert not found.fits
+    assert rounded_down(found.largest_rate) == 0.1666
+    assert forecast(Traffic(6000, {STREAM: 1}, sample_rate=1 / 6), SIZES, now=NOW).fits
+
+
+def test_every_figure_by_hand() -> None:
+    traffic = Traffic(
+        6000, {STREAM: 1}, logged_in=0.05, views_with_element=0.8, ctr=0.03, sample_rate=0.1, peak=2.5, background=38.2
+    )
+    [need] = forecast(traffic, SIZES, now=NOW).streams
+    average = 6000 * 0.05 * 0.8 * 0.1 * 1.03
+    assert need.average == pytest.approx(average)
+    assert need.peak == pytest.approx(61.8)
+    assert need.peak_bytes == pytest.approx(24 * 2.5 * 1000 + 0.72 * 2.5 * 2000)
+    assert need.rows_a_day == pytest.approx(average * 86_400)
+    assert need.gb_a_day == pytest.approx((24 * 100 + 0.72 * 200) * 86_400 / 1e9)
+    assert need.kept_gb == pytest.approx(90 * need.gb_a_day)
+    assert need.headroom == pytest.approx(900)
+    assert need.used == pytest.approx(0.1)
+    assert need.largest_rate == 1
+
+
+@given(traffics)
+def test_the_largest_safe_rate_puts_the_peak_at_the_limit(traffic: Traffic) -> None:
+    found = forecast(traffic, SIZES, now=NOW)
+    at_it = forecast(replace(traffic, sample_rate=found.largest_rate), SIZES, now=NOW)
+    assert at_it.fits
+    tightest = max(need.peak for need in at_it.streams)
+    if found.largest_rate == 0:
+        assert traffic.background >= traffic.stream_limit
+    elif found.largest_rate < 1:
+        assert tightest + traffic.background == pytest.approx(traffic.stream_limit, rel=1e-9)
+    else:
+        assert tightest + traffic.background <= traffic.stream_limit * (1 + 1e-9)
+
+
+@given(traffics)
+def test_a_rate_fits_exactly_when_it_is_no_larger_than_the_largest(traffic: Traffic) -> None:
+    found = forecast(traffic, SIZES, now=NOW)
+    assert found.fits == (traffic.sample_rate <= found.largest_rate)
+    over = [need for need in found.streams if need.headroom < -1e-9 * traffic.stream_limit]
+    if found.fits and traffic.background <= traffic.stream_limit:
+        assert not over
+
+
+@given(st.floats(1e-12, 1))
+def test_rounding_down_stays_below_and_close(rate: float) -> None:
+    assert 0.998 * rate < rounded_down(rate) <= rate
+
+
+@given(traffics, st.floats(1e-4, 1), st.integers(1, 10))
+def test_a_ramp_doubles_and_never_passes_the_limit(traffic: Traffic, first: float, days: int) -> None:
+    found = forecast(traffic, SIZES, now=NOW, first_rate=first, every_days=days)
+    rates = [step.rate for step in found.ramp]
+    assert all(rate <= min(found.largest_rate, traffic.sample_rate) * (1 + 1e-9) for rate in rates)
+    assert all(later == pytest.approx(2 * former) for former, later in pairwise(rates[:-1]))
+    assert all(former < later <= 2 * former * (1 + 1e-9) for former, later in pairwise(rates))
+    gaps = {later.at - former.at for former, later in pairwise(found.ramp)}
+    assert gaps <= {timedelta(days=days)}
+    assert all((step.at.hour, step.at.minute) == (14, 30) for step in found.ramp)
+    if found.fits and traffic.sample_rate:
+        assert rates[-1] == traffic.sample_rate
+
+
+def test_only_the_first_stream_gets_the_clicks() -> None:
+    traffic = Traffic(100, {"a": 1, "b": 1}, ctr=0.5)
+    one, other = forecast(traffic, SIZES, now=NOW).streams
+    assert (one.average, other.average) == (150, 100)
+
+
+def test_others_may_have_used_up_the_stream() -> None:
+    traffic = Traffic(100, {"a": 1}, sample_rate=0.1, background=1000.5)
+    found = forecast(traffic, SIZES, now=NOW)
+    assert (found.largest_rate, found.fits, found.ramp) == (0, False, ())
+    assert "no sample rate is safe" in sentence(found)
+    assert largest_safe_rate(replace(traffic, background=1000), "a") == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "then"),
+    [
+        (datetime(2026, 1, 31, 14, 29, 59, tzinfo=UTC), datetime(2026, 1, 31, 14, 30, tzinfo=UTC)),
+        (datetime(2026, 1, 31, 14, 30, tzinfo=UTC), datetime(2026, 2, 1, 14, 30, tzinfo=UTC)),
+    ],
+)
+def test_rates_change_at_half_past_two(now: datetime, then: datetime) -> None:
+    assert first_change(now) == then
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("logged_in", 1.5), ("pageviews", float("nan")), ("peak", 0.5), ("stream_limit", -1)]
+)
+def test_figures_that_cannot_be_are_named(field: str, value: float) -> None:
+    with pytest.raises(ForecastError, match=field.replace("_", " ")):
+        replace(Traffic(100, {"a": 1}), **{field: value})  # type: ignore[arg-type]
+
+
+def test_sizes_are_those_of_rendered_events() -> None:
+    plan = small_plan(visitors=400)
+    sizes = measured_sizes(plan)
+    bodies = [event.body for event in plan.events(0, 400)]
+    impressions = [len(body) for body in bodies if b'"action":"impression"' in body]
+    assert sizes.events == len(bodies)
+    assert sizes.impression.body == pytest.approx(sum(impressions) / len(impressions))
+    # Ids alone are 30 random bytes; nothing is stored larger than it was sent.
+    assert 30 < sizes.impression.row < sizes.impression.body / 2
+
+
+def test_page_terminal_and_json_say_the_same() -> None:
+    traffic = Traffic(6000, {STREAM: 1, "other": 2}, logged_in=0.05, sample_rate=0.8, peak=2.5)
+    found = forecast(traffic, SIZES, now=NOW)
+    page, content = render(found), json.loads(to_json(found))
+    assert content["sentence"] in page
+    for figure in [*assumptions(found), *(row for need in found.streams for row in needs(need))]:
+        assert f'<td class="n">{figure.value}</td><td>{figure.unit}</td>' in page
+    for step in content["ramp_up"]:
+        assert f"{step['events_a_second_peak']:,.1f}" in page
+    assert content["largest_safe_rate"] == found.largest_rate

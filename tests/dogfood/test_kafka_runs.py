@@ -1,0 +1,149 @@
+"""Runs whose stream is in Kafka, from the command line to the verdict."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dogfood.services import Testbed
+from dogfood.streaming import StreamChoice, StreamKind
+from tests.brokers import RunningBroker
+from tests.dogfood.conftest import WITHOUT_WIKI, call_in
+from tests.servers import free_port
+from tests.wikis import need
+
+QUICK = ("--visitors", "1200", "--arrival-rate", "600", "--time-scale", "20000")
+STREAM = "product_metrics.web_base"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a testbed that has a Kafka of its own."""
+    need("java", "mvn")
+    folder = tmp_path_factory.mktemp("kafka")
+    ports = [word for name in ("kafka", *WITHOUT_WIKI) for word in (f"--{name}-port", str(free_port()))]
+    only = [word for name in WITHOUT_WIKI for word in ("--only", name)]
+    done = call_in(folder, "up", "--stream", "kafka", *ports, *only, timeout=400)
+    try:
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield folder
+    finally:
+        Testbed(folder / "testbed").down()
+
+
+def states(folder: Path) -> dict[str, dict[str, object]]:
+    return {state.name: state._asdict() for state in Testbed(folder / "testbed").status()}
+
+
+def verdict(folder: Path) -> tuple[str, dict[str, int]]:
+    content = json.loads((folder / "runs" / "latest" / "verdict.json").read_text())
+    return content["verdict"], content["reconciliation"]
+
+
+def test_a_run_on_kafka_ends_in_go_with_nothing_lost_and_nothing_twice(place: Path) -> None:
+    done = call_in(place, "run", *QUICK, "--batch", "5")
+    assert done.returncode == 0, done.stdout + done.stderr
+    word, counts = verdict(place)
+    assert word == "GO"
+    assert counts["offered"] == counts["ok"] > 2000
+    assert counts["lost"] == counts["duplicated"] == counts["unexpected"] == 0
+    assert not (place / "testbed" / "stream").exists()
+    known = {state["name"]: state for state in json.loads(call_in(place, "status", "--json").stdout)}
+    assert list(known) == ["kafka", "mpic", "intake", "wiki"]
+    assert {name: state["health"] for name, state in known.items()} == {
+        "kafka": "healthy", "mpic": "healthy", "intake": "healthy", "wiki": "stopped",
+    }  # fmt: skip
+
+
+def test_the_stream_of_a_run_can_be_tailed_and_the_run_be_watched(place: Path) -> None:
+    offered = verdict(place)[1]["offered"]
+    clicks = call_in(place, "watch", "--once", "--json", "--filter", "action=click")
+    events = [json.loads(line) for line in clicks.stdout.splitlines()]
+    assert {event["action"] for event in events} == {"click"}
+    told = f"{len(events):,} events in 0 s ({len(events):,} click) · {offered - len(events):,} others"
+    assert clicks.stderr == f"{told}\n"
+    assert len(call_in(place, "watch", "--from-beginning", "--count", "3").stdout.splitlines()) == 4
+    assert call_in(place, "watch", "--json", "--for", "300ms", "--every", "0.1").stdout == ""
+    watched = json.loads(call_in(place, "watch", "latest", "--once", "--json").stdout)
+    assert watched["events"] == offered
+    unknown = call_in(place, "watch", "--once", "--stream", "no.such")
+    assert unknown.returncode == 2
+    assert "has no stream 'no.such' yet" in unknown.stderr
+
+
+def test_another_stream_needs_a_testbed_that_is_down(place: Path) -> None:
+    done = call_in(place, "up", "--stream", "segments")
+    assert done.returncode == 2
+    assert done.stderr == "error: kafka and intake run with another stream: stop them with `dogfood down`\n"
+
+
+def test_a_killed_broker_is_seen_and_started_again_with_its_data(place: Path) -> None:
+    testbed = Testbed(place / "testbed")
+    before = states(place)["kafka"]
+    assert isinstance(before["pid"], int)
+    os.kill(before["pid"], signal.SIGKILL)
+    assert states(place)["kafka"]["health"] == "stopped"
+    done = call_in(place, "ingest")
+    assert done.returncode == 2
+    assert done.stderr == "error: the stream is in Kafka, which is stopped: `dogfood up` starts it\n"
+    testbed.up({"kafka": int(str(before["port"]))}, WITHOUT_WIKI)
+    assert json.loads(call_in(place, "ingest").stdout)["read"] == 0
+    shown = call_in(place, "watch", "--once", "--json").stdout.splitlines()
+    assert len(shown) == verdict(place)[1]["ok"]
+
+
+def test_a_kafka_that_runs_already_is_used_and_left_alone(broker: RunningBroker, tmp_path: Path) -> None:
+    intake = ("--only", "intake", "--intake-port", str(free_port()))
+    done = call_in(tmp_path, "up", "--kafka", broker.bootstrap, *intake)
+    testbed = Testbed(tmp_path / "testbed")
+    try:
+        assert done.returncode == 0, done.stderr
+        assert testbed.stream == StreamChoice(StreamKind.KAFKA, broker.bootstrap)
+        found = states(tmp_path)
+        assert (found["kafka"]["health"], found["kafka"]["address"]) == ("healthy", broker.bootstrap)
+        assert found["kafka"]["pid"] is None
+    finally:
+        assert testbed.down() == ["intake"]
+    assert states(tmp_path)["kafka"]["health"] == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--kafka", "127.0.0.1:1", "--stream", "segments"), "leave one out"),
+        (("--only", "kafka"), "has no Kafka of its own: add --stream kafka"),
+        (("--kafka", "127.0.0.1:1", "--only", "intake", "--intake-port", "{port}"), "does not answer"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(tmp_path: Path, arguments: tuple[str, ...], says: str) -> None:
+    done = call_in(tmp_path, "up", *(word.format(port=free_port()) for word in arguments))
+    assert done.returncode in (2, 4)
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("watch", "--once", "--kafka", "x:1"), ("up", "--kafka", "x:1", "--only", "intake")]
+)
+def test_without_the_client_library_it_says_what_to_install(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    code = "import sys; sys.modules['confluent_kafka'] = None; from dogfood.cli import main; main()"
+    command = [sys.executable, "-c", code, *arguments, "--testbed", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: Kafka needs the package confluent-kafka: pip install '.[kafka]', "
+        "or leave out --stream kafka and --kafka\n"
+    )
+
+
+def test_a_record_that_makes_no_sense_is_said(tmp_path: Path) -> None:
+    (tmp_path / "testbed").mkdir()
+    (tmp_path / "testbed" / "stream.json").write_text('{"kind": "pigeons", "bootstrap": ""}')
+    done = call_in(tmp_path, "status")
+    assert done.returncode == 2
+    assert "stream.json cannot be used" in done.stderr

@@ -1,0 +1,76 @@
+"""The guard of a process that sends, in processes of their own: what is installed there stays there."""
+
+import subprocess
+import sys
+
+import pytest
+
+_PRELUDE = """
+import errno, os, socket, threading
+from traffic.guard import ForbiddenAddressError, allow_only
+server = socket.create_server(("127.0.0.1", 0))
+six = socket.create_server(("::1", 0), family=socket.AF_INET6)
+port = server.getsockname()[1]
+allow_only(ALLOWED)
+"""
+
+
+def run(allowed: str, code: str) -> subprocess.CompletedProcess[str]:
+    text = _PRELUDE.replace("ALLOWED", allowed) + code
+    return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_the_targets_own_addresses_can_be_reached() -> None:
+    done = run("['127.0.0.1']", "socket.create_connection(('127.0.0.1', port)).close(); print('connected')")
+    assert done.stdout == "connected\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "socket.create_connection(('127.0.0.1', port))",
+        "socket.create_connection(('localhost', port))",
+        "socket.socket().connect_ex(('127.0.0.1', port))",
+        "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', port))",
+        "socket.create_connection(('::ffff:127.0.0.1', port))",
+        # The networks' own libraries, also where they would take a proxy from the environment.
+        "os.environ['HTTP_PROXY'] = f'http://127.0.0.1:{port}'\n"
+        "import urllib.request; urllib.request.urlopen('http://192.0.2.1/', timeout=5)",
+        "import httpx; httpx.get(f'http://127.0.0.1:{port}/', timeout=5)",
+        "import gevent.monkey; gevent.monkey.patch_all()\nimport geventhttpclient\n"
+        "geventhttpclient.HTTPClient('127.0.0.1', port, connection_timeout=5).get('/')",
+    ],
+)
+def test_no_other_address_can_be(code: str) -> None:
+    done = run("['192.0.2.1']", code)
+    assert done.returncode == 1
+    assert "127.0.0.1 is no address of the target: nothing is sent there (it has 192.0.2.1)" in done.stderr
+
+
+def test_it_can_be_moved_to_the_next_run_but_not_taken_off() -> None:
+    code = """
+try:
+    allow_only([])
+except Exception as error:
+    print(error)
+allow_only(['::1'])
+socket.create_connection(('::1', six.getsockname()[1])).close()
+try:
+    socket.create_connection(('127.0.0.1', port))
+except ForbiddenAddressError as error:
+    print('forbidden', error.errno)
+"""
+    done = run("['127.0.0.1']", code)
+    assert done.stdout == "a target without addresses cannot be sent to\nforbidden None\n", done.stderr
+
+
+def test_sockets_of_this_machine_are_not_of_the_network() -> None:
+    code = """
+import tempfile
+with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, 's')
+    unix = socket.socket(socket.AF_UNIX); unix.bind(path); unix.listen()
+    socket.socket(socket.AF_UNIX).connect(path)
+print('connected')
+"""
+    assert run("['192.0.2.1']", code).stdout == "connected\n"

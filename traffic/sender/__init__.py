@@ -1,0 +1,4 @@
+"""A sender worth its core: one process, one thread, many connections; renders events, writes the ledger, sends, times.
+
+It runs as `python -m traffic.sender` beside a Locust worker, because gevent and an own event loop do not mix.
+"""

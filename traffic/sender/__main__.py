@@ -1,0 +1,194 @@
+"""The sender's process: commands come in on standard input, one JSON object a line; reports go out the same way.
+
+In: `{"begin": {…}}` once, `{"lend": first visit or null}` for each `ask`, `{"stop": true}`.
+Out: `{"ask": true}`, `{"report": {…}}` once a second, `{"rows": "…"}` where the ledger is kept elsewhere,
+`{"error": "…"}`, and at the very end `{"over": true}`. When standard input ends, its master is gone: it stops at once.
+"""
+
+import gc
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import orjson
+
+from metrics_platform.errors import DogfoodError
+from personas.plan import Plan
+from personas.settings import PlanSettings
+from run_record.ledger import LedgerWriter
+from run_record.tally import TallyKeeper
+from run_record.target import Ceilings
+from traffic.governor import Governor
+from traffic.guard import allow_only
+from traffic.sender.agenda import Agenda
+from traffic.sender.engine import Engine, Ledger
+from traffic.sender.wire import Endpoint, Limits, Wire, request_head
+
+_REPORT_US = 1_000_000
+
+#: Once told to stop, so long it waits for the answers that are due.
+_LINGER_US = 4_000_000
+
+
+class StreamedLedger:
+    """Hands the ledger's rows to whoever keeps the run's folder."""
+
+    def __init__(self, out: "SimpleQueue[Mapping[str, object] | None]") -> None:
+        self._out = out
+        self._requests = 0
+
+    def reserve(self, count: int) -> int:
+        """Return the first of *count* numbers."""
+        first = self._requests
+        self._requests += count
+        return first
+
+    def append(self, row: bytes) -> None:
+        """Hand on rows."""
+        self._out.put({"rows": row.decode()})
+
+
+def main() -> None:
+    """Play one run, as told by standard input."""
+    # Ctrl-C reaches every process of the terminal; the Locust worker tells when to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    inbox: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
+    out: SimpleQueue[Mapping[str, object] | None] = SimpleQueue()
+    writer = threading.Thread(target=_write, args=(out,), daemon=True)
+    writer.start()
+    threading.Thread(target=_read, args=(inbox,), daemon=True).start()
+    # Nothing here makes cycles, and a collection would hold up whatever is due.
+    gc.freeze()
+    gc.disable()
+    first = inbox.get()
+    if first is not None and "begin" in first:
+        try:
+            _play(first["begin"], inbox, out)
+            out.put({"over": True})
+        except DogfoodError as error:
+            out.put({"error": str(error), "exit_code": error.exit_code})
+    out.put(None)
+    writer.join(5)
+
+
+def _play(
+    asked: Mapping[str, Any],
+    inbox: "SimpleQueue[Mapping[str, Any] | None]",
+    out: "SimpleQueue[Mapping[str, object] | None]",
+) -> None:
+    allow_only(asked["addresses"])
+    limits = Limits(connections=_most_connections(asked["connections"]))
+    endpoint = Endpoint.of(asked["intake"])
+    wire = Wire(endpoint, _clock, limits)
+    agenda = Agenda(Plan(PlanSettings.from_json(asked["plan"])), asked["batch"])
+    tally = TallyKeeper()
+    ledger: Ledger = StreamedLedger(out)
+    if asked["ledger"]:
+        ledger = LedgerWriter(Path(asked["ledger"]), asked["worker"])
+    zero_us = _clock() + asked["started_ms"] * 1000 - time.time_ns() // 1000
+    engine = Engine(
+        agenda, wire, ledger, tally,
+        head=request_head(endpoint, asked["headers"].items()), zero_us=zero_us, started_ms=asked["started_ms"],
+        clock=_clock, patience_us=limits.patience_us,
+        governor=_governor(asked["ceilings"], asked["share"]),
+    )  # fmt: skip
+    reporter = _Reporter(out, engine, tally)
+    waits_for_lease, stop_by = False, 0
+    while not engine.is_over and not (stop_by and _clock() > stop_by):
+        while True:
+            try:
+                message = inbox.get_nowait()
+            except Empty:
+                break
+            if message is None:
+                # Whoever was to be told is gone. What is under way stays without outcome, and is taken for that.
+                wire.close()
+                return
+            if "lend" in message:
+                agenda.lend(message["lend"])
+                waits_for_lease = False
+            elif "stop" in message:
+                engine.stop()
+                stop_by = _clock() + _LINGER_US
+        engine.step()
+        if not waits_for_lease and not stop_by and agenda.wants_more(engine.now_us()):
+            waits_for_lease = True
+            out.put({"ask": True})
+        reporter.look()
+    reporter.report()
+    wire.close()
+
+
+def _governor(ceilings: Mapping[str, float | None], share: float) -> Governor:
+    """Return what holds the rate; JSON has no infinity, so that a ceiling that there is not is null."""
+    there = {name: value for name, value in ceilings.items() if value is not None}
+    return Governor(Ceilings(**there), share=share)
+
+
+class _Reporter:
+    """Says once a second what was done, and what that cost."""
+
+    def __init__(self, out: "SimpleQueue[Mapping[str, object] | None]", engine: Engine, tally: TallyKeeper) -> None:
+        self._out = out
+        self._engine = engine
+        self._tally = tally
+        self._at_us, self._cpu_s = _clock(), time.process_time()
+
+    def look(self) -> None:
+        """Report when it is time to."""
+        if _clock() - self._at_us >= _REPORT_US:
+            self.report()
+
+    def report(self) -> None:
+        """Report now."""
+        at_us, cpu_s = _clock(), time.process_time()
+        share = (cpu_s - self._cpu_s) / max(at_us - self._at_us, 1) * 1e6
+        self._at_us, self._cpu_s = at_us, cpu_s
+        failures = dict(self._engine.failures)
+        self._engine.failures.clear()
+        self._out.put(
+            {"report": {"tally": self._tally.sum_up().to_json(), "failures": failures, "cpu": share, "cpu_s": cpu_s}}
+        )
+
+
+def _clock() -> int:
+    return time.monotonic_ns() // 1000
+
+
+def _most_connections(asked: int) -> int:
+    """Return how many connections there may be: as asked for, if the system lets a process have so many files."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = asked + 64
+    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, resource.getrlimit(resource.RLIMIT_NOFILE)[0]), hard))
+    return min(asked, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 64)
+
+
+def _read(inbox: "SimpleQueue[Mapping[str, Any] | None]") -> None:
+    # Unbuffered, for this thread may be waiting here when the process ends.
+    held = b""
+    while data := os.read(sys.stdin.fileno(), 65_536):
+        *lines, held = (held + data).split(b"\n")
+        for line in lines:
+            inbox.put(orjson.loads(line))
+    inbox.put(None)
+
+
+def _write(out: "SimpleQueue[Mapping[str, object] | None]") -> None:
+    try:
+        while (message := out.get()) is not None:
+            sys.stdout.buffer.write(orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE))
+            sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The sender's process, as the Locust worker beside it sees it."""
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gevent
+import orjson
+from gevent import subprocess as cooperative
+
+from metrics_platform.errors import KitFaultError
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+#: So long the sender may take from being told to stop until it has ended: longer than it waits for answers.
+_ENDS_WITHIN_S = 8.0
+
+Listener = Callable[[Mapping[str, Any]], None]
+
+
+class SenderProcess:
+    """A sender that waits to be told what to play.
+
+    It is started before it is needed, for starting takes a good part of a second.
+    """
+
+    def __init__(self) -> None:
+        self._process = cooperative.Popen(
+            [sys.executable, "-m", "traffic.sender"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT, bufsize=0,
+        )  # fmt: skip
+        self._reader: gevent.Greenlet | None = None
+        self._over = False
+
+    def begin(self, asked: Mapping[str, object], listener: Listener) -> None:
+        """Tell it to play; *listener* gets what it says. Raises KitFaultError when it is gone."""
+        self._reader = gevent.spawn(self._listen, listener)
+        self._say({"begin": asked})
+
+    def lend(self, first: int | None) -> None:
+        """Give it the next visits to play, or None."""
+        self._say({"lend": first})
+
+    def end(self) -> None:
+        """Tell it to stop, and wait until it has told everything and ended."""
+        if not self._over:
+            self._say({"stop": True})
+        if self._reader is not None:
+            self._reader.join(_ENDS_WITHIN_S)
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._reader is not None:
+            self._reader.join(1)
+        self._process.stdout.close()
+
+    def _listen(self, listener: Listener) -> None:
+        for line in self._process.stdout:
+            message = orjson.loads(line)
+            if "over" in message or "error" in message:
+                self._over = True
+            listener(message)
+        if not self._over:
+            self._over = True
+            code = self._process.wait()
+            listener({"error": f"the sender ended unasked, with {code}", "exit_code": KitFaultError.exit_code})
+
+    def _say(self, message: Mapping[str, object]) -> None:
+        try:
+            self._process.stdin.write(orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE))
+        except (BrokenPipeError, ValueError):
+            # What it had to say about that comes on its output.
+            self._over = True

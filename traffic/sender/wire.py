@@ -1,0 +1,339 @@
+"""Many connections to one server, each with at most one request under way; nothing here ever waits.
+
+It follows no redirect, uses no proxy and reads no environment: what it is given is the only place it sends to.
+"""
+
+import contextlib
+import errno
+import os
+import select
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from metrics_platform.errors import DogfoodError
+from traffic.sender.http import HttpError, Response, ResponseParser
+
+_READ = 16 << 10
+_KEPT_ANSWERS = 4096
+_IN = select.EPOLLIN | select.EPOLLRDHUP
+_SSL_WAITS = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class Outcome(NamedTuple):
+    """What became of one request.
+
+    Attributes:
+        tag: what the caller gave with the request.
+        response: the answer, None when there is none.
+        problem: why there is none: `refused`, `reset`, `closed`, `timeout`, `unreachable`, `tls`, `not http`.
+        detail: the same for people.
+        at_us: when, by the clock.
+    """
+
+    tag: object
+    response: Response | None
+    problem: str
+    detail: str
+    at_us: int
+
+
+class Limits(NamedTuple):
+    """What the wire allows itself.
+
+    Attributes:
+        connections: the most at once.
+        patience_us: how long an answer may take, or a connection to be made.
+        idle_us: a connection that rested longer is not used again: the server may be about to close it.
+    """
+
+    connections: int = 1_000
+    patience_us: int = 15_000_000
+    idle_us: int = 4_000_000
+
+
+class _Connection:
+    """One connection, and the request that is under way on it."""
+
+    __slots__ = ("begun_us", "busy", "outgoing", "parser", "ready", "sock", "tag", "tries", "writing")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.ready = False
+        self.busy = False
+        self.writing = False
+        self.outgoing = b""
+        self.tag: object = None
+        self.begun_us = 0
+        self.tries = 1
+        self.parser: ResponseParser | None = None
+
+
+class Endpoint(NamedTuple):
+    """Where requests go: an http(s) URL, taken apart, with the addresses of its host."""
+
+    host: str
+    port: int
+    path: str
+    tls: bool
+    addresses: tuple[tuple[socket.AddressFamily, tuple[str | int, ...]], ...]
+
+    @classmethod
+    def of(cls, url: str) -> "Endpoint":
+        """Return the endpoint that *url* names. Raises DogfoodError when its host is not known."""
+        parts = urlsplit(url)
+        tls = parts.scheme == "https"
+        host, port = parts.hostname or "", parts.port or (443 if tls else 80)
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise DogfoodError(f"the intake's host {host!r} is not known: {error.strerror}") from error
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return cls(host, port, path, tls, tuple((family, address) for family, _, _, _, address in found))  # type: ignore[misc]
+
+    @property
+    def authority(self) -> str:
+        """What the Host field says."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+
+class Wire:
+    """Sends requests and gives back what became of each.
+
+    Args:
+        endpoint: where they go.
+        clock: microseconds, never going back.
+        limits: on connections and waiting.
+    """
+
+    def __init__(self, endpoint: Endpoint, clock: Callable[[], int], limits: Limits) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._limits = limits
+        self._epoll = select.epoll()
+        self._open: dict[int, _Connection] = {}
+        # Those that rest, the last used at the right: it is taken first, so that surplus ones grow old.
+        self._idle: deque[_Connection] = deque()
+        self._outcomes: list[Outcome] = []
+        self._tls = ssl.create_default_context() if endpoint.tls else None
+        self._address = 0
+        # Answers are read once: the same bytes mean the same, and an intake has few different answers a second.
+        self._known: dict[bytes, Response] = {}
+
+    @property
+    def under_way(self) -> int:
+        """How many requests wait for an answer."""
+        return len(self._open) - len(self._idle)
+
+    @property
+    def free(self) -> int:
+        """How many requests could be sent now."""
+        return self._limits.connections - self.under_way
+
+    def send(self, request: bytes, tag: object) -> int:
+        """Put *request* on the wire; return when that was. Only call when one is `free`."""
+        connection = self._rested()
+        now = self._clock()
+        if connection is None:
+            connection = self._connect(now)
+            if connection is None:
+                self._outcomes.append(Outcome(tag, None, "unreachable", "no connection can be made", now))
+                return now
+        connection.tag, connection.begun_us, connection.busy = tag, now, True
+        if not connection.ready:
+            connection.outgoing = request
+            return now
+        try:
+            sent = connection.sock.send(request)
+        except (BlockingIOError, *_SSL_WAITS):
+            sent = 0
+        except OSError as error:
+            self._fail(connection, _problem(error), str(error))
+            return now
+        if sent != len(request):
+            connection.outgoing = request[sent:]
+            self._watch_writing(connection, writing=True)
+        return now
+
+    def poll(self, timeout_s: float) -> list[Outcome]:
+        """Wait at most *timeout_s* for something to happen; return what became of requests since the last call."""
+        for number, event in self._epoll.poll(0 if self._outcomes else timeout_s, 1024):
+            connection = self._open.get(number)
+            if connection is None:
+                continue
+            if connection.ready and not event & select.EPOLLOUT:
+                self._read(connection)
+            else:
+                self._advance(connection, event)
+        outcomes, self._outcomes = self._outcomes, []
+        return outcomes
+
+    def tidy(self) -> None:
+        """Give up what has waited too long, and close what has rested too long; to be called now and then."""
+        now = self._clock()
+        for connection in [item for item in self._open.values() if item.busy]:
+            if now - connection.begun_us > self._limits.patience_us:
+                self._fail(connection, "timeout", f"no answer within {self._limits.patience_us / 1e6:g} s")
+        while self._idle and now - self._idle[0].begun_us > self._limits.idle_us:
+            self._close(self._idle.popleft())
+
+    def close(self) -> None:
+        """Close all connections; requests under way get no outcome."""
+        for connection in list(self._open.values()):
+            self._close(connection)
+        self._idle.clear()
+        self._epoll.close()
+
+    def _rested(self) -> _Connection | None:
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if self._clock() - connection.begun_us <= self._limits.idle_us:
+                return connection
+            self._close(connection)
+        return None
+
+    def _connect(self, now: int) -> _Connection | None:
+        family, address = self._endpoint.addresses[self._address % len(self._endpoint.addresses)]
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError:
+            return None
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Whatever is wrong is told once more when the socket is asked.
+        sock.connect_ex(address)
+        if self._tls is not None:
+            sock = self._tls.wrap_socket(sock, server_hostname=self._endpoint.host, do_handshake_on_connect=False)
+        connection = _Connection(sock)
+        connection.begun_us = now
+        connection.writing = True
+        self._open[sock.fileno()] = connection
+        self._epoll.register(sock.fileno(), _IN | select.EPOLLOUT)
+        return connection
+
+    def _advance(self, connection: _Connection, event: int) -> None:
+        """Go on connecting, shaking hands, or sending what did not fit."""
+        try:
+            if not connection.ready:
+                self._greet(connection)
+            if connection.ready and connection.outgoing:
+                sent = connection.sock.send(connection.outgoing)
+                connection.outgoing = connection.outgoing[sent:]
+        except ssl.SSLWantReadError:
+            self._watch_writing(connection, writing=False)
+            return
+        except (BlockingIOError, ssl.SSLWantWriteError):
+            self._watch_writing(connection, writing=True)
+            return
+        except OSError as error:
+            if not connection.ready and self._elsewhere(connection):
+                return
+            self._fail(connection, _problem(error), str(error))
+            return
+        self._watch_writing(connection, writing=bool(connection.outgoing))
+        if event & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) and connection.sock.fileno() in self._open:
+            self._read(connection)
+
+    def _elsewhere(self, connection: _Connection) -> bool:
+        """Try the host's next address, as nothing was sent yet; return whether there is one."""
+        self._address += 1
+        if connection.tries >= len(self._endpoint.addresses):
+            return False
+        other = self._connect(connection.begun_us)
+        if other is None:
+            return False
+        other.tag, other.outgoing, other.busy = connection.tag, connection.outgoing, True
+        other.tries = connection.tries + 1
+        self._close(connection)
+        return True
+
+    def _greet(self, connection: _Connection) -> None:
+        error = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+        if isinstance(connection.sock, ssl.SSLSocket):
+            connection.sock.do_handshake()
+        connection.ready = True
+
+    def _watch_writing(self, connection: _Connection, *, writing: bool) -> None:
+        if writing != connection.writing:
+            connection.writing = writing
+            self._epoll.modify(connection.sock.fileno(), _IN | select.EPOLLOUT if writing else _IN)
+
+    def _read(self, connection: _Connection) -> None:
+        try:
+            data = connection.sock.recv(_READ)
+            while isinstance(connection.sock, ssl.SSLSocket) and connection.sock.pending():
+                data += connection.sock.recv(_READ)
+        except (BlockingIOError, *_SSL_WAITS):
+            return
+        except OSError as error:
+            self._fail(connection, _problem(error), str(error))
+            return
+        if connection.parser is None and (known := self._known.get(data)) is not None and connection.busy:
+            self._answer(connection, known)
+            return
+        self._parse(connection, data)
+
+    def _parse(self, connection: _Connection, data: bytes) -> None:
+        if not connection.busy:
+            # The server closes a connection that rests, or says something that nobody asked for.
+            with contextlib.suppress(ValueError):
+                self._idle.remove(connection)
+            self._close(connection)
+            return
+        fresh = connection.parser is None
+        parser = connection.parser = connection.parser or ResponseParser()
+        try:
+            response = parser.feed(data) if data else parser.end()
+        except HttpError as error:
+            self._fail(connection, "not http" if data else "closed", str(error))
+            return
+        if response is None:
+            return
+        connection.parser = None
+        if fresh and data and len(self._known) < _KEPT_ANSWERS and len(data) < 1024:
+            self._known[data] = response
+        self._answer(connection, response)
+
+    def _answer(self, connection: _Connection, response: Response) -> None:
+        now = self._clock()
+        self._outcomes.append(Outcome(connection.tag, response, "", "", now))
+        connection.busy = False
+        # An answer that came before the request was out leaves the connection in the middle of it.
+        if response.reusable and not connection.outgoing:
+            connection.begun_us = now
+            self._idle.append(connection)
+        else:
+            self._close(connection)
+
+    def _fail(self, connection: _Connection, problem: str, detail: str) -> None:
+        if connection.busy:
+            self._outcomes.append(Outcome(connection.tag, None, problem, detail, self._clock()))
+        self._close(connection)
+
+    def _close(self, connection: _Connection) -> None:
+        self._open.pop(connection.sock.fileno(), None)
+        connection.busy = False
+        connection.sock.close()
+
+
+def request_head(endpoint: Endpoint, fields: Iterable[tuple[str, str]]) -> bytes:
+    """Return a POST's head up to and including the words `Content-Length: `."""
+    lines = [f"POST {endpoint.path} HTTP/1.1", f"Host: {endpoint.authority}"]
+    lines += [f"{name}: {value}" for name, value in fields]
+    return ("\r\n".join([*lines, "Content-Length: "])).encode("latin-1")
+
+
+def _problem(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError) or error.errno == errno.ECONNREFUSED:
+        return "refused"
+    if isinstance(error, ssl.SSLError):
+        return "tls"
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
+        return "reset"
+    return "unreachable"
