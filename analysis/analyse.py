@@ -20,6 +20,7 @@ from analysis.segments import SegmentCount, count_segments
 from analysis.series import Moment, count_over_time
 from analysis.stages import StageCount, count_stages
 from analysis.statistics import share_interval
+from analysis.warehouse import Warehouse
 from metrics_platform.assignment import expected_shares
 from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
@@ -90,19 +91,22 @@ class Analysis:
         )
 
 
-def analyse(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> Analysis:
+def analyse(
+    run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0, warehouse: Warehouse | None = None
+) -> Analysis:
     """Judge the run in the folder *run*.
 
     Args:
         run: the run's folder.
         observed: Parquet files or folders, or NDJSON files, in place of what the run's folder holds.
         floor: an imbalance between groups below this share is not called, however sure it is.
+        warehouse: whose table to look at, in place of files.
 
     Raises:
         DogfoodError: the run, or what was observed, cannot be read.
     """
     try:
-        return _judged(gather(run, observed, floor=floor))
+        return _judged(gather(run, observed, floor=floor, warehouse=warehouse))
     except duckdb.IOException as error:
         raise DogfoodError(f"{run} cannot be judged: {str(error).splitlines()[0]}") from error
 

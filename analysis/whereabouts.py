@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.engine import DuckDb
+from analysis.engine import Engine
 from metrics_platform.errors import DogfoodError
 from metrics_platform.streams import DATA_CENTRES, topic
 
@@ -48,7 +48,7 @@ class Whereabouts(NamedTuple):
         return sum(self.elsewhere.values())
 
 
-def add_streams(run: Path, engine: DuckDb) -> bool:
+def add_streams(run: Path, engine: Engine) -> bool:
     """Define the table `streamed`; return whether it is known what the streams held. Raises StreamsError."""
     path = run / STREAMS
     if not path.is_file():
@@ -63,7 +63,7 @@ def add_streams(run: Path, engine: DuckDb) -> bool:
     return True
 
 
-def look(engine: DuckDb, stream: str, *, known: bool) -> Whereabouts:
+def look(engine: Engine, stream: str, *, known: bool) -> Whereabouts:
     """Return where the lost events of a run in *stream* were seen last."""
     if not known:
         return Whereabouts(known=False)

@@ -20,6 +20,7 @@ from dogfood.commands.capacity import capacity
 from dogfood.commands.completing import completion
 from dogfood.commands.doctor import doctor
 from dogfood.commands.faults import faults
+from dogfood.commands.ingesting import chosen_table, ingest, table_options
 from dogfood.commands.judging import analyse, checks, compare, power
 from dogfood.commands.metrics import metrics
 from dogfood.commands.opening import open_report
@@ -28,7 +29,7 @@ from dogfood.commands.watching import watch
 from dogfood.examples import add_examples
 from dogfood.fault_switches import switch_faults
 from dogfood.metrics.watching import Watched
-from dogfood.run import BrowserOptions, RunRequest, fill_table
+from dogfood.run import BrowserOptions, RunRequest
 from dogfood.run import run as run_once
 from dogfood.seeding import WIKI_ACCOUNTS, furnish
 from dogfood.services import ALL_NAMES, NAMES, Testbed, WikiOptions
@@ -230,6 +231,7 @@ def _send_telemetry(context: click.Context, _: click.Parameter, asked: bool) -> 
     help="Accounts that visit the wiki without a browser.",
 )
 @click.option("--browsers", type=click.IntRange(1), default=9, show_default=True, help="Accounts that visit in one.")
+@table_options
 @click.option("--otel", is_flag=True, callback=_send_telemetry, expose_value=False,
               help="Send metrics by OpenTelemetry, to $OTEL_EXPORTER_OTLP_ENDPOINT.")  # fmt: skip
 def run(
@@ -241,12 +243,15 @@ def run(
     sessions: int,
     browsers: int,
     accounts: Path | None,
+    table: str,
+    metastore: str,
+    warehouse: str,
     **traffic: object,
 ) -> None:
     """Make one run from beginning to end: testbed, experiment, traffic, ingestion, verdict."""
     options = TrafficOptions(**traffic)  # type: ignore[arg-type]
-    browser = BrowserOptions(users=browsers)
-    _run(RunRequest(runs, Testbed(folder), options, fidelities, users, workers, sessions, browser, accounts))
+    browser, choice = BrowserOptions(users=browsers), chosen_table(table, metastore, warehouse)
+    _run(RunRequest(runs, Testbed(folder), options, fidelities, users, workers, sessions, browser, accounts, choice))
 
 
 @cli.command(epilog=EXIT_CODES)
@@ -333,13 +338,6 @@ def calibrate(name: str, runs: Path, against: Path | None, as_json: bool) -> Non
 
 
 @cli.command()
-@TESTBED
-def ingest(folder: Path) -> None:
-    """Bring what is new in the stream into the table. Safe to run again."""
-    click.echo(fill_table(Testbed(folder)))
-
-
-@cli.command()
 def assign() -> None:
     """Add hash, in_sample, group and subject_id to NDJSON of {generation, user_id, experiment, groups, rate}."""
     for line in assign_lines(sys.stdin.buffer):
@@ -362,6 +360,7 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
 
 
 for _command in (
+    ingest,
     analyse,
     capacity,
     compare,

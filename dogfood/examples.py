@@ -21,10 +21,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "dogfood run --fidelity browser,wiki,synthetic",
         "dogfood run --generation xlab --seed 7 --hasty",
         "dogfood run --visitors 5000 --batch 50 --workers 2",
+        "dogfood run --table hive",
     ),
     "browse": ("dogfood browse --scenario ctr --users 8", "dogfood browse --generation xlab --concurrency 4"),
     "calibrate": ("dogfood calibrate", "dogfood calibrate latest --against captured.ndjson"),
-    "ingest": ("dogfood ingest",),
+    "ingest": ("dogfood ingest", "dogfood ingest --table hive"),
     "assign": (
         """echo '{"generation":"alpha","user_id":42,"experiment":"dogfood-ctr","groups":["false","true"],"""
         """"rate":0.5}' | dogfood assign""",
@@ -34,6 +35,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "dogfood analyse latest",
         "dogfood analyse latest --observed part-0.parquet --observed part-1.parquet",
         "dogfood analyse latest --json --junit checks.xml",
+        "dogfood analyse latest --engine spark --table event.product_metrics_web_base --since 2026-11-24T05",
     ),
     "faults": (
         "dogfood faults --list",

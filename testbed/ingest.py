@@ -7,6 +7,8 @@ ids already there.
 """
 
 import argparse
+import os
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ import duckdb
 import orjson
 
 from metrics_platform.streams import DATA_CENTRES, topic
-from metrics_platform.table import PARTITIONS, TABLE, columns, read_parquet, rows_of
+from metrics_platform.table import ARRIVALS, PARTITIONS, TABLE, columns, parquet_files, read_parquet, rows_of
 from testbed.ingest_faults import spoil
 from testbed.ingest_rules import Rules
 from testbed.serving import guarded
@@ -66,13 +68,15 @@ def _add(lines: list[bytes], table: Path, data_centre: str, canary_domain: str) 
     [(usable, canary)] = connection.sql(
         "SELECT count(*) FILTER (NOT canary), count(*) FILTER (canary) FROM usable"
     ).fetchall()
-    have = read_parquet(table, connection) if any(table.rglob("*.parquet")) else rows_of([], connection)
+    have = read_parquet(table, connection) if parquet_files(table) else rows_of([], connection)
     connection.register("have", have.select(["meta"]))
     connection.execute(_NEW)
     [(written,)] = connection.sql("SELECT count(*) FROM new_rows").fetchall()
     hours = connection.sql("SELECT DISTINCT hour_start FROM new_rows ORDER BY hour_start").fetchall()
     for (hour,) in hours:
         _write_hour(connection, table, data_centre, hour)
+    if written:
+        connection.execute(_ARRIVED, [str(_arrivals(table)), time.time_ns() // 1_000_000])
     broken = len(lines) - usable - canary
     return Summary(len(lines), written, usable - written, canary, broken, len(hours))
 
@@ -93,6 +97,19 @@ SELECT * EXCLUDE (canary) FROM usable
 WHERE NOT canary AND meta.id NOT IN (SELECT meta.id FROM have)
 QUALIFY row_number() OVER (PARTITION BY meta.id ORDER BY meta.dt) = 1
 """
+
+
+#: When rows were in the table. A job that is killed before leaves it unknown of those that it had added.
+_ARRIVED = """
+COPY (SELECT meta.id AS meta_id, CAST(NULL AS BIGINT) AS topic_ms, CAST($2 AS BIGINT) AS table_ms FROM new_rows)
+TO $1 (FORMAT parquet)
+"""
+
+
+def _arrivals(table: Path) -> Path:
+    folder = table.with_name(ARRIVALS)
+    folder.mkdir(exist_ok=True)
+    return folder / f"{time.time_ns():020d}-{os.getpid()}.parquet"
 
 
 def _write_hour(connection: duckdb.DuckDBPyConnection, table: Path, data_centre: str, hour: object) -> None:

@@ -28,7 +28,7 @@ from analysis.checks.subjects import (
     check_uniformity,
 )
 from analysis.checks.times import check_active, check_partitions, check_times
-from analysis.checks.transit import check_canaries, check_replayed, check_silences
+from analysis.checks.transit import check_canaries, check_freshness, check_replayed, check_silences
 from analysis.checks.wiki import check_instrument, check_scenarios, check_wiki_assignment
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer
@@ -119,6 +119,7 @@ CHECKS: tuple[Check, ...] = (
     Check("canaries", Layer.TABLE, "Are canary events kept out of the table?", check_canaries),
     Check("partitions", Layer.TABLE, "Is every row in the partition of its hour?", check_partitions),
     Check("late", Layer.TABLE, "Did every row land within the promised time?", check_late),
+    Check("freshness", Layer.TABLE, "Could every row be read within the promised time?", check_freshness),
     Check("completeness", Layer.GENERATOR, "Did the generator offer every event of the plan, once?",
           check_completeness),
     Check("lag", Layer.GENERATOR, "Did requests leave at their intended times?", check_lag),
