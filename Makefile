@@ -2,9 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
+# The same with what is optional: Spark, Trino's client, Java and Maven.
+FULL := .venv/.full
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dogfood test test-all lint format coverage mutation docs reference bench pins clean
+.PHONY: help setup setup-full dogfood dogfood-full test test-all lint format coverage mutation docs reference bench pins clean
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,16 +22,28 @@ $(STAMP): requirements/dev.txt requirements/uv.txt requirements/system.sh pyproj
 	bash requirements/system.sh
 	touch $@
 
+setup-full: $(FULL) ## The same with what is optional: Spark, Trino's client, Java and Maven.
+
+$(FULL): $(STAMP) requirements/full.txt
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/full.txt requirements/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	bash requirements/system.sh java
+	touch $@
+
 dogfood: setup ## Run the main job against the testbed on this machine and say GO or NO-GO.
 	$(BIN)/dogfood run --fidelity browser,wiki,synthetic $(ARGS)
 
-test: setup lint ## Check style, types and imports, and run the tests.
+dogfood-full: setup-full ## The same through a real Kafka and into Hive, by Spark, in a testbed of its own.
+	$(BIN)/dogfood up --testbed .testbed/full --stream kafka
+	$(BIN)/dogfood run --testbed .testbed/full --table hive --fidelity browser,wiki,synthetic $(ARGS)
+
+test: setup-full lint ## Check style, types and imports, and run the tests.
 	$(BIN)/pytest -m "not slow" $(ARGS)
 
-test-all: setup lint ## The same with the slow tests.
+test-all: setup-full lint ## The same with the slow tests.
 	$(BIN)/pytest $(ARGS)
 
-lint: setup ## Check style, types and imports.
+lint: setup-full ## Check style, types and imports.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
@@ -39,7 +53,7 @@ format: setup ## Format the code.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-coverage: setup ## Measure the branches of analysis, personas and metrics_platform; fail under 95 %.
+coverage: setup-full ## Measure the branches of analysis, personas and metrics_platform; fail under 95 %.
 	$(BIN)/pytest -m "not slow" -q --cov=analysis --cov=personas --cov=metrics_platform --cov-branch --cov-report=term-missing:skip-covered \
 	  --cov-fail-under=95 tests/analysis tests/personas tests/metrics_platform tests/run_record $(ARGS)
 
@@ -56,18 +70,21 @@ reference: setup ## Write docs/cli.md anew, from the commands.
 	$(BIN)/python -m dogfood.reference > .cli.draft
 	mv .cli.draft docs/cli.md
 
-bench: setup ## Print what things cost, beside a named peer in the same run.
+bench: setup-full ## Print what things cost, beside a named peer in the same run.
 	$(BIN)/python -m bench.rendering
 	$(BIN)/python -m bench.intake
+	$(BIN)/python -m bench.sending
 	$(BIN)/python -m bench.browsing
 	$(BIN)/python -m bench.analysis
 	$(BIN)/python -m bench.statistics
+	$(BIN)/python -m bench.table
 
 pins: setup ## Resolve requirements/*.in anew.
-	for name in uv base kafka dev; do \
+	for name in uv base kafka spark trino dev full; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --universal \
 	    --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; done
 
 clean: ## Stop the testbed and remove the virtual environment, the testbed's data and the runs.
 	-$(BIN)/dogfood down
+	-$(BIN)/dogfood down --testbed .testbed/full
 	rm -rf .venv .testbed runs site mutants

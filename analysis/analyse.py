@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import orjson
 
@@ -19,7 +20,9 @@ from analysis.segments import SegmentCount, count_segments
 from analysis.series import Moment, count_over_time
 from analysis.stages import StageCount, count_stages
 from analysis.statistics import share_interval
+from analysis.warehouse import Warehouse
 from metrics_platform.assignment import expected_shares
+from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
 from run_record.findings import Finding
 
@@ -88,18 +91,27 @@ class Analysis:
         )
 
 
-def analyse(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> Analysis:
+def analyse(
+    run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0, warehouse: Warehouse | None = None
+) -> Analysis:
     """Judge the run in the folder *run*.
 
     Args:
         run: the run's folder.
         observed: Parquet files or folders, or NDJSON files, in place of what the run's folder holds.
         floor: an imbalance between groups below this share is not called, however sure it is.
+        warehouse: whose table to look at, in place of files.
 
     Raises:
         DogfoodError: the run, or what was observed, cannot be read.
     """
-    evidence = gather(run, observed, floor=floor)
+    try:
+        return _judged(gather(run, observed, floor=floor, warehouse=warehouse))
+    except duckdb.IOException as error:
+        raise DogfoodError(f"{run} cannot be judged: {str(error).splitlines()[0]}") from error
+
+
+def _judged(evidence: Evidence) -> Analysis:
     checks = tuple(check.judge(evidence) for check in checks_of(evidence))
     verdict, decisive = fold(checks)
     groups = _groups(evidence)
@@ -134,6 +146,12 @@ def _all_well(evidence: Evidence) -> str:
     sent = len(evidence.ledger.visit)
     if not sent:
         return "All that the scenarios looked at was as it should be, and nothing was sent, rightly."
+    unknown = reconcile(evidence)["indeterminate"]
+    if unknown:
+        return (
+            f"{sent - unknown:,} of {sent:,} events that were sent are in the table, once, in the right group, as they "
+            f"were sent; of the other {unknown:,}, which nobody answered, it is not known what became."
+        )
     return f"All {sent:,} events that were sent are in the table, once, in the right group, as they were sent."
 
 

@@ -1,5 +1,6 @@
 """Where the analysis' SQL runs. The files under `analysis/sql/` are plain SQL that an analyst can paste."""
 
+import re
 import shutil
 import weakref
 from collections.abc import Mapping
@@ -13,7 +14,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from metrics_platform.errors import DogfoodError
+
 Value = str | int
+
+
+class EngineError(DogfoodError):
+    """An engine cannot be reached, or does not answer."""
 
 
 class Engine(Protocol):
@@ -22,10 +29,13 @@ class Engine(Protocol):
     def add(self, name: str, rows: pa.Table) -> None:
         """Make *rows* known as the table *name*."""
 
+    def add_parquet(self, name: str, path: Path) -> None:
+        """Make the rows of a Parquet file on this machine known as the table *name*."""
+
     def keep(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
         """Keep the answer of the file *query* as the table *name*; see `ask` for the other arguments."""
 
-    def define(self, name: str, query: str, **tables: str) -> None:
+    def define(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
         """Make the file *query* known as the table *name*, to be answered anew whenever that is read."""
 
     def ask(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> list[dict[str, object]]:
@@ -86,10 +96,11 @@ class DuckDb:
         finally:
             self.connection.execute("RESET preserve_insertion_order")
 
-    def define(self, name: str, query: str, **tables: str) -> None:
+    def define(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
         """Make the file *query* known as the table *name*."""
+        text = _with(sql(query, **tables), values or {})
         # A view of what is only known to this process has to be one that is gone with it.
-        self.connection.execute(f'CREATE TEMP VIEW "{name}" AS {sql(query, **tables)}')
+        self.connection.execute(f'CREATE TEMP VIEW "{name}" AS {text}')
 
     def ask(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> list[dict[str, object]]:
         """Return the rows that the file *query* answers."""
@@ -108,6 +119,14 @@ def sql(query: str, **tables: str) -> str:
     text = (files("analysis") / "sql" / f"{query}.sql").read_text(encoding="utf-8")
     for written, meant in tables.items():
         text = text.replace(f"FROM {written}\n", f"FROM {meant}\n")
+    return text
+
+
+def _with(text: str, values: Mapping[str, Value]) -> str:
+    """Return *text* with *values* in place of its `$parameters`: a view takes none."""
+    for name, value in values.items():
+        literal = str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
+        text = re.sub(rf"\${name}\b", lambda _, said=literal: said, text)  # type: ignore[misc]
     return text
 
 

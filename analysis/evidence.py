@@ -11,15 +11,18 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.engine import DuckDb
+from analysis.arrivals import Arrived, arrived
+from analysis.engine import DuckDb, Engine
 from analysis.participants import FIDELITIES, Participants, participants
 from analysis.results import Layer
 from analysis.seen import see
 from analysis.sent import Made, load_sent, places, unknown_event
 from analysis.sources import add_sources
-from metrics_platform.assignment import Generation
+from analysis.warehouse import NO_ARRIVALS, Warehouse
+from analysis.whereabouts import Whereabouts, add_streams, look
+from metrics_platform.assignment import Generation, subject_id
 from metrics_platform.errors import DogfoodError
-from metrics_platform.table import BrokenLine, misplaced_rows, parquet_rows, read_ndjson
+from metrics_platform.table import ARRIVALS_FILE, BrokenLine, misplaced_rows, parquet_files, parquet_rows, read_ndjson
 from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.findings import Finding, read_findings
@@ -28,7 +31,7 @@ from run_record.ledger import OUTCOMES, SentEvents, read_ledger
 from run_record.load import FILE_NAME as LOAD
 from run_record.load import Load
 from run_record.manifest import Manifest
-from run_record.page_views import PageView, read_page_views
+from run_record.page_views import PageView, forced_by_hand, read_page_views
 from run_record.roster import Account, read_roster
 
 #: Rows of strangers count as unexpected until this long after the last request.
@@ -66,6 +69,7 @@ class Evidence:
         observed_rows: how many rows of this run were observed.
         misplaced: how many rows are in another hour's partition, by partition and hour they belong to.
         floor: an imbalance between groups below this share of a group's subjects is not called, however sure it is.
+        streams_known: whether it is known what the streams held (`analysis.whereabouts`).
         load: what the generator measured of itself, if one did.
     """
 
@@ -77,11 +81,12 @@ class Evidence:
     page_views: Sequence[PageView]
     findings: Sequence[Finding]
     made: Made
-    engine: DuckDb
+    engine: Engine
     broken: tuple[BrokenLine, ...]
     observed_rows: int
     misplaced: Mapping[tuple[str, str], int]
     floor: float = 0.0
+    streams_known: bool = False
     load: Load | None = None
 
     def labels(self, table: str) -> Sequence[Mapping[str, object]]:
@@ -129,6 +134,11 @@ class Evidence:
         return self.engine.ask("unexpected")
 
     @cached_property
+    def arrived(self) -> Arrived:
+        """How long rows took into their topic and into the table."""
+        return arrived(self.engine)
+
+    @cached_property
     def clicks(self) -> Sequence[Mapping[str, object]]:
         """Sums behind the click-through rates, as sent and as landed (`analysis/sql/clicks.sql`)."""
         return self.engine.ask("clicks")
@@ -140,10 +150,37 @@ class Evidence:
         return started is not None and abs(started - self.plan.settings.epoch_ms) > SETTLE_MS
 
     @cached_property
+    def overridden(self) -> frozenset[str]:
+        """Subjects, as in the table, of accounts that a page told to be in their group by an override (xlab)."""
+        forced = {view.visit for view in self.page_views if forced_by_hand(view.told, self.plan.experiment.name)}
+        accounts = {account.visit: account for account in self.roster}
+        return frozenset(
+            subject_id(accounts[visit].central_id, self.plan.experiment.name)
+            for visit in forced
+            if accounts[visit].central_id
+        )
+
+    @cached_property
+    def hasty(self) -> bool:
+        """Whether requests were answered 202, before validation."""
+        return bool((self.ledger.status == _HASTY).any())
+
+    @cached_property
+    def whereabouts(self) -> Whereabouts:
+        """Where the events that are lost were seen last."""
+        return look(self.engine, self.manifest.stream, known=self.streams_known)
+
+    @cached_property
     def delivery_layer(self) -> Layer:
-        """Where acknowledged events go missing: a 202 promises nothing yet, a 201 says that the stream has it."""
-        hasty = bool((self.ledger.status == _HASTY).any())
-        return Layer.INTAKE if hasty else Layer.TABLE
+        """Where acknowledged events go missing: behind the place where most of them were seen last.
+
+        Where the stream was not looked at: a 202 promises nothing yet, a 201 says that the stream has it.
+        """
+        found = self.whereabouts
+        places = {Layer.STREAM: found.astray, Layer.TABLE: found.behind, Layer.INTAKE: found.nowhere}
+        if any(places.values()):
+            return max(places, key=places.__getitem__)
+        return Layer.INTAKE if self.hasty else Layer.TABLE
 
     def sent_bodies(self, query: str, most: int) -> Iterator[bytes]:
         """Yield the events, as they were sent, that the file *query* names by visit and position; *most* at "
@@ -158,13 +195,16 @@ class Evidence:
         return self.plan.experiment.groups
 
 
-def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> Evidence:
+def gather(
+    run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0, warehouse: Warehouse | None = None
+) -> Evidence:
     """Read the run in the folder *run*, make what it sent again, and load what was *observed*.
 
     Args:
         run: the run's folder.
         observed: Parquet files or folders, or NDJSON files; by default what the run's folder holds.
         floor: as of `Evidence`.
+        warehouse: whose table to look at, instead of anything that was *observed*.
 
     Raises:
         DogfoodError: the run, or what was observed, cannot be read.
@@ -175,8 +215,13 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
     roster, views, findings = read_roster(run), read_page_views(run), read_findings(run)
     people = participants(plan, manifest, ledger, roster, views)
     _check_visits(ledger, len(people.group))
-    engine = DuckDb()
-    broken = _add_observed(run, observed, engine)
+    window = {"from_ms": _first_ms(manifest, ledger), "until_ms": _last_ms(manifest, ledger) + SETTLE_MS}
+    if warehouse is None:
+        engine, broken, misplaced = _files(run, observed)
+    else:
+        engine, broken = warehouse.engine, ()
+        warehouse.add_rows(window["from_ms"], window["until_ms"] + manifest.deadline_s * 1000)
+        misplaced = warehouse.misplaced()
     zero_ms = plan.settings.epoch_ms if manifest.started_ms is None else manifest.started_ms
     engine.add("asked", _asked(plan, zero_ms))
     made = load_sent(run, plan, ledger, _facts(plan, ledger, people), zero_ms, engine)
@@ -185,19 +230,21 @@ def gather(run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0) -> E
     engine.define("observed_flat", "flat", events="observed_events")
     engine.define("observed_all", "marked", flat="observed_flat")
     instrument = plan.settings.parsed_instrument().name
-    window = {"from_ms": _first_ms(manifest, ledger), "until_ms": _last_ms(manifest, ledger) + SETTLE_MS}
     _keep_ours(engine, {"instrument": instrument, **window})
     engine.define("ours_whole", "ours_whole")
+    if warehouse is None:
+        _add_arrivals(engine, run / OBSERVED / ARRIVALS_FILE if not observed else None)
+    else:
+        warehouse.add_arrivals()
     engine.keep("classified", "classified", {"deadline_ms": manifest.deadline_s * 1000})
     engine.add("people", _people(plan, people))
     add_sources(engine)
     engine.keep("visits", "visits")
-    [(count,)] = engine.connection.sql("SELECT count(*) FROM observed").fetchall()
-    folders = [path for path in observed or [run / OBSERVED] if path.is_dir()]
-    misplaced = {key: number for folder in folders for key, number in misplaced_rows(folder, engine.connection).items()}
+    [counted] = engine.ask("observed_count")
     evidence = Evidence(
-        manifest, plan, ledger, people, roster, views, findings, made, engine, (*broken, *broken_reports), count,
-        misplaced, floor, Load.read(run) if (run / LOAD).is_file() else None,
+        manifest, plan, ledger, people, roster, views, findings, made, engine, (*broken, *broken_reports),
+        int(str(counted["events"])), misplaced, floor, add_streams(run, engine),
+        Load.read(run) if (run / LOAD).is_file() else None,
     )  # fmt: skip
     _add_subjects(evidence)
     return evidence
@@ -211,6 +258,7 @@ def _add_subjects(evidence: Evidence) -> None:
         engine.add(
             name, see(subjects, plan.settings.generation, plan.experiment.name, plan.experiment.groups, plan.rate)
         )
+    engine.add("overridden", pa.table({"subject": pa.array(sorted(evidence.overridden), pa.string())}))
     chosen = sorted(evidence.participants.chosen_subjects)
     engine.add("chosen", pa.table({"subject": pa.array(chosen, pa.string())}))
 
@@ -230,10 +278,29 @@ def _last_ms(manifest: Manifest, ledger: SentEvents) -> int:
     return max(last, manifest.finished_ms or 0)
 
 
+def _add_arrivals(engine: Engine, path: Path | None) -> None:
+    if path is not None and path.exists():
+        engine.add_parquet("arrivals", path)
+    else:
+        engine.add("arrivals", NO_ARRIVALS)
+
+
+def _files(run: Path, observed: Sequence[Path]) -> tuple[Engine, tuple[BrokenLine, ...], Mapping[tuple[str, str], int]]:
+    """Return an engine that knows the files' rows, the lines that are no events, and the rows that are misplaced."""
+    engine = DuckDb()
+    broken = _add_observed(run, observed, engine)
+    folders = [path for path in observed or [run / OBSERVED] if path.is_dir()]
+    return (
+        engine,
+        broken,
+        {key: number for folder in folders for key, number in misplaced_rows(folder, engine.connection).items()},
+    )
+
+
 def _add_observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> tuple[BrokenLine, ...]:
     """Make what was observed known as the table `observed_events`; return the lines that are no events."""
     folder = run / OBSERVED
-    if not paths and not any(folder.rglob("*.parquet")):
+    if not paths and not parquet_files(folder):
         raise ObservedError(f"{folder} holds no rows: `dogfood run` puts them there, or name them with --observed")
     parts: list[duckdb.DuckDBPyRelation] = []
     broken: list[BrokenLine] = []
@@ -254,7 +321,7 @@ def _add_observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> tuple[Bro
     return tuple(broken)
 
 
-def _keep_ours(engine: DuckDb, values: Mapping[str, str | int]) -> None:
+def _keep_ours(engine: Engine, values: Mapping[str, str | int]) -> None:
     """Keep the table `observed`. They are read here for the first time, so here it shows if they cannot be."""
     try:
         engine.keep("observed", "ours", values)

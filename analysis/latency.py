@@ -13,8 +13,8 @@ class Delay:
     """Percentiles of one delay, in milliseconds.
 
     Attributes:
-        name: `latency` (intended time to answer), `service` (sent to answer) or `freshness` (due to received, by the
-            intake's clock).
+        name: `latency` (intended time to answer), `service` (sent to answer), `freshness` (due to received, by the
+            intake's clock), `topic` and `table` (due to there).
         count: how many were measured.
         p50_ms, p95_ms, p99_ms, max_ms: of those.
     """
@@ -36,6 +36,8 @@ def delays(evidence: Evidence) -> tuple[Delay, ...]:
         "latency": (ledger.answered_ms - ledger.intended_ms)[answered],
         "service": (ledger.answered_ms - ledger.sent_ms)[answered],
         "freshness": received,
+        "topic": evidence.arrived.topic,
+        "table": evidence.arrived.table,
     }
     return tuple(_delay(name, values) for name, values in measured.items() if len(values))
 

@@ -33,6 +33,8 @@ DELAYS: Mapping[str, str] = {
     "latency": "a request's intended time until its answer",
     "service": "sending until the answer",
     "freshness": "when an event was due until the intake had received it, by its own clock",
+    "topic": "when an event was due until it was in its topic, by the broker's clock",
+    "table": "when an event was due until its row could be read in the table",
 }
 
 

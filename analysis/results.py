@@ -76,12 +76,13 @@ def fold(checks: Sequence[CheckResult]) -> tuple[Verdict, CheckResult | None]:
     """Return the verdict over *checks*, and the check that decided it (None for GO).
 
     INVALID comes before NO-GO: when the generator did not do what the plan says, a failure may be its doing.
-    Between checks of the same kind, the one whose layer an event meets first decides. A check that does not matter
-    and is inconclusive decides nothing.
+    Between checks of the same kind, the one whose layer an event meets first decides; between those of the same layer,
+    one that has counted before one that has tested for chance, which only sees a consequence of it. A check that does
+    not matter and is inconclusive decides nothing.
     """
     layers = list(Layer)
     deciding = [check for check in checks if check.matters or check.verdict is not Outcome.INCONCLUSIVE]
-    ranked = sorted(deciding, key=lambda check: layers.index(check.layer))
+    ranked = sorted(deciding, key=lambda check: (layers.index(check.layer), check.p_value is not None))
     for outcome, verdict in (
         (Outcome.INVALID, Verdict.INVALID),
         (Outcome.FAIL, Verdict.NO_GO),

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from analysis.engine import DuckDb, sql
+from analysis.engine import DuckDb, Engine, sql
 from metrics_platform.errors import DogfoodError
 from metrics_platform.table import rows_of
 from personas.blocks import PlannedEvent
@@ -78,7 +78,7 @@ def keep_planned(run: Path, plan: Plan) -> Path:
     return path
 
 
-def load_sent(run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, zero_ms: int, engine: DuckDb) -> Made:
+def load_sent(run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, zero_ms: int, engine: Engine) -> Made:
     """Define the table `sent`: every event of *ledger*, as often as it was put on the wire, and its facts.
 
     The table `said` has the same events without their facts, which takes less to read where nothing was left out.
@@ -97,7 +97,7 @@ def load_sent(run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, zero_m
     """
     engine.add_parquet("planned_rows", keep_planned(run, plan))
     engine.define("planned", "marked", flat="planned_rows")
-    engine.add("carried_rows", _carried(plan, ledger, zero_ms, engine))
+    engine.add("carried_rows", _carried(plan, ledger, zero_ms))
     engine.define("carried_marked", "marked", flat="carried_rows")
     engine.keep("carried", "carried")
     engine.add("facts", facts)
@@ -171,7 +171,7 @@ def _planned(events: Sequence[PlannedEvent], engine: DuckDb) -> pa.Table:
     return _flat([event.body for event in events], *places, engine)
 
 
-def _carried(plan: Plan, ledger: SentEvents, zero_ms: int, engine: DuckDb) -> pa.Table:
+def _carried(plan: Plan, ledger: SentEvents, zero_ms: int) -> pa.Table:
     """Return the events that the ledger carries as flat rows, each once."""
     # The ledger is in the order of visits, and those that it carries come after the plan's.
     start = int(np.searchsorted(ledger.visit, plan.settings.visitors))
@@ -181,7 +181,7 @@ def _carried(plan: Plan, ledger: SentEvents, zero_ms: int, engine: DuckDb) -> pa
     due = dict(zip(zip(visit, position, strict=True), intended, strict=True))
     bodies = [_body(ledger, place) for place in due]
     offsets = [moment - zero_ms for moment in due.values()]
-    return _flat(bodies, [place[0] for place in due], [place[1] for place in due], offsets, engine)
+    return _flat(bodies, [place[0] for place in due], [place[1] for place in due], offsets, DuckDb())
 
 
 def _flat(

@@ -29,7 +29,7 @@ from run_record.manifest import Manifest
 from tests.plans import settings
 
 #: Events a visitor makes on average, and events in a request.
-_EVENTS, _BATCH = 2.84, 100
+EVENTS, _BATCH = 2.84, 100
 
 _BLOCK = 20_000
 
@@ -39,7 +39,7 @@ def main(rows: int = 100_000, folder: str = "") -> None:
     with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as name:
         run = Path(name)
         if not (run / "manifest.json").exists():
-            _make(run, Plan(settings(visitors=round(rows / _EVENTS))))
+            make(run, Plan(settings(visitors=round(rows / EVENTS))))
         began = time.perf_counter()
         gather(run)
         gathered = time.perf_counter() - began
@@ -47,14 +47,14 @@ def main(rows: int = 100_000, folder: str = "") -> None:
         found = analyse(run)
         whole = time.perf_counter() - began
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        scan = _scan(run / "observed")
+        bare = scan(run / "observed")
     assert found.verdict is Verdict.GO, found.sentence
     print(f"{found.run['observed_rows']:,} rows: judged in {whole:.1f} s, of which {gathered:.1f} s bring the evidence "
           f"together; most memory {memory:.1f} GiB")  # fmt: skip
-    print(f"bare scan of the same columns {scan:.2f} s, ratio {whole / scan:.0f}")
+    print(f"bare scan of the same columns {bare:.2f} s, ratio {whole / bare:.0f}")
 
 
-def _make(run: Path, plan: Plan) -> None:
+def make(run: Path, plan: Plan) -> None:
     """Write a run that went well, and the rows of its plan beside it."""
     for part in ("ledger", "observed"):
         (run / part).mkdir(parents=True)
@@ -106,7 +106,7 @@ def _filled(rows: pa.Table, connection: duckdb.DuckDBPyConnection) -> pa.Table:
     return connection.sql("SELECT * REPLACE (struct_update(meta, dt := dt) AS meta) FROM filling").to_arrow_table()
 
 
-def _scan(folder: Path) -> float:
+def scan(folder: Path) -> float:
     """Return the seconds that reading every column of every row takes."""
     connection = duckdb.connect()
     names = [row[0] for row in connection.sql(f"DESCRIBE SELECT * FROM '{folder}/*.parquet'").fetchall()]

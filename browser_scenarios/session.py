@@ -132,6 +132,7 @@ class Reading:
     async def leave(self) -> None:
         """Close the tab, and write down what was seen."""
         await self.hint()
+        self._stayed_ms = int(time.time() * 1000) - self._at_ms
         await self.page.close(run_before_unload=False)
         self.note()
 
@@ -145,6 +146,7 @@ class Reading:
         return self._page_saw
 
     _page_saw: Mapping[str, int] = {}
+    _stayed_ms: int | None = None
 
     def note(self) -> None:
         """Write this page view down, once; scenarios that are played apart leave nothing in the run."""
@@ -158,6 +160,7 @@ class Reading:
                 way=self.way, session=self._session.number, title=self.title, pageview_id=self.pageview_id,
                 at_ms=self._at_ms, told=self.told, expected=dict(self.expected), seen_by_page=dict(self._page_saw),
                 seen_by_network=_count(self._session.beacons, self.pageview_id),
+                stayed_ms=self._stayed_ms if self._stayed_ms is not None else int(time.time() * 1000) - self._at_ms,
             )
         )  # fmt: skip
 

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Browser
+from playwright.async_api import Browser, BrowserContext
 from playwright.async_api import Error as PlaywrightError
 
 from browser_scenarios.chromium import BrowserError
+from browser_scenarios.redaction import redact
 from browser_scenarios.session import Session
 from browser_scenarios.world import World
 from run_record.accounts import TestAccount
@@ -113,10 +114,20 @@ class Stage:
                 await session.save_evidence(self._evidence())
             broken = crashed or self._failed() > failed_before
             if tracing:
-                await context.tracing.stop(path=self._evidence() / f"trace-{session.number}.zip" if broken else None)
+                await self._end_trace(context, session.number, keep=broken)
             # The browser sends what is still on its way before the context is gone.
             await self.world.recorder.settle(0.2, 3.0)
             await context.close()
+
+    async def _end_trace(self, context: BrowserContext, number: int, *, keep: bool) -> None:
+        """End the trace; one that is kept holds no cookies."""
+        if not keep:
+            await context.tracing.stop()
+            return
+        path = self._evidence() / f"trace-{number}.zip"
+        cookies = [str(cookie.get("value", "")) for cookie in await context.cookies()]
+        await context.tracing.stop(path=path)
+        redact(path, cookies)
 
     async def check(self, step: str, ok: bool, told: str, layer: str = "instrument") -> bool:
         """Note what was looked at; a failure is kept with screenshots and the console's log."""

@@ -19,14 +19,17 @@ from dogfood.assigning import assign_lines
 from dogfood.commands.capacity import capacity
 from dogfood.commands.completing import completion
 from dogfood.commands.doctor import doctor
+from dogfood.commands.faults import faults
+from dogfood.commands.ingesting import chosen_table, ingest, table_options
 from dogfood.commands.judging import analyse, checks, compare, power
 from dogfood.commands.metrics import metrics
 from dogfood.commands.opening import open_report
 from dogfood.commands.options import EXIT_CODES, RUNS, TESTBED, complete_run
 from dogfood.commands.watching import watch
 from dogfood.examples import add_examples
+from dogfood.fault_switches import switch_faults
 from dogfood.metrics.watching import Watched
-from dogfood.run import BrowserOptions, RunRequest, fill_table
+from dogfood.run import BrowserOptions, RunRequest
 from dogfood.run import run as run_once
 from dogfood.seeding import WIKI_ACCOUNTS, furnish
 from dogfood.services import ALL_NAMES, NAMES, Testbed, WikiOptions
@@ -117,8 +120,11 @@ def cli() -> None:
     help="Clones of the real extensions, to use instead of the testbed's own.",
 )
 @click.option("--intake", default="", help="Address of an intake that is running already, for the wiki's events.")
+@click.option("--fault", "faults", multiple=True, metavar="ID[,ID]",
+              help="Let something go wrong: an id of the catalogue (`dogfood faults --list`). Repeatable.")  # fmt: skip
 def up(
     folder: Path,
+    faults: tuple[str, ...],
     stream: str | None,
     kafka: str,
     only: tuple[str, ...],
@@ -130,6 +136,7 @@ def up(
     """Start the testbed: MPIC, the intake and TestWiki, and Kafka if asked for, on this machine only."""
     asked = {name.removesuffix("_port"): port for name, port in ports.items() if port is not None}
     testbed = Testbed(folder, WikiOptions(mediawiki, extensions, intake))
+    switch_faults(testbed, [name.strip() for word in faults for name in word.split(",") if name.strip()])
     choice = chosen(stream, kafka)
     if choice is not None:
         testbed.use_stream(choice)
@@ -143,8 +150,10 @@ def up(
 @cli.command()
 @TESTBED
 def down(folder: Path) -> None:
-    """Stop the testbed. Its data stays."""
-    stopped = Testbed(folder).down()
+    """Stop the testbed, and switch its faults off. Its data stays."""
+    testbed = Testbed(folder)
+    stopped = testbed.down()
+    switch_faults(testbed, ())
     click.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
 
 
@@ -169,7 +178,10 @@ def _show_status(testbed: Testbed, *, as_json: bool) -> None:
         table.add_row(
             state.name, f"[{colour}]{state.health}[/]", state.address or "–", str(state.pid or "–"), state.log or "–"
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if testbed.faults:
+        console.print(f"[red]switched on to go wrong:[/] {', '.join(testbed.faults)}")
 
 
 #: Key of what a command's context remembers: that metrics are to be sent.
@@ -219,6 +231,7 @@ def _send_telemetry(context: click.Context, _: click.Parameter, asked: bool) -> 
     help="Accounts that visit the wiki without a browser.",
 )
 @click.option("--browsers", type=click.IntRange(1), default=9, show_default=True, help="Accounts that visit in one.")
+@table_options
 @click.option("--otel", is_flag=True, callback=_send_telemetry, expose_value=False,
               help="Send metrics by OpenTelemetry, to $OTEL_EXPORTER_OTLP_ENDPOINT.")  # fmt: skip
 def run(
@@ -230,12 +243,15 @@ def run(
     sessions: int,
     browsers: int,
     accounts: Path | None,
+    table: str,
+    metastore: str,
+    warehouse: str,
     **traffic: object,
 ) -> None:
     """Make one run from beginning to end: testbed, experiment, traffic, ingestion, verdict."""
     options = TrafficOptions(**traffic)  # type: ignore[arg-type]
-    browser = BrowserOptions(users=browsers)
-    _run(RunRequest(runs, Testbed(folder), options, fidelities, users, workers, sessions, browser, accounts))
+    browser, choice = BrowserOptions(users=browsers), chosen_table(table, metastore, warehouse)
+    _run(RunRequest(runs, Testbed(folder), options, fidelities, users, workers, sessions, browser, accounts, choice))
 
 
 @cli.command(epilog=EXIT_CODES)
@@ -322,13 +338,6 @@ def calibrate(name: str, runs: Path, against: Path | None, as_json: bool) -> Non
 
 
 @cli.command()
-@TESTBED
-def ingest(folder: Path) -> None:
-    """Bring what is new in the stream into the table. Safe to run again."""
-    click.echo(fill_table(Testbed(folder)))
-
-
-@cli.command()
 def assign() -> None:
     """Add hash, in_sample, group and subject_id to NDJSON of {generation, user_id, experiment, groups, rate}."""
     for line in assign_lines(sys.stdin.buffer):
@@ -350,7 +359,21 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         sys.stdout.buffer.write(event.body + b"\n")
 
 
-for _command in (analyse, capacity, compare, checks, power, watch, open_report, metrics, doctor, completion, tickets):
+for _command in (
+    ingest,
+    analyse,
+    capacity,
+    compare,
+    checks,
+    faults,
+    power,
+    watch,
+    open_report,
+    metrics,
+    doctor,
+    completion,
+    tickets,
+):
     cli.add_command(_command)
 
 add_examples(cli)

@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
 from rich.console import Console
 
 from analysis.analyse import Analysis, analyse, write
 from analysis.report import render
+from analysis.warehouse import Warehouse
+from analysis.whereabouts import STREAMS
 from browser_scenarios.play import Request as BrowserRequest
 from browser_scenarios.play import choose, play
 from dogfood.locust import Answered, Came, LocustRequest, run_locust
@@ -16,6 +19,7 @@ from dogfood.operator import TestbedOperator
 from dogfood.processes import run_module
 from dogfood.seeding import WIKI_ACCOUNTS, accounts_file, put_example, seed_wiki
 from dogfood.services import Testbed
+from dogfood.tables import OWN_TABLE, TableChoice
 from dogfood.terminal import tell_finding
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.intake import check_reachable
@@ -77,6 +81,7 @@ class RunRequest:
         sessions: accounts that visit the wiki without a browser.
         browser: how browsers are used.
         accounts: file of test accounts; the testbed's own when None.
+        table: that the testbed fills.
     """
 
     runs: Path
@@ -88,6 +93,7 @@ class RunRequest:
     sessions: int = WIKI_ACCOUNTS
     browser: BrowserOptions = BrowserOptions()
     accounts: Path | None = None
+    table: TableChoice = OWN_TABLE
 
     @property
     def on_wiki(self) -> bool:
@@ -129,32 +135,29 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
         return folder, None
     time.sleep(_SETTLE_S)
     with console.status("filling the table and judging"):
-        fill_table(request.testbed)
-        observe(request.testbed, folder)
+        request.table.fill(request.testbed)
+        observe(request.testbed, folder, request.table)
         return folder, judge(folder)
 
 
-def judge(folder: Path, observed: tuple[Path, ...] = (), *, floor: float = 0.0) -> Analysis:
-    """Analyse the run in *folder* and write its verdict and report there."""
-    analysis = analyse(folder, observed, floor=floor)
+def judge(
+    folder: Path, observed: tuple[Path, ...] = (), *, floor: float = 0.0, warehouse: Warehouse | None = None
+) -> Analysis:
+    """Analyse the run in *folder*, by files or by a *warehouse*'s table; write its verdict and report there."""
+    analysis = analyse(folder, observed, floor=floor, warehouse=warehouse)
     write(folder, analysis, render(analysis))
     return analysis
 
 
-def fill_table(testbed: Testbed) -> str:
-    """Bring what is new in the stream into the table; return what was done, as JSON. Raises KitFaultError."""
-    where = (*testbed.stream_arguments(), "--table-dir", str(testbed.table_dir))
-    return run_module("ingestion", "testbed.ingest", *where)
-
-
-def observe(testbed: Testbed, folder: Path) -> None:
+def observe(testbed: Testbed, folder: Path, table: TableChoice = OWN_TABLE) -> None:
     """Copy what landed during the run in *folder* into it. Raises KitFaultError."""
     manifest = Manifest.read(folder)
     since = (manifest.started_ms or 0) - _MARGIN_MS
     until = (manifest.finished_ms or int(time.time() * 1000)) + _MARGIN_MS
-    where = (*testbed.stream_arguments(), "--table-dir", str(testbed.table_dir))
-    span = ("--from-ms", str(since), "--until-ms", str(until), "--to", str(folder / OBSERVED))
-    run_module("reading the table", "testbed.snapshot", *where, *span)
+    where = (*testbed.stream_arguments(), "--table-dir", str(table.folder(testbed)))
+    span = ("--from-ms", str(since), "--until-ms", str(until))
+    to = ("--to", str(folder / OBSERVED), "--streams", str(folder / STREAMS))
+    run_module("reading the table", "testbed.snapshot", *where, *span, *to)
 
 
 def _ready(request: RunRequest, console: Console) -> Target:
@@ -178,6 +181,8 @@ def _ready(request: RunRequest, console: Console) -> Target:
         )
     target.addresses()
     check_reachable(target.intake)
+    if target.name == LOCAL and not asked.intake:
+        _send_canaries(target)
     if target.name == LOCAL and request.on_wiki:
         request.testbed.configure_wiki(
             {
@@ -188,6 +193,14 @@ def _ready(request: RunRequest, console: Console) -> Target:
             }
         )
     return target
+
+
+def _send_canaries(target: Target) -> None:
+    """Have the testbed's intake produce its canary events, which the table must not have afterwards."""
+    try:
+        httpx.get(f"{target.intake.removesuffix('/v1/events')}/v1/_test/events", timeout=10, trust_env=False)
+    except httpx.HTTPError as error:
+        raise KitFaultError(f"the testbed's intake does not produce canary events: {error}") from error
 
 
 def _confirmed(request: RunRequest) -> tuple[str, ...]:

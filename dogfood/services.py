@@ -24,6 +24,9 @@ HOST = "127.0.0.1"
 _KILLED_WITHIN_S = 6.0
 _POLL_S = 0.05
 
+#: Which faults are switched on, in the testbed's folder.
+FAULTS = "faults.json"
+
 #: The testbed's services, of which Kafka is only there where it was asked for.
 NAMES = ("mpic", "intake", "wiki")
 ALL_NAMES = ("kafka", *NAMES)
@@ -121,6 +124,17 @@ class Testbed:
         """What carries the stream. Raises DogfoodError when the record of it makes no sense."""
         return recorded(self.folder)
 
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """The faults of the catalogue that are switched on (`dogfood.fault_switches`)."""
+        path = self.folder / FAULTS
+        return tuple(orjson.loads(path.read_bytes())) if path.is_file() else ()
+
+    @property
+    def fault_arguments(self) -> tuple[str, ...]:
+        """What switches them on, for the testbed's own commands."""
+        return ("--fault", ",".join(self.faults)) if self.faults else ()
+
     def services(self) -> tuple[Service, ...]:
         """Return the services, in the order in which they are started."""
         kafka = Service(
@@ -128,7 +142,7 @@ class Testbed:
             # On its first start its jars are fetched.
             within_s=300.0, answers=_kafka_answers, address="{}", down_within_s=20.0,
         )  # fmt: skip
-        intake = ("-m", "testbed.intake", *self._stream_arguments("{kafka}"))
+        intake = ("-m", "testbed.intake", *self._stream_arguments("{kafka}"), *self.fault_arguments)
         return (
             *((kafka,) if self.stream.own_broker else ()),
             Service(
@@ -184,6 +198,7 @@ class Testbed:
             "-m", "testbed.wiki", "--folder", str(self.wiki_dir), "--releases", str(self.folder / "mediawiki"),
             "--mpic", "{mpic}", "--intake", f"{intake}?hasty=true",
             *(word for option, value in given.items() if value for word in (option, str(value))),
+            *self.fault_arguments,
         )  # fmt: skip
 
     def up(self, ports: Mapping[str, int], names: Collection[str] = NAMES) -> list[State]:

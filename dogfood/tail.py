@@ -54,10 +54,10 @@ class Tail:
         """
         for path in self._files():
             try:
-                whole = self._growing.fresh(path)
+                lines = self._growing.fresh(path).splitlines()
             except OSError as error:
                 raise DogfoodError(f"{path} cannot be read: {error.strerror}") from error
-            for event in map(_event, whole.splitlines()):
+            for event in map(_event, lines):
                 if event is None:
                     self.broken += 1
                 else:

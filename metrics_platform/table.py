@@ -4,6 +4,7 @@ A row is an event: nested objects are structs, objects with free keys are maps, 
 Hive. The columns follow from the schema files of both generations, so that one table holds both.
 """
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,9 @@ from metrics_platform.errors import DogfoodError
 from metrics_platform.schemas import FOLDER
 
 TABLE = "product_metrics_web_base"
+#: Beside the table: when each row reached its topic and the table. The table's own columns are those of the schema.
+ARRIVALS = f"{TABLE}_arrivals"
+ARRIVALS_FILE = "_arrivals.parquet"
 PARTITIONS = ("datacenter", "year", "month", "day", "hour")
 
 _MISPLACED = """
@@ -73,7 +77,25 @@ def structure() -> Structure:
 
 def columns() -> dict[str, str]:
     """Return the table's columns in order, with their DuckDB types."""
-    return {_column(name): _duckdb(kind) for name, kind in structure().items()}
+    return {column_name(name): _duckdb(kind) for name, kind in structure().items()}
+
+
+def column_name(name: str) -> str:
+    """Return what the table calls an event's member: `$schema` is none of Hive's names."""
+    return name.replace("$", "_")
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """Return the Parquet files under *folder*, without those that a writer has not finished.
+
+    What begins with `_` or `.` is no data, as in Hive: `_temporary` is where Spark writes until a job commits.
+    """
+    found: list[Path] = []
+    # Unlike a glob, this does not mind folders that are gone before it comes to them.
+    for where, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(("_", "."))]
+        found += [Path(where, name) for name in names if name.endswith(".parquet") and not name.startswith(("_", "."))]
+    return sorted(found)
 
 
 def select_lines(source: str) -> str:
@@ -82,7 +104,7 @@ def select_lines(source: str) -> str:
     A value of another type than its column's becomes null, as it would in Hive.
     """
     literal = orjson.dumps(structure()).decode().replace("'", "''")
-    picked = ", ".join(f'event."{name}" AS "{_column(name)}"' for name in structure())
+    picked = ", ".join(f'event."{name}" AS "{column_name(name)}"' for name in structure())
     return f"SELECT {picked} FROM (SELECT json_transform(line, '{literal}') AS event FROM {source})"  # noqa: S608
 
 
@@ -120,7 +142,7 @@ def event_of(row: Mapping[str, object]) -> dict[str, object]:
 def _leaves() -> tuple[tuple[str, str | None, str], ...]:
     """Return every field of an event: its name, that of the member in it where it has some, and its flat column."""
     return tuple(
-        (name, member, _column(name) if member is None else f"{_column(name)}__{member}")
+        (name, member, column_name(name) if member is None else f"{column_name(name)}__{member}")
         for name, kind in structure().items()
         for member in (kind if isinstance(kind, Mapping) else (None,))
     )
@@ -159,7 +181,7 @@ def parquet_rows(
     Raises:
         TableError: there are no Parquet files, or they cannot be read as rows of the table.
     """
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    files = parquet_files(path) if path.is_dir() else [path]
     if not files:
         raise TableError(f"{path} holds no Parquet files")
     names = [str(file) for file in files]
@@ -197,7 +219,7 @@ def misplaced_rows(folder: Path, connection: duckdb.DuckDBPyConnection) -> dict[
 
     The keys are (partition, hour they belong to), both as `2025-01-31T14`; files outside the layout are left out.
     """
-    files = [str(path) for path in folder.rglob("*.parquet") if all(f"{name}=" in str(path) for name in PARTITIONS)]
+    files = [str(path) for path in parquet_files(folder) if all(f"{name}=" in str(path) for name in PARTITIONS)]
     if not files:
         return {}
     rows = connection.sql(_MISPLACED, params={"files": files}).fetchall()
@@ -212,10 +234,6 @@ def _not_an_event(line: bytes) -> str:
     except orjson.JSONDecodeError as error:
         return f"no JSON: {error.msg}"
     return "" if isinstance(content, dict) else "no JSON object"
-
-
-def _column(name: str) -> str:
-    return name.replace("$", "_")
 
 
 def _type(content: Mapping[str, object]) -> object:

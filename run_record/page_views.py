@@ -41,6 +41,7 @@ class PageView:
         seen_by_page: how many beacons of each action the page itself saw leaving. A hint: pages miss what leaves late.
         seen_by_network: likewise, what the browser's network log showed.
         at_ms: when the page was shown, milliseconds since 1970.
+        stayed_ms: for how long the reader stayed from then on; -1 where nobody stays, as without a browser.
         failure: why there was no page to see; empty when there was.
     """
 
@@ -57,6 +58,7 @@ class PageView:
     seen_by_page: Mapping[str, int] = field(default_factory=dict)
     seen_by_network: Mapping[str, int] = field(default_factory=dict)
     failure: str = ""
+    stayed_ms: int = -1
 
 
 class PageViewWriter(Closing):
@@ -117,3 +119,10 @@ def told_group(told: Mapping[str, object], generation: Generation, experiment: s
         return None
     group = assigned.get(experiment if generation is Generation.XLAB else feature)
     return str(group) if group not in (None, UNSAMPLED) else None
+
+
+def forced_by_hand(told: Mapping[str, object], experiment: str) -> bool:
+    """Return whether a page was told that its user is in *experiment* by an override; alpha's pages never are."""
+    overrides, coordinator = told.get("overrides"), told.get("coordinator")
+    named = isinstance(overrides, list) and experiment in overrides
+    return named or (isinstance(coordinator, Mapping) and coordinator.get(experiment) == "forced")

@@ -66,7 +66,7 @@ class Ceilings:
                     "nothing was sent. Ask for less."
                 )
 
-    page = "docs/howto-beta.md"
+    page = "docs/targets.md"
 
 
 @dataclass(frozen=True, slots=True)

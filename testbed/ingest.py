@@ -7,6 +7,8 @@ ids already there.
 """
 
 import argparse
+import os
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +16,9 @@ import duckdb
 import orjson
 
 from metrics_platform.streams import DATA_CENTRES, topic
-from metrics_platform.table import PARTITIONS, TABLE, columns, read_parquet, rows_of
+from metrics_platform.table import ARRIVALS, PARTITIONS, TABLE, columns, parquet_files, read_parquet, rows_of
+from testbed.ingest_faults import spoil
+from testbed.ingest_rules import Rules
 from testbed.serving import guarded
 from testbed.stream import OpenTopic
 from testbed.stream_options import add_stream_options, open_topic
@@ -33,7 +37,10 @@ class Summary(NamedTuple):
     hours: int = 0
 
 
-def ingest(open_topic: OpenTopic, table_dir: Path, stream: str) -> Summary:
+_RULES = Rules()
+
+
+def ingest(open_topic: OpenTopic, table_dir: Path, stream: str, rules: Rules = _RULES) -> Summary:
     """Bring what is new in *stream* into the table under *table_dir*; safe to run again at any time."""
     table_dir.mkdir(parents=True, exist_ok=True)
     table = table_dir / TABLE
@@ -45,28 +52,31 @@ def ingest(open_topic: OpenTopic, table_dir: Path, stream: str) -> Summary:
         reader = open_topic(name, positions.get(name))
         lines = [line for batch in reader.read() for line in batch.lines]
         if lines:
-            done = _add(lines, table, data_centre)
+            done = _add(rules.change(lines), table, data_centre, rules.canary_domain)
             total = Summary(*(a + b for a, b in zip(total, done, strict=True)))
-        positions[name] = reader.position
+        if rules.moves_on:
+            positions[name] = reader.position
     _replace(checkpoint, orjson.dumps(positions))
     return total
 
 
-def _add(lines: list[bytes], table: Path, data_centre: str) -> Summary:
+def _add(lines: list[bytes], table: Path, data_centre: str, canary_domain: str) -> Summary:
     good = [line for line in lines if _is_object(line)]
     connection = duckdb.connect()
     connection.register("fresh", rows_of(good, connection))
-    connection.execute(_KEEP)
+    connection.execute(_KEEP, {"canary": canary_domain})
     [(usable, canary)] = connection.sql(
         "SELECT count(*) FILTER (NOT canary), count(*) FILTER (canary) FROM usable"
     ).fetchall()
-    have = read_parquet(table, connection) if any(table.rglob("*.parquet")) else rows_of([], connection)
+    have = read_parquet(table, connection) if parquet_files(table) else rows_of([], connection)
     connection.register("have", have.select(["meta"]))
     connection.execute(_NEW)
     [(written,)] = connection.sql("SELECT count(*) FROM new_rows").fetchall()
     hours = connection.sql("SELECT DISTINCT hour_start FROM new_rows ORDER BY hour_start").fetchall()
     for (hour,) in hours:
         _write_hour(connection, table, data_centre, hour)
+    if written:
+        connection.execute(_ARRIVED, [str(_arrivals(table)), time.time_ns() // 1_000_000])
     broken = len(lines) - usable - canary
     return Summary(len(lines), written, usable - written, canary, broken, len(hours))
 
@@ -74,7 +84,7 @@ def _add(lines: list[bytes], table: Path, data_centre: str) -> Summary:
 #: What can be ingested: rows with an id and a time; canary events are marked.
 _KEEP = """
 CREATE TEMP TABLE usable AS
-SELECT *, coalesce(meta.domain, '') = 'canary' AS canary,
+SELECT *, coalesce(meta.domain = $canary, false) AS canary,
        date_trunc('hour', make_timestamp(epoch_us(TRY_CAST(meta.dt AS TIMESTAMPTZ)))) AS hour_start
 FROM fresh
 WHERE meta.id IS NOT NULL AND TRY_CAST(meta.dt AS TIMESTAMPTZ) IS NOT NULL
@@ -87,6 +97,19 @@ SELECT * EXCLUDE (canary) FROM usable
 WHERE NOT canary AND meta.id NOT IN (SELECT meta.id FROM have)
 QUALIFY row_number() OVER (PARTITION BY meta.id ORDER BY meta.dt) = 1
 """
+
+
+#: When rows were in the table. A job that is killed before leaves it unknown of those that it had added.
+_ARRIVED = """
+COPY (SELECT meta.id AS meta_id, CAST(NULL AS BIGINT) AS topic_ms, CAST($2 AS BIGINT) AS table_ms FROM new_rows)
+TO $1 (FORMAT parquet)
+"""
+
+
+def _arrivals(table: Path) -> Path:
+    folder = table.with_name(ARRIVALS)
+    folder.mkdir(exist_ok=True)
+    return folder / f"{time.time_ns():020d}-{os.getpid()}.parquet"
 
 
 def _write_hour(connection: duckdb.DuckDBPyConnection, table: Path, data_centre: str, hour: object) -> None:
@@ -125,8 +148,9 @@ def main() -> None:
     add_stream_options(parser)
     parser.add_argument("--table-dir", type=Path, required=True)
     parser.add_argument("--stream", default="product_metrics.web_base")
+    parser.add_argument("--fault", action="append", default=[], help="of the catalogue (python -m testbed.faults)")
     options = parser.parse_args()
-    summary = ingest(open_topic(options), options.table_dir, options.stream)
+    summary = ingest(open_topic(options), options.table_dir, options.stream, spoil(_RULES, options.fault))
     print(orjson.dumps(summary._asdict()).decode())
 
 

@@ -1,7 +1,8 @@
-"""`python -m testbed.snapshot`: what the table and the error stream hold of a span of time, as two files.
+"""`python -m testbed.snapshot`: what the table and the error stream hold of a span of time, as files.
 
 Writes `rows.parquet`, the table's rows with a receive time in the span and the data centre of their partition, and
-`errors.ndjson`, the error stream's events since its beginning.
+`errors.ndjson`, the error stream's events since its beginning; with `--streams`, also what the topics of a stream of
+segments held of the span.
 """
 
 import argparse
@@ -12,10 +13,11 @@ import duckdb
 import orjson
 
 from metrics_platform.streams import DATA_CENTRES, ERROR_STREAM, topic
-from metrics_platform.table import TABLE, parquet_rows, rows_of
+from metrics_platform.table import ARRIVALS, ARRIVALS_FILE, TABLE, parquet_files, parquet_rows, rows_of
 from testbed.serving import guarded
 from testbed.stream import OpenTopic
 from testbed.stream_options import add_stream_options, open_topic
+from testbed.traces import write_traces
 
 _ROWS = """
 SELECT * FROM landed
@@ -23,18 +25,23 @@ WHERE epoch_ms(TRY_CAST(meta.dt AS TIMESTAMPTZ)) BETWEEN $from_ms AND $until_ms
 ORDER BY meta.dt, meta.id
 """
 
+_CAME = """
+SELECT * FROM read_parquet($files) WHERE meta_id IN (SELECT meta.id FROM read_parquet($rows)) ORDER BY meta_id
+"""
+
 
 def snapshot(open_topic: OpenTopic, table_dir: Path, to: Path, from_ms: int, until_ms: int) -> None:
-    """Write both files into the folder *to*; the span is in milliseconds since 1970."""
+    """Write the files into the folder *to*; the span is in milliseconds since 1970."""
     connection = duckdb.connect()
     table = table_dir / TABLE
-    if any(table.rglob("*.parquet")):
+    if parquet_files(table):
         parquet_rows(table, connection, data_centre=True).create_view("landed")
     else:
         connection.register("landed", rows_of([], connection))
     draft = to / ".rows.draft"
     connection.sql(_ROWS, params={"from_ms": from_ms, "until_ms": until_ms}).write_parquet(str(draft))
     draft.replace(to / "rows.parquet")
+    _copy_arrivals(table.with_name(ARRIVALS), to, connection)
     lines = [
         line
         for data_centre in DATA_CENTRES
@@ -44,6 +51,16 @@ def snapshot(open_topic: OpenTopic, table_dir: Path, to: Path, from_ms: int, unt
     first = datetime.fromtimestamp(from_ms / 1000, UTC).isoformat(timespec="milliseconds")
     draft.write_bytes(b"".join(line + b"\n" for line in lines if _since(line, first)))
     draft.replace(to / "errors.ndjson")
+
+
+def _copy_arrivals(arrivals: Path, to: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Copy what is known of when the rows in the folder *to* came, if anything is."""
+    files = [str(path) for path in parquet_files(arrivals)]
+    if files:
+        draft = to / ".arrivals.draft"
+        rows = {"files": files, "rows": str(to / "rows.parquet")}
+        connection.sql(_CAME, params=rows).write_parquet(str(draft))
+        draft.replace(to / ARRIVALS_FILE)
 
 
 def _since(line: bytes, first: str) -> bool:
@@ -63,7 +80,10 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True, help="folder the files are written into")
     parser.add_argument("--from-ms", type=int, required=True)
     parser.add_argument("--until-ms", type=int, required=True)
+    parser.add_argument("--streams", type=Path, help="file that is to tell what all topics held, if they are segments")
     options = parser.parse_args()
+    if options.streams is not None and options.stream_dir is not None:
+        write_traces(options.stream_dir, options.streams, options.from_ms, options.until_ms)
     snapshot(open_topic(options), options.table_dir, options.to, options.from_ms, options.until_ms)
 
 

@@ -25,6 +25,7 @@ from traffic.governor import Governor
 from traffic.guard import allow_only
 from traffic.leases import Lease, Leaser
 from traffic.options import check_ceilings, check_target
+from traffic.telemetry import listen
 
 _log = logging.getLogger("dogfood")
 
@@ -69,6 +70,8 @@ class Crew(ABC):
         environment.events.test_stop.add_listener(self._stop)  # type: ignore[no-untyped-call]
         if isinstance(environment.runner, MasterRunner):
             gevent.spawn(self._watch)
+        if self._leads:
+            listen(environment, lambda: self._folder if self._folder.name else None)
 
     @abstractmethod
     def _make_run(self, options: Namespace, now_ms: int) -> Path:

@@ -29,7 +29,11 @@ def listen(environment: "Environment", folder: Callable[[], Path | None]) -> Non
     """
     if not vars(environment.parsed_options).get("otel"):
         return
-    from opentelemetry import metrics
+    try:
+        from opentelemetry import metrics
+    except ImportError:
+        # Locust has said so already, and goes on without.
+        return
 
     watched: dict[Path, Progress] = {}
 

@@ -7,7 +7,7 @@ import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode
 
 import gevent
 from locust import FastHttpUser, task
@@ -30,7 +30,7 @@ from traffic.instrument import Instrument
 from traffic.leases import Lease, Leaser
 from traffic.options import TrafficOptions
 from traffic.post import HttpAnswer, Post, beacon_headers
-from traffic.walks import Browser, Site, Walk, Walker, WikiError, domain_of, read_site
+from traffic.walks import Browser, Site, Walk, Walker, WikiError, domain_of, read_site, redirected
 from traffic.wiki_options import new_wiki_run
 
 _log = logging.getLogger("dogfood")
@@ -199,19 +199,6 @@ class WikiVisitor(FastHttpUser):
 
 def _walking(folder: Path) -> Sequence[Account]:
     return [account for account in read_roster(folder) if account.fidelity is Fidelity.WIKI]
-
-
-def redirected(url: str, location: str) -> str:
-    """Return where an answer from *url* redirects to: to another address on the same host, and nowhere else.
-
-    Raises:
-        WikiError: it is another host, or the answer does not say where.
-    """
-    there = urljoin(url, location)
-    here, goal = urlsplit(url), urlsplit(there)
-    if not location or (goal.scheme, goal.netloc) != (here.scheme, here.netloc):
-        raise WikiError(f"{url} redirects to {location!r}: not followed, for it is not on the same host")
-    return there
 
 
 def _post_beacon(user: FastHttpUser, crew: WikiCrew, body: bytes) -> HttpAnswer:

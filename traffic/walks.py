@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import orjson
 
@@ -170,6 +170,19 @@ def read_site(browser: Browser) -> Site:
         "skin": "vector-2022",
     }
     return Site(config, parse_stream_configs(_parsed(told)))
+
+
+def redirected(url: str, location: str) -> str:
+    """Return where an answer from *url* redirects to: to another address on the same host, and nowhere else.
+
+    Raises:
+        WikiError: it is another host, or the answer does not say where.
+    """
+    there = urljoin(url, location)
+    here, goal = urlsplit(url), urlsplit(there)
+    if not location or (goal.scheme, goal.netloc) != (here.scheme, here.netloc):
+        raise WikiError(f"{url} redirects to {location!r}: not followed, for it is not on the same host")
+    return there
 
 
 def domain_of(wiki: str) -> str:

@@ -1,8 +1,8 @@
 """The search for the sustained rate: a pure function of what was seen so far to the step to take next.
 
 Grow by doubling until an objective breaks; bisect what lies between; confirm on longer windows. A break is believed
-when it happens twice, for machines are shared. The requirement itself is tried whenever it lies in between, so that
-the answer to "will it do?" never has to be read off a neighbour.
+when it happens twice, and a generator's fault when it happens three times, for machines are shared. The requirement
+itself is tried whenever it lies in between, so that the answer to "will it do?" never has to be read off a neighbour.
 """
 
 import math
@@ -16,8 +16,11 @@ from metrics_platform.errors import DogfoodError
 #: Rates are given to so many significant digits.
 _DIGITS = 3
 
-#: A step is not taken more often than this when the generator was at fault.
+#: A rate breaks when it broke so often.
 _TRIES = 2
+
+#: And one at which the generator was at fault not more often than this: machines are shared.
+_SPOILT = 3
 
 #: The search ends below this many events a second.
 _LOWEST = 0.5
@@ -94,7 +97,7 @@ def known(settings: SearchSettings, steps: Sequence[Judged]) -> Known:
     seen = Counter((item.step.rate, item.outcome, item.step.purpose is Purpose.CONFIRM) for item in steps)
     rates = sorted({item.step.rate for item in steps})
     bad = next((rate for rate in rates if _is_bad(seen, rate)), None)
-    weak = next((rate for rate in rates if _invalid(seen, rate) >= _TRIES and not _held(seen, rate)), None)
+    weak = next((rate for rate in rates if _invalid(seen, rate) >= _SPOILT and not _held(seen, rate)), None)
     top = min(bad or math.inf, weak or math.inf)
     held = [rate for rate in rates if rate < top and _held(seen, rate)]
     good = held[-1] if held else None
@@ -142,7 +145,7 @@ def rounded(rate: float) -> float:
 
 
 def _undecided(steps: Sequence[Judged]) -> Move | None:
-    """Return the last step once more when it broke, or was spoilt by the generator, for the first time."""
+    """Return the last step once more when it broke, or was spoilt by the generator, not often enough to be sure."""
     last = steps[-1]
     rate, purpose = last.step.rate, last.step.purpose
     if last.outcome is StepOutcome.HELD or (last.outcome is StepOutcome.BROKEN and purpose is Purpose.CONFIRM):
@@ -151,7 +154,8 @@ def _undecided(steps: Sequence[Judged]) -> Move | None:
     if any(item.outcome is StepOutcome.HELD for item in same) and purpose is not Purpose.CONFIRM:
         return None
     times = sum(item.outcome is last.outcome for item in same)
-    return Move(purpose, rate, last.step.seconds) if times < _TRIES else None
+    enough = _SPOILT if last.outcome is StepOutcome.INVALID else _TRIES
+    return Move(purpose, rate, last.step.seconds) if times < enough else None
 
 
 def _higher(settings: SearchSettings, good: float) -> float:

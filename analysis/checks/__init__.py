@@ -19,6 +19,7 @@ from analysis.checks.events import check_attributes, check_names, check_schema, 
 from analysis.checks.funnel import check_funnel
 from analysis.checks.generator import check_completeness, check_lag, check_records
 from analysis.checks.ratio import check_sample_rate, check_sample_ratio, check_segments
+from analysis.checks.sampling import check_overrides, check_stream_sampling
 from analysis.checks.subjects import (
     check_independence,
     check_sampled_out,
@@ -27,7 +28,7 @@ from analysis.checks.subjects import (
     check_uniformity,
 )
 from analysis.checks.times import check_active, check_partitions, check_times
-from analysis.checks.transit import check_canaries, check_replayed, check_silences
+from analysis.checks.transit import check_canaries, check_freshness, check_replayed, check_silences
 from analysis.checks.wiki import check_instrument, check_scenarios, check_wiki_assignment
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer
@@ -85,6 +86,7 @@ CHECKS: tuple[Check, ...] = (
           check_sample_rate, Asked.NATURAL),
     Check("uniformity", Layer.ASSIGNMENT, "Are the subjects' hashes spread evenly?", check_uniformity, Asked.NATURAL),
     Check("independence", Layer.ASSIGNMENT, "Are the groups of every two experiments independent?", check_independence),
+    Check("overrides", Layer.EXPOSURE, "Is nobody counted who chose a group by hand?", check_overrides, Asked.WIKI),
     Check("sample-ratio", Layer.EXPOSURE, "Are there as many subjects in each group as expected, at every stage?",
           check_sample_ratio, Asked.NATURAL),
     Check("segments", Layer.EXPOSURE, "Is the sample ratio as expected in every segment?",
@@ -101,6 +103,8 @@ CHECKS: tuple[Check, ...] = (
           check_subject_ids),
     Check("times", Layer.INSTRUMENT, "Are the clients' times and the intake's where they can be?", check_times),
     Check("invalid", Layer.INSTRUMENT, "Did the intake accept every event?", check_invalid),
+    Check("stream-sampling", Layer.TRANSPORT, "Is nothing sampled on top of the experiment's own sampling?",
+          check_stream_sampling),
     Check("indeterminate", Layer.TRANSPORT, "Is it known of nearly every event what became of it?",
           check_indeterminate),
     Check("silences", Layer.INTAKE, "Was there no stretch of time from which nothing landed?", check_silences),
@@ -115,6 +119,7 @@ CHECKS: tuple[Check, ...] = (
     Check("canaries", Layer.TABLE, "Are canary events kept out of the table?", check_canaries),
     Check("partitions", Layer.TABLE, "Is every row in the partition of its hour?", check_partitions),
     Check("late", Layer.TABLE, "Did every row land within the promised time?", check_late),
+    Check("freshness", Layer.TABLE, "Could every row be read within the promised time?", check_freshness),
     Check("completeness", Layer.GENERATOR, "Did the generator offer every event of the plan, once?",
           check_completeness),
     Check("lag", Layer.GENERATOR, "Did requests leave at their intended times?", check_lag),

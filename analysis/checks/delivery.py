@@ -17,8 +17,9 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from analysis.evidence import Evidence
-from analysis.results import CheckResult, Layer, Outcome
+from analysis.results import ALPHA, CheckResult, Layer, Outcome
 from analysis.segments import count_segments, stand_outs
+from analysis.statistics import unlike
 from metrics_platform.schemas import SchemaNotFoundError, SchemaRegistry
 
 _EXAMPLES = 5
@@ -52,7 +53,7 @@ def check_lost(evidence: Evidence) -> CheckResult:
     groups = _by_group(evidence, "lost")
     lost = sum(count for count, _ in groups.values())
     layer = evidence.delivery_layer
-    between = "the intake's 202 and the table" if layer is Layer.INTAKE else "the intake's 201 and the table"
+    between = f"the intake's {'202' if evidence.hasty else '201'} and the table"
     if not lost:
         return _passed("lost", layer, f"No event was lost between {between}.")
     vanished = {str(row["group_name"]): row["subjects"] for row in evidence.engine.ask("vanished")}
@@ -66,6 +67,7 @@ def check_lost(evidence: Evidence) -> CheckResult:
     spared_told = f"; {' and '.join(map(repr, spared))} lost none" if spared else ""
     gone = f" {sum(map(int, map(str, vanished.values()))):,} subjects vanished altogether." if vanished else ""
     where = next((item for item in apart if item.dimension != "group"), None)
+    gone += _last_seen(evidence)
     if _heavy_subjects_vanished(evidence):
         layer = Layer.TABLE
         gone += " They had sent more events than others: look for a filter that takes them for bots."
@@ -79,10 +81,27 @@ def check_lost(evidence: Evidence) -> CheckResult:
         "by_group": _told(groups),
         "segments": [item._asdict() for item in apart[:_EXAMPLES]],
         "vanished_subjects": vanished,
+        "last_seen": evidence.whereabouts._asdict(),
         "examples": _ids(evidence, "lost"),
     }
     summary = f"Between {between}, {told}{spared_told}.{gone}"
     return CheckResult("lost", layer, Outcome.FAIL, summary, lost, threshold=0, evidence=detail)
+
+
+def _last_seen(evidence: Evidence) -> str:
+    """Return a sentence on where lost events were seen last, where that was looked at."""
+    found = evidence.whereabouts
+    told = []
+    if found.hours:
+        told.append(f"{found.behind:,} are in the stream, and nothing of their hours is in the table: look whether the")
+        told[-1] += f" partition of {', '.join(f'{hour}:00 UTC' for hour in found.hours[:3])} has come"
+    elif found.behind:
+        told.append(f"{found.behind:,} are in the stream and not in the table: look at ingestion")
+    if found.elsewhere:
+        told.append(f"{found.astray:,} are in another stream ({', '.join(found.elsewhere)})")
+    if found.nowhere and found.known:
+        told.append(f"{found.nowhere:,} are in no stream: look at the intake, which acknowledged them")
+    return f" {'; '.join(told)}." if told else ""
 
 
 def _heavy_subjects_vanished(evidence: Evidence) -> bool:
@@ -185,28 +204,41 @@ def _problem_of(body: bytes) -> str:
 
 
 def check_indeterminate(evidence: Evidence) -> CheckResult:
-    """Find events of which nobody can know what became."""
+    """Find events of which nobody can know what became; more of one group's than of the others' is a failure.
+
+    What goes missing without an answer by chance, or because a worker was killed, does so in every group alike. So the
+    share of subjects with such an event is compared by Fisher's exact test, group against the rest.
+    """
     counts = reconcile(evidence)
     share = counts["indeterminate"] / counts["offered"] if counts["offered"] else 0.0
+    rows = evidence.engine.ask("unanswered")
     detail = {
         "indeterminate": counts["indeterminate"],
         "share": share,
+        "by_group": rows,
         "examples": _ids(evidence, "indeterminate"),
     }
-    told = f"{counts['indeterminate']:,} of {counts['offered']:,} events were never answered and did not land"
+    told = f"{counts['indeterminate']:,} of {counts['offered']:,} events were never answered and did not land."
+    p_value = None
     if not counts["offered"]:
-        told, outcome = "Nothing was sent, so nothing is known", Outcome.INCONCLUSIVE
+        told, outcome = "Nothing was sent, so nothing is known.", Outcome.INCONCLUSIVE
+    elif (p_value := unlike([(int(str(row["hit"])), int(str(row["subjects"]))) for row in rows])) < ALPHA:
+        outcome = Outcome.FAIL
+        told = f"Between the client and the intake, {_unanswered(rows)}: no answer came, and they did not land."
     else:
         outcome = Outcome.INCONCLUSIVE if share > MAX_INDETERMINATE else Outcome.PASS
     return CheckResult(
-        "indeterminate",
-        Layer.TRANSPORT,
-        outcome,
-        f"{told}.",
-        share,
-        threshold=MAX_INDETERMINATE,
-        evidence=detail,
+        "indeterminate", Layer.TRANSPORT, outcome, told, share, p_value, MAX_INDETERMINATE, evidence=detail
     )
+
+
+def _unanswered(rows: Sequence[Mapping[str, object]]) -> str:
+    told = []
+    for row in sorted(rows, key=lambda row: -int(str(row["hit"])) / int(str(row["subjects"]))):
+        events, sent = int(str(row["events"])), int(str(row["sent_events"]))
+        count = f"{events / sent:.2%} of its events ({events:,} of {sent:,})" if events else "none"
+        told.append(f"group {str(row['group_name'])!r} lost {count}")
+    return "; ".join(told)
 
 
 def check_late(evidence: Evidence) -> CheckResult:

@@ -57,6 +57,15 @@ def check_stream(evidence: Evidence) -> CheckResult:
     sent = _elsewhere(evidence, "said", name)
     landed = _elsewhere(evidence, "observed", name)
     wrong = sent or landed
+    found = evidence.whereabouts
+    if found.elsewhere and not wrong:
+        other = max(found.elsewhere, key=found.elsewhere.__getitem__)
+        summary = (
+            f"{found.astray:,} acknowledged events are in the topic {other!r} and not in the table, where the "
+            f"instrument is configured for {name!r}: look at what routes events to streams."
+        )
+        misrouted = {"events": found.astray, "streams": found.elsewhere, "as_sent": False}
+        return CheckResult("stream", Layer.STREAM, Outcome.FAIL, summary, found.astray, threshold=0, evidence=misrouted)
     if not wrong:
         summary = f"Every event is in the stream {name!r}."
         return CheckResult("stream", Layer.STREAM, Outcome.PASS, summary, 0, threshold=0)

@@ -74,6 +74,13 @@ def check_lag(evidence: Evidence) -> CheckResult:
     late = float(np.mean(lag > LATE_MS))
     p50, p99 = (float(value) for value in np.percentile(lag, [50, 99]))
     detail = {"p50_ms": p50, "p99_ms": p99, "max_ms": int(lag.max()), "late_share": late}
+    early = float(np.mean(lag < -LATE_MS))
+    if early > MAX_LATE:
+        summary = (
+            f"{early:.1%} of requests are written down as sent more than {LATE_MS // 1000} s before they were due: the "
+            "generator's clock was set while it sent. Run again."
+        )
+        return CheckResult("lag", Layer.GENERATOR, Outcome.INVALID, summary, early, threshold=MAX_LATE, evidence=detail)
     kept = late <= MAX_LATE
     told = f"p50 {p50:,.0f} ms, p99 {p99:,.0f} ms after its intended time"
     summary = (

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from itertools import groupby
 
+import numpy as np
+
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
 from analysis.series import Moment, count_over_time
@@ -41,6 +43,35 @@ def check_canaries(evidence: Evidence) -> CheckResult:
     summary = f"{count:,} canary events are in the table, where they count as traffic: look at ingestion's filter."
     detail = {"canaries": count, "streams": rows[:_EXAMPLES]}
     return CheckResult("canaries", Layer.TABLE, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
+
+
+def check_freshness(evidence: Evidence) -> CheckResult:
+    """Find rows that could be read later than was promised, and hours whose events were acknowledged and have no row.
+
+    Inconclusive, and no matter, where nobody wrote down when rows were added.
+    """
+    delays, hours = evidence.arrived.table, evidence.manifest.deadline_s / 3600
+    if not len(delays):
+        why = "It was not written down when rows were added to the table."
+        return CheckResult("freshness", Layer.TABLE, Outcome.INCONCLUSIVE, why, matters=False)
+    late = int(np.count_nonzero(delays > evidence.manifest.deadline_s * 1000))
+    empty = [
+        int(str(row["bucket"])) * _HOUR_MS
+        for row in evidence.engine.ask("series", {"from_ms": 0, "bucket_ms": _HOUR_MS})
+        if row["acknowledged_events"] and not row["landed_events"]
+    ]
+    median, most = (float(np.percentile(delays, at)) / 1000 for at in (50, 99))
+    told = f"half of the rows could be read {median:,.0f} s after their events, 99 % after {most:,.0f} s"
+    detail = {"rows": len(delays), "late": late, "share": late / len(delays), "hours_without_rows_ms": empty}
+    if late or empty:
+        parts = [f"{late / len(delays):.2%} of the rows could be read later than {hours:g} hours"] if late else []
+        parts += [f"{len(empty)} hours have no row although events were acknowledged"] if empty else []
+        summary = f"{' and '.join(parts)} ({told}): look at when ingestion runs."
+        return CheckResult(
+            "freshness", Layer.TABLE, Outcome.FAIL, summary, late + len(empty), threshold=0, evidence=detail
+        )
+    summary = f"Of {len(delays):,} rows {told}; none later than {hours:g} hours."
+    return CheckResult("freshness", Layer.TABLE, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
 
 
 def check_silences(evidence: Evidence) -> CheckResult:

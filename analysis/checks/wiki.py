@@ -4,58 +4,51 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from analysis.checks.wiki_blame import Blame, Owed, Told, blame_assignment, blame_missing
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
 from metrics_platform.assignment import Generation, subject_id
-from run_record.page_views import PageView, told_group
+from run_record.page_views import PageView, forced_by_hand, told_group
 
 _EXAMPLES = 5
 
 
-class Mismatch(NamedTuple):
-    """A page view whose user the wiki put into another group than the contract; None is not in the sample."""
-
-    user_id: int
-    name: str
-    told: str | None
-    expected: str | None
-    title: str
-
-
 def check_wiki_assignment(evidence: Evidence) -> CheckResult:
     """Compare what every page told its user with the contract, account by account."""
+    name = "wiki-assignment"
     broken = [view for view in evidence.page_views if view.failure]
-    wrong = list(_mismatches(evidence))
+    pages = list(_pages(evidence))
+    wrong = [page for page in pages if page.is_wrong]
     accounts = len({view.visit for view in evidence.page_views})
     if not accounts:
         why = "No page of the wiki was read, so its own assignment is not known."
-        return CheckResult("wiki-assignment", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, why)
-    ids = {item.user_id for item in wrong}
+        return CheckResult(name, Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, why)
+    ids = {page.user_id for page in wrong}
     detail = {
         "accounts": accounts,
         "page_views": len(evidence.page_views),
         "mismatches": len(ids),
         "failed_page_views": len(broken),
-        "examples": [item._asdict() for item in wrong[:_EXAMPLES]],
+        "examples": [page._asdict() for page in wrong[:_EXAMPLES]],
     }
     if broken and not wrong:
-        summary = f"{len(broken):,} of {len(evidence.page_views):,} pages were not shown ({broken[0].failure})."
-        count = len(broken)
-        return CheckResult(
-            "wiki-assignment", Layer.EXPOSURE, Outcome.FAIL, summary, count, threshold=0, evidence=detail
-        )
+        summary = f"{len(broken):,} of {len(evidence.page_views):,} pages were not shown ({broken[0].failure})"
+        layer, where = Layer.EXPOSURE, "look at the wiki's log"
+        if not pages:
+            layer = Layer.CONFIG
+            where = "logging in works, so look at what only pages of users with accounts need: MPIC's answer"
+        return CheckResult(name, layer, Outcome.FAIL, f"{summary}: {where}.", len(broken), threshold=0, evidence=detail)
     if not wrong:
         summary = f"The wiki told all {accounts:,} accounts the group that the contract gives them, on every page."
-        return CheckResult("wiki-assignment", Layer.ASSIGNMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
-    nobody = not any(item.told for item in wrong) and not any(_told(evidence, view) for view in evidence.page_views)
-    layer = Layer.CONFIG if nobody else Layer.ASSIGNMENT
-    where = (
-        "no page enrolled anybody: look whether the wiki gets the experiment from MPIC"
-        if nobody
-        else "look at what the wiki hashes, and at the experiment's groups and rate there"
+        return CheckResult(name, Layer.ASSIGNMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+    layer, where = blame_assignment(pages)
+    what = (
+        "told {} of {} accounts another group, or another subject id, than the contract has"
+        if any(page.group for page in wrong)
+        else "did not tell {} of {} accounts the group that they are in by the contract"
     )
-    summary = f"The wiki put {len(ids):,} of {accounts:,} accounts into another group than the contract does: {where}."
-    return CheckResult("wiki-assignment", layer, Outcome.FAIL, summary, len(ids), threshold=0, evidence=detail)
+    summary = f"The wiki {what.format(f'{len(ids):,}', f'{accounts:,}')}: {where}."
+    return CheckResult(name, layer, Outcome.FAIL, summary, len(ids), threshold=0, evidence=detail)
 
 
 def check_instrument(evidence: Evidence) -> CheckResult:
@@ -64,22 +57,31 @@ def check_instrument(evidence: Evidence) -> CheckResult:
     missing: Counter[str] = Counter()
     extra: Counter[str] = Counter()
     examples: list[Mapping[str, object]] = []
+    owed: list[Owed] = []
     known = {view.pageview_id for view in evidence.page_views}
     for view in evidence.page_views:
         found = sent.get(view.pageview_id, {})
-        for action in sorted({*view.expected, *found}):
-            gap = view.expected.get(action, 0) - found.get(action, (0, 0))[0]
-            (missing if gap > 0 else extra)[action] += abs(gap)
-            if gap and len(examples) < _EXAMPLES:
-                examples.append({"title": view.title, "scenario": view.scenario, "action": action, "missing": gap})
+        gaps = {
+            action: view.expected.get(action, 0) - found.get(action, (0, 0))[0]
+            for action in sorted({*view.expected, *found})
+        }
+        missing.update({action: gap for action, gap in gaps.items() if gap > 0})
+        extra.update({action: -gap for action, gap in gaps.items() if gap < 0})
+        examples += [
+            {"title": view.title, "scenario": view.scenario, "way": view.way, "action": action, "missing": gap}
+            for action, gap in gaps.items()
+            if gap
+        ]
+        if any(view.expected.values()):
+            owed.append(_owed(evidence, view, gaps))
     strays = sum(count for key, actions in sent.items() if key not in known for count, _ in actions.values())
     expected = sum(sum(view.expected.values()) for view in evidence.page_views)
     detail = {
         "expected": expected,
-        "missing": dict(+missing),
-        "extra": dict(+extra),
+        "missing": dict(missing),
+        "extra": dict(extra),
         "of_unknown_page_views": strays,
-        "examples": examples,
+        "examples": examples[:_EXAMPLES],
     }
     wrong = missing.total() + extra.total() + strays
     if not expected and not wrong:
@@ -88,11 +90,24 @@ def check_instrument(evidence: Evidence) -> CheckResult:
     if not wrong:
         summary = f"Every page view made the events that it should have, {expected:,} in all."
         return CheckResult("instrument", Layer.INSTRUMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
-    told = [f"{count:,} {action}s are missing" for action, count in (+missing).items()]
-    told += [f"{count:,} {action}s are too many" for action, count in (+extra).items()]
+    told = [f"{count:,} {action}s are missing" for action, count in missing.items()]
+    told += [f"{count:,} {action}s are too many" for action, count in extra.items()]
     told += [f"{strays:,} events belong to no page view"] if strays else []
-    summary = f"Of {expected:,} events that page views should have made, {', '.join(told)}: look at the instrument."
-    return CheckResult("instrument", Layer.INSTRUMENT, Outcome.FAIL, summary, wrong, threshold=0, evidence=detail)
+    only_missing = not (extra or strays)
+    layer, where = blame_missing(owed) if only_missing else Blame(Layer.INSTRUMENT, "look at the instrument")
+    summary = f"Of {expected:,} events that page views should have made, {', '.join(told)}: {where}."
+    return CheckResult("instrument", layer, Outcome.FAIL, summary, wrong, threshold=0, evidence=detail)
+
+
+def _owed(evidence: Evidence, view: PageView, gaps: Mapping[str, int]) -> Owed:
+    """Return what *view* owed, of which *gaps* says how many events of each action are missing."""
+    missing = {action: gap for action, gap in gaps.items() if gap > 0}
+    # The page saw as many leave as came, and those that went elsewhere.
+    came = {action: view.expected.get(action, 0) - gap for action, gap in missing.items()}
+    seen = sum(max(0, view.seen_by_page.get(action, 0) - count) for action, count in came.items())
+    number = int(evidence.participants.group[view.visit])
+    group = evidence.group_names()[number] if number >= 0 else "(not in the sample)"
+    return Owed(group, sum(view.expected.values()), sum(missing.values()), seen, view.stayed_ms)
 
 
 def check_scenarios(evidence: Evidence) -> CheckResult:
@@ -167,18 +182,22 @@ def _sent(evidence: Evidence) -> dict[str, dict[str, tuple[int, int]]]:
     return found
 
 
-def _mismatches(evidence: Evidence) -> Iterator[Mismatch]:
+def _pages(evidence: Evidence) -> Iterator[Told]:
+    """Yield what each page that was shown told its user, beside what the contract has."""
     names, people = evidence.group_names(), evidence.participants
     roster = {account.visit: account for account in evidence.roster}
     for view in evidence.page_views:
         if view.failure:
             continue
         number = int(people.group[view.visit])
-        expected = names[number] if number >= 0 else None
-        told = _told(evidence, view)
         account = roster[view.visit]
-        if told != expected or not _subject_fits(evidence, view, account.central_id):
-            yield Mismatch(account.user_id, account.name, told, expected, view.title)
+        yield Told(
+            account.user_id,
+            _told(evidence, view),
+            names[number] if number >= 0 else None,
+            _subject_fits(evidence, view, account.central_id),
+            forced_by_hand(view.told, evidence.plan.experiment.name),
+        )
 
 
 def _subject_fits(evidence: Evidence, view: PageView, central_id: int) -> bool:

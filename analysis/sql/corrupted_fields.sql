@@ -26,7 +26,7 @@ SELECT
     count(*) FILTER (WHERE sent.sample__rate IS DISTINCT FROM landed.sample__rate) AS sample__rate,
     count(*) FILTER (WHERE sent.sample__unit IS DISTINCT FROM landed.sample__unit) AS sample__unit,
     count(*) FILTER (WHERE sent.experiments__enrolled IS DISTINCT FROM landed.experiments__enrolled) AS experiments__enrolled,
-    count(*) FILTER (WHERE sent.experiments__assigned IS DISTINCT FROM landed.experiments__assigned) AS experiments__assigned,
+    count(*) FILTER (WHERE map_entries(sent.experiments__assigned) IS DISTINCT FROM map_entries(landed.experiments__assigned)) AS experiments__assigned,
     count(*) FILTER (WHERE sent.agent__client_platform IS DISTINCT FROM landed.agent__client_platform) AS agent__client_platform,
     count(*) FILTER (WHERE sent.agent__client_platform_family IS DISTINCT FROM landed.agent__client_platform_family) AS agent__client_platform_family,
     count(*) FILTER (WHERE sent.agent__release_status IS DISTINCT FROM landed.agent__release_status) AS agent__release_status,

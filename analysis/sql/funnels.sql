@@ -10,7 +10,10 @@ WITH funnels AS (
         -- How many different ones: a bit each, and counted one by one beyond the 62nd, which hardly any funnel has.
         coalesce(
             bit_count(
-                bit_or(CAST(1 AS BIGINT) << CAST(funnel_event_sequence_position AS INTEGER)) FILTER (
+                -- The filter alone does not keep the others from being shifted.
+                bit_or(
+                    CAST(1 AS BIGINT) << CAST(least(greatest(funnel_event_sequence_position, 0), 62) AS INTEGER)
+                ) FILTER (
                     WHERE funnel_event_sequence_position BETWEEN 0 AND 62
                 )
             ),

@@ -1,16 +1,24 @@
 -- The subject that the most rows name, and how many events were sent of it.
-WITH heaviest AS (
+WITH landed AS (
     SELECT
         subject,
-        sum(events) AS events
+        sum(events) AS total
     FROM seen_landed
     WHERE subject IS NOT NULL
     GROUP BY subject
-    ORDER BY events DESC, subject
-    LIMIT 1
+),
+sent AS (
+    SELECT
+        subject,
+        sum(events) AS total
+    FROM seen_sent
+    GROUP BY subject
 )
 SELECT
-    heaviest.subject,
-    CAST(heaviest.events AS BIGINT) AS events,
-    CAST(coalesce((SELECT sum(events) FROM seen_sent WHERE subject = heaviest.subject), 0) AS BIGINT) AS sent_events
-FROM heaviest
+    landed.subject,
+    CAST(landed.total AS BIGINT) AS events,
+    CAST(coalesce(sent.total, 0) AS BIGINT) AS sent_events
+FROM landed
+LEFT JOIN sent ON landed.subject = sent.subject
+ORDER BY landed.total DESC, landed.subject
+LIMIT 1

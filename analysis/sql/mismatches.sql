@@ -5,6 +5,9 @@ SELECT
     expected,
     events
 FROM seen
-WHERE subject IS NOT NULL AND (group_name IS DISTINCT FROM expected OR expected IS NULL)
+WHERE
+    valid
+    AND (group_name IS DISTINCT FROM expected OR expected IS NULL)
+    AND subject NOT IN (SELECT subject FROM overridden)
 ORDER BY subject, group_name
 LIMIT $most

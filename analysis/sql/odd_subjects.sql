@@ -7,4 +7,4 @@ FROM seen_landed AS landed
 LEFT JOIN seen_sent AS sent ON landed.subject = sent.subject AND landed.group_name IS NOT DISTINCT FROM sent.group_name
 WHERE NOT landed.valid AND landed.subject IS NOT NULL
 GROUP BY landed.subject
-ORDER BY events DESC, landed.subject
+ORDER BY sum(landed.events) DESC, landed.subject

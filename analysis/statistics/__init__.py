@@ -4,6 +4,7 @@ Where scipy has a test, it is scipy's; what is ours is what it is given, and wha
 section on each method: what it answers, its formula and source, when it misleads.
 """
 
+from analysis.statistics.contrast import shorter, unlike
 from analysis.statistics.effect import (
     LEAST_CLICKING,
     Comparison,
@@ -92,6 +93,7 @@ __all__ = [
     "ratio_test",
     "sequential_test",
     "share_interval",
+    "shorter",
     "smallest_difference",
     "smallest_effect",
     "smallest_imbalance",
@@ -99,5 +101,6 @@ __all__ = [
     "subjects_needed",
     "uniformity_test",
     "unique_rate",
+    "unlike",
     "wilson",
 ]

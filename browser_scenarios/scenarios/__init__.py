@@ -7,6 +7,7 @@ from browser_scenarios.scenarios import (
     child_click,
     ctr,
     double_start,
+    dwell,
     early_exit,
     mpic_failures,
     mpic_ui,
@@ -21,7 +22,7 @@ from browser_scenarios.scenarios import (
 SCENARIOS: dict[str, Scenario] = {
     module.SCENARIO.name: module.SCENARIO
     for module in (
-        api, ctr, early_exit, partial_view, child_click, stop_propagation, double_start, stickiness, anonymous,
+        api, ctr, dwell, early_exit, partial_view, child_click, stop_propagation, double_start, stickiness, anonymous,
         override, switched_off, ramp_up, mpic_failures, mpic_ui,
     )
 }  # fmt: skip

@@ -12,9 +12,10 @@ from analysis.capacity.objectives import Objective
 from analysis.capacity.search import SearchSettings, next_move
 from analysis.capacity.steps import Judged, Move, Step, judge
 from dogfood.capacity.measuring import CeilingError
-from dogfood.run import fill_table, observe
 from dogfood.run import judge as judge_run
+from dogfood.run import observe
 from dogfood.services import Testbed
+from dogfood.tables import OWN_TABLE
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.intake import check_reachable
 from run_record.target import Target
@@ -127,7 +128,7 @@ def new_folder(runs: Path, kind: str) -> Path:
 
 def _reconciled(testbed: Testbed, run: Path) -> Analysis:
     time.sleep(_SETTLE_S)
-    fill_table(testbed)
+    OWN_TABLE.fill(testbed)
     observe(testbed, run)
     return judge_run(run)
 

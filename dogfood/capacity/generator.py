@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metrics_platform.errors import DogfoodError, KitFaultError
+from run_record.load import FILE_NAME as LOAD
 
 _FILE = Path(__file__).resolve().parents[2] / "locustfiles" / "ctr.py"
 
@@ -21,6 +23,14 @@ _LOOK_EVERY_S = 0.1
 
 #: What a generator may take beyond its time to come up and to wait for its last answers.
 _GRACE_S = 60.0
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was ended by hand. The generator was told, and wrote down what it had done in the folder *run*."""
+
+    def __init__(self, run: Path) -> None:
+        super().__init__(str(run))
+        self.run = run
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,11 @@ class Generator:
         words += ["--shape", self.shape] if self.shape != "constant" else []
         words += ["--confirm", self.confirm] if self.confirm else []
         words += ["--hasty"] if self.hasty else []
-        return [*words, "--processes", str(self.workers)] if self.workers > 1 else words
+        if self.workers > 1:
+            # A port of its own, for other masters may run on this machine.
+            port = str(_free_port())
+            words += ["--processes", str(self.workers), "--master-bind-port", port, "--master-port", port]
+        return words
 
     def play(self, rate: float, seconds: float, seed: int, runs: Path, look: Callable[[], None]) -> Path:
         """Send for so long and return the run's folder.
@@ -77,18 +91,25 @@ class Generator:
         Raises:
             DogfoodError: Locust could not be told so.
             KitFaultError: Locust failed.
-            KeyboardInterrupt: it was ended by hand; the generator was told, and has ended.
+            Interrupted: it was ended by hand, and what was sent until then was written down.
+            KeyboardInterrupt: the same before there was anything to write down.
         """
         runs.mkdir(parents=True)
         log_path = runs / "locust.log"
+        interrupted = False
         with log_path.open("wb") as log, _started(self.command(rate, seconds, seed, runs), log) as process:
             deadline = time.monotonic() + seconds + _GRACE_S
-            while process.poll() is None and time.monotonic() < deadline:
-                look()
-                time.sleep(_LOOK_EVERY_S)
+            try:
+                while process.poll() is None and time.monotonic() < deadline:
+                    look()
+                    time.sleep(_LOOK_EVERY_S)
+            except KeyboardInterrupt:
+                interrupted = True
+        if interrupted:
+            raise _interrupted(runs)
         if process.returncode not in _ENDINGS:
             raise _problem(process.returncode, log_path)
-        run = next((path for path in runs.iterdir() if path.is_dir() and not path.is_symlink()), None)
+        run = _run_in(runs)
         if run is None:
             raise _problem(process.returncode, log_path)
         return run
@@ -113,6 +134,21 @@ def _started(command: list[str], log: object) -> Iterator[subprocess.Popen[bytes
             process.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(patience_s)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _run_in(runs: Path) -> Path | None:
+    return next((path for path in runs.iterdir() if path.is_dir() and not path.is_symlink()), None)
+
+
+def _interrupted(runs: Path) -> KeyboardInterrupt:
+    run = _run_in(runs)
+    return Interrupted(run) if run is not None and (run / LOAD).is_file() else KeyboardInterrupt()
 
 
 def _problem(code: int, log_path: Path) -> DogfoodError:

@@ -75,7 +75,8 @@ class Measure:
             DogfoodError, KitFaultError: it could not be taken.
             KeyboardInterrupt: it was ended by hand.
         """
-        run, watch = self.play(move)
+        with self.watch() as watch:
+            run = self.play(move)
         load = Load.read(run)
         begun_s = (Manifest.read(run).started_ms or 0) / 1000 + self.settle_s
         looked = self.reconcile(run) if self.reconcile and move.purpose not in _PROBES else None
@@ -88,8 +89,12 @@ class Measure:
         )  # fmt: skip
         return _with_doubt(step, looked)
 
-    def play(self, move: Move) -> tuple[Path, ServerWatch]:
-        """Send what *move* says; return the run's folder and what its server used. Raises as a call does."""
+    def watch(self) -> ServerWatch:
+        """Return what watches the server's processes while a step is taken."""
+        return ServerWatch(self.pids)
+
+    def play(self, move: Move) -> Path:
+        """Send what *move* says and return the run's folder. Raises as a call does."""
         self.taken += 1
         whole = self.settle_s + move.seconds
         self._within_ceilings(move, whole)
@@ -103,8 +108,7 @@ class Measure:
             self.tell(Progress(number, move, min(time.monotonic() - begun, whole), whole))
 
         seed = self.generator.seed * MOST_STEPS + self.taken
-        with ServerWatch(self.pids) as watch:
-            return self.generator.play(move.rate, seconds, seed, where, look), watch
+        return self.generator.play(move.rate, seconds, seed, where, look)
 
     def _within_ceilings(self, move: Move, whole_s: float) -> None:
         ceilings = self.target.ceilings

@@ -1,11 +1,8 @@
 """`dogfood capacity`: the rate that the platform sustains, and whether that is enough."""
 
 import math
-import shlex
-import signal
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,16 +14,15 @@ from analysis.capacity.finding import Finding
 from analysis.capacity.finding_report import junit, render, to_json
 from analysis.capacity.objectives import with_defaults
 from analysis.capacity.search import SearchSettings
-from dogfood.capacity.checking import Systems, make_ready, new_folder
+from dogfood.capacity.checking import Systems, new_folder
 from dogfood.capacity.checking import search as run_search
 from dogfood.capacity.generator import Generator
 from dogfood.capacity.measuring import Measure
 from dogfood.capacity.showing import Display, show
+from dogfood.commands.capacity_endurance import soak, spike
+from dogfood.commands.capacity_options import again, ended_by_signals, load_options, prepare
 from dogfood.commands.capacity_plan import plan
 from dogfood.commands.durations import Duration
-from dogfood.commands.options import RUNS
-from dogfood.services import Testbed
-from metrics_platform.assignment import Generation
 from run_record.files import write_whole
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -44,44 +40,6 @@ _START_SHARE = 8
 
 #: No rate above this is tried where the target sets no ceiling, events a second.
 _MOST = 100_000.0
-
-
-def load_options(command: F) -> F:
-    """Add the options of all that make load: where it goes, and how it is made."""
-    for option in reversed(
-        (
-            click.option("--target", default="local", show_default=True,
-                         help="A file in targets/, or a path to one."),
-            click.option("--confirm", default="", metavar="TARGET", help="The name again, of a production target."),
-            click.option("--intake", default="", help="Address of another intake, on a host that the target allows."),
-            click.option("--observed", type=click.Path(path_type=Path), multiple=True,
-                         help="Rows that land elsewhere (NDJSON that grows, Parquet). Repeatable."),
-            click.option("--server-pid", "pids", type=click.IntRange(1), multiple=True,
-                         help="Process of the server to watch; the testbed's is known. Repeatable."),
-            click.option("--testbed", "testbed", type=click.Path(path_type=Path, file_okay=False),
-                         default=Path(".testbed"), show_default=True, envvar="DOGFOOD_TESTBED",
-                         help="Folder of the testbed's files."),
-            RUNS,
-            click.option("--slo", "slos", multiple=True,
-                         help="Objective: p50, p95, p99, max, errors or lost. Repeatable. "
-                              "[default: p99=250ms errors=0.1% lost=0]"),
-            click.option("--pace", type=click.Choice(["constant", "poisson"]), default="constant", show_default=True,
-                         help="How events follow each other."),
-            click.option("--batch", type=click.IntRange(1, 1000), default=1, show_default=True,
-                         help="Events in one request."),
-            click.option("--hasty", is_flag=True, help="Send as browsers do: answered 202 before validation."),
-            click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True,
-                         help="Locust processes."),
-            click.option("--generation", type=click.Choice([str(item) for item in Generation]),
-                         default=str(Generation.ALPHA), help="Release of the platform."),
-            click.option("--seed", type=click.IntRange(0, 2**50), default=1, show_default=True,
-                         help="Of the events; each step has one of its own."),
-            click.option("--settle", type=Duration(0), default="3s", show_default=True,
-                         help="Beginning of each step that does not count."),
-        )
-    ):  # fmt: skip
-        command = option(command)
-    return command
 
 
 def _search_options(command: F) -> F:
@@ -163,40 +121,6 @@ def search(
     sys.exit(finding.result.exit_code)
 
 
-def prepare(options: dict[str, object]) -> tuple[Systems, Generator]:
-    """Return the systems, made ready, and the generator that *options* (of `load_options`) ask for."""
-    systems = make_ready(
-        Testbed(_path(options["testbed"])), str(options["target"]), str(options["intake"]), str(options["confirm"]),
-        tuple(options["observed"]),  # type: ignore[arg-type]
-    )  # fmt: skip
-    systems = replace(systems, pids=(*systems.pids, *options["pids"]))  # type: ignore[misc]
-    generator = Generator(
-        intake=systems.target.intake, target=str(options["target"]), confirm=str(options["confirm"]),
-        pace=str(options["pace"]), workers=int(str(options["workers"])), batch=int(str(options["batch"])),
-        hasty=bool(options["hasty"]), generation=str(options["generation"]), seed=int(str(options["seed"])),
-    )  # fmt: skip
-    return systems, generator
-
-
-class ended_by_signals:  # noqa: N801 (reads like a function where it is used)
-    """While this lasts, SIGTERM ends a check as Ctrl-C does: what was measured is kept, and the generator stopped."""
-
-    def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
-
-
-def again() -> str:
-    """Return the command line, to repeat it."""
-    return shlex.join(["dogfood", *sys.argv[1:]])
-
-
-def _path(value: object) -> Path:
-    return Path(str(value))
-
-
 def _lost_matters(systems: Systems, slos: tuple[str, ...]) -> bool:
     """Tell whether a PASS needs the events to have been looked for: where that can be done, or was asked for."""
     return systems.reconcile is not None or any(text.strip().startswith("lost") for text in slos)
@@ -221,4 +145,5 @@ def _write(folder: Path, finding: Finding, setting: dict[str, object], junit_to:
         write_whole(path, suite)
 
 
-capacity.add_command(plan)
+for _command in (plan, soak, spike):
+    capacity.add_command(_command)

@@ -80,7 +80,7 @@ def _target(
     try:
         target = Target.read(name)
     except TargetError as error:
-        yield missing("target", name, str(error), "put the file right", "docs/howto-beta.md")
+        yield missing("target", name, str(error), "put the file right", "docs/targets.md")
         return
     if testbed is not None:
         addresses = {service: testbed.url(service) for service in ("mpic", "intake", "wiki")}

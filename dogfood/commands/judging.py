@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import orjson
@@ -14,11 +15,15 @@ from analysis.checks import CHECKS
 from analysis.comparison import compare as compare_runs
 from analysis.junit import junit
 from analysis.planning import Question, can_show, needs
-from dogfood.commands.options import AS_JSON, EXIT_CODES, RUNS, complete_run
+from dogfood.commands.options import AS_JSON, EXIT_CODES, RUNS, TESTBED, complete_run
 from dogfood.run import judge
+from dogfood.services import Testbed
 from dogfood.terminal import show
+from dogfood.warehouses import TABLE, EngineKind, WarehouseOptions, reached
 from run_record.files import write_whole
 from run_record.folder import find_run
+
+_HOUR = click.DateTime(["%Y-%m-%dT%H", "%Y-%m-%dT%H:%M", "%Y-%m-%d"])
 
 
 @click.command(epilog=EXIT_CODES)
@@ -31,13 +36,32 @@ from run_record.folder import find_run
 @click.option(
     "--junit", "report", type=click.Path(path_type=Path, dir_okay=False), help="Write the checks as JUnit XML."
 )
+@click.option("--engine", type=click.Choice([str(kind) for kind in EngineKind]), default=EngineKind.DUCKDB,
+              show_default=True, help="DuckDB for files; Spark or Trino for a warehouse's table.")  # fmt: skip
+@click.option("--table", default=TABLE, show_default=True, help="The warehouse's table.")
+@click.option("--since", type=_HOUR, help="First hour of the table to look at, UTC; default: the run's first.")
+@click.option("--until", type=_HOUR, help="Last hour, UTC; default: the last in which the run's rows may come.")
+@click.option("--metastore", default="", metavar="URI", help="Hive's, for Spark; default: the testbed's.")
+@TESTBED
 @click.option("--json", "as_json", is_flag=True, help="Print verdict.json.")
 def analyse(
-    name: str, runs: Path, observed: tuple[Path, ...], floor: float, report: Path | None, as_json: bool
+    name: str,
+    runs: Path,
+    observed: tuple[Path, ...],
+    floor: float,
+    report: Path | None,
+    engine: str,
+    folder: Path,
+    as_json: bool,
+    **table: Any,  # noqa: ANN401 (click's)
 ) -> None:
     """Judge a run: a name under the runs' folder, `latest`, or a path."""
     where = find_run(runs, name)
-    analysis = judge(where, observed, floor=floor)
+    options = WarehouseOptions(EngineKind(engine), Testbed(folder), **table)
+    if observed and options.engine is not EngineKind.DUCKDB:
+        raise click.UsageError(f"--observed names files, which are DuckDB's: leave it out, or --engine {engine}")
+    with reached(options) as warehouse:
+        analysis = judge(where, observed, floor=floor, warehouse=warehouse)
     if report is not None:
         write_whole(report, junit(analysis))
     if as_json:

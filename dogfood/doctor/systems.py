@@ -22,7 +22,7 @@ from personas.rendering import SCHEMAS
 from run_record.target import Target
 
 _TIMEOUT_S = 10.0
-_TARGETS, _WIKI, _HELP = "docs/howto-beta.md", "docs/testwiki.md", "docs/troubleshooting.md"
+_TARGETS, _WIKI, _HELP = "docs/targets.md", "docs/testwiki.md", "docs/troubleshooting.md"
 
 
 class Question(NamedTuple):

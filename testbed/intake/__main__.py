@@ -6,8 +6,8 @@ from pathlib import Path
 from metrics_platform.schemas import SchemaRegistry
 from metrics_platform.streams import DATA_CENTRES, ERROR_STREAM, topic
 from testbed.intake.app import Intake
-from testbed.intake.events import EventGate
-from testbed.intake.reason import ReasonProtocol
+from testbed.intake.events import EventGate, fill
+from testbed.intake.faults import Parts, spoil
 from testbed.intake.stream_configs import StreamConfigFile
 from testbed.serving import bind, guarded, serve
 from testbed.stream import Producer, SegmentProducer, SegmentWriter
@@ -27,12 +27,14 @@ def main() -> None:
     parser.add_argument("--acknowledged-within", type=float, default=10.0, metavar="SECONDS",
                         help="an event that Kafka does not acknowledge in time is not accepted")  # fmt: skip
     parser.add_argument("--max-body", type=int, default=4 << 20, help="bytes of the largest body")
+    parser.add_argument("--fault", action="append", default=[], help="of the catalogue (python -m testbed.faults)")
     options = parser.parse_args()
     streams = StreamConfigFile(options.stream_configs)
     listener = bind(options.host, options.port)
     producer = _producer(options, streams)
-    gate = EventGate(SchemaRegistry(), streams, producer, options.data_centre)
-    serve("intake", Intake(gate, options.max_body), listener, http=ReasonProtocol)
+    parts = spoil(Parts(SchemaRegistry(), fill, producer), options.fault)
+    gate = EventGate(parts.schemas, streams, parts.producer, options.data_centre, parts.fill)
+    serve("intake", parts.wrap(Intake(gate, options.max_body)), listener, http=parts.protocol)
     producer.close()
 
 

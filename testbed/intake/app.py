@@ -14,6 +14,7 @@ Message = MutableMapping[str, object]
 Scope = MutableMapping[str, object]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 NAME, VERSION = "eventgate-testbed", "1.8.4"
 _JSON_TYPES = frozenset({"text/plain", "application/json", "application/reports+json"})

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -42,6 +42,10 @@ class Failure:
     context: Mapping[str, object]
 
 
+#: Completes an event: what it may leave to the intake, at a moment (ISO 8601), from its request.
+Fill = Callable[[dict[str, object], str, Request], None]
+
+
 class EventGate:
     """Takes events in.
 
@@ -50,11 +54,13 @@ class EventGate:
         streams: the configured streams.
         producer: where accepted events, and reports of invalid ones, are produced to.
         data_centre: prefix of the topics.
+        fill: completes events.
     """
 
     def __init__(
-        self, schemas: SchemaRegistry, streams: StreamConfigFile, producer: Producer, data_centre: str
+        self, schemas: SchemaRegistry, streams: StreamConfigFile, producer: Producer, data_centre: str, fill: Fill
     ) -> None:
+        self._fill = fill
         self._schemas = schemas
         self._streams = streams
         self._producer = producer
@@ -98,7 +104,7 @@ class EventGate:
         """Fill in what the event may leave to the intake, and return why it cannot be accepted, or None."""
         if not isinstance(event, dict) or not isinstance(event.get("$schema"), str):
             return _error(event, _NO_SCHEMA)
-        _fill(event, now, request)
+        self._fill(event, now, request)
         try:
             problems = self._schemas.validate(event)
             title = self._schemas.load(event["$schema"]).title
@@ -161,7 +167,8 @@ def answer(count: int, failures: Sequence[Failure]) -> Answer:
     )
 
 
-def _fill(event: dict[str, object], now: str, request: Request) -> None:
+def fill(event: dict[str, object], now: str, request: Request) -> None:
+    """Fill in what *event* may leave to the intake: receive time, id, request and user agent."""
     meta = event.setdefault("meta", {})
     if isinstance(meta, dict):
         meta.setdefault("dt", now)

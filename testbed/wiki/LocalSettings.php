@@ -46,6 +46,16 @@ if ( !defined( 'MEDIAWIKI' ) ) {
 	$GLOBALS['wgExtensionAssetsPath'] = '/extensions';
 } )();
 
+// Accounts have another id across wikis than here.
+$wgCentralIdLookupProviders['testbed'] = [
+	'services' => [ 'MainConfig', 'DBLoadBalancerFactory', 'HideUserUtils' ],
+	'factory' => static function ( ...$services ) {
+		require_once __DIR__ . '/CentralIds.php';
+		return new Testbed\CentralIds( ...$services );
+	},
+];
+$wgCentralIdLookupProvider = 'testbed';
+
 $wgSitename = 'TestWiki';
 $wgScriptPath = '';
 $wgArticlePath = '/wiki/$1';

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 
+from testbed.faults import Place, choose_at
 from testbed.serving import guarded
 from testbed.wiki.installation import HERE, Installation, WikiError, check_php, find_extensions
 from testbed.wiki.release import find_release
@@ -26,7 +27,9 @@ def main() -> None:
     parser.add_argument("--mpic", required=True, help="address of MPIC")
     parser.add_argument("--intake", required=True, help="where browsers send events to")
     parser.add_argument("--workers", type=int, default=4, help="requests served at once")
+    parser.add_argument("--fault", action="append", default=[], help="of the catalogue (python -m testbed.faults)")
     options = parser.parse_args()
+    faults = choose_at(Place.WIKI, options.fault)
     check_php()
     folder = options.folder.resolve()
     installation = Installation(folder, find_release(options.releases, options.mediawiki))
@@ -39,6 +42,7 @@ def main() -> None:
             "mpic": options.mpic,
             "intake": options.intake,
             "extensions": extensions,
+            "faults": faults,
         }
     )
     _serve(installation, options)

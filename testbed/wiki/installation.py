@@ -4,13 +4,14 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
 from metrics_platform.errors import DogfoodError
+from testbed.wiki.faults import extension_with
 
 HERE = Path(__file__).resolve().parent
 
@@ -19,6 +20,9 @@ DATABASE = "testwiki"
 
 #: What a person sees on the wiki as its operator's account.
 OPERATOR = "Operator"
+
+#: The testbed's own extension.
+OWN_EXTENSION = "ExperimentPlatform"
 
 #: The real extensions, in the order in which they are loaded.
 REAL_EXTENSIONS = ("EventBus", "EventStreamConfig", "EventLogging", "MetricsPlatform", "WikimediaEvents")
@@ -42,6 +46,7 @@ CHANGEABLE: Mapping[str, object] = {
     "instruments": [INSTRUMENT],
     "mpic": "",
     "intake": "",
+    "faults": [],
 }
 
 _NEEDED = ("json", "mbstring", "intl", "xml", "pdo_sqlite", "curl")
@@ -96,6 +101,7 @@ class Installation:
         known = orjson.loads(path.read_bytes()) if path.is_file() else {}
         secret = known.get("secret") or secrets.token_hex(32)
         content = {**CHANGEABLE, **known, "database": DATABASE, "secret": secret, **settings}
+        content["extensions"] = spoilt_extensions(content.get("extensions", {}), content["faults"], self.folder)
         draft = path.with_suffix(".draft")
         draft.touch(mode=0o600)
         draft.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
@@ -107,6 +113,19 @@ class Installation:
         return run_php(*script, environment=self.environment, given=rows, within_s=600)
 
 
+def spoilt_extensions(extensions: Mapping[str, str], faults: Sequence[str], folder: Path) -> dict[str, str]:
+    """Return the folders of *extensions* with the *faults* of the wiki in them, as copies under *folder*.
+
+    Raises:
+        WikiError: the extensions are not the testbed's own, which alone can have faults.
+    """
+    if OWN_EXTENSION not in extensions:
+        if faults:
+            raise WikiError("faults of the wiki are mistakes in the testbed's own extension: leave out --extensions")
+        return dict(extensions)
+    return {**extensions, OWN_EXTENSION: str(extension_with(HERE / "extension", faults, folder))}
+
+
 def find_extensions(folder: Path | None) -> dict[str, str]:
     """Return the folders of the extensions to load, by name: the testbed's own, or the real ones under *folder*.
 
@@ -114,7 +133,7 @@ def find_extensions(folder: Path | None) -> dict[str, str]:
         WikiError: one of the real extensions is not there.
     """
     if folder is None:
-        return {"ExperimentPlatform": str(HERE / "extension")}
+        return {OWN_EXTENSION: str(HERE / "extension")}
     missing = [name for name in REAL_EXTENSIONS if not (folder / name / "extension.json").is_file()]
     if missing:
         raise WikiError(f"{folder} has to hold clones of {', '.join(REAL_EXTENSIONS)}: missing {', '.join(missing)}")

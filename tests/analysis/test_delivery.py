@@ -14,8 +14,11 @@ import pytest
 from analysis.checks import delivery
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
+from analysis.whereabouts import Whereabouts
 from metrics_platform.assignment import Generation
 from tests.plans import plan
+
+UNKNOWN = Whereabouts(known=False)
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -35,6 +38,8 @@ class Given:
     counted: Sequence[tuple[str, str, int]] = ()
     answers: Mapping[str, Rows] = field(default_factory=dict)
     delivery_layer: Layer = Layer.TABLE
+    hasty: bool = False
+    whereabouts: Whereabouts = UNKNOWN
     duplicates: Rows = ()
     unexpected: Rows = ()
     deadline_s: int = 10_800
@@ -106,7 +111,8 @@ def test_nothing_sent_adds_up_to_nothing() -> None:
     ],
 )
 def test_nothing_lost_passes_where_the_answer_promised_something(layer: Layer, said: str) -> None:
-    found = delivery.check_lost(Given([("a", "ok", 9)], delivery_layer=layer).evidence())
+    given = Given([("a", "ok", 9)], delivery_layer=layer, hasty=layer is Layer.INTAKE)
+    found = delivery.check_lost(given.evidence())
     assert found == CheckResult("lost", layer, Outcome.PASS, said, 0, threshold=0)
 
 
@@ -129,13 +135,15 @@ def test_what_one_group_lost_is_told_beside_what_the_others_did_not() -> None:
         },
         "segments": [],
         "vanished_subjects": {"b": 1200, "c": 34},
+        "last_seen": UNKNOWN._asdict(),
         "examples": EXAMPLES["examples"],
     }  # fmt: skip
     assert ("examples", {"fate": "lost", "most": 5}) in given.asked
 
 
 def test_what_every_group_lost_is_told_of_each() -> None:
-    given = Given([("a", "ok", 3), ("a", "lost", 1), ("b", "lost", 2), ("b", "ok", 2)], delivery_layer=Layer.INTAKE)
+    given = Given([("a", "ok", 3), ("a", "lost", 1), ("b", "lost", 2), ("b", "ok", 2)], delivery_layer=Layer.INTAKE,
+                  hasty=True)  # fmt: skip
     found = delivery.check_lost(given.evidence())
     assert found.layer is Layer.INTAKE
     assert found.summary == (
@@ -164,6 +172,15 @@ def test_of_many_segments_five_are_kept() -> None:
             for row in (segment(f"d{number}", "x", 1_000, 200), segment(f"d{number}", "y", 1_000, 0))]  # fmt: skip
     found = delivery.check_lost(Given([("b", "lost", 200), ("b", "ok", 1800)], {"segments": rows}).evidence())
     assert len(cast(list[object], found.evidence["segments"])) == 5
+
+
+@pytest.mark.parametrize("heavy", [False, True])
+def test_how_many_vanished_is_told_also_where_there_is_more_to_say(heavy: bool) -> None:
+    rows = [segment("skin", "minerva", 1_000, 300), segment("skin", "vector", 1_000, 0)]
+    answers = {"segments": rows, "vanished": [{"group_name": "b", "subjects": 30}]}
+    given = Given([("b", "ok", 700), ("b", "lost", 300)], {**answers, **({"vanished_weight": HEAVY} if heavy else {})})
+    more = "They had sent more events" if heavy else "Most of it where skin is 'minerva'"
+    assert f" 30 subjects vanished altogether. {more}" in delivery.check_lost(given.evidence()).summary
 
 
 HEAVY = [weight("vanished", 100, 1_000, 10_400), weight("untouched", 900, 2_700, 9_000)]
@@ -201,6 +218,8 @@ def test_a_filter_that_takes_the_busy_for_bots_is_told_from_any_other_loss() -> 
         # Both errors count: 1 and 1 make four times 1.41.
         ([weight("vanished", 2, 12, 74), weight("untouched", 2, 2, 4)], False),
         ([weight("vanished", 2, 14, 100), weight("untouched", 2, 2, 4)], True),
+        # Three subjects, (6 - 1) apart with a standard error of 1; with Bessel's correction taken twice, 1.41.
+        ([weight("vanished", 3, 18, 114), weight("untouched", 10_000, 10_000, 10_000)], True),
         # One subject has no spread.
         ([weight("vanished", 1, 9, 81), weight("untouched", 1, 2, 4)], True),
         # A mean whose square is not exact must not make a negative spread.
@@ -321,10 +340,10 @@ def test_a_refusal_without_a_reason_and_without_a_ledger_is_told_as_well() -> No
 def test_up_to_one_in_a_hundred_may_be_unknown(unknown: int, verdict: Outcome) -> None:
     given = Given([("a", "ok", 2_000 - 1_000 - unknown), ("a", "indeterminate", unknown)], EXAMPLES)
     found = delivery.check_indeterminate(given.evidence())
-    detail = {"indeterminate": unknown, "share": unknown / 1_000, "examples": EXAMPLES["examples"]}
+    detail = {"indeterminate": unknown, "share": unknown / 1_000, "by_group": (), "examples": EXAMPLES["examples"]}
     told = f"{unknown} of 1,000 events were never answered and did not land."
     assert found == CheckResult(
-        "indeterminate", Layer.TRANSPORT, verdict, told, unknown / 1_000, threshold=0.01, evidence=detail
+        "indeterminate", Layer.TRANSPORT, verdict, told, unknown / 1_000, 1.0, 0.01, evidence=detail
     )
     assert ("examples", {"fate": "indeterminate", "most": 5}) in given.asked
 
@@ -332,6 +351,52 @@ def test_up_to_one_in_a_hundred_may_be_unknown(unknown: int, verdict: Outcome) -
 def test_thousands_that_are_unknown_are_written_so_that_they_can_be_read() -> None:
     found = delivery.check_indeterminate(Given([("a", "indeterminate", 4_000)]).evidence())
     assert found.summary == "4,000 of 4,000 events were never answered and did not land."
+
+
+def unanswered(group: str, subjects: int, hit: int, events: int, sent: int) -> dict[str, object]:
+    return {"group_name": group, "subjects": subjects, "hit": hit, "events": events, "sent_events": sent}
+
+
+def test_answers_that_are_missing_in_one_group_only_are_a_failure_however_few() -> None:
+    rows = [unanswered("a", 4_000, 0, 0, 9_000), unanswered("b", 4_000, 40, 50, 10_000)]
+    given = Given([("a", "ok", 9_000), ("b", "ok", 9_950), ("b", "indeterminate", 50)], {"unanswered": rows})
+    found = delivery.check_indeterminate(given.evidence())
+    assert (found.verdict, found.layer) == (Outcome.FAIL, Layer.TRANSPORT)
+    assert found.p_value is not None
+    assert found.p_value < 0.001
+    assert found.summary == (
+        "Between the client and the intake, group 'b' lost 0.50% of its events (50 of 10,000); group 'a' lost none: no "
+        "answer came, and they did not land."
+    )
+    alike = [unanswered("a", 4_000, 20, 25, 9_000), unanswered("b", 4_000, 20, 25, 10_000)]
+    given = Given([("a", "ok", 19_950), ("b", "indeterminate", 50)], {"unanswered": alike})
+    assert delivery.check_indeterminate(given.evidence()).verdict is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (UNKNOWN, ""),
+        (UNKNOWN._replace(behind=1_200), " 1,200 are in the stream and not in the table: look at ingestion."),
+        (
+            UNKNOWN._replace(behind=1_200, hours=("2025-01-31T14", "2025-01-31T15", "2025-01-31T16", "2025-01-31T17")),
+            " 1,200 are in the stream, and nothing of their hours is in the table: look whether the partition of "
+            "2025-01-31T14:00 UTC, 2025-01-31T15:00 UTC, 2025-01-31T16:00 UTC has come.",
+        ),
+        (
+            UNKNOWN._replace(behind=1, elsewhere={"x": 1, "y": 2}),
+            " 1 are in the stream and not in the table: look at ingestion; 3 are in another stream (x, y).",
+        ),
+        (UNKNOWN._replace(nowhere=5, known=False), ""),
+        (
+            UNKNOWN._replace(nowhere=5_000, known=True),
+            " 5,000 are in no stream: look at the intake, which acknowledged them.",
+        ),
+    ],
+)
+def test_where_lost_events_were_seen_last_is_told(found: Whereabouts, said: str) -> None:
+    given = Given([("b", "ok", 700), ("b", "lost", 300)], whereabouts=found)
+    assert delivery.check_lost(given.evidence()).summary.endswith(f"(300 of 1,000).{said}")
 
 
 def test_of_nothing_nothing_is_known() -> None:

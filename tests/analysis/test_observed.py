@@ -123,7 +123,8 @@ def test_an_xlab_subject_that_is_no_digest_is_in_no_group(tmp_path: Path, subjec
     run.land()
     found = analyse(tmp_path)
     assert "corrupted" in failed(found)
-    assert ("assignment" in failed(found)) == bool(subject)
+    assert ("subject-ids" in failed(found)) == bool(subject)
+    assert "assignment" not in failed(found)
     assert check(found, "assignment").evidence["rows_without_subject"] == (0 if subject else 3)
 
 
@@ -132,7 +133,9 @@ def test_an_alpha_subject_that_is_nobody_is_in_no_group(tmp_path: Path) -> None:
     run.events[0]["performer"]["id"] = 0
     run.events[1]["performer"]["id"] = -7
     run.land()
-    assert check(analyse(tmp_path), "assignment").evidence["mismatches"] == 2
+    found = analyse(tmp_path)
+    assert check(found, "subject-ids").evidence["no_ids"] == ["-7", "0"]
+    assert "assignment" not in failed(found)
 
 
 def test_a_ledger_of_another_run_is_one_clear_line(tmp_path: Path) -> None:

@@ -1,14 +1,18 @@
 """Every scenario, in a real browser on a real wiki."""
 
 import json
+import re
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from browser_scenarios.scenarios import SCENARIOS
+from dogfood.seeding import accounts_file
 from dogfood.services import Testbed
+from run_record.accounts import read_accounts
 from run_record.findings import read_findings
 from tests.browser_scenarios.conftest import USERS
 from tests.wikis import call, check, latest
@@ -113,6 +117,28 @@ def test_an_instrument_that_never_starts_is_called(wiki_home: Path) -> None:
     names = {path.name for path in evidence.rglob("*")}
     assert "console.log" in names
     assert any(name.startswith("trace-") for name in names)
+    no_secret_is_kept(wiki_home, wiki_home / "runs" / "latest")
+
+
+def no_secret_is_kept(home: Path, run: Path) -> None:
+    """Look into every file of a run, and into every file of its archives, for a password or a session's cookie."""
+    passwords = [account.password.encode() for account in read_accounts(accounts_file(home / "testbed" / "wiki"))]
+    assert len(set(passwords)) == len(passwords) > 1000
+    texts: list[bytes] = []
+    for path in (path for path in run.resolve().rglob("*") if path.is_file()):
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                texts += [archive.read(name) for name in archive.namelist()]
+        else:
+            texts.append(path.read_bytes())
+    everything = b"\n".join(texts)
+    assert [password for password in passwords if password in everything] == []
+    sessions = re.findall(rb"[Ss]ession=([^;\"\\ ]+)", everything)
+    assert {value for value in sessions if value != b"(redacted)" and len(value) >= 8} == set()
+
+
+def test_no_password_is_in_a_run(played: Played, wiki_home: Path) -> None:
+    no_secret_is_kept(wiki_home, played[0])
 
 
 def test_a_scenario_that_is_to_send_nothing_can_end_in_go(wiki_home: Path) -> None:

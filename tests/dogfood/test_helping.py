@@ -31,7 +31,7 @@ def test_the_doctor_tells_of_a_target_that_is_none(dogfood: Call) -> None:
     done = dogfood("doctor", "--target", "nope")
     assert done.returncode == 1
     assert "no target 'nope'" in done.stdout
-    assert "docs/howto-beta.md" in done.stdout
+    assert "docs/targets.md" in done.stdout
 
 
 def test_open_tells_where_the_report_is(dogfood: Call, home: Path) -> None:

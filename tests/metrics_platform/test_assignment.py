@@ -127,14 +127,28 @@ def test_raising_the_rate_keeps_everybodys_group(user_id: int, one: float, other
     assert not low.in_sample or (high.in_sample and high.group == low.group)
 
 
+@pytest.mark.parametrize("rate", [1.0, 1.5, math.inf])
+def test_rates_above_one_have_the_shares_of_one(rate: float) -> None:
+    assert expected_shares(3, rate) == expected_shares(3, 1.0)
+    assert expected_shares(3, rate).not_in_sample == 0
+
+
+@given(st.integers(0, 2**63 - 1), st.integers(1, 12))
+def test_the_rate_itself_is_not_in_the_sample(user_id: int, n_groups: int) -> None:
+    names = [str(number) for number in range(n_groups)]
+    rest = assign(Generation.XLAB, user_id, "e", names, 1.0).hash24 * n_groups % HASH_SPACE
+    at, above = (assign(Generation.XLAB, user_id, "e", names, (rest + more) / HASH_SPACE) for more in (0, 1))
+    assert (at.in_sample, above.in_sample) == (False, True)
+
+
 def test_names_that_begin_with_a_digit_can_collide() -> None:
     assert subject_id(1, "23-x") == subject_id(12, "3-x")
 
 
 def test_no_groups_and_no_number_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least one group"):
+    with pytest.raises(ValueError, match=r"^an experiment needs at least one group$"):
         assign(Generation.ALPHA, 1, "e", [], 0.5)
-    with pytest.raises(ValueError, match="not a number"):
+    with pytest.raises(ValueError, match=r"^the sample rate is not a number$"):
         expected_shares(2, math.nan)
     with pytest.raises(ValueError, match="at least one group"):
         assign_many(Generation.ALPHA, np.array([1]), "e", [], 0.5)

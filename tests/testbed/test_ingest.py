@@ -152,4 +152,4 @@ def test_a_snapshot_is_what_landed_in_a_span(tmp_path: Path) -> None:
     found = read_parquet(to / "rows.parquet", duckdb.connect()).to_pylist(maps_as_pydicts="strict")
     assert [row["meta"]["id"] for row in found] == ["2"]
     assert len((to / "errors.ndjson").read_text().splitlines()) == 1
-    assert sorted(path.name for path in to.iterdir()) == ["errors.ndjson", "rows.parquet"]
+    assert sorted(path.name for path in to.iterdir()) == ["_arrivals.parquet", "errors.ndjson", "rows.parquet"]

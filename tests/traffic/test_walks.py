@@ -18,7 +18,7 @@ from run_record.page_views import PageViewWriter, read_page_views
 from tests.plans import plan
 from traffic.instrument import Instrument, Tokens, decoration, make_events
 from traffic.post import HttpAnswer
-from traffic.walks import Walk, Walker, WikiError, read_site
+from traffic.walks import Walk, Walker, WikiError, read_site, redirected
 
 PAGE = {
     "wgArticleId": 3, "wgTitle": "Main Page", "wgNamespaceNumber": 0, "wgCanonicalNamespace": "", "wgRevisionId": 9,
@@ -148,3 +148,31 @@ def test_an_override_and_an_unsampled_feature_are_left_out() -> None:
 )
 def test_paths_of_pages(namespace: str, title: str, path: str) -> None:
     assert Page(1, title, 0, namespace, 1).path == path
+
+
+@pytest.mark.parametrize(
+    ("location", "there"),
+    [
+        ("/index.php?title=A", "http://wiki.example:8080/index.php?title=A"),
+        ("http://wiki.example:8080/b", "http://wiki.example:8080/b"),
+        ("c", "http://wiki.example:8080/w/c"),
+    ],
+)
+def test_a_redirect_on_the_wikis_host_is_followed(location: str, there: str) -> None:
+    assert redirected("http://wiki.example:8080/w/x", location) == there
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://evil.example/",
+        "//evil.example/",
+        "https://wiki.example:8080/",
+        "http://wiki.example/",
+        "ftp://wiki.example:8080/",
+        "",
+    ],
+)
+def test_no_other_redirect_is(location: str) -> None:
+    with pytest.raises(WikiError, match="not followed"):
+        redirected("http://wiki.example:8080/w/x", location)

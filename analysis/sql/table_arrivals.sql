@@ -1,0 +1,3 @@
+-- When rows of the table came.
+SELECT *
+FROM table_arrivals

@@ -1,0 +1,84 @@
+"""Where lost events were seen last: in the stream, in another stream, or in none.
+
+A run's folder may hold `streams.parquet`, what all topics of the platform's stream held of the run's time: `topic`, the
+event's `id`, its `funnel` (token, position and action, joined by slashes) and `hour_start` of its receive time, such
+as `2025-01-31T14`. It is what tells a stream from a table, and both from an intake that only says so. Where it is not
+to be had, that stays open.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.engine import Engine
+from metrics_platform.errors import DogfoodError
+from metrics_platform.streams import DATA_CENTRES, topic
+
+STREAMS = "streams.parquet"
+
+_COLUMNS = ("topic", "id", "funnel", "hour_start")
+
+
+class StreamsError(DogfoodError):
+    """What the streams held cannot be read."""
+
+
+class Whereabouts(NamedTuple):
+    """Lost events by where they were seen last.
+
+    Attributes:
+        known: whether that was looked at.
+        behind: in their own stream, so they were lost behind it.
+        elsewhere: in another stream, by its topic.
+        nowhere: in none, though they were acknowledged.
+        hours: from which nothing landed, and that have all of those that are behind their stream.
+    """
+
+    known: bool
+    behind: int = 0
+    elsewhere: dict[str, int] = {}  # noqa: RUF012 (never changed)
+    nowhere: int = 0
+    hours: tuple[str, ...] = ()
+
+    @property
+    def astray(self) -> int:
+        """How many are in another stream."""
+        return sum(self.elsewhere.values())
+
+
+def add_streams(run: Path, engine: Engine) -> bool:
+    """Define the table `streamed`; return whether it is known what the streams held. Raises StreamsError."""
+    path = run / STREAMS
+    if not path.is_file():
+        engine.add("streamed", pa.table({name: pa.array([], pa.string()) for name in _COLUMNS}))
+        return False
+    try:
+        if missing := set(_COLUMNS) - set(pq.read_schema(path).names):
+            raise StreamsError(f"{path} lacks the columns {', '.join(sorted(missing))}")
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StreamsError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
+    engine.add_parquet("streamed", path)
+    return True
+
+
+def look(engine: Engine, stream: str, *, known: bool) -> Whereabouts:
+    """Return where the lost events of a run in *stream* were seen last."""
+    if not known:
+        return Whereabouts(known=False)
+    own = {topic(stream, data_centre) for data_centre in DATA_CENTRES}
+    behind, nowhere = 0, 0
+    elsewhere: dict[str, int] = {}
+    hours: set[str] = set()
+    for row in engine.ask("whereabouts"):
+        name, events = str(row["topic"]), int(str(row["events"]))
+        if not name:
+            nowhere += events
+        elif name in own:
+            behind += events
+            hours.add(str(row["hour_start"]))
+        else:
+            elsewhere[name] = elsewhere.get(name, 0) + events
+    landed = {str(row["hour_start"]) for row in engine.ask("hours_landed")} if behind else set()
+    return Whereabouts(True, behind, elsewhere, nowhere, () if hours & landed else tuple(sorted(hours)))

@@ -1,0 +1,24 @@
+"""Taking secrets out of what is kept of a failed step: a trace holds every header, and so the session's cookies."""
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import quote
+
+#: What stands for a secret. Shorter ones than this are no secrets, and would be found everywhere.
+_INSTEAD, _SHORTEST = b"(redacted)", 8
+
+
+def redact(archive: Path, secrets: Iterable[str]) -> None:
+    """Rewrite the ZIP file *archive* in one step, with every one of *secrets* taken out, also where it is quoted."""
+    forms = {
+        form.encode() for secret in secrets if len(secret) >= _SHORTEST for form in (secret, quote(secret, safe=""))
+    }
+    draft = archive.with_name(f".{archive.name}.draft")
+    with zipfile.ZipFile(archive) as before, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as after:
+        for item in before.infolist():
+            content = before.read(item)
+            for form in sorted(forms, key=len, reverse=True):
+                content = content.replace(form, _INSTEAD)
+            after.writestr(item.filename, content)
+    draft.replace(archive)

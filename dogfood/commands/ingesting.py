@@ -1,0 +1,46 @@
+"""`dogfood ingest`: from the stream into the table."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from dogfood.commands.options import TESTBED
+from dogfood.services import Testbed
+from dogfood.tables import TableChoice, TableKind
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def table_options(command: F) -> F:
+    """Add the options that say which table is filled; `chosen_table` reads them."""
+    for option in reversed(
+        (
+            click.option("--table", type=click.Choice([str(kind) for kind in TableKind]), default=TableKind.PARQUET,
+                         show_default=True, help="What makes the table: DuckDB, or Spark for Hive (Java 17)."),
+            click.option("--metastore", default="", metavar="URI",
+                         help="A Hive metastore, thrift://host:9083; default: one embedded in the testbed."),
+            click.option("--warehouse", default="", metavar="URI",
+                         help="Where Hive's tables are made; default: in the testbed."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def chosen_table(table: str, metastore: str, warehouse: str) -> TableChoice:
+    """Return the choice that the options make. Raises UsageError when they contradict each other."""
+    if table != TableKind.HIVE and (metastore or warehouse):
+        raise click.UsageError("--metastore and --warehouse are Hive's: add --table hive")
+    if metastore and not warehouse:
+        raise click.UsageError("--metastore needs --warehouse: where that metastore's tables are to be made")
+    return TableChoice(TableKind(table), metastore, warehouse)
+
+
+@click.command()
+@TESTBED
+@table_options
+def ingest(folder: Path, table: str, metastore: str, warehouse: str) -> None:
+    """Bring what is new in the stream into the table. Safe to run again, and to kill."""
+    click.echo(chosen_table(table, metastore, warehouse).fill(Testbed(folder)))

@@ -1,0 +1,47 @@
+"""What the stream held of a span of time, topic by topic, for whoever looks for events that are not in the table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from metrics_platform.streams import ERROR_STREAM
+
+_EVENTS = """
+SELECT
+    regexp_extract(filename, '([^/]+)/[^/]+$', 1) AS topic,
+    meta.id AS id,
+    concat_ws('/', funnel_entry_token, funnel_event_sequence_position, action) AS funnel,
+    left(meta.dt, 13) AS hour_start
+FROM read_json(
+    $files, format = 'newline_delimited', ignore_errors = true, filename = true,
+    columns = {
+        meta: 'STRUCT(id VARCHAR, dt VARCHAR)', funnel_entry_token: 'VARCHAR',
+        funnel_event_sequence_position: 'BIGINT', action: 'VARCHAR'
+    }
+)
+WHERE epoch_ms(TRY_CAST(meta.dt AS TIMESTAMPTZ)) BETWEEN $from_ms AND $until_ms
+"""
+
+_NOTHING = """
+SELECT '' AS topic, '' AS id, '' AS funnel, '' AS hour_start WHERE false
+"""
+
+
+def write_traces(stream_dir: Path, to: Path, from_ms: int, until_ms: int) -> None:
+    """Write the keys of all events in the span (milliseconds since 1970) to the Parquet file *to*, in one step."""
+    files = _segments(stream_dir)
+    connection = duckdb.connect()
+    if files:
+        rows = connection.sql(_EVENTS, params={"files": files, "from_ms": from_ms, "until_ms": until_ms})
+    else:
+        rows = connection.sql(_NOTHING)
+    draft = to.with_suffix(".draft")
+    rows.write_parquet(str(draft))
+    draft.replace(to)
+
+
+def _segments(stream_dir: Path) -> Sequence[str]:
+    """Return the segments of all topics of events that have something in them."""
+    found = sorted(stream_dir.glob("*/*.ndjson"))
+    return [str(path) for path in found if not path.parent.name.endswith(ERROR_STREAM) and path.stat().st_size]

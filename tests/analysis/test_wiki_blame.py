@@ -1,0 +1,75 @@
+"""Who is blamed for pages that tell or send nothing, or something else than they should."""
+
+import pytest
+
+from analysis.checks.wiki_blame import Owed, Told, blame_assignment, blame_missing
+from analysis.results import Layer
+
+GROUPS = ("false", "true")
+
+
+def told(*, missing: range = range(0), other: range = range(0), twice: range = range(0)) -> list[Told]:
+    """Return a page of each of 60 accounts, groups in turn; those in *twice* have read another page rightly."""
+    pages = []
+    for user in range(60):
+        expected = GROUPS[user % 2]
+        group = None if user in missing else GROUPS[1 - user % 2] if user in other else expected
+        pages.append(Told(user, group, expected))
+        if user in twice:
+            pages.append(Told(user, expected, expected))
+    return pages
+
+
+@pytest.mark.parametrize(
+    ("pages", "layer", "word"),
+    [
+        (told(missing=range(60)), Layer.CONFIG, "no page enrolled anybody"),
+        (told(missing=range(20)), Layer.ASSIGNMENT, "sample rate"),
+        (told(missing=range(20), twice=range(10)), Layer.CONFIG, "10 of them were enrolled on other pages"),
+        (told(missing=range(1, 60, 2)), Layer.EXPOSURE, "30 of 30 of group 'true'"),
+        (told(other=range(3)), Layer.ASSIGNMENT, "hashes"),
+        (told(other=range(3), missing=range(10, 40)), Layer.ASSIGNMENT, "hashes"),
+    ],
+)
+def test_a_wrong_assignment_is_blamed_by_what_the_pages_have_in_common(
+    pages: list[Told], layer: Layer, word: str
+) -> None:
+    found = blame_assignment(pages)
+    assert found.layer is layer
+    assert word in found.where
+
+
+def test_groups_chosen_by_hand_are_exposure_only_when_nothing_else_is_wrong() -> None:
+    forced = [Told(100, "true", "false", forced=True), Told(101, "true", None, forced=True)]
+    assert blame_assignment([*told(), *forced]).layer is Layer.EXPOSURE
+    assert blame_assignment([*told(other=range(1)), *forced]).layer is Layer.ASSIGNMENT
+
+
+def test_a_subject_id_that_is_another_is_an_assignment_fault() -> None:
+    assert blame_assignment([*told(), Told(100, "true", "true", fits=False)]).layer is Layer.ASSIGNMENT
+
+
+def owed(
+    missing: list[bool], *, groups: list[str] | None = None, seen: int = 0, stays: list[int] | None = None
+) -> list[Owed]:
+    names = groups or [GROUPS[number % 2] for number in range(len(missing))]
+    times = stays or [-1] * len(missing)
+    return [
+        Owed(name, 1, int(gone), seen if gone else 0, stay)
+        for name, gone, stay in zip(names, missing, times, strict=True)
+    ]
+
+
+def test_missing_events_are_blamed_by_what_the_page_views_have_in_common() -> None:
+    mixed = [number % 4 < 2 for number in range(40)]
+    soon = [100 + number if gone else 2_000 + number for number, gone in enumerate(mixed)]
+    assert blame_missing(owed(mixed)).layer is Layer.INSTRUMENT
+    assert blame_missing(owed(mixed, stays=soon)).layer is Layer.TRANSPORT
+    assert blame_missing(owed(mixed, seen=1)).layer is Layer.TRANSPORT
+    one_group = blame_missing(owed([number % 2 == 0 for number in range(40)], seen=1, stays=soon))
+    assert one_group.layer is Layer.EXPOSURE
+    assert "20 of 20 of group 'false' and 0 of 20 of group 'true'" in one_group.where
+
+
+def test_too_few_page_views_blame_the_instrument() -> None:
+    assert blame_missing(owed([True, False, True], stays=[100, 3_000, 100])).layer is Layer.INSTRUMENT

@@ -1,0 +1,154 @@
+"""What a target says holds in Locust itself: confirmation, ceilings, hosts, redirects, proxies, tag."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from run_record.folder import find_run
+from run_record.load import Load
+from run_record.target import Ceilings, Target, TargetError
+from tests.plans import settings
+from traffic.options import check_ceilings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Intake(ThreadingHTTPServer):
+    """Accepts every event, or redirects it to *elsewhere*; remembers who asked."""
+
+    def __init__(self, elsewhere: str = "") -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.elsewhere = elsewhere
+        self.agents: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1/events"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Intake
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.agents.append(str(self.headers["User-Agent"]))
+        self._answer(307 if self.server.elsewhere else 201)
+
+    def do_OPTIONS(self) -> None:
+        self._answer(200)
+
+    def _answer(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Location", self.server.elsewhere)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def intakes() -> Iterator[list[Intake]]:
+    """Two intakes: the first redirects to the second."""
+    second = Intake()
+    first = Intake(elsewhere=second.url)
+    for server in (first, second):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield [first, second]
+    for server in (first, second):
+        server.shutdown()
+        server.server_close()
+
+
+def production(folder: Path, intake: Intake, ceilings: str = "rate = 50\nevents = 200\nseconds = 20") -> Path:
+    path = folder / "prod.toml"
+    path.write_text(
+        f'description = "d"\nintake = "{intake.url}"\nmpic = "http://127.0.0.1:1"\nhosts = ["127.0.0.1"]\n'
+        f'networks = ["127.0.0.0/8"]\nproduction = true\ntag = "experiment-dogfood"\n[ceilings]\n{ceilings}\n'
+    )
+    return path
+
+
+def locust(target: Path, runs: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable, "-m", "locust", "-f", str(ROOT / "locustfiles" / "ctr.py"), "--headless", "--only-summary",
+        "--runs", str(runs), "--target", str(target), *options,
+    ]  # fmt: skip
+    # Nobody listens there: with a proxy from the environment nothing would arrive.
+    proxied = {**os.environ, **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:1")}
+    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False, cwd=ROOT, env=proxied)
+
+
+def test_a_confirmed_run_within_the_ceilings_is_sent_with_the_tag(tmp_path: Path, intakes: list[Intake]) -> None:
+    _, intake = intakes
+    options = ("--event-rate", "20/s", "--run-time", "2s", "--confirm", "prod")
+    done = locust(production(tmp_path, intake), tmp_path / "runs", *options)
+    # 4: the machine was too busy to keep the schedule, which is not what is asked here.
+    assert done.returncode in (0, 4), done.stdout + done.stderr
+    assert len(intake.agents) == 40
+    assert all(agent.endswith(" experiment-dogfood") for agent in intake.agents)
+    manifest = json.loads((find_run(tmp_path / "runs", "latest") / "manifest.json").read_text())
+    assert manifest["target"]["tag"] == "experiment-dogfood"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--event-rate", "20/s", "--run-time", "2s"), "is production, and it was not confirmed"),
+        (("--event-rate", "20/s", "--run-time", "2s", "--confirm", "local"), "is production, not 'local'"),
+        (("--event-rate", "51/s", "--run-time", "2s", "--confirm", "prod"), "allows a rate of 50 events/s"),
+    ],
+)
+def test_everything_else_is_refused_and_nothing_is_sent(
+    tmp_path: Path, intakes: list[Intake], options: tuple[str, ...], says: str
+) -> None:
+    _, intake = intakes
+    done = locust(production(tmp_path, intake), tmp_path / "runs", *options)
+    assert done.returncode == 2
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert says in line
+    assert intake.agents == []
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_redirect_is_not_followed(tmp_path: Path, intakes: list[Intake]) -> None:
+    first, second = intakes
+    target = production(tmp_path, first)
+    locust(target, tmp_path / "runs", "--event-rate", "10/s", "--run-time", "1s", "--confirm", "prod")
+    assert len(first.agents) == 10
+    assert second.agents == []
+    assert Load.read(find_run(tmp_path / "runs", "latest")).errors == {"307": 10}
+
+
+@pytest.mark.parametrize(
+    ("ceilings", "says"),
+    [
+        (Ceilings(rate=99), "rate of 99 events/s at most, this would be 100"),
+        (Ceilings(events=399), "number of events of 399"),
+        (Ceilings(seconds=3), "duration of 3 s at most, this would be 4"),
+    ],
+)
+def test_a_plan_is_compared_with_every_ceiling(ceilings: Ceilings, says: str) -> None:
+    paced = settings(visitors=4096, events_per_second=100.0, events=400)
+    local = Target.read("local")
+    check_ceilings(local, paced)
+    target = Target(local.name, local.description, local.intake, local.mpic, local.hosts, ceilings=ceilings)
+    with pytest.raises(TargetError, match=says):
+        check_ceilings(target, paced)
+
+
+def test_the_events_of_visits_count_not_the_visits() -> None:
+    local = Target.read("local")
+    visits = settings(visitors=600, arrivals_per_second=100.0)
+    few = Target(local.name, local.description, local.intake, local.mpic, local.hosts, ceilings=Ceilings(rate=101))
+    # Half the visitors are in the sample, and each of them makes about three events.
+    with pytest.raises(TargetError, match="allows a rate of 101"):
+        check_ceilings(few, visits)
