@@ -6,6 +6,7 @@ as `2025-01-31T14`. It is what tells a stream from a table, and both from an int
 to be had, that stays open.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from metrics_platform.errors import DogfoodError
 from metrics_platform.streams import DATA_CENTRES, topic
 
 STREAMS = "streams.parquet"
+
+_HOUR_S = 3600
 
 _COLUMNS = ("topic", "id", "funnel", "hour_start")
 
@@ -80,5 +83,10 @@ def look(engine: Engine, stream: str, *, known: bool) -> Whereabouts:
             hours.add(str(row["hour_start"]))
         else:
             elsewhere[name] = elsewhere.get(name, 0) + events
-    landed = {str(row["hour_start"]) for row in engine.ask("hours_landed")} if behind else set()
+    landed = {_hour(int(str(row["hour_number"]))) for row in engine.ask("hours_landed")} if behind else set()
     return Whereabouts(True, behind, elsewhere, nowhere, () if hours & landed else tuple(sorted(hours)))
+
+
+def _hour(number: int) -> str:
+    """Return the hour *number* since 1970 as the streams' rows have it."""
+    return datetime.fromtimestamp(number * _HOUR_S, UTC).strftime("%Y-%m-%dT%H")
