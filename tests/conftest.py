@@ -46,14 +46,3 @@ def documented_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         done = call(home, "run", "--visitors", "2000", "--arrival-rate", "500")
         assert done.returncode == 0, done.stdout + done.stderr
         yield home
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a testbed in one process, when there are several: a room's, but the analysis' by file.
-
-    Before pytest-xdist's own hook, which writes the group into the name of each test.
-    """
-    for item in items:
-        room = item.path.parent
-        item.add_marker(pytest.mark.xdist_group(str(item.path if "analysis" in room.parts else room)))

@@ -6,4 +6,4 @@ SELECT
 FROM observed
 WHERE action IN ('impression', 'click')
 GROUP BY sample__rate, sample__unit
-ORDER BY events DESC
+ORDER BY events DESC, rate, unit

@@ -36,7 +36,7 @@ _HOUR = click.DateTime(["%Y-%m-%dT%H", "%Y-%m-%dT%H:%M", "%Y-%m-%d"])
 @click.option(
     "--junit", "report", type=click.Path(path_type=Path, dir_okay=False), help="Write the checks as JUnit XML."
 )
-@click.option("--engine", type=click.Choice([str(kind) for kind in EngineKind]), default=str(EngineKind.DUCKDB),
+@click.option("--engine", type=click.Choice([str(kind) for kind in EngineKind]), default=EngineKind.DUCKDB.value,
               show_default=True, help="DuckDB for files; Spark or Trino for a warehouse's table.")  # fmt: skip
 @click.option("--table", default=TABLE, show_default=True, help="The warehouse's table.")
 @click.option("--since", type=_HOUR, help="First hour of the table to look at, UTC; default: the run's first.")

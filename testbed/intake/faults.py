@@ -73,7 +73,7 @@ class PickySchemas(SchemaRegistry):
     def validate(self, event: Mapping[str, object]) -> tuple[Problem, ...]:
         """Return why *event* is invalid."""
         problems = super().validate(event)
-        if not problems and _is_hit(event, _INVALID):
+        if not problems and _is_hit(event, "invalid", _INVALID):
             return (Problem(".agent.client_platform", "should be equal to one of the allowed values"),)
         return problems
 
@@ -131,8 +131,8 @@ class RetryingProducer(_Spoiling):
         """Yield the events, and then perhaps their copies."""
         yield topic, events
         first = orjson.loads(events[0])
-        if _is_hit(first, _RETRIED):
-            again = _is_hit(first, _RETRIED // 2)
+        if _is_hit(first, "retried", _RETRIED):
+            again = _is_hit(first, "retried", _RETRIED // 2)
             yield topic, [_renamed(event) if again else event for event in events]
 
 
@@ -151,7 +151,7 @@ class LossyFront:
         while not messages or messages[-1].get("more_body"):
             messages.append(await receive())
         body = b"".join(cast(bytes, message.get("body", b"")) for message in messages)
-        if any(_is_treated(event) and _is_hit(event, _CUT_OFF) for event in _events(body)):
+        if any(_is_treated(event) and _is_hit(event, "cut off", _CUT_OFF) for event in _events(body)):
             await send({"type": "http.response.start", "status": _NO_ANSWER, "headers": []})
             await send({"type": "http.response.body", "body": b""})
             return
@@ -260,10 +260,14 @@ def _is_treated(event: Mapping[str, object]) -> bool:
     return False
 
 
-def _is_hit(event: Mapping[str, object], per_thousand: int) -> bool:
-    """Return whether *event* is of a share of all events that is chosen by what it says of itself."""
+def _is_hit(event: Mapping[str, object], what: str, per_thousand: int) -> bool:
+    """Return whether *event* is of a share of all events that is chosen by what it says of itself.
+
+    Each fault, *what*, has a share of its own: of two that hit the same events, one would hide the other.
+    """
     names = ("funnel_entry_token", "funnel_event_sequence_position", "action")
-    return zlib.crc32("/".join(str(event.get(name)) for name in names).encode()) % 1000 < per_thousand
+    said = "/".join([what, *(str(event.get(name)) for name in names)])
+    return zlib.crc32(said.encode()) % 1000 < per_thousand
 
 
 def _renamed(line: bytes) -> bytes:

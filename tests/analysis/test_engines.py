@@ -51,7 +51,7 @@ TABLES = {
 }
 
 #: Questions that are about rows with all their fields.
-WHOLE = {"attributes", "funnels", "page_funnels"}
+WHOLE = {"attributes", "funnels", "page_funnels", "samples"}
 
 #: Numbers that stand for something: each engine has its own.
 OWN_NUMBERS = {"content", "agent", "funnel", "source"}
