@@ -18,7 +18,8 @@ def table_options(command: F) -> F:
     for option in reversed(
         (
             click.option("--table", type=click.Choice([str(kind) for kind in TableKind]),
-                         default=TableKind.PARQUET.value, show_default=True, help="What makes the table: DuckDB, or Spark for Hive (Java 17)."),
+                         default=TableKind.PARQUET.value, show_default=True,
+                         help="What makes the table: DuckDB, or Spark for Hive (Java 17)."),
             click.option("--metastore", default="", metavar="URI",
                          help="A Hive metastore, thrift://host:9083; default: one embedded in the testbed."),
             click.option("--warehouse", default="", metavar="URI",
