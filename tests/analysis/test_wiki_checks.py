@@ -100,6 +100,7 @@ def told(made: MadeUp, generation: Generation, account: Account, group: str | No
 
 def event_of(made: MadeUp, generation: Generation, account: Account, group: str, token: str) -> Event:
     name = made.plan.experiment.name
+    stream = made.plan.settings.stream_config()
     event: Event = {
         "action": "impression", "funnel_entry_token": f"{account.user_id:020d}", "funnel_event_sequence_position": 1,
         "instrument_name": name, "dt": "2025-01-31T14:30:00.000Z",
@@ -107,6 +108,7 @@ def event_of(made: MadeUp, generation: Generation, account: Account, group: str,
         "element_friendly_name": ELEMENT, "mediawiki": {"database": "testwiki", "skin": "vector-2022"},
         "agent": {"client_platform": "mediawiki_js", "client_platform_family": "desktop_browser"},
         "performer": {"id": account.user_id, "pageview_id": token}, "meta": {"stream": "product_metrics.web_base"},
+        "sample": {"rate": stream.sample_rate, "unit": stream.sample_unit},
     }  # fmt: skip
     if generation is Generation.ALPHA:
         feature = made.plan.experiment.features[0].name
