@@ -49,7 +49,7 @@ class Bar(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """One layer on the map: the worst that a check said of it (None when none looks at it)."""
+    """One layer on the map: the worst that a check said of it (None when none that matters looks at it)."""
 
     layer: Layer
     outcome: Outcome | None
@@ -138,7 +138,9 @@ def _stage_rows(analysis: Analysis) -> list[StageRow]:
 
 
 def _stops(analysis: Analysis) -> list[Stop]:
-    said = {layer: {check.verdict for check in analysis.checks if check.layer is layer} for layer in Layer}
+    # As in the verdict: what is inconclusive and does not matter would put a warning beside a GO.
+    told = [check for check in analysis.checks if check.matters or check.verdict is not Outcome.INCONCLUSIVE]
+    said = {layer: {check.verdict for check in told if check.layer is layer} for layer in Layer}
     return [Stop(layer, next((worst for worst in _WORST if worst in said[layer]), None)) for layer in Layer]
 
 
