@@ -7,13 +7,13 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.arrivals import Arrived, arrived
 from analysis.engine import DuckDb, Engine
 from analysis.participants import FIDELITIES, Participants, participants
+from analysis.refused import ERRORS, ObservedError, read_refused
 from analysis.results import Layer
 from analysis.seen import see
 from analysis.sent import Made, load_sent, places, unknown_event
@@ -21,7 +21,6 @@ from analysis.sources import add_sources
 from analysis.warehouse import NO_ARRIVALS, Warehouse
 from analysis.whereabouts import Whereabouts, add_streams, look
 from metrics_platform.assignment import Generation, subject_id
-from metrics_platform.errors import DogfoodError
 from metrics_platform.table import ARRIVALS_FILE, BrokenLine, misplaced_rows, parquet_files, parquet_rows, read_ndjson
 from personas.plan import Plan
 from personas.settings import PlanSettings
@@ -37,15 +36,7 @@ from run_record.roster import Account, read_roster
 #: Rows of strangers count as unexpected until this long after the last request.
 SETTLE_MS = 60_000
 
-ERRORS = "errors.ndjson"
-
 _HASTY = 202
-
-
-class ObservedError(DogfoodError):
-    """There is nothing to compare with, or it cannot be read."""
-
-    page = "docs/checks.md"
 
 
 @dataclass(frozen=True)
@@ -225,7 +216,7 @@ def gather(
     zero_ms = plan.settings.epoch_ms if manifest.started_ms is None else manifest.started_ms
     engine.add("asked", _asked(plan, zero_ms))
     made = load_sent(run, plan, ledger, _facts(plan, ledger, people), zero_ms, engine)
-    refused, broken_reports = _refused([run / OBSERVED / ERRORS, *(path for path in observed if _is_ndjson(path))])
+    refused, broken_reports = read_refused([run / OBSERVED / ERRORS, *(path for path in observed if _is_ndjson(path))])
     engine.add("refused", refused)
     engine.define("observed_flat", "flat", events="observed_events")
     engine.define("observed_all", "marked", flat="observed_flat")
@@ -394,56 +385,6 @@ def _reasons(ledger: SentEvents) -> pa.DictionaryArray:
 
 def _is_ndjson(path: Path) -> bool:
     return path.is_file() and path.suffix != ".parquet"
-
-
-def _refused(paths: Sequence[Path]) -> tuple[pa.Table, list[BrokenLine]]:
-    """Return the events of the error stream by their keys, and the lines of its own file that are no reports.
-
-    A real EventGate may write both streams into one file, so the observed files are looked through as well.
-    """
-    keys, messages = [], []
-    broken: list[BrokenLine] = []
-    for path in paths:
-        for number, line in enumerate(_lines(path), start=1):
-            if path.name != ERRORS and b'"raw_event"' not in line:
-                continue
-            try:
-                report = orjson.loads(line)
-                raw, message = report["raw_event"], str(report.get("message", ""))
-            except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-                if path.name == ERRORS and line.strip():
-                    broken.append(BrokenLine(path.name, number, f"no error report: {error}"))
-                continue
-            for key in _keys(raw):
-                keys.append(key)
-                messages.append(message)
-    columns = {"event_key": pa.array(keys, pa.string()), "message": pa.array(messages, pa.string())}
-    return pa.table(columns), broken
-
-
-def _keys(raw: object) -> list[str]:
-    """Return the keys that a refused event may have been sent under (`analysis/sql/keyed.sql`).
-
-    An event so broken that it has none can be nobody's of ours.
-    """
-    try:
-        event: object = orjson.loads(raw)  # type: ignore[arg-type]
-    except (orjson.JSONDecodeError, TypeError):
-        return []
-    if not isinstance(event, dict):
-        return []
-    meta = event.get("meta")
-    names = ("funnel_entry_token", "funnel_event_sequence_position", "action")
-    funnel = "/".join(str(event[name]) for name in names if name in event)
-    found = [str(meta["id"])] if isinstance(meta, dict) and "id" in meta else []
-    return [*found, funnel] if funnel else found
-
-
-def _lines(path: Path) -> list[bytes]:
-    try:
-        return path.read_bytes().splitlines() if path.exists() else []
-    except OSError as error:
-        raise ObservedError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def is_alpha(evidence: Evidence) -> bool:

@@ -10,7 +10,6 @@ import argparse
 import os
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
 import orjson
@@ -19,22 +18,12 @@ from metrics_platform.streams import DATA_CENTRES, topic
 from metrics_platform.table import ARRIVALS, PARTITIONS, TABLE, columns, parquet_files, read_parquet, rows_of
 from testbed.ingest_faults import spoil
 from testbed.ingest_rules import Rules
+from testbed.ingest_summary import Summary
 from testbed.serving import guarded
 from testbed.stream import OpenTopic
 from testbed.stream_options import add_stream_options, open_topic
 
 CHECKPOINT = "checkpoint.json"
-
-
-class Summary(NamedTuple):
-    """What one run did: counts of lines and rows."""
-
-    read: int = 0
-    written: int = 0
-    duplicates: int = 0
-    canary: int = 0
-    broken: int = 0
-    hours: int = 0
 
 
 _RULES = Rules()
@@ -53,7 +42,7 @@ def ingest(open_topic: OpenTopic, table_dir: Path, stream: str, rules: Rules = _
         lines = [line for batch in reader.read() for line in batch.lines]
         if lines:
             done = _add(rules.change(lines), table, data_centre, rules.canary_domain)
-            total = Summary(*(a + b for a, b in zip(total, done, strict=True)))
+            total = total.plus(done)
         if rules.moves_on:
             positions[name] = reader.position
     _replace(checkpoint, orjson.dumps(positions))

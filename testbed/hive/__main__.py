@@ -17,7 +17,8 @@ from pyspark.sql import SparkSession
 from metrics_platform.errors import KitFaultError
 from metrics_platform.spark import METASTORE, Where, open_session, submitted
 from testbed.hive.sources import add_segments, add_topics
-from testbed.hive.writing import HiveTable, Summary
+from testbed.hive.writing import HiveTable
+from testbed.ingest_summary import Summary
 from testbed.jars import jars, java
 from testbed.serving import guarded
 

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from metrics_platform.errors import KitFaultError
 from metrics_platform.streams import DATA_CENTRES, topic
-from testbed.hive.writing import Summary
+from testbed.ingest_summary import Summary
 
 Add = Callable[[DataFrame], Summary]
 

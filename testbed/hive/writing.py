@@ -6,7 +6,6 @@ what such a job left is cleared up and partitions that the metastore was not tol
 """
 
 import time
-from typing import NamedTuple
 
 from py4j.java_gateway import JavaObject
 from pyspark.sql import DataFrame, SparkSession
@@ -15,6 +14,7 @@ from pyspark.sql.window import Window
 
 from metrics_platform.table import PARTITIONS, TABLE, column_name, columns, structure
 from testbed.hive.layout import ARRIVALS, NAME, create, event_type
+from testbed.ingest_summary import Summary
 
 #: Where Spark puts a job's files until it commits, in the table's folder.
 _UNFINISHED = ("_temporary", ".spark-staging*", ".hive-staging*")
@@ -22,21 +22,6 @@ _UNFINISHED = ("_temporary", ".spark-staging*", ".hive-staging*")
 
 #: Spark takes less than a date for a time as well, and fills in today.
 _DATE = "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]"
-
-
-class Summary(NamedTuple):
-    """What was done: counts of lines and rows."""
-
-    read: int = 0
-    written: int = 0
-    duplicates: int = 0
-    canary: int = 0
-    broken: int = 0
-    hours: int = 0
-
-    def plus(self, other: "Summary") -> "Summary":
-        """Return both together. An hour that both wrote to counts twice."""
-        return Summary(*(a + b for a, b in zip(self, other, strict=True)))
 
 
 class HiveTable:

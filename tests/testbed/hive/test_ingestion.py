@@ -13,7 +13,8 @@ from tests.testbed.test_ingest import STREAM, TOPIC, event, produce, without_nul
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from testbed.hive.writing import HiveTable, Summary
+    from testbed.hive.writing import HiveTable
+    from testbed.ingest_summary import Summary
 
 Event = dict[str, Any]
 

@@ -1,0 +1,71 @@
+"""What the intake refused, as the error stream tells it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+import pyarrow as pa
+
+from metrics_platform.errors import DogfoodError
+from metrics_platform.table import BrokenLine
+
+ERRORS = "errors.ndjson"
+
+
+class ObservedError(DogfoodError):
+    """There is nothing to compare with, or it cannot be read."""
+
+    page = "docs/checks.md"
+
+
+def read_refused(paths: Sequence[Path]) -> tuple[pa.Table, list[BrokenLine]]:
+    """Return the events of the error stream by their keys, and the lines of its own file that are no reports.
+
+    A real EventGate may write both streams into one file, so the observed files are looked through as well.
+
+    Raises:
+        ObservedError: a file cannot be read.
+    """
+    keys, messages = [], []
+    broken: list[BrokenLine] = []
+    for path in paths:
+        for number, line in enumerate(_lines(path), start=1):
+            if path.name != ERRORS and b'"raw_event"' not in line:
+                continue
+            try:
+                report = orjson.loads(line)
+                raw, message = report["raw_event"], str(report.get("message", ""))
+            except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+                if path.name == ERRORS and line.strip():
+                    broken.append(BrokenLine(path.name, number, f"no error report: {error}"))
+                continue
+            for key in _keys(raw):
+                keys.append(key)
+                messages.append(message)
+    columns = {"event_key": pa.array(keys, pa.string()), "message": pa.array(messages, pa.string())}
+    return pa.table(columns), broken
+
+
+def _keys(raw: object) -> list[str]:
+    """Return the keys that a refused event may have been sent under (`analysis/sql/keyed.sql`).
+
+    An event so broken that it has none can be nobody's of ours.
+    """
+    try:
+        event: object = orjson.loads(raw)  # type: ignore[arg-type]
+    except (orjson.JSONDecodeError, TypeError):
+        return []
+    if not isinstance(event, dict):
+        return []
+    meta = event.get("meta")
+    names = ("funnel_entry_token", "funnel_event_sequence_position", "action")
+    funnel = "/".join(str(event[name]) for name in names if name in event)
+    found = [str(meta["id"])] if isinstance(meta, dict) and "id" in meta else []
+    return [*found, funnel] if funnel else found
+
+
+def _lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().splitlines() if path.exists() else []
+    except OSError as error:
+        raise ObservedError(f"{path} cannot be read: {error.strerror}") from error
