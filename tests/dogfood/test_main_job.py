@@ -165,7 +165,7 @@ def test_paced_events_can_be_judged(home: Path, tmp_path: Path, options: tuple[s
     intake = f"{Testbed(home / 'testbed').url('intake')}/v1/events"
     seed = str(12 + len(options))
     done = locust(
-        tmp_path / "runs", "--intake", intake, "--event-rate", "400/s", "--run-time", "5s", "--seed", seed, *options
+        tmp_path / "runs", "--intake", intake, "--event-rate", "400/s", "--run-time", "12s", "--seed", seed, *options
     )
     assert done.returncode == 0, done.stdout + done.stderr
     run = find_run(tmp_path / "runs", "latest")
