@@ -1,6 +1,7 @@
 """What a run left behind, brought together: the plan, the ledger, what was sent and what was observed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -202,9 +203,13 @@ def gather(
     """
     manifest = Manifest.read(run)
     plan = Plan(PlanSettings.from_json(manifest.plan))
-    ledger = read_ledger(run / LEDGER)
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        # Reading is Arrow's work and the other Python's, so they go side by side.
+        reading = reader.submit(read_ledger, run / LEDGER)
+        planned = plan.subjects(0, manifest.visitors)
+        ledger = reading.result()
     roster, views, findings = read_roster(run), read_page_views(run), read_findings(run)
-    people = participants(plan, manifest, ledger, roster, views)
+    people = participants(plan, planned, manifest, ledger, roster, views)
     _check_visits(ledger, len(people.group))
     window = {"from_ms": _first_ms(manifest, ledger), "until_ms": _last_ms(manifest, ledger) + SETTLE_MS}
     if warehouse is None:
@@ -337,8 +342,6 @@ def _facts(plan: Plan, ledger: SentEvents, people: Participants) -> pa.Table:
     """Return what the ledger and the plan know of each sent event besides its content."""
     return pa.table(
         {
-            "visit": ledger.visit,
-            "position": ledger.position,
             "place": places(ledger),
             "status": ledger.status,
             "outcome": _words(ledger.outcome, [str(outcome) for outcome in OUTCOMES]),

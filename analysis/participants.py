@@ -47,10 +47,14 @@ class Participants(NamedTuple):
 
 
 def participants(
-    plan: Plan, manifest: Manifest, ledger: SentEvents, roster: Sequence[Account], views: Sequence[PageView]
+    plan: Plan,
+    planned: PlannedSubjects,
+    manifest: Manifest,
+    ledger: SentEvents,
+    roster: Sequence[Account],
+    views: Sequence[PageView],
 ) -> Participants:
-    """Return who took part in the run of *manifest*, in the order of their visits."""
-    planned = plan.subjects(0, manifest.visitors)
+    """Return who took part in the run of *manifest*, in the order of their visits; *planned* are all of *plan*."""
     count = len(planned.index)
     known = np.array([account.user_id > 0 for account in roster], dtype=np.bool_)
     groups = np.full(len(roster), -1, dtype=np.int16)

@@ -6,7 +6,7 @@ plan is made anew.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -45,15 +45,11 @@ class Made(NamedTuple):
     Attributes:
         planned: how many events.
         impressing, clicking: visits that have an impression, or a click; rising.
-        first_ms, last_ms: when the first and the last event that was sent were due, milliseconds since 1970; 0 when
-            nothing was sent.
     """
 
     planned: int
     impressing: NDArray[np.int64]
     clicking: NDArray[np.int64]
-    first_ms: int
-    last_ms: int
 
 
 def keep_planned(run: Path, plan: Plan) -> Path:
@@ -81,13 +77,13 @@ def keep_planned(run: Path, plan: Plan) -> Path:
 def load_sent(run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, zero_ms: int, engine: Engine) -> Made:
     """Define the table `sent`: every event of *ledger*, as often as it was put on the wire, and its facts.
 
-    The table `said` has the same events without their facts, which takes less to read where nothing was left out.
+    The table `said` has each event once, without its facts, which takes less to read where nothing was left out.
 
     Args:
         run: the run's folder.
         plan: of the run.
         ledger: of the run.
-        facts: what is known of each sent event besides its content, by `visit`, `position` and `place`.
+        facts: what is known of each sent event besides its content, by `place`.
         zero_ms: when the plan began to be played, milliseconds since 1970.
         engine: has the table `asked`, and gets the table.
 
@@ -102,22 +98,34 @@ def load_sent(run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, zero_m
     engine.keep("carried", "carried")
     engine.add("facts", facts)
     engine.define("sent", "sent")
-    for row in engine.ask("unplanned", {"visitors": plan.settings.visitors}):
-        raise unknown_event(int(str(row["visit"])), int(str(row["position"])))
-    [span] = engine.ask("sent_span")
     visits = engine.columns("planned_visits")
     planned = int(visits["events"].sum())
+    # The ledger is in the order of visits, and the plan's come first.
+    own = int(np.searchsorted(ledger.visit, plan.settings.visitors))
+    _check_planned(ledger.visit[:own], ledger.position[:own], visits, plan.settings.visitors)
     # Each event of the ledger is in the plan, so as many places as the plan has events are all of them.
-    own = np.searchsorted(ledger.visit, plan.settings.visitors)
     once = own == planned and bool((np.diff(places(ledger)) > 0).all())
-    engine.define("said", "sent_once" if once else "sent")
+    if once:
+        engine.define("said", "said")
+    else:
+        engine.define("planned_and_sent", "planned_and_sent")
+        engine.define("said", "said", planned="planned_and_sent")
     return Made(
         planned=planned,
         impressing=visits["visit"].astype(np.int64),
         clicking=visits["visit"].astype(np.int64)[visits["clicks"].astype(np.int64) > 0],
-        first_ms=int(str(span["first_ms"])),
-        last_ms=int(str(span["last_ms"])),
     )
+
+
+def _check_planned(
+    visit: NDArray[np.int64], position: NDArray[np.int32], visits: Mapping[str, NDArray[np.generic]], visitors: int
+) -> None:
+    """Raise LedgerMismatchError for the first sent event that its visit of the plan does not have."""
+    events = np.zeros(visitors, np.int64)
+    events[visits["visit"].astype(np.int64)] = visits["events"]
+    strange = np.flatnonzero((position < 0) | (position >= events[visit]))
+    if len(strange):
+        raise unknown_event(int(visit[strange[0]]), int(position[strange[0]]))
 
 
 def places(ledger: SentEvents) -> NDArray[np.int64]:

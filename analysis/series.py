@@ -45,7 +45,8 @@ class Moment:
 
 def count_over_time(evidence: Evidence) -> tuple[Moment, ...]:
     """Return the events of each stretch of the run, those without any left out; none when nothing was sent."""
-    first, last = evidence.made.first_ms, evidence.made.last_ms
+    [due] = evidence.engine.ask("due_span")
+    first, last = int(str(due["first_ms"])), int(str(due["last_ms"]))
     if not last:
         return ()
     span = next((length for length in _LENGTHS_MS if (last - first) // length < _STRETCHES), _LENGTHS_MS[-1])

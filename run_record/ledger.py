@@ -194,12 +194,14 @@ def read_ledger(folder: Path) -> SentEvents:
     columns: Sequence[NDArray[Any]] = (
         [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else _NO_EVENTS
     )
+    places = columns[0] * _POSITIONS + columns[1]
+    if (np.diff(places) < 0).any():
+        # Workers write in the order of visits, so this merges a few sorted runs.
+        order = np.argsort(places, kind="stable")
+        columns = [column[order] for column in columns]
     visit, position, request, intended, sent, answered, status, outcome, worker_index = columns
-    # Workers write in the order of visits, so this merges a few sorted runs.
-    order = np.argsort(visit * _POSITIONS + position, kind="stable")
     return SentEvents(
-        visit[order], position[order], worker_index[order], request[order], intended[order], sent[order],
-        answered[order], status[order], outcome[order],
+        visit, position, worker_index, request, intended, sent, answered, status, outcome,
         tuple(path.stem for path in paths), reasons, bodies, tuple(broken),
     )  # fmt: skip
 

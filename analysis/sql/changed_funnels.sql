@@ -26,4 +26,4 @@ SELECT
 FROM observed_all
 WHERE
     funnel_entry_token IN (SELECT funnel_entry_token FROM changed)
-    AND meta__id IN (SELECT meta__id FROM observed WHERE was_sent)
+    AND id_number IN (SELECT id_number FROM observed WHERE was_sent)

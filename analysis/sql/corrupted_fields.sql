@@ -3,7 +3,7 @@
 WITH wrong AS (
     SELECT DISTINCT
         event_number,
-        meta__id
+        id_number
     FROM observed
     WHERE event_number IN (SELECT event_number FROM classified WHERE fate = 'corrupted')
 )
@@ -67,4 +67,4 @@ SELECT
     count(*) FILTER (WHERE sent.experiment__coordinator IS DISTINCT FROM landed.experiment__coordinator) AS experiment__coordinator
 FROM wrong
 INNER JOIN sent ON wrong.event_number = sent.event_number
-INNER JOIN observed_all AS landed ON wrong.meta__id = landed.meta__id
+INNER JOIN observed_all AS landed ON wrong.id_number = landed.id_number

@@ -14,10 +14,10 @@ INNER JOIN sent ON numbers.event_number = sent.event_number
 GROUP BY numbers.event_number
 UNION ALL
 SELECT
-    meta__id AS id,
+    strange_id AS id,
     count(*) AS copies
 FROM observed
 WHERE NOT was_sent
-GROUP BY meta__id
+GROUP BY strange_id
 HAVING count(*) > 1
 ORDER BY copies DESC, id

@@ -12,5 +12,5 @@ SELECT
     came.topic_ms - classified.due_ms AS topic_delay_ms,
     came.table_ms - classified.due_ms AS table_delay_ms
 FROM observed
-INNER JOIN came ON observed.meta__id = came.meta_id
+INNER JOIN came ON observed.id_number = hash(came.meta_id)
 INNER JOIN classified ON observed.event_number = classified.event_number

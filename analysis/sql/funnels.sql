@@ -7,7 +7,7 @@ WITH funnels AS (
         count(*) FILTER (WHERE action = 'impression') AS impressions,
         count(*) FILTER (WHERE action = 'click') AS clicks,
         count(funnel_event_sequence_position) AS numbered,
-        -- How many different ones: a bit each, and counted one by one beyond the 62nd, which hardly any funnel has.
+        -- How many different ones up to the 62nd, which hardly any funnel goes beyond: a bit each.
         coalesce(
             bit_count(
                 -- The filter alone does not keep the others from being shifted.
@@ -18,10 +18,7 @@ WITH funnels AS (
                 )
             ),
             0
-        )
-        + count(DISTINCT funnel_event_sequence_position) FILTER (
-            WHERE funnel_event_sequence_position NOT BETWEEN 0 AND 62
-        ) AS positions,
+        ) AS low_positions,
         min(funnel_event_sequence_position) AS first_position,
         max(funnel_event_sequence_position) AS last_position,
         min(CASE WHEN action = 'click' THEN client_ms END) AS first_click_ms,
@@ -30,8 +27,21 @@ WITH funnels AS (
     WHERE action IN ('impression', 'click')
     GROUP BY CASE WHEN funnel_entry_token IS NOT NULL THEN hash(funnel_entry_token) END
 ),
+beyond AS (
+    SELECT
+        hash(funnel_entry_token) AS funnel,
+        count(DISTINCT funnel_event_sequence_position) AS positions
+    FROM observed
+    WHERE action IN ('impression', 'click') AND funnel_event_sequence_position NOT BETWEEN 0 AND 62
+    GROUP BY hash(funnel_entry_token)
+),
 named AS (
-    SELECT * FROM funnels WHERE funnel IS NOT NULL
+    SELECT
+        funnels.*,
+        funnels.low_positions + coalesce(beyond.positions, 0) AS positions
+    FROM funnels
+    LEFT JOIN beyond ON funnels.funnel = beyond.funnel
+    WHERE funnels.funnel IS NOT NULL
 )
 SELECT
     count(*) AS funnels,

@@ -2,18 +2,9 @@
 SELECT
     group_name,
     count(*) AS subjects,
-    sum(lost_one) AS losing_subjects,
-    sum(sent_events) AS sent_events,
-    sum(lost_events) AS lost_events
-FROM (
-    SELECT
-        group_name,
-        visit,
-        count(*) AS sent_events,
-        sum(CASE WHEN fate = 'lost' THEN 1 ELSE 0 END) AS lost_events,
-        max(CASE WHEN fate = 'lost' THEN 1 ELSE 0 END) AS lost_one
-    FROM classified
-    GROUP BY group_name, visit
-) AS by_subject
+    count(*) FILTER (WHERE lost_events > 0) AS losing_subjects,
+    CAST(sum(sent_events) AS BIGINT) AS sent_events,
+    CAST(sum(lost_events) AS BIGINT) AS lost_events
+FROM visits
 GROUP BY group_name
 ORDER BY group_name

@@ -1,10 +1,11 @@
 -- Flat rows with what is read from them. Their times as numbers, milliseconds since 1970. Whether they are of the
 -- experiment, and the subject and group that they name: an alpha subject is the wiki's local user id, an xlab subject the
--- 64-digit subject id. And one number that stands for their content, so that rows can be compared without comparing
--- every field; what the intake fills in (meta.dt, meta.request_id, http) is no part of it, nor is the id, which finds the
--- row.
+-- 64-digit subject id. A number of 64 bits that stands for the id, as joining many millions of texts takes memory and time.
+-- And one that stands for their content, so that rows can be compared without comparing every field; what the intake
+-- fills in (meta.dt, meta.request_id, http) is no part of it, nor is the id, which finds the row.
 SELECT
     *,
+    CASE WHEN meta__id IS NOT NULL THEN hash(meta__id) END AS id_number,
     epoch_ms(TRY_CAST(dt AS TIMESTAMPTZ)) AS client_ms,
     epoch_ms(TRY_CAST(meta__dt AS TIMESTAMPTZ)) AS intake_ms,
     coalesce(list_contains(experiments__enrolled, asked.experiment), FALSE)

@@ -1,21 +1,22 @@
 -- The observed rows that are this run's: those whose id or funnel was sent, with the number of the event and whether they
 -- differ from it, and any others that claim the run's instrument or experiment while it went on. Other rows of a shared
--- table are left alone. Only what most questions need is kept of them; `ours_whole` has the rest. A number of 64 bits stands
--- for an id, as joining many millions of texts takes memory and time.
-WITH sent_keys AS (
+-- table are left alone. Only what most questions need is kept of them; `ours_whole` has the rest. The id of what was sent
+-- is known, so only that of other rows is kept as it is.
+WITH sent_ids AS (
     SELECT
-        hash(meta__id) AS event_key,
-        visit * 1048576 + position AS event_number,
+        id_number,
+        event_number,
         content
-    FROM planned
-    WHERE visit * 1048576 + position IN (SELECT place FROM facts)
+    FROM said
+    WHERE event_number >= 0
     UNION ALL
     SELECT
-        hash(event_key) AS event_key,
+        id_number,
         event_number,
         min(content) AS content
     FROM carried
-    GROUP BY event_key, event_number
+    WHERE meta__id IS NOT NULL
+    GROUP BY id_number, event_number
 ),
 funnel_keys AS (
     SELECT
@@ -32,7 +33,7 @@ named AS (
         coalesce(by_id.event_number, by_funnel.event_number) AS event_number,
         observed_all.content IS DISTINCT FROM coalesce(by_id.content, by_funnel.content) AS differs
     FROM observed_all
-    LEFT JOIN sent_keys AS by_id ON hash(observed_all.meta__id) = by_id.event_key
+    LEFT JOIN sent_ids AS by_id ON observed_all.id_number = by_id.id_number
     LEFT JOIN funnel_keys AS by_funnel
         ON
             concat_ws(
@@ -52,7 +53,8 @@ SELECT
     subject,
     seen_group,
     _schema,
-    meta__id,
+    id_number,
+    CASE WHEN event_number IS NULL THEN meta__id END AS strange_id,
     meta__stream,
     action,
     instrument_name,

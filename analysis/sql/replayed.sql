@@ -7,7 +7,7 @@ WITH strange AS (
         funnel_event_sequence_position,
         action
     FROM observed_all
-    WHERE meta__id IN (SELECT meta__id FROM observed WHERE NOT was_sent)
+    WHERE id_number IN (SELECT id_number FROM observed WHERE NOT was_sent)
 )
 SELECT
     strange.meta__id AS id,

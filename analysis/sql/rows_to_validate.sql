@@ -2,6 +2,6 @@
 SELECT observed_all.*
 FROM observed_all
 WHERE
-    meta__id IN (
-        SELECT meta__id FROM observed ORDER BY event_number % 1000003 * 7919 % 1000003, meta__id LIMIT $most
+    id_number IN (
+        SELECT id_number FROM observed ORDER BY event_number % 1000003 * 7919 % 1000003, strange_id LIMIT $most
     )

@@ -1,8 +1,8 @@
 -- Rows that claim this run's instrument or experiment and were never sent.
 SELECT
-    meta__id AS id,
+    strange_id AS id,
     count(*) AS copies
 FROM observed
 WHERE NOT was_sent
-GROUP BY meta__id
+GROUP BY strange_id
 ORDER BY id

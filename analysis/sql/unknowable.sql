@@ -1,6 +1,5 @@
 -- Visits none of whose events landed or was acknowledged: whether they took part cannot be seen in the table.
 SELECT visit
-FROM classified
-GROUP BY visit
-HAVING count(*) FILTER (WHERE fate <> 'indeterminate') = 0
+FROM visits
+WHERE sent_events = unanswered_events
 ORDER BY visit

@@ -15,7 +15,8 @@ WITH counted AS (
         count(*) FILTER (WHERE copies > 0) AS landed_events,
         count(*) FILTER (WHERE copies > 0 AND action = 'impression') AS landed_impressions,
         count(*) FILTER (WHERE copies > 0 AND action = 'click') AS landed_clicks,
-        count(*) FILTER (WHERE fate = 'lost') AS lost_events
+        count(*) FILTER (WHERE fate = 'lost') AS lost_events,
+        count(*) FILTER (WHERE fate = 'indeterminate') AS unanswered_events
     FROM classified
     GROUP BY visit
 )

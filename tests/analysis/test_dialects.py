@@ -46,7 +46,7 @@ def test_a_moment_becomes_milliseconds() -> None:
 
 def test_what_stands_for_content_tells_columns_apart() -> None:
     text = "SELECT hash(a, b) AS content"
-    assert "XXHASH64(TO_JSON(STRUCT(a, b)))" in translate(text, Dialect.SPARK)
+    assert "XXHASH64(TO_JSON(STRUCT(a AS c0, b AS c1)))" in translate(text, Dialect.SPARK)
     assert "XXHASH64(TO_UTF8(JSON_FORMAT(CAST(ROW(a, b) AS JSON))))" in translate(text, Dialect.TRINO)
 
 

@@ -54,7 +54,7 @@ TABLES = {
 WHOLE = {"attributes", "funnels", "page_funnels", "samples"}
 
 #: Numbers that stand for something: each engine has its own.
-OWN_NUMBERS = {"content", "agent", "funnel", "source"}
+OWN_NUMBERS = {"content", "agent", "funnel", "source", "id_number"}
 
 
 def spoil(event: dict[str, Any], number: int) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
--- What every event says that was put on the wire, where all of the plan was, each once: as `sent`, without its facts.
+-- What every event says that was put on the wire, each once: as `sent`, without its facts.
 SELECT
     planned.*,
     planned.meta__id AS event_key,
