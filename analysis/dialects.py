@@ -66,7 +66,7 @@ def _trino_epoch_ms(node: exp.Expr) -> exp.Expr:
 
 
 def _spark_hash(node: exp.Expr) -> exp.Expr:
-    # With a name each: Spark's hash passes over what is null, so that a value in the next column would hash alike. And it
+    # With a name each: Spark's hash passes over what is null, so a value in the next column would hash alike, and it
     # takes no maps. The names are places, so that the same values hash alike whatever their columns are called.
     members = (exp.alias_(member, f"c{place}") for place, member in enumerate(node.expressions))
     return _call("xxhash64", _call("to_json", _call("struct", *members)))

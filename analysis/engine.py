@@ -3,7 +3,7 @@
 import re
 import shutil
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from tempfile import mkdtemp
@@ -24,13 +24,20 @@ class EngineError(DogfoodError):
 
 
 class Engine(Protocol):
-    """Runs the analysis' queries. Another engine holds the same tables and answers the same."""
+    """Runs the analysis' queries. Another engine holds the same tables and answers the same.
+
+    Attributes:
+        hashes: by what function its numbers stand for texts and rows; numbers of engines with different ones stand for
+            nothing to each other.
+    """
+
+    hashes: str
 
     def add(self, name: str, rows: pa.Table) -> None:
         """Make *rows* known as the table *name*."""
 
-    def add_parquet(self, name: str, path: Path) -> None:
-        """Make the rows of a Parquet file on this machine known as the table *name*."""
+    def add_parquet(self, name: str, path: Path, without: Sequence[str] = ()) -> None:
+        """Make the rows of a Parquet file on this machine known as the table *name*, *without* some columns."""
 
     def keep(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
         """Keep the answer of the file *query* as the table *name*; see `ask` for the other arguments."""
@@ -63,6 +70,8 @@ class DuckDb:
         memory_gb: how much memory the database may use before it spills to disk.
     """
 
+    hashes = f"DuckDB {duckdb.__version__}"
+
     def __init__(self, memory_gb: float = 2) -> None:
         folder = mkdtemp(prefix="dogfood-analysis-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
@@ -85,9 +94,10 @@ class DuckDb:
         self.connection.from_arrow(rows).create(name)
         return self.connection.table(name)
 
-    def add_parquet(self, name: str, path: Path) -> None:
+    def add_parquet(self, name: str, path: Path, without: Sequence[str] = ()) -> None:
         """Make the rows of a Parquet file known as the table *name*, without reading them into memory."""
-        self.connection.read_parquet(str(path)).create_view(name)
+        rows = self.connection.read_parquet(str(path))
+        rows.select(*(column for column in rows.columns if column not in without)).create_view(name)
 
     def table(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> pa.Table:
         """Return what the file *query* answers, as a table."""

@@ -224,7 +224,8 @@ def gather(
     refused, broken_reports = read_refused([run / OBSERVED / ERRORS, *(path for path in observed if _is_ndjson(path))])
     engine.add("refused", refused)
     engine.define("observed_flat", "flat", events="observed_events")
-    engine.define("observed_all", "marked", flat="observed_flat")
+    engine.define("observed_numbered", "numbered", flat="observed_flat")
+    engine.define("observed_all", "marked", numbered="observed_numbered")
     instrument = plan.settings.parsed_instrument().name
     _keep_ours(engine, {"instrument": instrument, **window})
     engine.define("ours_whole", "ours_whole")

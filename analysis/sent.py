@@ -2,7 +2,7 @@
 
 Making a plan's events again is most of what judging a run costs, and always gives the same. So their rows are kept
 beside the run, in `planned.parquet`, with a fingerprint of the plan's settings and of the columns; a file of another
-plan is made anew.
+plan is made anew. They are numbered as DuckDB does it; another engine numbers them itself.
 """
 
 import hashlib
@@ -31,6 +31,9 @@ _VISITS = 8_192
 
 _FINGERPRINT = b"plan"
 
+#: What `analysis/sql/numbered.sql` adds.
+_NUMBERS = ("id_number", "content")
+
 #: An event's place is its visit's number times this, and its position; `analysis/sql/` has it written out.
 _PLACES = 1 << 20
 
@@ -55,13 +58,14 @@ class Made(NamedTuple):
 def keep_planned(run: Path, plan: Plan) -> Path:
     """Write the rows of all events of *plan* into the folder *run*, unless they are there; return the file.
 
-    The columns are those of `analysis/sql/flat.sql`, and `visit`, `position` and `offset_ms` of each event.
+    The columns are those of `analysis/sql/numbered.sql`, and `visit`, `position` and `offset_ms` of each event.
 
     Raises:
         DogfoodError: the file cannot be written.
     """
     path = run / PLANNED
-    made_of = orjson.dumps([plan.settings.to_json(), sql("flat")], option=orjson.OPT_SORT_KEYS)
+    columns = [sql("flat"), sql("numbered"), DuckDb.hashes]
+    made_of = orjson.dumps([plan.settings.to_json(), columns], option=orjson.OPT_SORT_KEYS)
     mark = hashlib.sha256(made_of).hexdigest().encode()
     try:
         if path.is_file() and (pq.read_schema(path).metadata or {}).get(_FINGERPRINT) == mark:
@@ -91,10 +95,16 @@ def load_sent(run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, zero_m
         LedgerMismatchError: the ledger names an event that the plan does not have, and does not carry it.
         DogfoodError: the rows cannot be kept in the run's folder.
     """
-    engine.add_parquet("planned_rows", keep_planned(run, plan))
-    engine.define("planned", "marked", flat="planned_rows")
+    path = keep_planned(run, plan)
+    if engine.hashes == DuckDb.hashes:
+        engine.add_parquet("planned_numbered", path)
+    else:
+        engine.add_parquet("planned_rows", path, without=_NUMBERS)
+        engine.define("planned_numbered", "numbered", flat="planned_rows")
+    engine.define("planned", "marked", numbered="planned_numbered")
     engine.add("carried_rows", _carried(plan, ledger, zero_ms))
-    engine.define("carried_marked", "marked", flat="carried_rows")
+    engine.define("carried_numbered", "numbered", flat="carried_rows")
+    engine.define("carried_marked", "marked", numbered="carried_numbered")
     engine.keep("carried", "carried")
     engine.add("facts", facts)
     engine.define("sent", "sent")
@@ -157,7 +167,7 @@ def _blocks(plan: Plan) -> Iterator[pa.Table]:
 
     While one block is read into rows, which is the database's work, the next is rendered, which is Python's.
     """
-    engine = DuckDb()
+    engine = _database()
     visitors = plan.settings.visitors
     with ThreadPoolExecutor(max_workers=1) as reader:
         waiting: Future[pa.Table] | None = None
@@ -171,12 +181,18 @@ def _blocks(plan: Plan) -> Iterator[pa.Table]:
 
 
 def _planned(events: Sequence[PlannedEvent], engine: DuckDb) -> pa.Table:
+    """Return events of the plan as numbered rows."""
     places = (
         [event.visit for event in events],
         [event.position for event in events],
         [event.offset_ms for event in events],
     )
-    return _flat([event.body for event in events], *places, engine)
+    _add_events([event.body for event in events], engine)
+    rows = engine.table("numbered")
+    placed = _placed(rows.drop_columns(list(_NUMBERS)), *places)
+    for name in _NUMBERS:
+        placed = placed.append_column(name, rows[name])
+    return placed
 
 
 def _carried(plan: Plan, ledger: SentEvents, zero_ms: int) -> pa.Table:
@@ -189,19 +205,29 @@ def _carried(plan: Plan, ledger: SentEvents, zero_ms: int) -> pa.Table:
     due = dict(zip(zip(visit, position, strict=True), intended, strict=True))
     bodies = [_body(ledger, place) for place in due]
     offsets = [moment - zero_ms for moment in due.values()]
-    return _flat(bodies, [place[0] for place in due], [place[1] for place in due], offsets, DuckDb())
+    engine = _database()
+    _add_events(bodies, engine)
+    return _placed(engine.table("flat"), [place[0] for place in due], [place[1] for place in due], offsets)
 
 
-def _flat(
-    bodies: Sequence[bytes], visits: Sequence[int], positions: Sequence[int], offsets_ms: Sequence[int], engine: DuckDb
-) -> pa.Table:
-    """Return events as flat rows, with the visit, the position and the due time of each."""
+def _database() -> DuckDb:
+    """Return a database whose table `flat` has the events that are added to it."""
+    engine = DuckDb()
+    _add_events((), engine)
+    engine.define("flat", "flat")
+    return engine
+
+
+def _add_events(bodies: Sequence[bytes], engine: DuckDb) -> None:
     rows = rows_of(bodies, engine.connection)
     engine.add("events", rows.append_column("datacenter", pa.nulls(len(rows), pa.string())))
-    flat = engine.table("flat")
+
+
+def _placed(rows: pa.Table, visits: Sequence[int], positions: Sequence[int], offsets_ms: Sequence[int]) -> pa.Table:
+    """Return flat rows with the visit, the position and the due time of each."""
     for name, values in (("visit", visits), ("position", positions), ("offset_ms", offsets_ms)):
-        flat = flat.append_column(name, pa.array(values, pa.int64()))
-    return flat
+        rows = rows.append_column(name, pa.array(values, pa.int64()))
+    return rows
 
 
 def _body(ledger: SentEvents, place: tuple[int, int]) -> bytes:

@@ -1,6 +1,6 @@
 """The analysis' queries on Spark SQL, for a table in Hive."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class SparkEngine:
         session: with Hive support, where the table is in Hive.
     """
 
+    hashes = "Spark xxhash64"
+
     def __init__(self, session: SparkSession) -> None:
         self._session = session
         self._names: list[str] = []
@@ -36,13 +38,13 @@ class SparkEngine:
         with _asking(name):
             self._know(name, self._session.createDataFrame(plain(rows)))
 
-    def add_parquet(self, name: str, path: Path) -> None:
-        """Make the rows of a Parquet file on this machine known as the table *name*."""
+    def add_parquet(self, name: str, path: Path, without: Sequence[str] = ()) -> None:
+        """Make the rows of a Parquet file on this machine known as the table *name*, *without* some columns."""
         if str(self._session.sparkContext.master).startswith("local"):
-            self._know(name, self._session.read.parquet(path.resolve().as_uri()))
+            self._know(name, self._session.read.parquet(path.resolve().as_uri()).drop(*without))
         else:
             # The cluster does not see this machine's files.
-            self.add(name, pq.read_table(path))
+            self.add(name, pq.read_table(path).drop_columns(list(without)))
 
     def keep(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
         """Keep the answer of the file *query* as the table *name*."""

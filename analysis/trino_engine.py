@@ -126,6 +126,8 @@ class TrinoEngine:
         schema: its name; by default one that nobody else has.
     """
 
+    hashes = "Trino xxhash64"
+
     def __init__(self, connection: Connection, scratch: str, schema: str = "") -> None:
         self._connection = connection
         self._schema = schema or f"dogfood_{uuid4().hex[:12]}"
@@ -147,9 +149,9 @@ class TrinoEngine:
             if values:
                 self._run(f"INSERT INTO {_quoted(name)} VALUES {values}")  # noqa: S608 (quoted)
 
-    def add_parquet(self, name: str, path: Path) -> None:
-        """Make the rows of a Parquet file on this machine known as the table *name*."""
-        self.add(name, pq.read_table(path))
+    def add_parquet(self, name: str, path: Path, without: Sequence[str] = ()) -> None:
+        """Make the rows of a Parquet file on this machine known as the table *name*, *without* some columns."""
+        self.add(name, pq.read_table(path).drop_columns(list(without)))
 
     def keep(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
         """Keep the answer of the file *query* as the table *name*."""

@@ -1,9 +1,8 @@
--- How many events of each group met each fate, and how many subjects they belong to.
+-- How many events of each group met each fate.
 SELECT
     group_name,
     fate,
-    count(*) AS events,
-    count(DISTINCT visit) AS subjects
+    count(*) AS events
 FROM classified
 GROUP BY group_name, fate
 ORDER BY group_name, fate

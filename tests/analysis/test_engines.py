@@ -45,6 +45,7 @@ VALUES: dict[str, str | int] = {
 TABLES = {
     "events": "observed_events",
     "flat": "observed_flat",
+    "numbered": "observed_numbered",
     "seen": "seen_landed",
     "table_arrivals": "arrivals",
     "event_table": "observed_events",
