@@ -30,6 +30,7 @@ class SegmentCount:
         sent_subjects, landed_subjects: those that put an event on the wire, and those of whom one landed; without
             those that were chosen for their group.
         sent_events, lost_events: of all subjects.
+        events_squared: sum over all subjects of the square of the events each sent.
     """
 
     dimension: str
@@ -39,6 +40,7 @@ class SegmentCount:
     landed_subjects: int
     sent_events: int
     lost_events: int
+    events_squared: int
 
 
 class StandOut(NamedTuple):
@@ -47,7 +49,7 @@ class StandOut(NamedTuple):
     Attributes:
         dimension, value: which; a group of the experiment is the dimension `group`.
         share, rest: of events lost, in the segment and outside it.
-        low, high: 95 % interval of the difference (Newcombe).
+        low, high: 95 % interval of the difference (Newcombe); wide enough for subjects who lose all events or none.
         p_value: after Holm's correction over all segments.
     """
 
@@ -72,6 +74,7 @@ def count_segments(evidence: Evidence) -> tuple[SegmentCount, ...]:
             landed_subjects=int(str(row["landed_subjects"])),
             sent_events=int(str(row["sent_events"])),
             lost_events=int(str(row["lost_events"])),
+            events_squared=int(str(row["events_squared"])),
         )
         for row in rows
     )
@@ -80,45 +83,75 @@ def count_segments(evidence: Evidence) -> tuple[SegmentCount, ...]:
 def stand_outs(segments: Sequence[SegmentCount]) -> tuple[StandOut, ...]:
     """Return the segments that lost a larger share of their events than the rest, the most striking first.
 
-    A segment is set beside all other events by Fisher's exact test, at 0.001 after Holm's correction.
+    A segment is set beside all other events by Fisher's exact test, at 0.001 after Holm's correction. Test and interval
+    count no more events than are independent of each other (`Loss.independent`).
     """
-    compared = [item for item in _against_the_rest(segments) if min(item[3], item[5]) >= _MIN_EVENTS]
+    compared = [item for item in _against_the_rest(segments) if min(item[2].sent, item[3].sent) >= _MIN_EVENTS]
+    counted = [(*mine.independent(), *rest.independent()) for _, _, mine, rest in compared]
     raw = [
-        float(
-            stats.fisher_exact(np.array([[lost, sent - lost], [other_lost, other_sent - other_lost]]), "greater").pvalue
-        )
-        for _, _, lost, sent, other_lost, other_sent in compared
+        float(stats.fisher_exact(np.array([[lost, sent - lost], [base, whole - base]]), "greater").pvalue)
+        for lost, sent, base, whole in counted
     ]
     found = []
-    for (dimension, value, lost, sent, other_lost, other_sent), p_value in zip(compared, holm(raw), strict=True):
+    for (dimension, value, mine, rest), counts, p_value in zip(compared, counted, holm(raw), strict=True):
         if p_value < ALPHA:
-            low, high = newcombe(lost, sent, other_lost, other_sent)
-            found.append(StandOut(dimension, value, lost / sent, other_lost / other_sent, low, high, p_value))
+            low, high = newcombe(*counts)
+            found.append(StandOut(dimension, value, mine.share, rest.share, low, high, p_value))
     return tuple(sorted(found, key=lambda item: (item.p_value, -(item.share - item.rest))))
 
 
-def _against_the_rest(segments: Sequence[SegmentCount]) -> list[tuple[str, str, int, int, int, int]]:
-    """Return dimension, value, and lost and sent events in the segment and outside it, for all with a counterpart.
+class Loss(NamedTuple):
+    """Events that a number of subjects lost.
+
+    Attributes:
+        lost, sent: events.
+        squared: sum over the subjects of the square of the events each sent.
+    """
+
+    lost: int
+    sent: int
+    squared: int
+
+    def __add__(self, other: "Loss") -> "Loss":  # type: ignore[override]  # these are sums, not sequences
+        return Loss(*(one + more for one, more in zip(self, other, strict=True)))
+
+    def __sub__(self, other: "Loss") -> "Loss":
+        return Loss(*(one - less for one, less in zip(self, other, strict=True)))
+
+    @property
+    def share(self) -> float:
+        """The events that were lost, of those that were sent."""
+        return self.lost / self.sent
+
+    def independent(self) -> tuple[int, int]:
+        """Return how many events were lost and sent, counted as if only independent ones had been looked at.
+
+        The events of a subject may be lost together or not at all, and then they say no more than one would: as much as
+        sum(events)^2 / sum(events^2) events that are independent of each other (Kish, Survey Sampling, 1965, 11.7).
+        The share stays what it is, but for rounding.
+        """
+        each = self.sent / self.squared
+        return round(self.lost * each), round(self.sent * each)
+
+
+def _against_the_rest(segments: Sequence[SegmentCount]) -> list[tuple[str, str, Loss, Loss]]:
+    """Return dimension, value, and what was lost in the segment and outside it, for all segments.
 
     Outside it are the other segments of its dimension: not every dimension holds every event.
     """
-    totals: dict[tuple[str, str], tuple[int, int]] = {}
+    totals: dict[tuple[str, str], Loss] = {}
     for item in segments:
         keys = [(item.dimension, item.value)]
         # This dimension holds every event, so it will do to count by group.
         if item.dimension == "fidelity":
             keys.append(("group", item.group))
         for key in keys:
-            lost, sent = totals.get(key, (0, 0))
-            totals[key] = (lost + item.lost_events, sent + item.sent_events)
-    whole: dict[str, tuple[int, int]] = {}
-    for (dimension, _), (lost, sent) in totals.items():
-        all_lost, all_sent = whole.get(dimension, (0, 0))
-        whole[dimension] = (all_lost + lost, all_sent + sent)
-    return [
-        (dimension, value, lost, sent, whole[dimension][0] - lost, whole[dimension][1] - sent)
-        for (dimension, value), (lost, sent) in sorted(totals.items())
-    ]
+            mine = Loss(item.lost_events, item.sent_events, item.events_squared)
+            totals[key] = totals.get(key, Loss(0, 0, 0)) + mine
+    whole: dict[str, Loss] = {}
+    for (dimension, _), mine in totals.items():
+        whole[dimension] = whole.get(dimension, Loss(0, 0, 0)) + mine
+    return [(dimension, value, mine, whole[dimension] - mine) for (dimension, value), mine in sorted(totals.items())]
 
 
 def _told(dimension: str, value: str) -> str:

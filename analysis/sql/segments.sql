@@ -22,7 +22,8 @@ counted AS (
         count(*) FILTER (WHERE by_chance) AS sent_subjects,
         count(*) FILTER (WHERE by_chance AND landed_events > 0) AS landed_subjects,
         CAST(sum(sent_events) AS BIGINT) AS sent_events,
-        CAST(sum(lost_events) AS BIGINT) AS lost_events
+        CAST(sum(lost_events) AS BIGINT) AS lost_events,
+        CAST(sum(sent_events * sent_events) AS BIGINT) AS events_squared
     FROM told
     GROUP BY fidelity, persona, platform, skin, wiki, browser, datacenter, worker, hour, group_name
 ),
@@ -52,7 +53,8 @@ SELECT
     CAST(sum(sent_subjects) AS BIGINT) AS sent_subjects,
     CAST(sum(landed_subjects) AS BIGINT) AS landed_subjects,
     CAST(sum(sent_events) AS BIGINT) AS sent_events,
-    CAST(sum(lost_events) AS BIGINT) AS lost_events
+    CAST(sum(lost_events) AS BIGINT) AS lost_events,
+    CAST(sum(events_squared) AS BIGINT) AS events_squared
 FROM segments
 GROUP BY dimension, value, group_name
 ORDER BY dimension, value, group_name

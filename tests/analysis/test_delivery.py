@@ -79,7 +79,8 @@ EXAMPLES: dict[str, Sequence[Mapping[str, object]]] = {"examples": [{"visit": 3,
 
 def segment(dimension: str, value: str, sent: int, lost: int, group: str = "true") -> dict[str, object]:
     counts = {"sent_subjects": sent, "landed_subjects": sent - lost, "sent_events": sent, "lost_events": lost}
-    return {"dimension": dimension, "value": value, "group_name": group, **counts}
+    # Each subject sent one event.
+    return {"dimension": dimension, "value": value, "group_name": group, **counts, "events_squared": sent}
 
 
 def weight(what: str, subjects: int, events: int, squared: int) -> dict[str, object]:

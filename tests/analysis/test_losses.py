@@ -11,6 +11,8 @@ from statsmodels.stats import proportion  # type: ignore[import-untyped]
 
 from analysis.analyse import analyse
 from analysis.losses import of_counts
+from analysis.segments import SegmentCount, stand_outs
+from analysis.statistics import newcombe
 from tests.analysis.runs import make_run
 
 
@@ -64,3 +66,31 @@ def test_the_loss_of_a_group_is_that_of_its_rows(tmp_path: Path) -> None:
     assert hit.difference_low > 0
     assert (spared.lost_events, spared.losing_share, spared.low) == (0, 0, 0)
     assert spared.high == pytest.approx(1.959964**2 / (spared.subjects + 1.959964**2), rel=1e-6)
+
+
+def _segments(sizes: list[int], gone: list[bool]) -> tuple[SegmentCount, ...]:
+    """Return two segments of subjects of the same *sizes*: of one, those *gone* lost all events; of the other, none did."""
+    sent, squared = sum(sizes), sum(size * size for size in sizes)
+    lost = sum(size for size, is_gone in zip(sizes, gone, strict=True) if is_gone)
+    return tuple(
+        SegmentCount("skin", value, "true", len(sizes), len(sizes), sent, count, squared)
+        for value, count in (("hit", lost), ("spared", 0))
+    )
+
+
+@given(st.integers(60, 400), st.integers(20, 60), st.integers(1, 9))
+def test_a_segment_whose_subjects_lose_all_or_nothing_is_judged_by_its_subjects(
+    subjects: int, losing: int, events: int
+) -> None:
+    gone = [place < losing for place in range(subjects)]
+    found = stand_outs(_segments([events] * subjects, gone))
+    assert found == stand_outs(_segments([1] * subjects, gone))
+    for item in found:
+        assert (item.dimension, item.value, item.share, item.rest) == ("skin", "hit", losing / subjects, 0.0)
+        assert (item.low, item.high) == newcombe(losing, subjects, 0, subjects)
+
+
+def test_one_heavy_subject_that_lost_everything_is_no_segment_that_stands_out() -> None:
+    sizes = [100, *[1] * 400]
+    assert not stand_outs(_segments(sizes, [True, *[False] * 400]))
+    assert stand_outs(_segments([1] * 500, [*[True] * 100, *[False] * 400]))
