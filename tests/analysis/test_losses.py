@@ -69,7 +69,7 @@ def test_the_loss_of_a_group_is_that_of_its_rows(tmp_path: Path) -> None:
 
 
 def _segments(sizes: list[int], gone: list[bool]) -> tuple[SegmentCount, ...]:
-    """Return two segments of subjects of the same *sizes*: of one, those *gone* lost all events; of the other, none did."""
+    """Return two segments of subjects with *sizes* events: of one, those *gone* lost all; of the other, nobody did."""
     sent, squared = sum(sizes), sum(size * size for size in sizes)
     lost = sum(size for size, is_gone in zip(sizes, gone, strict=True) if is_gone)
     return tuple(
