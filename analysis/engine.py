@@ -74,11 +74,11 @@ class DuckDb:
 
     def __init__(self, memory_gb: float = 2) -> None:
         folder = mkdtemp(prefix="dogfood-analysis-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.connection = duckdb.connect(
             Path(folder) / "tables.duckdb",
             config={"memory_limit": f"{memory_gb}GB", "temp_directory": folder},
         )
+        weakref.finalize(self, _forget, self.connection, folder)
 
     def add(self, name: str, rows: pa.Table) -> None:
         """Make *rows* known as the table *name*."""
@@ -127,6 +127,11 @@ class DuckDb:
         """Return what the file *query* answers, a column an array."""
         answer = self.table(query, values)
         return {name: answer[name].to_numpy() for name in answer.column_names}
+
+
+def _forget(connection: duckdb.DuckDBPyConnection, folder: str) -> None:
+    connection.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _as_enum(name: str, kind: pa.DataType, column: pa.ChunkedArray) -> str:

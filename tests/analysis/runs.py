@@ -55,7 +55,8 @@ class MadeUp:
     def land(self, events: list[Event] | None = None) -> None:
         """Write *events* (all by default) as the rows that were observed."""
         lines = [orjson.dumps(event) for event in (self.events if events is None else events)]
-        pq.write_table(rows_of(lines, duckdb.connect()), self.folder / "observed" / "rows.parquet")
+        with duckdb.connect() as connection:
+            pq.write_table(rows_of(lines, connection), self.folder / "observed" / "rows.parquet")
 
     def report_invalid(self, events: list[Event]) -> None:
         """Write *events* as the error stream."""

@@ -25,6 +25,9 @@ Rows = Sequence[Mapping[str, object]]
 VALID = next(plan(Generation.ALPHA).events(0, 100)).body
 
 
+NOTHING_DUE: Rows = ({"first_ms": 0, "last_ms": 0},)
+
+
 @dataclass
 class Given:
     """Evidence whose answers are given.
@@ -55,10 +58,6 @@ class Given:
         return self
 
     @property
-    def made(self) -> SimpleNamespace:
-        return SimpleNamespace(first_ms=0, last_ms=0)
-
-    @property
     def manifest(self) -> SimpleNamespace:
         return SimpleNamespace(deadline_s=self.deadline_s)
 
@@ -68,7 +67,7 @@ class Given:
 
     def ask(self, query: str, values: object = None) -> Rows:
         self.asked.append((query, values))
-        return self.answers.get(query, ())
+        return self.answers.get(query, NOTHING_DUE if query == "due_span" else ())
 
     def sent_bodies(self, query: str, most: int) -> Iterator[bytes]:
         self.asked.append((query, most))
