@@ -28,11 +28,11 @@ def see(subjects: pa.Table, generation: Generation, experiment: str, groups: Seq
     """
     ids = subjects["subject"].combine_chunks()
     valid = pc.fill_null(_is_user_id(ids) if generation is Generation.ALPHA else _is_digest(ids), False)
-    known = ids.filter(valid)
     if generation is Generation.ALPHA:
-        found = assign_many(generation, known.cast(pa.int64()).to_numpy(), experiment, groups, rate)
+        users = ids.filter(valid).cast(pa.int64()).to_numpy()
+        found = assign_many(generation, users, experiment, groups, rate)
     else:
-        found = assign_hashes(_first_24_bits(known), len(groups), rate)
+        found = assign_hashes(_first_24_bits(ids, valid), len(groups), rate)
     index = np.full(len(ids), -1, np.int16)
     index[valid.to_numpy(zero_copy_only=False)] = found.group
     expected = pa.DictionaryArray.from_arrays(pa.array(index, mask=index < 0), pa.array(groups, pa.string()))
@@ -49,9 +49,9 @@ def _is_digest(ids: pa.StringArray) -> pa.BooleanArray:
     return pc.and_(pc.equal(pc.binary_length(ids), _DIGEST_LENGTH), only_digits)
 
 
-def _first_24_bits(digests: pa.StringArray) -> NDArray[np.uint32]:
-    """Return the first 24 bits of each of *digests*, strings of hexadecimal digits."""
-    _, heads = pc.binary_slice(digests.cast(pa.binary()), 0, 6).cast(pa.binary(6)).buffers()
+def _first_24_bits(ids: pa.StringArray, valid: pa.BooleanArray) -> NDArray[np.uint32]:
+    """Return the first 24 bits of each *valid* one of *ids*, which is of hexadecimal digits."""
+    _, heads = pc.binary_slice(ids.cast(pa.binary()), 0, 6).filter(valid).cast(pa.binary(6)).buffers()
     digits = _DIGITS[np.frombuffer(heads, np.uint8)].reshape(-1, 6)
     weights = np.uint32(1) << np.arange(20, -1, -4, dtype=np.uint32)
     found: NDArray[np.uint32] = (digits * weights).sum(axis=1, dtype=np.uint32)
