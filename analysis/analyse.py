@@ -107,12 +107,13 @@ def analyse(
         DogfoodError: the run, or what was observed, cannot be read.
     """
     try:
-        return _judged(gather(run, observed, floor=floor, warehouse=warehouse))
+        return judge(gather(run, observed, floor=floor, warehouse=warehouse))
     except duckdb.IOException as error:
         raise DogfoodError(f"{run} cannot be judged: {str(error).splitlines()[0]}") from error
 
 
-def _judged(evidence: Evidence) -> Analysis:
+def judge(evidence: Evidence) -> Analysis:
+    """Return the verdict on what was gathered."""
     checks = tuple(check.judge(evidence) for check in checks_of(evidence))
     verdict, decisive = fold(checks)
     groups = _groups(evidence)
