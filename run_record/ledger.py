@@ -3,7 +3,8 @@
 Each worker appends to a file of its own, `ledger/<worker>.ndjson`. A request is two rows: the *intent*, written
 before the request is sent, and the *outcome*, written when an answer came or none will. A row is one `write` to
 the operating system, so a worker that is killed leaves intents without outcomes and at most one half row at the
-end of its file, which readers count and leave out.
+end of its file, which readers count and leave out. Requests that are sent, or answered, in the same moment may share a
+row (`intents_row`, `outcomes_row`).
 
 Events are named by (visit, position). An event of the plan can be made again from that and the run's manifest, so the
 ledger needs a row a request, not a row an event. What a browser or the wiki had a part in cannot be made again: such an
@@ -12,7 +13,7 @@ intent carries the events themselves.
 
 import os
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -131,6 +132,31 @@ def intent_row(
     )  # fmt: skip
 
 
+def intents_row(
+    first: int, visits: Sequence[int], positions: Sequence[int], *, size: int, intended_ms: Sequence[int], sent_ms: int
+) -> bytes:
+    """Return one row for several requests that are about to be sent, numbered from *first* on.
+
+    Args:
+        first: the first one's number.
+        visits, positions: of the events; *size* of them belong to each request.
+        size: events in each request.
+        intended_ms: of each request, milliseconds since 1970.
+        sent_ms: now, milliseconds since 1970.
+    """
+    row = {
+        "intents": first, "visits": visits, "positions": positions, "size": size, "intended": intended_ms,
+        "sent_ms": sent_ms,
+    }  # fmt: skip
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def outcomes_row(requests: Sequence[int], outcome: EventOutcome, *, status: int, at_ms: int) -> bytes:
+    """Return one row for several *requests* that were answered in the same moment, all their events alike."""
+    row = {"outcomes": requests, "answered_ms": at_ms, "status": status, "answers": outcome.value}
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
 def outcome_row(request: int, answers: Sequence[EventAnswer], *, status: int | None, at_ms: int) -> bytes:
     """Return the row of what became of a request; see `LedgerWriter.answered`."""
     row: dict[str, object] = {"outcome": request, "answered_ms": at_ms, "status": status}
@@ -246,32 +272,54 @@ class _WorkerLedger:
             rows = pa_json.read_json(pa.BufferReader(block), _AT_ONCE, _PLAIN).combine_chunks()
         except pa.ArrowInvalid:
             return False
-        intents, outcomes = (rows.filter(pc.is_valid(rows[name])) for name in ("intent", "outcome"))
-        spans = pc.list_flatten(intents["events"])
-        parts = pc.list_flatten(spans)
-        answers = outcomes["answered_ms"], pc.index_in(outcomes["answers"], pa.array(_CODES))
-        needed = [*(intents[name] for name in _OF_INTENTS), spans, parts, *answers]
-        if len(intents) + len(outcomes) != count or any(column.null_count for column in needed):
+        kinds = {name: rows.filter(pc.is_valid(rows[name])) for name in _NEEDED}
+        if sum(map(len, kinds.values())) != count:
+            return False
+        if any(kinds[kind][name].null_count for kind, names in _NEEDED.items() for name in names):
+            return False
+        codes = {kind: pc.index_in(kinds[kind]["answers"], pa.array(_CODES)) for kind in ("outcome", "outcomes")}
+        spans = pc.list_flatten(kinds["intent"]["events"])
+        parts = [pc.list_flatten(spans), *(pc.list_flatten(kinds["intents"][name]) for name in _LISTS)]
+        if any(column.null_count for column in (spans, *parts, *codes.values())):
             return False
         if len(spans) and set(pc.unique(pc.list_value_length(spans)).to_pylist()) != {3}:
             return False
-        self._take_plain(intents, parts.to_numpy().reshape(-1, 3), outcomes, answers)
+        if not _agree(kinds["intents"]):
+            return False
+        self._take_intents(kinds["intent"], parts[0].to_numpy().reshape(-1, 3))
+        self._take_several(kinds["intents"])
+        self._take_outcomes(kinds["outcome"], codes["outcome"])
+        self._take_several_outcomes(kinds["outcomes"], codes["outcomes"])
         return True
 
-    def _take_plain(
-        self, intents: pa.Table, spans: NDArray[np.int64], outcomes: pa.Table, answers: tuple[pa.ChunkedArray, ...]
-    ) -> None:
+    def _take_intents(self, intents: pa.Table, spans: NDArray[np.int64]) -> None:
         owner = pc.list_parent_indices(intents["events"].combine_chunks()).to_numpy()
         events = np.bincount(owner, weights=spans[:, 2], minlength=len(intents)).astype(np.int64)
         numbers = [intents[name].to_numpy() for name in ("intent", "intended_ms", "sent_ms")]
-        at_ms, codes = (column.to_numpy() for column in answers)
-        status = pc.fill_null(outcomes["status"], 0).to_numpy()
         self._spans.frombytes(spans.tobytes())
         self._intents.frombytes(_rows(numbers[0], events, *numbers[1:]))
-        self._answers.frombytes(_rows(outcomes["outcome"].to_numpy(), at_ms, status, codes))
         self.count += int(events.sum())
+
+    def _take_several(self, rows: pa.Table) -> None:
+        visits, positions, intended = (pc.list_flatten(rows[name]).to_numpy() for name in _LISTS)
+        requests = pc.list_value_length(rows["intended"]).to_numpy()
+        first, size, sent = (np.repeat(rows[name].to_numpy(), requests) for name in ("intents", "size", "sent_ms"))
+        within = np.arange(len(first)) - np.repeat(np.cumsum(requests) - requests, requests)
+        self._spans.frombytes(_rows(visits, positions, np.ones(len(visits), np.int64)))
+        self._intents.frombytes(_rows(first + within, size, intended, sent))
+        self.count += len(visits)
+
+    def _take_outcomes(self, outcomes: pa.Table, codes: pa.ChunkedArray) -> None:
+        at_ms, status = outcomes["answered_ms"].to_numpy(), pc.fill_null(outcomes["status"], 0).to_numpy()
+        self._answers.frombytes(_rows(outcomes["outcome"].to_numpy(), at_ms, status, codes.to_numpy()))
         said = outcomes.filter(pc.is_valid(outcomes["reason"]))
         self.reasons |= zip(said["outcome"].to_pylist(), said["reason"].to_pylist(), strict=True)
+
+    def _take_several_outcomes(self, rows: pa.Table, codes: pa.ChunkedArray) -> None:
+        requests = pc.list_value_length(rows["outcomes"]).to_numpy()
+        status = pc.fill_null(rows["status"], 0).to_numpy()
+        columns = (np.repeat(column, requests) for column in (rows["answered_ms"].to_numpy(), status, codes.to_numpy()))
+        self._answers.frombytes(_rows(pc.list_flatten(rows["outcomes"]).to_numpy(), *columns))
 
     def take(self, row: object) -> bool:
         """Take in a row of the file; return whether it is one of the ledger's."""
@@ -279,6 +327,13 @@ class _WorkerLedger:
             self._intend(row)
         elif isinstance(row, dict) and isinstance(row.get("outcome"), int):
             self._answer(row)
+        elif isinstance(row, dict) and ("intents" in row or "outcomes" in row):
+            try:
+                singles = list(singly(row))
+            except (KeyError, TypeError, ValueError):
+                return False
+            for single in singles:
+                self.take(single)
         else:
             return False
         return True
@@ -351,6 +406,27 @@ _POSITIONS = 1 << 20
 _BLOCK_BYTES = 4 << 20
 
 
+def singly(row: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows that say the same as a row of several intents or outcomes, one request each; any other row itself.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no row of the ledger.
+    """
+    if "intents" in row:
+        size = row["size"]
+        events = list(zip(row["visits"], row["positions"], strict=True))
+        for place, intended_ms in enumerate(row["intended"]):
+            own = [[visit, position, 1] for visit, position in events[place * size : (place + 1) * size]]
+            yield {
+                "intent": row["intents"] + place, "events": own, "intended_ms": intended_ms, "sent_ms": row["sent_ms"],
+            }  # fmt: skip
+    elif "outcomes" in row:
+        common = {name: row[name] for name in ("answered_ms", "status", "answers")}
+        yield from ({"outcome": request, **common} for request in row["outcomes"])
+    else:
+        yield row
+
+
 #: The columns of plain rows: those whose events fared alike and are not carried. A row with any other is not one.
 _PLAIN = pa_json.ParseOptions(
     explicit_schema=pa.schema(
@@ -364,12 +440,34 @@ _PLAIN = pa_json.ParseOptions(
             "status": pa.int64(),
             "answers": pa.string(),
             "reason": pa.string(),
+            "intents": pa.int64(),
+            "visits": pa.list_(pa.int64()),
+            "positions": pa.list_(pa.int64()),
+            "size": pa.int64(),
+            "intended": pa.list_(pa.int64()),
+            "outcomes": pa.list_(pa.int64()),
         }
     ),
     unexpected_field_behavior="error",
 )
-_OF_INTENTS = ("intent", "events", "intended_ms", "sent_ms")
+#: The kinds of rows by the column that only they have, and what each has to have besides.
+_NEEDED = {
+    "intent": ("events", "intended_ms", "sent_ms"),
+    "intents": ("visits", "positions", "size", "intended", "sent_ms"),
+    "outcome": ("answered_ms", "answers"),
+    "outcomes": ("answered_ms", "answers"),
+}
+_LISTS = ("visits", "positions", "intended")
 _AT_ONCE = pa_json.ReadOptions(block_size=1 << 20)
+
+
+def _agree(rows: pa.Table) -> bool:
+    """Whether rows of several intents have as many visits and positions as their requests have events."""
+    visits, positions, requests = (pc.list_value_length(rows[name]) for name in _LISTS)
+    events = pc.multiply(requests, pc.cast(rows["size"], pa.int64()))
+    return bool(pc.all(pc.equal(visits, positions), min_count=0).as_py()) and bool(
+        pc.all(pc.equal(pc.cast(visits, pa.int64()), events), min_count=0).as_py()
+    )
 
 
 def _rows(*columns: NDArray[Any]) -> bytes:
