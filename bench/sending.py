@@ -33,6 +33,7 @@ from run_record.load import Load
 from run_record.tally import Tally
 from tests.servers import free_port
 from traffic.post import BEACON_HEADERS
+from traffic.sender.agenda import LEAD_US
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS, SECONDS, CONNECTIONS = 3, 4.0, 32
@@ -40,7 +41,10 @@ CLIENT, SERVER = "0", "1"
 
 #: The rates that the sender is asked for first, by the events in a request: more than it can do. Where it does not keep
 #: up it renders events that wait in vain, which is not what sending costs, so it is asked for less.
-RATES = {1: 40_000, 50: 120_000}
+RATES = {1: 40_000, 50: 150_000}
+
+#: So long before they are due the sender makes events.
+_LEAD_S = LEAD_US / 1e6
 
 
 class Figure(NamedTuple):
@@ -89,9 +93,9 @@ def kit(port: int, batch: int, rate: float, seconds: float) -> Figure:
 
 
 def _kit_at(port: int, batch: int, rate: float, seconds: float) -> Figure:
-    """Let the sender play at *rate*; its CPU is what it used from the first to the last report with traffic."""
+    """Let the sender play at *rate*; what counts is a stretch in its midst, in which it also makes what comes later."""
     with tempfile.TemporaryDirectory() as folder:
-        plan = settings(rate, seconds)
+        plan = settings(rate, seconds + 2 * _LEAD_S)
         command = ["taskset", "-c", CLIENT, sys.executable, "-m", "traffic.sender"]
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert process.stdin
@@ -114,19 +118,16 @@ def _kit_at(port: int, batch: int, rate: float, seconds: float) -> Figure:
             elif "report" in message:
                 report = message["report"]
                 rows.append((time.monotonic(), report["cpu_s"], Tally.from_json(report["tally"]).total("answered")))
-                if time.time() * 1000 > started + seconds * 1000:
+                if time.time() * 1000 > started + (_LEAD_S + seconds) * 1000:
                     process.stdin.close()
                     break
         process.kill()
         process.wait()
         process.stdout.close()
-    busy = [index for index, row in enumerate(rows) if row[2]]
-    # The first second with traffic is left out: it begins somewhere within.
-    begin_at, end_at = rows[busy[0]], rows[busy[-1]]
-    events = sum(row[2] for row in rows[busy[0] + 1 : busy[-1] + 1])
-    if begin_at is end_at:
-        return Figure(0, 0.0, seconds)
-    return Figure(events, end_at[1] - begin_at[1], end_at[0] - begin_at[0])
+    # Until the lead is made the sender has more to do than later, and then nothing is missing any more.
+    kept = rows[-int(seconds) :]
+    events = sum(row[2] for row in kept[1:])
+    return Figure(events, kept[-1][1] - kept[0][1], kept[-1][0] - kept[0][0])
 
 
 def fixed(port: int, body: bytes, events: int, folder: Path, seconds: float) -> Figure:

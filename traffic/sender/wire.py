@@ -153,10 +153,14 @@ class Wire:
 
     def send(self, requests: Iterable[bytes], tags: Iterable[object]) -> None:
         """Put *requests* on the wire, a tag with each. Only call with as many as are `free`."""
-        clock = self._clock
+        clock, idle, longest_us = self._clock, self._idle, self._limits.idle_us
         for request, tag in zip(requests, tags, strict=False):
             now = clock()
-            connection = self._rested(now) or self._connect(now)
+            if idle and now - idle[-1].begun_us <= longest_us:
+                connection: _Connection | None = idle.pop()
+            else:
+                self._close_rested()
+                connection = self._connect(now)
             if connection is None:
                 self._outcomes.append(Outcome([tag], [now], None, "unreachable", "no connection can be made", now))
                 continue
@@ -190,14 +194,19 @@ class Wire:
             if not ordinary or event != select.EPOLLIN or not connection.ready:
                 self._turn_to(connection, event)
                 continue
-            data = self._receive(connection)
+            try:
+                data = connection.receive(_READ)
+            except OSError as error:
+                if not isinstance(error, BlockingIOError):
+                    self._fail(connection, _problem(error), str(error))
+                continue
             # Nearly always: the whole of the same answer as the last time, on a connection that waits for one.
             if data and data == usual and connection.busy and connection.parser is None and not connection.writing:
                 tags.append(connection.tag)
                 sent_us.append(connection.begun_us)
                 connection.busy, connection.begun_us = False, now
                 self._idle.append(connection)
-            elif data is not None:
+            else:
                 self._take(connection, data)
         if tags:
             self._outcomes.append(Outcome(tags, sent_us, self._known[usual], "", "", now))
@@ -226,14 +235,11 @@ class Wire:
         self._idle.clear()
         self._epoll.close()
 
-    def _rested(self, now: int) -> _Connection | None:
-        idle = self._idle
-        while idle:
-            connection = idle.pop()
-            if now - connection.begun_us <= self._limits.idle_us:
-                return connection
+    def _close_rested(self) -> None:
+        """Close all that rest: to be called when even the one that was used last has rested too long."""
+        for connection in self._idle:
             self._close(connection)
-        return None
+        self._idle.clear()
 
     def _connect(self, now: int) -> _Connection | None:
         family, address = self._endpoint.addresses[self._address % len(self._endpoint.addresses)]
