@@ -34,6 +34,7 @@ from run_record.tally import Tally
 from tests.servers import free_port
 from traffic.post import BEACON_HEADERS
 from traffic.sender.agenda import LEAD_US
+from traffic.sender.process import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS, SECONDS, CONNECTIONS = 3, 4.0, 32
@@ -97,7 +98,8 @@ def _kit_at(port: int, batch: int, rate: float, seconds: float) -> Figure:
     with tempfile.TemporaryDirectory() as folder:
         plan = settings(rate, seconds + 2 * _LEAD_S)
         command = ["taskset", "-c", CLIENT, sys.executable, "-m", "traffic.sender"]
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        environment = {**os.environ, **ENVIRONMENT}
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         assert process.stdin
         assert process.stdout
         started = int(time.time() * 1000) + 1500
