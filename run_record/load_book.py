@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from run_record.ledger import OUTCOMES, SentEvents
+from run_record.ledger import SentEvents
+from run_record.ledger_rows import OUTCOMES
 from run_record.load import Lag, Load, WorkerLoad, encoded, percentiles
 from run_record.tally import Tally, TallyKeeper
 

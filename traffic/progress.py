@@ -11,7 +11,7 @@ from hdrh.histogram import HdrHistogram
 from metrics_platform.intake import EventOutcome
 from run_record.folder import LEDGER
 from run_record.growing import GrowingFiles
-from run_record.ledger import singly
+from run_record.ledger_rows import singly
 from run_record.load import new_histogram
 
 
