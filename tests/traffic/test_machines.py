@@ -75,31 +75,18 @@ def _namespaces() -> None:
     assert tried.returncode == 0, tried.stderr
 
 
-def everything_landed(runs: Path) -> Load:
-    """Look whether the ledger has every event of the plan, accepted; return the load."""
-    run = find_run(runs, "latest")
+def test_a_worker_without_the_runs_folder_sends_its_rows_and_one_that_joins_takes_its_part(tmp_path: Path) -> None:
+    code, said = play(tmp_path, "--event-rate 800/s --run-time 8s", "sleep 4; $LOCUST --worker &")
+    run = find_run(tmp_path / "runs", "latest")
     load, ledger = Load.read(run), read_ledger(run / "ledger")
     plan = Plan(PlanSettings.from_json(Manifest.read(run).plan))
     planned = [(event.visit, event.position) for event in plan.events(0, plan.settings.visitors)]
     assert list(zip(ledger.visit.tolist(), ledger.position.tolist(), strict=True)) == planned
     assert {OUTCOMES[code].value for code in ledger.outcome} == {"ok"}
     assert ledger.broken == ()
-    assert (load.offered, load.sent, load.accepted) == (len(planned),) * 3
+    assert (load.offered, load.sent, load.accepted) == (6400,) * 3
     assert sorted(worker.name for worker in load.workers) == sorted(ledger.workers)
-    return load
-
-
-def test_a_worker_that_does_not_see_the_runs_folder_sends_its_rows(tmp_path: Path) -> None:
-    code, said = play(tmp_path, "--event-rate 400/s --run-time 4s --batch 3")
-    load = everything_landed(tmp_path / "runs")
-    assert load.invalid == () or code == 4, said
-    assert len(load.workers) == 1
-    assert load.offered == 1600
-
-
-def test_a_worker_that_joins_takes_its_part(tmp_path: Path) -> None:
-    code, said = play(tmp_path, "--event-rate 800/s --run-time 9s", "sleep 5; $LOCUST --worker &")
-    load = everything_landed(tmp_path / "runs")
-    assert load.invalid == () or code == 4, said
     assert len(load.workers) == 2, said
     assert min(worker.sent for worker in load.workers) > 500
+    # Busy machines make it late, which is said; nothing else may be wrong.
+    assert load.invalid == () or code == 4, said
