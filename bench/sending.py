@@ -1,9 +1,10 @@
 """What sending fresh, unique, ledgered events costs: the kit's sender, beside wrk, Locust's FastHttpUser and k6.
 
 All of them take turns in one run: the client on one core, the server on the other, 32 connections, as fast as they can.
-wrk sends one fixed body over and over and keeps no book: it is what sending alone costs. FastHttpUser renders the same
-events from the same plan and writes the same ledger. Needs Debian's `wrk`; `k6` (which sends wrk's fixed body) takes
-part where it is installed. Then the stall yardstick: 100 events/s for 20 s, the server frozen for 3 s at 8 s.
+wrk sends one fixed body over and over and keeps no book: it is what sending alone costs. A bare loop does the same in
+Python (`bench.bare_loop`): what the sender costs above that is its own doing. FastHttpUser renders the same events from
+the same plan and writes the same ledger. Needs Debian's `wrk`; `k6` (which sends wrk's fixed body) takes part where it
+is installed. Then the stall yardstick: 100 events/s for 20 s, the server frozen for 3 s at 8 s.
 """
 
 import contextlib
@@ -37,7 +38,7 @@ from traffic.sender.agenda import LEAD_US
 from traffic.sender.process import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
-ROUNDS, SECONDS, CONNECTIONS = 3, 4.0, 32
+ROUNDS, SECONDS, CONNECTIONS = 3, 3.0, 32
 CLIENT, SERVER = "0", "1"
 
 #: The rates that the sender is asked for first, by the events in a request: more than it can do. Where it does not keep
@@ -166,6 +167,17 @@ def fast_http_user(port: int, batch: int, folder: Path, seconds: float) -> Figur
     return Figure(*orjson.loads(out.read_bytes()))
 
 
+def bare(port: int, body: bytes, events: int, folder: Path, seconds: float) -> Figure:
+    """Let the shortest loop that Python can do post *body*."""
+    (folder / "bare.json").write_bytes(body)
+    out = folder / "bare-figure.json"
+    command = ["taskset", "-c", CLIENT, sys.executable, "-m", "bench.bare_loop", str(port)]
+    command += [str(folder / "bare.json"), str(CONNECTIONS), str(seconds), str(out)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    requests, cpu_s, wall_s = orjson.loads(out.read_bytes())
+    return Figure(requests * events, cpu_s, wall_s)
+
+
 def k6(port: int, body: bytes, events: int, folder: Path, seconds: float) -> Figure:
     """Let k6 post *body*."""
     (folder / "k6.json").write_bytes(body)
@@ -214,6 +226,7 @@ def sending(console: Console) -> None:
 def _clients(batch: int, body: bytes, folder: Path) -> dict[str, Callable[[int], Figure]]:
     clients: dict[str, Callable[[int], Figure]] = {
         "wrk, one fixed body": lambda port: fixed(port, body, batch, folder, SECONDS),
+        "a bare loop in Python, one fixed body": lambda port: bare(port, body, batch, folder, SECONDS),
         "the kit's sender": lambda port: kit(port, batch, RATES[batch], SECONDS + 1),
         "Locust FastHttpUser": lambda port: fast_http_user(port, batch, folder, SECONDS),
     }
