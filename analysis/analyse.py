@@ -64,6 +64,7 @@ class Analysis:
     verdict: Verdict
     layer: Layer | None
     sentence: str
+    page: str | None
     checks: tuple[CheckResult, ...]
     reconciliation: Mapping[str, int]
     groups: tuple[GroupCount, ...]
@@ -119,6 +120,7 @@ def _judged(evidence: Evidence) -> Analysis:
         verdict=verdict,
         layer=decisive.layer if decisive else None,
         sentence=decisive.summary if decisive else _all_well(evidence),
+        page=decisive.page if decisive else None,
         checks=checks,
         reconciliation=reconcile(evidence),
         groups=groups,

@@ -207,7 +207,7 @@ def gather(
     roster, views, findings = read_roster(run), read_page_views(run), read_findings(run)
     people = participants(plan, manifest, ledger, roster, views)
     _check_visits(ledger, len(people.group))
-    window = {"from_ms": _first_ms(manifest, ledger), "until_ms": _last_ms(manifest, ledger) + SETTLE_MS}
+    window = {"from_ms": _first_ms(manifest, ledger), "until_ms": last_ms(manifest, ledger) + SETTLE_MS}
     if warehouse is None:
         engine, broken, misplaced = _files(run, observed)
     else:
@@ -265,7 +265,8 @@ def _first_ms(manifest: Manifest, ledger: SentEvents) -> int:
     return int(ledger.sent_ms.min()) if len(ledger.sent_ms) else manifest.started_ms or 0
 
 
-def _last_ms(manifest: Manifest, ledger: SentEvents) -> int:
+def last_ms(manifest: Manifest, ledger: SentEvents) -> int:
+    """Return when a run had ended, as far as its manifest and ledger know, in milliseconds since 1970."""
     last = int(max(ledger.sent_ms.max(), ledger.answered_ms.max())) if len(ledger.sent_ms) else 0
     return max(last, manifest.finished_ms or 0)
 

@@ -71,6 +71,11 @@ class CheckResult:
     evidence: Mapping[str, object] = field(default_factory=dict)
     matters: bool = True
 
+    @property
+    def page(self) -> str:
+        """Where it is written what the check sees, what it cannot, and what to do when it fails."""
+        return f"docs/checks.md#{self.name}"
+
 
 def fold(checks: Sequence[CheckResult]) -> tuple[Verdict, CheckResult | None]:
     """Return the verdict over *checks*, and the check that decided it (None for GO).

@@ -1,9 +1,9 @@
 """Where lost events were seen last: in the stream, in another stream, or in none.
 
 A run's folder may hold `streams.parquet`, what all topics of the platform's stream held of the run's time: `topic`, the
-event's `id`, its `funnel` (token, position and action, joined by slashes) and `hour_start` of its receive time, such
-as `2025-01-31T14`. It is what tells a stream from a table, and both from an intake that only says so. Where it is not
-to be had, that stays open.
+event's `id`, its `funnel` (token, position and action, joined by slashes), `hour_start` of its receive time, such as
+`2025-01-31T14`, and whether it is a `canary`. It is what tells a stream from a table, and both from an intake that only
+says so. Where it is not to be had, that stays open.
 """
 
 from datetime import UTC, datetime
@@ -21,7 +21,9 @@ STREAMS = "streams.parquet"
 
 _HOUR_S = 3600
 
-_COLUMNS = ("topic", "id", "funnel", "hour_start")
+_COLUMNS = {
+    "topic": pa.string(), "id": pa.string(), "funnel": pa.string(), "hour_start": pa.string(), "canary": pa.bool_(),
+}  # fmt: skip
 
 
 class StreamsError(DogfoodError):
@@ -55,7 +57,7 @@ def add_streams(run: Path, engine: Engine) -> bool:
     """Define the table `streamed`; return whether it is known what the streams held. Raises StreamsError."""
     path = run / STREAMS
     if not path.is_file():
-        engine.add("streamed", pa.table({name: pa.array([], pa.string()) for name in _COLUMNS}))
+        engine.add("streamed", pa.table({name: pa.array([], kind) for name, kind in _COLUMNS.items()}))
         return False
     try:
         if missing := set(_COLUMNS) - set(pq.read_schema(path).names):

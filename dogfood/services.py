@@ -307,6 +307,7 @@ class Testbed:
                 # The service leads a process group of its own; nothing of it is left behind.
                 os.killpg(pid, signal.SIGKILL)
                 _gone(pid, _KILLED_WITHIN_S)
+        _started[:] = [process for process in _started if process.poll() is None]
         self._file(service).unlink(missing_ok=True)
         return record is not None
 

@@ -161,4 +161,7 @@ def _verdict(analysis: Analysis) -> Panel:
     colour = _VERDICTS[analysis.verdict]
     where = f"  layer: {analysis.layer}" if analysis.layer else ""
     head = Text(analysis.verdict + where, style=f"bold {colour}")
-    return Panel(Group(head, Text(analysis.sentence)), border_style=colour, expand=True)
+    lines = [head, Text(analysis.sentence)]
+    if analysis.page:
+        lines.append(Text(f"What to do: {analysis.page}", style="dim"))
+    return Panel(Group(*lines), border_style=colour, expand=True)

@@ -1,8 +1,7 @@
 """`python -m testbed.snapshot`: what the table and the error stream hold of a span of time, as files.
 
 Writes `rows.parquet`, the table's rows with a receive time in the span and the data centre of their partition, and
-`errors.ndjson`, the error stream's events since its beginning; with `--streams`, also what the topics of a stream of
-segments held of the span.
+`errors.ndjson`, the error stream's events since its beginning; with `--streams`, also what all topics held of the span.
 """
 
 import argparse
@@ -17,7 +16,7 @@ from metrics_platform.table import ARRIVALS, ARRIVALS_FILE, TABLE, parquet_files
 from testbed.serving import guarded
 from testbed.stream import OpenTopic
 from testbed.stream_options import add_stream_options, open_topic
-from testbed.traces import write_traces
+from testbed.traces import write_topics_traces, write_traces
 
 _ROWS = """
 SELECT * FROM landed
@@ -72,6 +71,16 @@ def _since(line: bytes, first: str) -> bool:
         return False
 
 
+def _trace(options: argparse.Namespace) -> None:
+    if options.stream_dir is not None:
+        write_traces(options.stream_dir, options.streams, options.from_ms, options.until_ms)
+        return
+    from metrics_platform.kafka import topics
+
+    names = sorted(topics(options.kafka))
+    write_topics_traces(names, open_topic(options), options.streams, options.from_ms, options.until_ms)
+
+
 def main() -> None:
     """Read the options and write the files."""
     parser = argparse.ArgumentParser(prog="python -m testbed.snapshot", description=__doc__)
@@ -80,10 +89,12 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True, help="folder the files are written into")
     parser.add_argument("--from-ms", type=int, required=True)
     parser.add_argument("--until-ms", type=int, required=True)
-    parser.add_argument("--streams", type=Path, help="file that is to tell what all topics held, if they are segments")
+    parser.add_argument(
+        "--streams", type=Path, help="file that is to tell what all topics held; of Kafka's, all is read"
+    )
     options = parser.parse_args()
-    if options.streams is not None and options.stream_dir is not None:
-        write_traces(options.stream_dir, options.streams, options.from_ms, options.until_ms)
+    if options.streams is not None:
+        _trace(options)
     snapshot(open_topic(options), options.table_dir, options.to, options.from_ms, options.until_ms)
 
 

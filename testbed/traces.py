@@ -1,22 +1,25 @@
 """What the stream held of a span of time, topic by topic, for whoever looks for events that are not in the table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 
-from metrics_platform.streams import ERROR_STREAM
+from metrics_platform.streams import DATA_CENTRES, ERROR_STREAM
+from testbed.stream import OpenTopic
 
 _EVENTS = """
 SELECT
     regexp_extract(filename, '([^/]+)/[^/]+$', 1) AS topic,
     meta.id AS id,
     concat_ws('/', funnel_entry_token, funnel_event_sequence_position, action) AS funnel,
-    left(meta.dt, 13) AS hour_start
+    left(meta.dt, 13) AS hour_start,
+    coalesce(meta.domain = 'canary', false) AS canary
 FROM read_json(
     $files, format = 'newline_delimited', ignore_errors = true, filename = true,
     columns = {
-        meta: 'STRUCT(id VARCHAR, dt VARCHAR)', funnel_entry_token: 'VARCHAR',
+        meta: 'STRUCT(id VARCHAR, dt VARCHAR, domain VARCHAR)', funnel_entry_token: 'VARCHAR',
         funnel_event_sequence_position: 'BIGINT', action: 'VARCHAR'
     }
 )
@@ -24,21 +27,41 @@ WHERE epoch_ms(TRY_CAST(meta.dt AS TIMESTAMPTZ)) BETWEEN $from_ms AND $until_ms
 """
 
 _NOTHING = """
-SELECT '' AS topic, '' AS id, '' AS funnel, '' AS hour_start WHERE false
+SELECT '' AS topic, '' AS id, '' AS funnel, '' AS hour_start, false AS canary WHERE false
 """
 
 
 def write_traces(stream_dir: Path, to: Path, from_ms: int, until_ms: int) -> None:
-    """Write the keys of all events in the span (milliseconds since 1970) to the Parquet file *to*, in one step."""
+    """Write the keys of all events in the span (milliseconds since 1970) to the Parquet file *to*, in one step.
+
+    Args:
+        stream_dir: a folder of the stream's segments, in a folder a topic.
+        to: the file.
+        from_ms, until_ms: the span.
+    """
     files = _segments(stream_dir)
-    connection = duckdb.connect()
-    if files:
-        rows = connection.sql(_EVENTS, params={"files": files, "from_ms": from_ms, "until_ms": until_ms})
-    else:
-        rows = connection.sql(_NOTHING)
-    draft = to.with_suffix(".draft")
-    rows.write_parquet(str(draft))
+    with duckdb.connect() as connection:
+        if files:
+            rows = connection.sql(_EVENTS, params={"files": files, "from_ms": from_ms, "until_ms": until_ms})
+        else:
+            rows = connection.sql(_NOTHING)
+        draft = to.with_suffix(".draft")
+        rows.write_parquet(str(draft))
     draft.replace(to)
+
+
+def write_topics_traces(names: Iterable[str], open_topic: OpenTopic, to: Path, from_ms: int, until_ms: int) -> None:
+    """Do the same for those of the topics called *names* that are a data centre's. Raises BrokerError."""
+    with TemporaryDirectory(prefix="dogfood-topics-") as folder:
+        for name in names:
+            if name.split(".", 1)[0] not in DATA_CENTRES:
+                continue
+            part = Path(folder) / name
+            part.mkdir()
+            with (part / "topic.ndjson").open("wb") as file:
+                for batch in open_topic(name).read():
+                    file.writelines(line + b"\n" for line in batch.lines)
+        write_traces(Path(folder), to, from_ms, until_ms)
 
 
 def _segments(stream_dir: Path) -> Sequence[str]:

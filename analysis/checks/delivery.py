@@ -19,6 +19,8 @@ import orjson
 from analysis.evidence import Evidence
 from analysis.results import ALPHA, CheckResult, Layer, Outcome
 from analysis.segments import count_segments, stand_outs
+from analysis.series import count_over_time
+from analysis.silences import find_silences
 from analysis.statistics import unlike
 from metrics_platform.schemas import SchemaNotFoundError, SchemaRegistry
 
@@ -68,7 +70,10 @@ def check_lost(evidence: Evidence) -> CheckResult:
     gone = f" {sum(map(int, map(str, vanished.values()))):,} subjects vanished altogether." if vanished else ""
     where = next((item for item in apart if item.dimension != "group"), None)
     gone += _last_seen(evidence)
-    if _heavy_subjects_vanished(evidence):
+    if not evidence.whereabouts.known and _of_whole_hours(evidence, lost):
+        layer = Layer.TABLE
+        gone += " All of them are of whole hours from which nothing landed: look whether their partitions have come."
+    elif _heavy_subjects_vanished(evidence):
         layer = Layer.TABLE
         gone += " They had sent more events than others: look for a filter that takes them for bots."
     elif where is not None:
@@ -102,6 +107,12 @@ def _last_seen(evidence: Evidence) -> str:
     if found.nowhere and found.known:
         told.append(f"{found.nowhere:,} are in no stream: look at the intake, which acknowledged them")
     return f" {'; '.join(told)}." if told else ""
+
+
+def _of_whole_hours(evidence: Evidence, lost: int) -> bool:
+    """Return whether *lost* events are those of whole hours from which nothing landed."""
+    silences = find_silences(count_over_time(evidence))
+    return all(silence.hourly for silence in silences) and sum(silence.lost for silence in silences) == lost
 
 
 def _heavy_subjects_vanished(evidence: Evidence) -> bool:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from analysis.evidence import SETTLE_MS, Evidence
+from analysis.evidence import SETTLE_MS, Evidence, last_ms
 from analysis.results import CheckResult, Layer, Outcome
 
 #: A client's clock may be this much ahead of the intake's.
@@ -15,6 +15,8 @@ _RULES = {
     "no_intake_time": "have no time of the intake's that can be read",
     "from_the_future": "are from a client whose clock is more than a minute ahead",
     "before_the_run": "reached the intake before the run began",
+    "before_due": "were received more than a minute before they were due",
+    "after_the_run": "were received more than a minute after the run had ended",
 }
 
 
@@ -26,7 +28,11 @@ def check_times(evidence: Evidence) -> CheckResult:
     sent_ms = evidence.ledger.sent_ms
     first = int(sent_ms.min()) if len(sent_ms) else evidence.manifest.started_ms or 0
     [row] = evidence.engine.ask("times", {"from_ms": first - SETTLE_MS, "ahead_ms": _AHEAD_MS})
-    counts = {name: int(str(value)) for name, value in row.items()}
+    until = last_ms(evidence.manifest, evidence.ledger) + _AHEAD_MS
+    [received] = evidence.engine.ask("received", {"ahead_ms": _AHEAD_MS, "until_ms": until})
+    counts = {name: int(str(value)) for name, value in (row | received).items()}
+    # Rows that were received before they were due tell of the intake's clock, and nothing of the client's.
+    counts["from_the_future"] = max(0, counts["from_the_future"] - counts["before_due"])
     if evidence.own_epoch:
         # The events' dt is in another time than the intake's, as was asked for.
         counts["from_the_future"] = 0

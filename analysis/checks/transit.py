@@ -1,21 +1,14 @@
 """What happens to events as a stream: gaps in time, deliveries under new ids, canaries taken for traffic."""
 
-from collections.abc import Sequence
-from itertools import groupby
-
 import numpy as np
 
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
-from analysis.series import Moment, count_over_time
+from analysis.series import count_over_time
+from analysis.silences import find_silences
+from metrics_platform.streams import DATA_CENTRES, topic
 
 _EXAMPLES = 5
-
-#: Fewer events than this in a stretch of time are too few to call it a silence.
-_MIN_EVENTS = 20
-
-#: As likely as this, a stretch is silent by the chance of a scattered loss.
-_CHANCE = 1e-6
 
 _HOUR_MS = 3_600_000
 
@@ -39,10 +32,22 @@ def check_canaries(evidence: Evidence) -> CheckResult:
     rows = evidence.engine.ask("canaries")
     count = sum(int(str(row["events"])) for row in rows)
     if not count:
-        return CheckResult("canaries", Layer.TABLE, Outcome.PASS, "No canary event is in the table.", 0, threshold=0)
+        summary, detail = _streamed_canaries(evidence)
+        return CheckResult("canaries", Layer.TABLE, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
     summary = f"{count:,} canary events are in the table, where they count as traffic: look at ingestion's filter."
     detail = {"canaries": count, "streams": rows[:_EXAMPLES]}
     return CheckResult("canaries", Layer.TABLE, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
+
+
+def _streamed_canaries(evidence: Evidence) -> tuple[str, dict[str, object]]:
+    """Return what the stream had in the way of canaries, none of which is in the table."""
+    if not evidence.whereabouts.known:
+        return "No canary event is in the table.", {}
+    own = {topic(evidence.manifest.stream, data_centre) for data_centre in DATA_CENTRES}
+    rows = [row for row in evidence.engine.ask("canaries_streamed") if row["topic"] in own]
+    seen = sum(int(str(row["events"])) for row in rows)
+    told = "The stream had none, so nothing shows that ingestion drops" if not seen else f"The stream had {seen:,} of"
+    return f"No canary event is in the table. {told} them.", {"streamed": rows}
 
 
 def check_freshness(evidence: Evidence) -> CheckResult:
@@ -75,57 +80,22 @@ def check_freshness(evidence: Evidence) -> CheckResult:
 
 
 def check_silences(evidence: Evidence) -> CheckResult:
-    """Find stretches of time in which events were acknowledged and none of them landed, while others did.
-
-    A stretch that is made of whole hours of the clock is a partition that did not come; any other is an intake that
-    acknowledged and produced nothing.
-    """
+    """Look for stretches of time from which nothing landed, and tell a partition's from an intake's."""
     moments = count_over_time(evidence)
-    landed = sum(moment.landed for moment in moments)
-    gaps = _gaps(moments) if landed else []
-    if not gaps:
+    silences = find_silences(moments)
+    if not silences:
+        landed = any(moment.landed for moment in moments)
         summary = "There was no stretch of time from which nothing landed." if landed else "Nothing landed at any time."
         return CheckResult("silences", Layer.INTAKE, Outcome.PASS, summary, 0, threshold=0)
-    missing = sum(moment.acknowledged for gap in gaps for moment in gap)
-    first = gaps[0]
-    begin, end = first[0].at_ms, first[-1].at_ms + first[-1].span_ms
-    hourly = all(_whole_hours(moments, gap) for gap in gaps)
+    missing = sum(silence.acknowledged for silence in silences)
+    first = silences[0]
+    hourly = all(silence.hourly for silence in silences)
     layer = Layer.TABLE if hourly else Layer.INTAKE
     where = "at ingestion: whole hours are missing" if hourly else "at the intake: it answered and produced nothing"
-    more = f", and {len(gaps) - 1} more such stretches" if len(gaps) > 1 else ""
+    more = f", and {len(silences) - 1} more such stretches" if len(silences) > 1 else ""
     summary = (
-        f"Nothing landed of {missing:,} acknowledged events of {(end - begin) / 1000:,.0f} seconds on end{more}: "
-        f"look {where}."
+        f"Nothing landed of {missing:,} acknowledged events of {(first.until_ms - first.from_ms) / 1000:,.0f} seconds "
+        f"on end{more}: look {where}."
     )
-    detail = {"silences": [{"from_ms": gap[0].at_ms, "until_ms": gap[-1].at_ms + gap[-1].span_ms} for gap in gaps[:10]]}
+    detail = {"silences": [silence._asdict() for silence in silences[:10]]}
     return CheckResult("silences", layer, Outcome.FAIL, summary, missing, threshold=0, evidence=detail)
-
-
-def _gaps(moments: Sequence[Moment]) -> list[list[Moment]]:
-    """Return the runs of neighbouring moments with enough acknowledged events of which none landed.
-
-    A run that a loss like that of the other moments would leave silent now and then is none; nor is one of which only
-    whole subjects are missing, who are gone at every other time as well.
-    """
-    busy = [moment for moment in moments if moment.acknowledged]
-    runs = [list(run) for silent, run in groupby(busy, key=lambda moment: not moment.landed) if silent]
-    others = [moment for moment in busy if moment.landed]
-    loss = sum(moment.lost for moment in others) / max(sum(moment.acknowledged for moment in others), 1)
-    return [
-        run
-        for run in runs
-        if (lost := sum(moment.lost for moment in run)) >= _MIN_EVENTS
-        and loss**lost < _CHANCE
-        and any(moment.lost_of_landed for moment in run)
-    ]
-
-
-def _whole_hours(moments: Sequence[Moment], gap: Sequence[Moment]) -> bool:
-    """Return whether a gap begins and ends with hours of the clock, or with the run, and the run has other hours."""
-    begin, end = gap[0].at_ms, gap[-1].at_ms + gap[-1].span_ms
-    first, last = moments[0].at_ms, moments[-1].at_ms + moments[-1].span_ms
-    hours = {moment.at_ms // _HOUR_MS for moment in moments}
-    slack = gap[0].span_ms
-    starts = begin == first or begin % _HOUR_MS < slack or _HOUR_MS - begin % _HOUR_MS <= slack
-    ends = end == last or end % _HOUR_MS <= slack or _HOUR_MS - end % _HOUR_MS < slack
-    return len(hours) > 1 and starts and ends

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import orjson
 import pyarrow as pa
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.readwriter import DataStreamWriter
 
 from metrics_platform.errors import KitFaultError
 from metrics_platform.streams import DATA_CENTRES, topic
@@ -74,20 +76,41 @@ def add_topics(spark: SparkSession, bootstrap: str, stream: str, checkpoint: Pat
         "substring_index(topic, '.', 1) AS datacenter", "value AS line", "unix_millis(timestamp) AS topic_ms"
     )
     parts: list[Summary] = []
-    query = (
+    writer = (
         lines.writeStream.foreachBatch(lambda batch, _: parts.append(add(batch)))
         .option("checkpointLocation", str(checkpoint))
         .trigger(availableNow=True)
-        .start()
     )
     try:
-        query.awaitTermination()
+        _drain(writer, checkpoint)
     except StreamingQueryException as error:
         raise KitFaultError(f"reading {stream} from the broker at {bootstrap} failed: {_cause(error)}") from error
-    total = Summary()
-    for part in parts:
-        total = total.plus(part)
-    return total
+    return reduce(Summary.plus, parts, Summary())
+
+
+def _drain(writer: DataStreamWriter, checkpoint: Path) -> None:
+    """Run the query until nothing is left.
+
+    Spark 4.1 fails over its own statistics (`KafkaMicroBatchStream.metrics` wants newest offsets that it never asked
+    for) once it has finished a batch that a job that was killed had begun. What it had to do is done by then, and it
+    goes on when it is started again.
+    """
+    begun = _begun(checkpoint)
+    try:
+        writer.start().awaitTermination()
+    except StreamingQueryException:
+        if not begun or _begun(checkpoint):
+            raise
+        writer.start().awaitTermination()
+
+
+def _begun(checkpoint: Path) -> bool:
+    """Return whether the last batch that a query planned is one that it has not finished."""
+    planned, finished = (
+        max((int(path.name) for path in (checkpoint / name).glob("[0-9]*")), default=-1)
+        for name in ("offsets", "commits")
+    )
+    return planned > finished
 
 
 def _new_spans(folder: Path, stream: str, done: dict[str, dict[str, int]]) -> Iterator[Span]:

@@ -77,6 +77,7 @@ def make_run(
     stopped_early: bool = False,
     seed: int = 7,
     epoch_ms: int = STARTED_MS,
+    started_ms: int = STARTED_MS,
     aa: bool = False,
 ) -> MadeUp:
     """Make the run of a generator that did what the plan says, but for *change* (None: never sent)."""
@@ -87,7 +88,7 @@ def make_run(
         run_id="made-up", created="2025-01-31T14:30:00+00:00", fidelity="synthetic", generation=generation,
         wiki="testwiki", stream="product_metrics.web_base", visitors=visitors, hasty=hasty, batch_size=1,
         target={"name": "local", "source": "local", "intake": "http://127.0.0.1:1/v1/events", "mpic": "http://127.0.0.1:2"},
-        plan=made.settings.to_json(), started_ms=STARTED_MS, finished_ms=STARTED_MS + 600_000,
+        plan=made.settings.to_json(), started_ms=started_ms, finished_ms=started_ms + 600_000,
         stopped_early=stopped_early,
     ).write(folder)  # fmt: skip
     shutil.copy(planned, folder / PLANNED)
@@ -97,7 +98,7 @@ def make_run(
             sent = change(Sent(event.visit, event.position))
             if sent is None:
                 continue
-            due = STARTED_MS + event.offset_ms
+            due = started_ms + event.offset_ms
             span = Span(sent.visit, sent.position, 1)
             request = ledger.intend([span], intended_ms=due, sent_ms=due + sent.lag_ms)
             if sent.outcome is not None:

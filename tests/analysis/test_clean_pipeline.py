@@ -122,6 +122,7 @@ def test_clean_runs_through_intake_stream_and_ingestion_are_go(pipeline: Pipelin
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_two_hundred_clean_runs_end_to_end_are_called_no_more_often_than_promised(pipeline: Pipeline) -> None:
     calls = [checks for checks in called(pipeline, range(1, 201), 1_200) if checks]
     assert stats.binomtest(len(calls), 200, PROMISED, "greater").pvalue > 0.001, calls

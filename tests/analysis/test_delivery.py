@@ -55,6 +55,10 @@ class Given:
         return self
 
     @property
+    def made(self) -> SimpleNamespace:
+        return SimpleNamespace(first_ms=0, last_ms=0)
+
+    @property
     def manifest(self) -> SimpleNamespace:
         return SimpleNamespace(deadline_s=self.deadline_s)
 

@@ -185,3 +185,16 @@ def with_experiment(run: MadeUp, **changes: object) -> Analysis:
     replace(manifest, plan={**manifest.plan, "experiment": experiment}).write(run.folder)
     run.land()
     return analyse(run.folder)
+
+
+@pytest.mark.parametrize(("hour", "rule"), [("15", "after the run had ended"), ("13", "before they were due")])
+def test_rows_that_are_received_when_nothing_was_under_way_are_called(tmp_path: Path, hour: str, rule: str) -> None:
+    run = make_run(tmp_path)
+    events = copy.deepcopy(run.events)
+    for event in events[::10]:
+        event["meta"]["dt"] = event["meta"]["dt"].replace("T14:", f"T{hour}:")
+    run.land(events)
+    found = analyse(tmp_path)
+    said = check(found, "times")
+    assert (found.verdict, said.verdict, said.layer) == (Verdict.NO_GO, Outcome.FAIL, Layer.INTAKE)
+    assert rule in said.summary

@@ -20,15 +20,15 @@ def keep_streams(run: MadeUp, where: dict[str, list[Event]]) -> None:
     rows = [
         (topic, event["meta"]["id"], event["meta"]["dt"][:13]) for topic, events in where.items() for event in events
     ]
-    columns = {
+    columns: dict[str, list[str]] = {
         "topic": [row[0] for row in rows],
         "id": [row[1] for row in rows],
         "funnel": ["" for _ in rows],
         "hour_start": [row[2] for row in rows],
     }
-    pq.write_table(
-        pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}), run.folder / STREAMS
-    )
+    canary = pa.array([event["meta"].get("domain") == "canary" for events in where.values() for event in events])
+    table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    pq.write_table(table.append_column("canary", canary), run.folder / STREAMS)
 
 
 def judged(folder: Path, where: str, *, hasty: bool) -> Analysis:
@@ -86,5 +86,17 @@ def test_streams_that_cannot_be_read_are_one_clear_line(tmp_path: Path) -> None:
             analyse(tmp_path)
         assert "\n" not in str(caught.value)
     pq.write_table(pa.table({"topic": ["x"]}), tmp_path / STREAMS)
-    with pytest.raises(DogfoodError, match="lacks the columns funnel, hour_start, id"):
+    with pytest.raises(DogfoodError, match="lacks the columns canary, funnel, hour_start, id"):
         analyse(tmp_path)
+
+
+def test_canaries_that_were_in_the_stream_alone_are_told(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    canaries = [{**event, "meta": {**event["meta"], "domain": "canary"}} for event in run.events[:3]]
+    keep_streams(run, {OWN: run.events + canaries[:2], OTHER: canaries[2:]})
+    run.land()
+    said = check(analyse(tmp_path), "canaries")
+    assert (said.verdict, said.summary) == (Outcome.PASS, "No canary event is in the table. The stream had 2 of them.")
+    assert said.evidence["streamed"] == [{"topic": OWN, "events": 2, "hours": 1}]
+    keep_streams(run, {OWN: run.events})
+    assert "nothing shows" in check(analyse(tmp_path), "canaries").summary

@@ -135,6 +135,11 @@ def test_the_verdict_and_its_layer(forms: Forms) -> None:
     assert sentence in forms.page.lines
     assert [line for line in forms.terminal if line.strip("│ ") == verdict + (f"  layer: {layer}" if layer else "")]
     assert [line for line in forms.terminal if line.strip("│ ") == sentence]
+    page = forms.verdict["page"]
+    advice = [line.strip("│ ") for line in forms.terminal if "What to do:" in line]
+    assert advice == ([f"What to do: {page}"] if page else [])
+    assert (page is None) == (verdict == "GO")
+    assert (f"What to do: {page}" in forms.page.lines) == (page is not None)
 
 
 def test_the_reconciliation(forms: Forms) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dogfood.services import Testbed
@@ -57,6 +58,8 @@ def test_a_run_on_kafka_ends_in_go_with_nothing_lost_and_nothing_twice(place: Pa
     assert counts["offered"] == counts["ok"] > 2000
     assert counts["lost"] == counts["duplicated"] == counts["unexpected"] == 0
     assert not (place / "testbed" / "stream").exists()
+    checks = {check["name"]: check for check in json.loads((place / "runs/latest/verdict.json").read_text())["checks"]}
+    assert checks["canaries"]["summary"].endswith("The stream had 1 of them.")
     known = {state["name"]: state for state in json.loads(call_in(place, "status", "--json").stdout)}
     assert list(known) == ["kafka", "mpic", "intake", "wiki"]
     assert {name: state["health"] for name, state in known.items()} == {
@@ -91,6 +94,7 @@ def test_a_killed_broker_is_seen_and_started_again_with_its_data(place: Path) ->
     before = states(place)["kafka"]
     assert isinstance(before["pid"], int)
     os.kill(before["pid"], signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(before["pid"])] if psutil.pid_exists(before["pid"]) else [], timeout=30)
     assert states(place)["kafka"]["health"] == "stopped"
     done = call_in(place, "ingest")
     assert done.returncode == 2

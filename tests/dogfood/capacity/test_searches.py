@@ -64,6 +64,7 @@ def test_a_known_limit_lies_between_what_held_and_what_broke(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("limit", "start"), [(50, 20), (400, 100), (2000, 500)])
 def test_known_limits_are_found_within_ten_percent(tmp_path: Path, limit: int, start: int) -> None:
     with serving("tests.limited_intake", "--limit", str(limit), log=tmp_path / "log") as server:

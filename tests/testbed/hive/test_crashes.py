@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,9 @@ import psutil
 import pytest
 
 from metrics_platform.table import TABLE, misplaced_rows, parquet_files, read_parquet
+from tests.brokers import running_broker
 from tests.spark import need_spark
+from tests.testbed.kafka.test_crashes import killed_at_random, landed
 from tests.testbed.test_ingest import event, produce
 
 #: A job on a busy machine may take so long.
@@ -23,19 +26,19 @@ _WITHIN_S = 240.0
 
 
 class Job:
-    """The job that fills the table under *folder*."""
+    """The job that fills the table under *folder*, from the segments there or from what the options *source* name."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *source: str) -> None:
         self.folder = folder
         self.files = folder / "warehouse" / TABLE
         self._command = [
-            sys.executable, "-m", "testbed.hive", "--short", "--stream-dir", str(folder / "stream"),
+            sys.executable, "-m", "testbed.hive", "--short", *(source or ("--stream-dir", str(folder / "stream"))),
             "--state", str(folder / "state"), "--warehouse", str(folder / "warehouse"),
         ]  # fmt: skip
 
     def run(self) -> dict[str, int]:
         done = subprocess.run(self._command, capture_output=True, check=False, timeout=_WITHIN_S)
-        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.returncode == 0, _told(done.stderr)
         summary: dict[str, int] = orjson.loads(done.stdout)
         return summary
 
@@ -63,6 +66,12 @@ class Job:
         return any(names for _, _, names in os.walk(self.files / "_temporary"))
 
 
+def _told(stderr: bytes) -> str:
+    """Return what a job said before it ended, without what DuckDB says at the end of a process."""
+    lines = stderr.decode(errors="replace").splitlines()
+    return "\n".join(line for line in lines if "leaked" not in line)[-3_000:]
+
+
 def produce_part(job: Job, part: int, count: int = 960) -> list[str]:
     """Produce events of all hours of a day, so that a batch is committed as many files."""
     ids = [f"{part}-{number}" for number in range(count)]
@@ -83,6 +92,28 @@ def test_a_job_killed_while_it_writes_and_before_it_remembers_neither_loses_nor_
     job.run()
     assert job.ids() == sorted(ids)
     assert misplaced_rows(job.files, duckdb.connect()) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_broker_intake_and_job_killed_ten_times_each_leave_what_was_acknowledged_in_the_table_once(
+    tmp_path: Path,
+) -> None:
+    need_spark()
+    with running_broker(tmp_path) as broker:
+        job, moments = Job(tmp_path, "--kafka", broker.bootstrap), random.Random(7)  # noqa: S311
+        acknowledged: list[str] = []
+        for part in range(10):
+            acknowledged += killed_at_random(broker, tmp_path, deaths=1, seed=part)
+            when = (lambda: True) if part % 2 else job.writes
+            job.killed(when, moments.uniform(0, 25 if part % 2 else 2), only_java=part % 3 == 0)
+        job.run()
+        assert len(acknowledged) == len(set(acknowledged)) > 200
+        in_table = Counter(job.ids())
+        assert max(in_table.values()) == 1
+        assert set(acknowledged) <= in_table.keys()
+        assert in_table == landed(broker.bootstrap)
+        assert misplaced_rows(job.files, duckdb.connect()) == {}
 
 
 @pytest.mark.slow
