@@ -27,7 +27,8 @@ from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.findings import Finding, read_findings
 from run_record.folder import LEDGER, OBSERVED
-from run_record.ledger import OUTCOMES, SentEvents, read_ledger
+from run_record.ledger import SentEvents, read_ledger
+from run_record.ledger_rows import OUTCOMES
 from run_record.load import FILE_NAME as LOAD
 from run_record.load import Load
 from run_record.manifest import Manifest

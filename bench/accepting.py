@@ -27,10 +27,14 @@ class _Connection(asyncio.Protocol):
             self._transport.write(_ANSWER)
 
 
-async def main(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", port, backlog=2048)
+async def main(host: str, port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(_Connection, host, port, backlog=2048)
     await server.serve_forever()
 
 
+def _option(name: str, default: str) -> str:
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else default
+
+
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[sys.argv.index("--port") + 1])))
+    asyncio.run(main(_option("--host", "127.0.0.1"), int(_option("--port", "0"))))

@@ -1,9 +1,10 @@
 """What sending fresh, unique, ledgered events costs: the kit's sender, beside wrk, Locust's FastHttpUser and k6.
 
 All of them take turns in one run: the client on one core, the server on the other, 32 connections, as fast as they can.
-wrk sends one fixed body over and over and keeps no book: it is what sending alone costs. FastHttpUser renders the same
-events from the same plan and writes the same ledger. Needs Debian's `wrk`; `k6` (which sends wrk's fixed body) takes
-part where it is installed. Then the stall yardstick: 100 events/s for 20 s, the server frozen for 3 s at 8 s.
+wrk sends one fixed body over and over and keeps no book: it is what sending alone costs. A bare loop does the same in
+Python (`bench.bare_loop`): what the sender costs above that is its own doing. FastHttpUser renders the same events from
+the same plan and writes the same ledger. Needs Debian's `wrk`; `k6` (which sends wrk's fixed body) takes part where it
+is installed. Then the stall yardstick: 100 events/s for 20 s, the server frozen for 3 s at 8 s.
 """
 
 import contextlib
@@ -33,14 +34,19 @@ from run_record.load import Load
 from run_record.tally import Tally
 from tests.servers import free_port
 from traffic.post import BEACON_HEADERS
+from traffic.sender.agenda import LEAD_US
+from traffic.sender.process import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parent.parent
-ROUNDS, SECONDS, CONNECTIONS = 3, 4.0, 32
+ROUNDS, SECONDS, CONNECTIONS = 3, 3.0, 32
 CLIENT, SERVER = "0", "1"
 
 #: The rates that the sender is asked for first, by the events in a request: more than it can do. Where it does not keep
 #: up it renders events that wait in vain, which is not what sending costs, so it is asked for less.
-RATES = {1: 40_000, 50: 120_000}
+RATES = {1: 40_000, 50: 150_000}
+
+#: So long before they are due the sender makes events.
+_LEAD_S = LEAD_US / 1e6
 
 
 class Figure(NamedTuple):
@@ -89,11 +95,12 @@ def kit(port: int, batch: int, rate: float, seconds: float) -> Figure:
 
 
 def _kit_at(port: int, batch: int, rate: float, seconds: float) -> Figure:
-    """Let the sender play at *rate*; its CPU is what it used from the first to the last report with traffic."""
+    """Let the sender play at *rate*; what counts is a stretch in its midst, in which it also makes what comes later."""
     with tempfile.TemporaryDirectory() as folder:
-        plan = settings(rate, seconds)
+        plan = settings(rate, seconds + 2 * _LEAD_S)
         command = ["taskset", "-c", CLIENT, sys.executable, "-m", "traffic.sender"]
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        environment = {**os.environ, **ENVIRONMENT}
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         assert process.stdin
         assert process.stdout
         started = int(time.time() * 1000) + 1500
@@ -114,19 +121,16 @@ def _kit_at(port: int, batch: int, rate: float, seconds: float) -> Figure:
             elif "report" in message:
                 report = message["report"]
                 rows.append((time.monotonic(), report["cpu_s"], Tally.from_json(report["tally"]).total("answered")))
-                if time.time() * 1000 > started + seconds * 1000:
+                if time.time() * 1000 > started + (_LEAD_S + seconds) * 1000:
                     process.stdin.close()
                     break
         process.kill()
         process.wait()
         process.stdout.close()
-    busy = [index for index, row in enumerate(rows) if row[2]]
-    # The first second with traffic is left out: it begins somewhere within.
-    begin_at, end_at = rows[busy[0]], rows[busy[-1]]
-    events = sum(row[2] for row in rows[busy[0] + 1 : busy[-1] + 1])
-    if begin_at is end_at:
-        return Figure(0, 0.0, seconds)
-    return Figure(events, end_at[1] - begin_at[1], end_at[0] - begin_at[0])
+    # Until the lead is made the sender has more to do than later, and then nothing is missing any more.
+    kept = rows[-int(seconds) :]
+    events = sum(row[2] for row in kept[1:])
+    return Figure(events, kept[-1][1] - kept[0][1], kept[-1][0] - kept[0][0])
 
 
 def fixed(port: int, body: bytes, events: int, folder: Path, seconds: float) -> Figure:
@@ -161,6 +165,17 @@ def fast_http_user(port: int, batch: int, folder: Path, seconds: float) -> Figur
     ]
     subprocess.run([*command, str(batch), str(seconds), str(CONNECTIONS), str(out)], cwd=ROOT, check=True)
     return Figure(*orjson.loads(out.read_bytes()))
+
+
+def bare(port: int, body: bytes, events: int, folder: Path, seconds: float) -> Figure:
+    """Let the shortest loop that Python can do post *body*."""
+    (folder / "bare.json").write_bytes(body)
+    out = folder / "bare-figure.json"
+    command = ["taskset", "-c", CLIENT, sys.executable, "-m", "bench.bare_loop", str(port)]
+    command += [str(folder / "bare.json"), str(CONNECTIONS), str(seconds), str(out)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    requests, cpu_s, wall_s = orjson.loads(out.read_bytes())
+    return Figure(requests * events, cpu_s, wall_s)
 
 
 def k6(port: int, body: bytes, events: int, folder: Path, seconds: float) -> Figure:
@@ -211,6 +226,7 @@ def sending(console: Console) -> None:
 def _clients(batch: int, body: bytes, folder: Path) -> dict[str, Callable[[int], Figure]]:
     clients: dict[str, Callable[[int], Figure]] = {
         "wrk, one fixed body": lambda port: fixed(port, body, batch, folder, SECONDS),
+        "a bare loop in Python, one fixed body": lambda port: bare(port, body, batch, folder, SECONDS),
         "the kit's sender": lambda port: kit(port, batch, RATES[batch], SECONDS + 1),
         "Locust FastHttpUser": lambda port: fast_http_user(port, batch, folder, SECONDS),
     }

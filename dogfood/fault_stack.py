@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dogfood.fault_switches import free_port
+from dogfood.processes import free_port
 from dogfood.seeding import accounts_file, seed_wiki
 from dogfood.services import Testbed, WikiOptions
 

@@ -1,13 +1,12 @@
 """Switches faults of the catalogue on and off in a testbed."""
 
 import shutil
-import socket
 from collections.abc import Collection, Mapping, Sequence
 
 import orjson
 
-from dogfood.processes import run_module
-from dogfood.services import FAULTS, HOST, Testbed
+from dogfood.processes import free_port, run_module
+from dogfood.services import FAULTS, Testbed
 from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
 
@@ -59,14 +58,6 @@ def refit(testbed: Testbed, names: Sequence[str]) -> None:
     testbed.up(ports or {name: free_port() for name in _RENEWED}, _RENEWED)
     if testbed.url("wiki") is not None:
         testbed.configure_wiki({"faults": list(names)})
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _record(testbed: Testbed, names: Sequence[str]) -> None:

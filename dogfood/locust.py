@@ -1,6 +1,7 @@
 """Runs a locustfile as a process of its own, and shows how far it is."""
 
 import contextlib
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from dogfood.processes import free_port
 from metrics_platform.errors import KitFaultError
 from run_record.folder import LEDGER
 from run_record.growing import GrowingFiles
@@ -24,6 +26,10 @@ _ENDINGS = (0, 1)
 #: And with 4 when the generator was at fault: of a run that has a load, its analysis tells.
 _FAULT = 4
 _LOOK_EVERY_S = 0.25
+
+
+#: The requests' numbers in a row of the ledger for several that were answered in the same moment.
+_SEVERAL = re.compile(rb'\{"outcomes":\[([0-9,]+)\]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,9 @@ def run_locust(request: LocustRequest, what: str, total: int, count: Callable[[]
         "--csv", str(request.run / f"locust-{request.name}"), *request.options,
     ]  # fmt: skip
     if request.workers > 1:
-        command += ["--processes", str(request.workers)]
+        # Locust's own port is the same for everybody on the machine.
+        port = str(free_port())
+        command += ["--processes", str(request.workers), "--master-bind-port", port, "--master-port", port]
     log_path = request.run / f"locust-{request.name}.log"
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with log_path.open("wb") as log, Progress(*columns, console=console) as progress:
@@ -99,7 +107,9 @@ class Answered:
 
     def __call__(self) -> int:
         """Return how many events have been answered."""
-        self._count += self._tail.fresh().count(b'{"outcome":')
+        fresh = self._tail.fresh()
+        self._count += fresh.count(b'{"outcome":')
+        self._count += sum(numbers.count(b",") + 1 for numbers in _SEVERAL.findall(fresh))
         return self._count * self._a_request
 
 

@@ -1,5 +1,6 @@
 """Running the testbed's commands: processes of their own, for the command line imports nothing of the testbed."""
 
+import socket
 import subprocess
 import sys
 
@@ -23,3 +24,9 @@ def run_module(what: str, module: str, *arguments: str, given: bytes = b"") -> s
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise KitFaultError(f"{what} failed: {said[-1] if said else f'exit code {done.returncode}'}")
     return done.stdout.decode().strip()
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])

@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from fractions import Fraction
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -102,8 +103,8 @@ def assign_many(
     generation: Generation, user_ids: NDArray[np.int64], experiment: str, groups: Sequence[str], rate: float
 ) -> Assignments:
     """Return the assignments of *user_ids* (int64, shape (n,)); see `assign`."""
-    digest, name = _DIGESTS[generation], experiment.encode()
-    starts = b"".join([digest(b"%d%b" % (user_id, name))[:4] for user_id in user_ids.tolist()])
+    begun, name = _HASHES[generation], experiment.encode()
+    starts = b"".join([begun(b"%d%b" % (user_id, name)).digest()[:4] for user_id in user_ids.tolist()])
     # The first 24 bits of a digest are the upper three octets of its first big-endian word.
     hash24 = np.frombuffer(starts, dtype=">u4").astype(np.uint32) >> np.uint32(8)
     return assign_hashes(hash24, len(groups), rate)
@@ -140,18 +141,13 @@ def expected_shares(n_groups: int, rate: float) -> ExpectedShares:
 
 
 def _digest(generation: Generation, user_id: int, experiment: str) -> bytes:
-    return _DIGESTS[generation](f"{user_id}{experiment}".encode())
+    return _HASHES[generation](f"{user_id}{experiment}".encode()).digest()
 
 
-def _md5(text: bytes) -> bytes:
-    return hashlib.md5(text, usedforsecurity=False).digest()
-
-
-def _sha256(text: bytes) -> bytes:
-    return hashlib.sha256(text).digest()
-
-
-_DIGESTS: Mapping[Generation, Callable[[bytes], bytes]] = {Generation.ALPHA: _md5, Generation.XLAB: _sha256}
+_HASHES: Mapping[Generation, Callable[[bytes], "hashlib._Hash"]] = {
+    Generation.ALPHA: partial(hashlib.md5, usedforsecurity=False),
+    Generation.XLAB: hashlib.sha256,
+}
 
 
 def _threshold(n_groups: int, rate: float) -> int:

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from metrics_platform.configs import ConfigError, Instrument
 
 #: The schema every instrument of MPIC is given; MPIC's own `schema_title` is ignored by the wiki.
@@ -115,6 +118,15 @@ def in_stream_sample(config: StreamConfig, pageview_id: str, session_id: str) ->
         return False
     token = pageview_id if config.sample_unit == "pageview" else session_id
     return int(token[:8], 16) / (2**32 - 1) < config.sample_rate
+
+
+def in_stream_samples(config: StreamConfig, starts: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Return `in_stream_sample` for many page views or sessions: *starts* are the first eight hex digits' values."""
+    if config.sample_rate is None:
+        return np.ones(len(starts), dtype=np.bool_)
+    if config.sample_unit not in _SAMPLE_UNITS:
+        return np.zeros(len(starts), dtype=np.bool_)
+    return np.asarray(starts / np.float64(2**32 - 1) < config.sample_rate, dtype=np.bool_)
 
 
 def _parse(name: str, content: object) -> StreamConfig:

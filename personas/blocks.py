@@ -1,6 +1,5 @@
-"""A block of visits, from subjects to the bytes of their events."""
+"""Blocks of visits: who they are and what they do. How that is put into bytes: `personas.bodies`."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,15 +8,15 @@ from numpy.typing import NDArray
 
 from metrics_platform.assignment import Generation, assign_hashes, assign_many, subject_id
 from metrics_platform.configs import Experiment
-from metrics_platform.streams import StreamConfig, in_stream_sample
-from personas.draws import BLOCK, hex_digits, raw, uuids
+from metrics_platform.streams import StreamConfig, in_stream_samples
+from personas.draws import BLOCK, Raw, raw
 from personas.pages import PageShelf, shelve
 from personas.population import Identities, Population, Subjects
-from personas.rendering import Account, Renderer, Wiki, experiment_alpha, experiment_xlab
+from personas.rendering import Renderer, Wiki, experiment_alpha, experiment_xlab
 from personas.settings import PlanSettings
 from personas.visits import PageViews, draw_page_views
 
-_VIEW_TOKENS, _SESSION_TOKENS, _IDS = 6, 7, 8  # purposes of draws
+_VIEW_TOKENS, _SESSION_TOKENS = 6, 7  # purposes of draws
 
 
 class PlannedEvent(NamedTuple):
@@ -66,7 +65,15 @@ class PlannedSubjects(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """What all blocks of a plan share; see `set_scene`."""
+    """What all blocks of a plan share; see `set_scene`.
+
+    Attributes:
+        pages: what events say of each page of the shelf.
+        special: per page of the shelf, 1 when it is a special one.
+        styles: per persona, what events say of the skin, and of the agent.
+        tails: per persona, what follows a page view's id on an ordinary and on a special page.
+        account_templates: by persona, locale and bucket of edits; filled as they are needed.
+    """
 
     settings: PlanSettings
     population: Population
@@ -76,7 +83,10 @@ class Scene:
     renderer: Renderer
     shelf: PageShelf
     pages: tuple[bytes, ...]
+    special: NDArray[np.int64]
     styles: tuple[tuple[bytes, bytes], ...]
+    tails: tuple[bytes, ...]
+    account_templates: dict[tuple[int, int, int], bytes]
 
 
 def set_scene(settings: PlanSettings, population: Population) -> Scene:
@@ -87,6 +97,9 @@ def set_scene(settings: PlanSettings, population: Population) -> Scene:
     wiki = Wiki(settings.wiki, settings.domain, settings.mediawiki_version, settings.language)
     renderer = Renderer(settings.generation, stream, instrument.name, settings.element, wiki)
     shelf = shelve(population.personas)
+    styles = tuple(renderer.persona(persona) for persona in population.personas)
+    # Any ordinary page and any special one will do.
+    views = [next(page for page in shelf.pages if page.is_special is special) for special in (False, True)]
     return Scene(
         settings=settings,
         population=population,
@@ -96,7 +109,10 @@ def set_scene(settings: PlanSettings, population: Population) -> Scene:
         renderer=renderer,
         shelf=shelf,
         pages=tuple(renderer.page(page) for page in shelf.pages),
-        styles=tuple(renderer.persona(persona) for persona in population.personas),
+        special=np.array([page.is_special for page in shelf.pages], dtype=np.int64),
+        styles=styles,
+        tails=tuple(renderer.page_view(page) + agent for _, agent in styles for page in views),
+        account_templates={},
     )
 
 
@@ -114,21 +130,20 @@ class DrawnBlock(NamedTuple):
 
     Attributes:
         number: of the block.
-        subjects, assigned, views: of its BLOCK visits.
+        subjects, views: of its BLOCK visits.
         said: per subject, what its events say of the experiment; nothing when it is not in the sample.
-        view_tokens: two a page view: its id and its funnel's.
-        session_tokens: two a session: its id and its browsing token.
+        view_words: two rows of words a page view: for its id and its funnel's.
+        session_words: two rows of words a session: for its id and its browsing token.
         sending: int64; the page views that make events, in order.
         starts: int64; per visit, the number of its first event within the block, and at last that of all events.
     """
 
     number: int
     subjects: Subjects
-    assigned: PlannedSubjects
     views: PageViews
     said: list[bytes]
-    view_tokens: list[str]
-    session_tokens: list[str]
+    view_words: Raw
+    session_words: Raw
     sending: NDArray[np.int64]
     starts: NDArray[np.int64]
 
@@ -137,30 +152,55 @@ class DrawnBlock(NamedTuple):
         """How many events there are."""
         return int(self.starts[-1])
 
+    @property
+    def steps(self) -> NDArray[np.bool_]:
+        """Per page view that sends: that there is an impression, and whether there is a click."""
+        clicked = self.views.clicked[self.sending]
+        return np.stack([np.ones(len(clicked), dtype=np.bool_), clicked], axis=1)
 
-def draw_block(scene: Scene, block: int) -> DrawnBlock:
-    """Return what the BLOCK visits of *block* do."""
-    subjects = scene.population.block(block)
+
+def draw_blocks(scene: Scene, first: int, count: int) -> list[DrawnBlock]:
+    """Return what the visits of *count* blocks from number *first* on do: at once, for that costs much less."""
+    subjects = scene.population.blocks(first, count)
     assigned = assign_subjects(scene, subjects)
-    first = scene.experiment.features[0]
+    feature = scene.experiment.features[0]
     views = draw_page_views(
-        scene.population, subjects, block,
-        treated=(assigned.group != first.groups.index(first.control)) & (not scene.settings.aa),
+        scene.population, subjects, first,
+        treated=(assigned.group != feature.groups.index(feature.control)) & (not scene.settings.aa),
         element_depth=scene.settings.element_depth, shelf=scene.shelf,
     )  # fmt: skip
     said = _said_of_experiment(scene, subjects, assigned)
-    count, sessions = len(views.subject), int(views.session[-1]) + 1
-    view_tokens = hex_digits(_draw(scene, _VIEW_TOKENS, block, count), 20)
-    session_tokens = hex_digits(_draw(scene, _SESSION_TOKENS, block, sessions), 20)
-    sampled = _stream_sample(scene.stream, views.session, view_tokens, session_tokens)
+    # Where the page views and the sessions of each block begin.
+    view_starts = np.searchsorted(views.subject, np.arange(count + 1) * BLOCK).tolist()
+    session_starts = [*(int(views.session[start]) for start in view_starts[:-1]), int(views.session[-1]) + 1]
+    return [
+        _block_of(
+            scene, first + place,
+            Subjects(*(column[place * BLOCK : (place + 1) * BLOCK] for column in subjects)),
+            _views_of(views, slice(*view_starts[place : place + 2]), place * BLOCK, session_starts[place]),
+            said[place * BLOCK : (place + 1) * BLOCK],
+        )
+        for place in range(count)
+    ]  # fmt: skip
+
+
+def _views_of(views: PageViews, part: slice, first_subject: int, first_session: int) -> PageViews:
+    cut = PageViews(*(column[part] for column in views))  # type: ignore[arg-type]
+    return cut._replace(subject=cut.subject - first_subject, session=cut.session - first_session)
+
+
+def _block_of(scene: Scene, number: int, subjects: Subjects, views: PageViews, said: list[bytes]) -> DrawnBlock:
+    view_words = draw_words(scene, _VIEW_TOKENS, number, len(views.subject))
+    session_words = draw_words(scene, _SESSION_TOKENS, number, int(views.session[-1]) + 1)
+    sampled = _stream_sample(scene.stream, views.session, view_words, session_words)
     enrolled = np.array([bool(word) for word in said], dtype=np.bool_)
     sending = np.nonzero(views.seen & enrolled[views.subject] & sampled)[0]
     made = np.bincount(views.subject[sending], 1 + views.clicked[sending], minlength=BLOCK).astype(np.int64)
     starts = np.concatenate([[0], np.cumsum(made)])
-    return DrawnBlock(block, subjects, assigned, views, said, view_tokens, session_tokens, sending, starts)
+    return DrawnBlock(number, subjects, views, said, view_words, session_words, sending, starts)
 
 
-def _draw(scene: Scene, purpose: int, block: int, count: int) -> NDArray[np.uint64]:
+def draw_words(scene: Scene, purpose: int, block: int, count: int) -> Raw:
     """Return two rows of words for each of *count* things.
 
     Tokens and ids differ between runs of one seed, or a second run's rows would be taken for doubles.
@@ -170,14 +210,12 @@ def _draw(scene: Scene, purpose: int, block: int, count: int) -> NDArray[np.uint
 
 
 def _stream_sample(
-    stream: StreamConfig, session: NDArray[np.int64], view_tokens: list[str], session_tokens: list[str]
+    stream: StreamConfig, session: NDArray[np.int64], view_words: Raw, session_words: Raw
 ) -> NDArray[np.bool_]:
     """Return, per page view, whether stream sampling lets its events be sent."""
-    if stream.sample_rate is None:
-        return np.ones(len(session), dtype=np.bool_)
     by_view = stream.sample_unit == "pageview"
-    tokens = view_tokens[::2] if by_view else session_tokens[::2]
-    decided = np.array([in_stream_sample(stream, token, token) for token in tokens], dtype=np.bool_)
+    words = view_words if by_view else session_words
+    decided = in_stream_samples(stream, (words[::2, 0] >> np.uint64(32)).astype(np.uint32))
     return decided if by_view else decided[session]
 
 
@@ -187,30 +225,7 @@ def due_after_arrival_us(scene: Scene, drawn: DrawnBlock, arrivals_us: NDArray[n
     scale = round(scene.settings.time_scale * 1000)
     after = np.stack([views.impression_ms[sending], views.click_ms[sending]], axis=1) * 1000 // scale * 1000
     due = after + arrivals_us[views.subject[sending]][:, None]
-    return due[_steps(drawn)]
-
-
-def render_block(scene: Scene, drawn: DrawnBlock, due_us: NDArray[np.int64]) -> Iterator[PlannedEvent]:
-    """Yield the events of a block by visit and position; each is rendered when it is asked for.
-
-    Args:
-        scene: what all blocks share.
-        drawn: the block.
-        due_us: when its events are intended, microseconds after the epoch; as many of the first ones are rendered.
-    """
-    starts = drawn.starts
-    visits = np.repeat(np.arange(BLOCK), np.diff(starts))[: len(due_us)]
-    positions = (np.arange(len(visits)) - starts[visits]).tolist()
-    events = _Events(scene, drawn).render(due_us)
-    places = zip((visits + drawn.number * BLOCK).tolist(), positions, due_us.tolist(), events, strict=True)
-    for visit, position, due, (event_id, body) in places:
-        yield PlannedEvent(visit, position, due, event_id, body)
-
-
-def _steps(drawn: DrawnBlock) -> NDArray[np.bool_]:
-    """Return, per page view that sends, that there is an impression, and whether there is a click."""
-    clicked = drawn.views.clicked[drawn.sending]
-    return np.stack([np.ones(len(clicked), dtype=np.bool_), clicked], axis=1)
+    return due[drawn.steps]
 
 
 def _said_of_experiment(scene: Scene, subjects: Subjects, assigned: PlannedSubjects) -> list[bytes]:
@@ -231,70 +246,3 @@ def _said_of_experiment(scene: Scene, subjects: Subjects, assigned: PlannedSubje
         values = {item.name: item.groups[group] for item, group in zip(features, row, strict=True) if group >= 0}
         made[row] = experiment_alpha(name, values) if values else b""
     return [made[row] for row in rows]
-
-
-class _Events:
-    """Renders the events of one block; keeps what the events of a subject or of a session share."""
-
-    def __init__(self, scene: Scene, drawn: DrawnBlock) -> None:
-        self._scene = scene
-        self._drawn = drawn
-        views = drawn.views
-        self._accounts = _accounts(scene, drawn.subjects)
-        self._persona: list[int] = drawn.subjects.persona.tolist()
-        self._session: list[int] = views.session.tolist()
-        self._page: list[int] = views.page.tolist()
-        self._subject: list[int] = views.subject.tolist()
-        self._ids = uuids(_draw(scene, _IDS, drawn.number, len(views.subject)))
-        self._account_runs: dict[int, bytes] = {}
-        self._session_runs: dict[int, bytes] = {}
-
-    def render(self, due_us: NDArray[np.int64]) -> Iterator[tuple[str, bytes]]:
-        """Yield id and body of as many events as there are intended times, those of the first page views."""
-        made = _steps(self._drawn)
-        place, step = (column[: len(due_us)] for column in np.nonzero(made))
-        views = self._drawn.sending[place]
-        dts = _iso(due_us // 1000 + self._scene.settings.epoch_ms) if len(due_us) else []
-        renderer, tokens, ids = self._scene.renderer, self._drawn.view_tokens, self._ids
-        shared, shown = b"", -1
-        for view, position, dt in zip(views.tolist(), step.tolist(), dts, strict=True):
-            if view != shown:
-                shared, shown = self._shared(view), view
-            event_id = ids[2 * view + position]
-            body = renderer.event(position, tokens[2 * view + 1], shared, dt, event_id)
-            yield event_id, body
-
-    def _shared(self, view: int) -> bytes:
-        """Return what the events of one page view share."""
-        scene, who = self._scene, self._subject[view]
-        session, page = self._session[view], self._page[view]
-        account = self._account_runs.get(who)
-        if account is None:
-            account = self._account_runs[who] = scene.renderer.account(self._accounts[who])
-        run = self._session_runs.get(session)
-        if run is None:
-            tokens = self._drawn.session_tokens
-            run = scene.renderer.session(tokens[2 * session], tokens[2 * session + 1])
-            self._session_runs[session] = run
-        page_view = scene.renderer.page_view(self._drawn.view_tokens[2 * view], scene.shelf.pages[page])
-        skin, agent = scene.styles[self._persona[who]]
-        return b"".join((self._drawn.said[who], scene.pages[page], skin, account, run, page_view, agent))
-
-
-def _accounts(scene: Scene, subjects: Subjects) -> list[Account]:
-    registered = _iso((scene.settings.epoch_ms // 1000 - subjects.account_age_s) * 1000)
-    rows = zip(
-        subjects.user_id.tolist(), scene.population.user_names(subjects), subjects.persona.tolist(),
-        subjects.locale.tolist(), subjects.edit_count.tolist(), registered, strict=True,
-    )  # fmt: skip
-    people = scene.population.personas
-    return [
-        Account(user_id, name, people[persona], people[persona].locales[locale][0], edits, f"{when.decode()}Z")
-        for user_id, name, persona, locale, edits, when in rows
-    ]
-
-
-def _iso(times_ms: NDArray[np.int64]) -> list[bytes]:
-    """Return ISO 8601 with milliseconds (no zone) for a column of times in milliseconds since 1970."""
-    text: list[bytes] = np.datetime_as_string(times_ms.astype("datetime64[ms]"), unit="ms").astype("S23").tolist()
-    return text

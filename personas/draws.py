@@ -30,6 +30,12 @@ def raw(seed: int, purpose: int, block: int, shape: tuple[int, ...]) -> Raw:
     return generator.random_raw(int(np.prod(shape))).reshape(shape)
 
 
+def raw_of_blocks(seed: int, purpose: int, first: int, shapes: Sequence[tuple[int, ...]]) -> Raw:
+    """Return `raw` of the blocks from *first* on, side by side: joined along their last axis; a shape for each."""
+    parts = [raw(seed, purpose, first + place, shape) for place, shape in enumerate(shapes)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+
+
 def u32(numbers: Raw) -> NDArray[np.int64]:
     """Return the upper 32 bits, as int64 in [0, 2^32)."""
     return (numbers >> np.uint64(32)).astype(np.int64)
@@ -62,21 +68,26 @@ def quantile(numbers: Raw, table: Sequence[int]) -> NDArray[np.int64]:
     return values
 
 
-def hex_digits(numbers: Raw, digits: int) -> list[str]:
-    """Return one string of *digits* lower-case hex digits a row of *numbers* (rows of 64-bit words, big-endian)."""
-    text = numbers.astype(">u8").tobytes().hex()
-    step = numbers.shape[1] * 16
-    return [text[start : start + digits] for start in range(0, len(text), step)]
+def hex_digits(numbers: Raw, digits: int) -> list[bytes]:
+    """Return *digits* (an even number) lower-case hex digits a row of *numbers* (rows of 64-bit words, big-endian)."""
+    octets = np.ascontiguousarray(numbers, ">u8").view(np.uint8).reshape(len(numbers), 8 * numbers.shape[1])
+    pairs = _PAIRS[octets[:, : digits // 2]]
+    found: list[bytes] = pairs.view(f"S{digits}").ravel().tolist()
+    return found
 
 
-def uuids(numbers: Raw) -> list[str]:
+def uuids(numbers: Raw) -> list[bytes]:
     """Return one version-4 UUID a row of two words of *numbers*."""
     words = numbers.copy()
     words[:, 0] = (words[:, 0] & np.uint64(0xFFFFFFFFFFFF0FFF)) | np.uint64(0x4000)
     words[:, 1] = (words[:, 1] & np.uint64(0x3FFFFFFFFFFFFFFF)) | np.uint64(0x8000000000000000)
-    digits = np.frombuffer(words.astype(">u8").tobytes().hex().encode(), dtype=np.uint8).reshape(-1, 32)
+    digits = _PAIRS[words.astype(">u8").view(np.uint8).reshape(-1, 16)].view(np.uint8)
     text = np.full((len(words), 36), ord("-"), dtype=np.uint8)
     for start, end, shift in ((0, 8, 0), (8, 12, 1), (12, 16, 2), (16, 20, 3), (20, 32, 4)):
         text[:, start + shift : end + shift] = digits[:, start:end]
-    joined = text.tobytes().decode()
-    return [joined[begin : begin + 36] for begin in range(0, len(joined), 36)]
+    found: list[bytes] = text.view("S36").ravel().tolist()
+    return found
+
+
+#: The two hex digits of every octet.
+_PAIRS = np.array([b"%02x" % octet for octet in range(256)], dtype="S2").view(np.uint16)

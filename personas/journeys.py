@@ -95,7 +95,7 @@ class Journeys:
         )
 
     def _draw(self, block: int, treated: bool) -> PageViews:
-        subjects = self._population.block(block)
+        subjects = self._population.blocks(block, 1)
         return draw_page_views(
             self._population, subjects, block,
             treated=np.full(BLOCK, treated), element_depth=self._plan.settings.element_depth, shelf=self._shelf,

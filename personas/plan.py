@@ -7,29 +7,32 @@ should have arrived.
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metrics_platform.assignment import Generation, assign
 from personas.blocks import (
+    DrawnBlock,
     PlannedEvent,
     PlannedSubjects,
     assign_subjects,
-    draw_block,
+    draw_blocks,
     due_after_arrival_us,
-    render_block,
     set_scene,
 )
+from personas.bodies import RenderedBlock, render_block
 from personas.draws import BLOCK
-from personas.pacing.turns import MOST_BLOCKS, Turns, turn_size
+from personas.pacing.turns import EVENTS_A_VISIT, MOST_BLOCKS, Turns, turn_size
 from personas.people import Persona, load_personas
 from personas.population import Population, fingerprint
 from personas.settings import PlanError, PlanSettings
 
 #: More than two turns have, so that one can be counted while the one before it is rendered.
 _KEPT_BLOCKS = 2 * MOST_BLOCKS + 8
+
+#: The most blocks that are drawn at once: that takes some milliseconds, in which a sender does nothing else.
+_DRAWN_AT_ONCE = 8
 
 
 class Plan:
@@ -54,8 +57,9 @@ class Plan:
         self.experiment = self._scene.experiment
         self.rate = self._scene.rate
         self._pacer = self.settings.pacer()
-        self._drawn = lru_cache(_KEPT_BLOCKS)(partial(draw_block, self._scene))
-        peak = settings.events_per_second * self._pacer.shape.peak
+        self._drawn_blocks: OrderedDict[int, DrawnBlock] = OrderedDict()
+        peak = (settings.events_per_second or settings.arrivals_per_second * EVENTS_A_VISIT) * self._pacer.shape.peak
+        self._together = min(_DRAWN_AT_ONCE, turn_size(peak))
         self._turns = Turns(turn_size(peak), lambda block: self._drawn(block).events)
         self._blocks: OrderedDict[int, list[list[PlannedEvent]]] = OrderedDict()
 
@@ -94,18 +98,17 @@ class Plan:
         for index in range(first, min(first + count, self.settings.visitors)):
             yield from self.visit(index)
 
-    def make_block(self, number: int) -> Iterator[PlannedEvent | None]:
+    def make_block(self, number: int) -> Iterator[RenderedBlock | None]:
         """Make the events of the BLOCK visits of block *number*, a little at a time.
 
-        Yields events by visit and position, and None in between, where there was much to do: whoever has something
-        more urgent can turn to that and come back.
+        Yields None while there is more to do, so that whoever has something more urgent can turn to that and come
+        back, and at last the events.
         """
         for needed in self._turns.blocks_of_turn(number) if self.settings.paces_events else (number,):
-            self._drawn(needed)
-            yield None
-        for event in render_block(self._scene, self._drawn(number), self._due_us(number)):
-            if event.visit < self.settings.visitors:
-                yield event
+            if needed not in self._drawn_blocks:
+                self._drawn(needed)
+                yield None
+        yield self._render(number)
 
     def first_us(self, block: int) -> int:
         """Return when the first of the events, or visits, of the BLOCK visits of *block* is intended, or would be."""
@@ -118,12 +121,27 @@ class Plan:
     def _block(self, number: int) -> list[list[PlannedEvent]]:
         if number not in self._blocks:
             visits: list[list[PlannedEvent]] = [[] for _ in range(BLOCK)]
-            for event in render_block(self._scene, self._drawn(number), self._due_us(number)):
+            for event in self._render(number).events():
                 visits[event.visit % BLOCK].append(event)
             self._blocks[number] = visits
             if len(self._blocks) > _KEPT_BLOCKS:
                 self._blocks.popitem(last=False)
         return self._blocks[number]
+
+    def _drawn(self, number: int) -> DrawnBlock:
+        if number not in self._drawn_blocks:
+            first = number // self._together * self._together
+            for block in draw_blocks(self._scene, first, self._together):
+                self._drawn_blocks[block.number] = block
+            while len(self._drawn_blocks) > _KEPT_BLOCKS:
+                self._drawn_blocks.popitem(last=False)
+        return self._drawn_blocks[number]
+
+    def _render(self, number: int) -> RenderedBlock:
+        """Return the events of a block's visits, of as many as there are."""
+        made = render_block(self._scene, self._drawn(number), self._due_us(number))
+        count = int(np.searchsorted(made.visit, self.settings.visitors))
+        return made if count == len(made.visit) else RenderedBlock(*(column[:count] for column in made))  # type: ignore[arg-type]
 
     def _due_us(self, number: int) -> NDArray[np.int64]:
         if not self.settings.paces_events:
@@ -131,7 +149,4 @@ class Plan:
         # An event's number rises within its block, so those beyond the last one are the block's last.
         numbers = self._turns.numbers(number)
         numbers = numbers[numbers < self.settings.events]
-        if not len(numbers):
-            return numbers
-        first = int(numbers[0])
-        return self._pacer.times_us(first, int(numbers[-1]) - first + 1)[numbers - first]
+        return self._pacer.times_of_us(numbers)

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from personas.draws import BLOCK, below, choose, quantile, raw, thresholds
+from personas.draws import BLOCK, below, choose, quantile, raw, raw_of_blocks, thresholds
 from personas.people import Persona, PersonaError
 
 _SUBJECT, _SEED = 1, 2  # purposes of draws
@@ -80,11 +80,12 @@ class Population:
     size: int
     personas: tuple[Persona, ...]
 
-    def block(self, number: int) -> Subjects:
-        """Return the subjects from `number * BLOCK` on, always BLOCK of them, also beyond *size*."""
-        draws = raw(self.seed, _SUBJECT, number, (_FIELDS, BLOCK))
-        who = self._identities(np.arange(BLOCK, dtype=np.int64) + number * BLOCK, draws[:_OF_IDENTITY])
-        columns = np.zeros((4, BLOCK), dtype=np.int64)
+    def blocks(self, first: int, count: int) -> Subjects:
+        """Return the subjects of *count* blocks from number *first* on, always BLOCK of each, also beyond *size*."""
+        draws = raw_of_blocks(self.seed, _SUBJECT, first, [(_FIELDS, BLOCK)] * count)
+        index = np.arange(first * BLOCK, (first + count) * BLOCK, dtype=np.int64)
+        who = self._identities(index, draws[:_OF_IDENTITY])
+        columns = np.zeros((4, len(index)), dtype=np.int64)
         for position, item in enumerate(self.personas):
             mine = who.persona == position
             columns[:, mine] = _traits(item, draws[_OF_IDENTITY:, mine])
@@ -99,10 +100,11 @@ class Population:
     def subjects(self, first: int, count: int) -> Subjects:
         """Return *count* subjects from *first* on (as many as there are)."""
         end = min(first + count, self.size)
-        blocks = [self.block(number) for number in range(first // BLOCK, -(-end // BLOCK))]
-        start = first - first // BLOCK * BLOCK
-        columns = (np.concatenate(column)[start : start + max(0, end - first)] for column in zip(*blocks, strict=True))
-        return Subjects(*columns) if blocks else Subjects(*(np.zeros(0, np.int64) for _ in Subjects._fields))
+        if end <= first:
+            return Subjects(*(np.zeros(0, np.int64) for _ in Subjects._fields))
+        begin = first // BLOCK
+        found = self.blocks(begin, -(-end // BLOCK) - begin)
+        return Subjects(*(column[first - begin * BLOCK :][: end - first] for column in found))
 
     def identities(self, first: int, count: int) -> Identities:
         """Return who the *count* subjects from *first* on are (as many as there are), as in `subjects`."""

@@ -22,7 +22,7 @@ SCHEMAS = {Generation.ALPHA: WEB_BASE_1_3_0, Generation.XLAB: WEB_BASE_1_4_2}
 IMPLICIT_GROUPS = ("*", "user", "autoconfirmed")
 
 #: Lowest edit count of each bucket and its name.
-_BUCKETS = (
+BUCKETS = (
     (1000, "1000+ edits"),
     (100, "100-999 edits"),
     (5, "5-99 edits"),
@@ -40,20 +40,9 @@ class Wiki(NamedTuple):
     language: str
 
 
-class Account(NamedTuple):
-    """What an event may say of the subject. *registered* is ISO 8601 with milliseconds and Z."""
-
-    user_id: int
-    name: str
-    persona: Persona
-    language: str
-    edit_count: int
-    registered: str
-
-
 def edit_count_bucket(edit_count: int) -> str:
     """Return the client's name for the range that *edit_count* is in."""
-    return next(name for lowest, name in _BUCKETS if edit_count >= lowest)
+    return next(name for lowest, name in BUCKETS if edit_count >= lowest)
 
 
 def js_number(value: float) -> float | int:
@@ -79,23 +68,25 @@ _MEDIAWIKI: Mapping[str, Callable[[Persona, Wiki], object]] = {
     "mediawiki_database": lambda _, wiki: wiki.database,
     "mediawiki_site_content_language": lambda _, wiki: wiki.language,
 }
-_ACCOUNT: Mapping[str, Callable[[Account], object]] = {
-    "performer_is_logged_in": lambda _: True,
-    "performer_is_temp": lambda _: False,
-    "performer_id": lambda account: account.user_id,
-    "performer_name": lambda account: account.name,
-    "performer_groups": lambda account: [*account.persona.groups, *IMPLICIT_GROUPS],
-    "performer_is_bot": lambda account: account.persona.bot,
-    "performer_language": lambda account: account.language,
-    "performer_edit_count": lambda account: account.edit_count,
-    "performer_edit_count_bucket": lambda account: edit_count_bucket(account.edit_count),
-    "performer_registration_dt": lambda account: account.registered,
-}
 _SESSION = ("performer_session_id", "performer_active_browsing_session_token")
-#: Stand in templates for what is filled in later.
-_PLACES = (b"@1@", b"@2@")
+
+#: What of an account is filled in for each one: how it is written.
+_FILLED = {
+    "performer_id": b"%d",
+    "performer_name": b"%b",
+    "performer_edit_count": b"%d",
+    "performer_registration_dt": b'"%bZ"',
+}
+#: Stands in templates for what is filled in later.
+_PLACE = "\x00"
+_PLACE_TEXT = b'"\\u0000"'
 
 _PAGE_VIEW = ("performer_pageview_id", "performer_can_probably_edit_page")
+_ACCOUNT = (
+    "performer_is_logged_in", "performer_is_temp", "performer_id", "performer_name", "performer_groups",
+    "performer_is_bot", "performer_language", "performer_edit_count", "performer_edit_count_bucket",
+    "performer_registration_dt",
+)  # fmt: skip
 
 
 class Renderer:
@@ -110,16 +101,24 @@ class Renderer:
         instrument: its name.
         element: friendly name of the instrumented element.
         wiki: what every event says of the wiki.
+
+    Attributes:
+        start, middle: before and after the funnel's token, of an impression and of a click.
+        meta: what stands between `dt` (without its zone) and the event's id, after which comes `"}}`.
+        account_fields: what an account's template is filled with, in that order; names are JSON already.
+        session_template: what an event says of its session, up to a page view's id, and which of the session's two
+            tokens (0 its id, 1 the browsing token) it is filled with.
+        says_page_view: whether the page view's id is asked for.
     """
 
     def __init__(self, generation: Generation, stream: StreamConfig, instrument: str, element: str, wiki: Wiki) -> None:
         self._asked = frozenset(stream.provide_values)
         self._wiki = wiki
-        self._start = tuple(
+        self.start = tuple(
             b'{"action":%b,"action_source":%b,"funnel_entry_token":"' % (_json(action), _json(ACTION_SOURCE))
             for action in ("impression", "click")
         )
-        self._middle = tuple(
+        self.middle = tuple(
             b'","element_friendly_name":%b,"funnel_event_sequence_position":%d,"instrument_name":%b,"$schema":%b,'
             % (_json(element), position, _json(instrument), _json(SCHEMAS[generation]))
             for position in (1, 2)
@@ -129,59 +128,70 @@ class Renderer:
             sample = {"rate": js_number(stream.sample_rate), "unit": stream.sample_unit}
             self._sample = b'"sample":%b,' % _json(sample)
         meta = {"stream": stream.stream, "domain": wiki.domain}
-        self._meta = b'Z","meta":%b,"id":"' % _json(meta)[:-1]
+        self.meta = b'Z","meta":%b,"id":"' % _json(meta)[:-1]
         # Where performer's three runs of members meet: an opening, then commas.
-        held = (self._asked & _ACCOUNT.keys(), self._asked & set(_SESSION), self._asked & set(_PAGE_VIEW))
+        held = (self._asked & set(_ACCOUNT), self._asked & set(_SESSION), self._asked & set(_PAGE_VIEW))
         self._any_performer = any(held)
-        session_comma = b"," if held[0] and held[1] else b""
-        places = dict(zip(_SESSION, (place.decode() for place in _PLACES), strict=True))
-        self._session = session_comma + self._members("performer", places)
+        self.account_fields = tuple(name for name in _ACCOUNT if name in _FILLED and name in self._asked)
+        self.says_page_view = _PAGE_VIEW[0] in self._asked
         view_comma = b"," if (held[0] or held[1]) and held[2] else b""
-        self._views = tuple(self._view_template(view_comma, editable) for editable in (False, True))
+        before, self._view_tails = self._page_view_template(view_comma)
+        session = self._members("performer", dict.fromkeys(_SESSION, _PLACE)).replace(b"%", b"%%")
+        session_comma = b"," if held[0] and held[1] else b""
+        self.session_template = (
+            session_comma + session.replace(_PLACE_TEXT, b'"%b"') + before.replace(b"%", b"%%"),
+            tuple(place for place, name in enumerate(_SESSION) if name in self._asked),
+        )
 
     def page(self, page: Page) -> bytes:
         """Return what an event says of *page*."""
         return self._object("page", {name: read(page, self._wiki) for name, read in _PAGE.items()})
 
     def persona(self, persona: Persona) -> tuple[bytes, bytes]:
-        """Return what an event says of the wiki's skin, and of the agent and the sample."""
+        """Return what an event says of the wiki's skin, and of the agent and the sample, up to the value of `dt`."""
         skin = self._object("mediawiki", {name: read(persona, self._wiki) for name, read in _MEDIAWIKI.items()})
         agent = {"client_platform": "mediawiki_js", "client_platform_family": persona.platform}
         close = b"}," if self._any_performer else b""
         return skin, close + b'"agent":%b,%b"dt":"' % (_json(agent), self._sample)
 
-    def account(self, account: Account) -> bytes:
-        """Return what an event says of *account*."""
-        members = self._members("performer", {name: read(account) for name, read in _ACCOUNT.items()})
-        return b'"performer":{' + members if self._any_performer else b""
-
-    def session(self, session_id: str, browsing_token: str) -> bytes:
-        """Return what an event says of the browser session (two tokens of 20 hex digits)."""
-        return self._session.replace(_PLACES[0], session_id.encode()).replace(_PLACES[1], browsing_token.encode())
-
-    def page_view(self, pageview_id: str, page: Page) -> bytes:
-        """Return what an event says of the page view itself."""
-        before, asked_for, after = self._views[not page.is_special]
-        return before + pageview_id.encode() + after if asked_for else before
-
-    def _view_template(self, comma: bytes, editable: bool) -> tuple[bytes, bytes, bytes]:
-        """Return what stands before the page view's id, whether it is asked for (empty when not), and what follows."""
-        values = dict(zip(_PAGE_VIEW, (_PLACES[0].decode(), editable), strict=True))
-        return (comma + self._members("performer", values)).partition(_PLACES[0])
-
-    def event(self, position: int, token: str, shared: bytes, dt: bytes, event_id: str) -> bytes:
-        """Return one event.
+    def account_template(self, persona: Persona, language: str, edit_count: int) -> bytes:
+        """Return what an event says of an account, with places for the `account_fields`.
 
         Args:
-            position: 0 for the impression, 1 for the click.
-            token: funnel entry token, 20 hex digits.
-            shared: what it says of experiment, page, skin, account, session, page view and agent.
-            dt: ISO 8601 with milliseconds, without the Z.
-            event_id: the event's `meta.id`.
+            persona: whose account it is.
+            language: of the interface.
+            edit_count: any in the account's bucket.
         """
-        return b'%b%b%b%b%b%b%b"}}' % (
-            self._start[position], token.encode(), self._middle[position], shared, dt, self._meta, event_id.encode(),
-        )  # fmt: skip
+        if not self._any_performer:
+            return b""
+        values: dict[str, object] = {
+            "performer_is_logged_in": True,
+            "performer_is_temp": False,
+            "performer_groups": [*persona.groups, *IMPLICIT_GROUPS],
+            "performer_is_bot": persona.bot,
+            "performer_language": language,
+            "performer_edit_count_bucket": edit_count_bucket(edit_count),
+        }
+        parts = self._members("performer", {name: values.get(name, _PLACE) for name in _ACCOUNT}).split(_PLACE_TEXT)
+        filled = parts[0].replace(b"%", b"%%")
+        for name, part in zip(self.account_fields, parts[1:], strict=True):
+            filled += _FILLED[name] + part.replace(b"%", b"%%")
+        return b'"performer":{' + filled
+
+    def page_view(self, page: Page) -> bytes:
+        """Return what an event says of a view of *page*, from after the page view's id on."""
+        return self._view_tails[not page.is_special]
+
+    def _page_view_template(self, comma: bytes) -> tuple[bytes, tuple[bytes, bytes]]:
+        """Return what stands before a page view's id, and what follows when the page cannot, or can, be edited."""
+        tails = []
+        before = b""
+        for editable in (False, True):
+            members = comma + self._members("performer", dict(zip(_PAGE_VIEW, (_PLACE, editable), strict=True)))
+            opening, found, rest = members.partition(_PLACE_TEXT)
+            before = opening + b'"' if found else b""
+            tails.append(b'"' + rest if found else members)
+        return before, (tails[0], tails[1])
 
     def _object(self, name: str, values: Mapping[str, object]) -> bytes:
         members = self._members(name, values)

@@ -1,11 +1,11 @@
-"""What subjects do: page views with impressions and clicks, drawn for a block of subjects at once."""
+"""What subjects do: page views with impressions and clicks, drawn for some blocks of subjects at once."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from personas.draws import BLOCK, Raw, choose, quantile, raw, thresholds, u32
+from personas.draws import BLOCK, Raw, choose, quantile, raw_of_blocks, thresholds, u32
 from personas.pages import PageShelf
 from personas.people import Persona
 from personas.population import Population, Subjects
@@ -19,11 +19,11 @@ Bools = NDArray[np.bool_]
 
 
 class PageViews(NamedTuple):
-    """Page views of a block of subjects, columns ordered by (subject, session, page view).
+    """Page views of some blocks of subjects, columns ordered by (subject, session, page view).
 
     Attributes:
-        subject: position of the subject in the block.
-        session: number of the browser session, counted through the block.
+        subject: position of the subject among them.
+        session: number of the browser session, counted through all of them.
         page: index into the shelf of pages.
         shown_ms: when the page was shown, milliseconds after the visit began.
         impression_ms, click_ms: likewise; only meaningful where the next two are true.
@@ -44,26 +44,27 @@ class PageViews(NamedTuple):
 def draw_page_views(
     population: Population,
     subjects: Subjects,
-    block: int,
+    first_block: int,
     *,
     treated: Bools,
     element_depth: int,
     shelf: PageShelf,
 ) -> PageViews:
-    """Return every page view of the *subjects* of one *block*.
+    """Return every page view of *subjects*, who are those of some blocks, from *first_block* on.
 
     Args:
         population: whose seed and personas decide.
         subjects: the block's, all of them.
-        block: its number.
+        first_block: number of the first of their blocks.
         treated: per subject, whether its group is another than control (decides how likely clicks are).
         element_depth: how far down the page the element is, percent.
         shelf: the pages there are.
     """
-    session_of, views = _sessions(population, subjects, block)
+    session_of, views = _sessions(population, subjects, first_block)
     view_session = np.repeat(np.arange(len(session_of)), views)
     subject = session_of[view_session]
-    draws = raw(population.seed, _PAGE_VIEWS, block, (_PV_FIELDS, len(subject)))
+    shapes = [(_PV_FIELDS, count) for count in np.bincount(subject // BLOCK, minlength=len(treated) // BLOCK).tolist()]
+    draws = raw_of_blocks(population.seed, _PAGE_VIEWS, first_block, shapes)
     traits = np.zeros((6, len(subject)), dtype=np.int64)
     for position, persona in enumerate(population.personas):
         mine = subjects.persona[subject] == position
@@ -72,7 +73,7 @@ def draw_page_views(
     wants_click = (u32(draws[6]) * _MILLION >> 32) < chance
     in_view = (depth >= element_depth) & (see < dwell)
     clicked = in_view & wants_click
-    seen = in_view & ~_after_first(subject, clicked)
+    seen = in_view & ~_after_first(subject, clicked, len(treated))
     clicked &= seen
     # Whoever clicks stays at least until the click.
     stay = np.where(clicked, np.maximum(dwell, see + react), dwell)
@@ -89,12 +90,12 @@ def draw_page_views(
     )
 
 
-def _sessions(population: Population, subjects: Subjects, block: int) -> tuple[Ints, Ints]:
-    """Return, per session of the block, the position of its subject and how many page views it has."""
-    most = max(count for persona in population.personas for count, _ in persona.sessions)
-    draws = raw(population.seed, _SESSIONS, block, (1 + most, BLOCK))
-    sessions = np.zeros(BLOCK, dtype=np.int64)
-    views = np.zeros((BLOCK, most), dtype=np.int64)
+def _sessions(population: Population, subjects: Subjects, first_block: int) -> tuple[Ints, Ints]:
+    """Return, per session of *subjects*, the position of its subject and how many page views it has."""
+    most, people = max(count for persona in population.personas for count, _ in persona.sessions), len(subjects.index)
+    draws = raw_of_blocks(population.seed, _SESSIONS, first_block, [(1 + most, BLOCK)] * (people // BLOCK))
+    sessions = np.zeros(people, dtype=np.int64)
+    views = np.zeros((people, most), dtype=np.int64)
     for position, persona in enumerate(population.personas):
         mine = subjects.persona == position
         sessions[mine] = _pick(draws[0, mine], persona.sessions)
@@ -115,13 +116,13 @@ def _behaviour(persona: Persona, draws: Raw, treated: Bools) -> Ints:
     return np.stack([*rows, np.where(treated, persona.treatment, persona.control)])
 
 
-def _after_first(subject: Ints, clicked: Bools) -> Bools:
+def _after_first(subject: Ints, clicked: Bools, people: int) -> Bools:
     """Return which page views come after their subject's first click.
 
     A click unpins the menu and the wiki remembers that, so the element is gone from the following pages.
     """
     order = np.arange(len(subject))
-    first = np.full(BLOCK, len(subject), dtype=np.int64)
+    first = np.full(people, len(subject), dtype=np.int64)
     np.minimum.at(first, subject[clicked], order[clicked])
     return order > first[subject]
 

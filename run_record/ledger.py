@@ -3,7 +3,8 @@
 Each worker appends to a file of its own, `ledger/<worker>.ndjson`. A request is two rows: the *intent*, written
 before the request is sent, and the *outcome*, written when an answer came or none will. A row is one `write` to
 the operating system, so a worker that is killed leaves intents without outcomes and at most one half row at the
-end of its file, which readers count and leave out.
+end of its file, which readers count and leave out. Requests that are sent, or answered, in the same moment may share a
+row (`intents_row`, `outcomes_row`).
 
 Events are named by (visit, position). An event of the plan can be made again from that and the run's manifest, so the
 ledger needs a row a request, not a row an event. What a browser or the wiki had a part in cannot be made again: such an
@@ -11,26 +12,18 @@ intent carries the events themselves.
 """
 
 import os
-from array import array
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import orjson
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pyarrow import json as pa_json
 
 from metrics_platform.errors import KitFaultError
 from metrics_platform.intake import EventAnswer, EventOutcome
-
-OUTCOMES = tuple(EventOutcome)
-
-_CODES = {str(outcome): code for code, outcome in enumerate(OUTCOMES)}
+from run_record.ledger_rows import WorkerLedger
 
 
 class LedgerError(KitFaultError):
@@ -131,6 +124,31 @@ def intent_row(
     )  # fmt: skip
 
 
+def intents_row(
+    first: int, visits: Sequence[int], positions: Sequence[int], *, size: int, intended_ms: Sequence[int], sent_ms: int
+) -> bytes:
+    """Return one row for several requests that are about to be sent, numbered from *first* on.
+
+    Args:
+        first: the first one's number.
+        visits, positions: of the events; *size* of them belong to each request.
+        size: events in each request.
+        intended_ms: of each request, milliseconds since 1970.
+        sent_ms: now, milliseconds since 1970.
+    """
+    row = {
+        "intents": first, "visits": visits, "positions": positions, "size": size, "intended": intended_ms,
+        "sent_ms": sent_ms,
+    }  # fmt: skip
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def outcomes_row(requests: Sequence[int], outcome: EventOutcome, *, status: int, at_ms: int) -> bytes:
+    """Return one row for several *requests* that were answered in the same moment, all their events alike."""
+    row = {"outcomes": requests, "answered_ms": at_ms, "status": status, "answers": outcome.value}
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
 def outcome_row(request: int, answers: Sequence[EventAnswer], *, status: int | None, at_ms: int) -> bytes:
     """Return the row of what became of a request; see `LedgerWriter.answered`."""
     row: dict[str, object] = {"outcome": request, "answered_ms": at_ms, "status": status}
@@ -186,7 +204,7 @@ def read_ledger(folder: Path) -> SentEvents:
     broken: list[tuple[str, int]] = []
     parts = []
     for worker, path in enumerate(paths):
-        read = _WorkerLedger()
+        read = WorkerLedger()
         broken += [(path.name, number) for number in read.read(path)]
         parts.append([*read.events(), np.full(read.count, worker, np.int16)])
         reasons |= {(worker, request): reason for request, reason in read.reasons.items()}
@@ -206,141 +224,6 @@ def read_ledger(folder: Path) -> SentEvents:
     )  # fmt: skip
 
 
-class _WorkerLedger:
-    """What one worker wrote: numbers in arrays, as there may be many millions of them.
-
-    Attributes:
-        count: events that were put on the wire.
-        reasons: why the events of a request were refused, by request.
-        bodies: the events that the ledger carries, by (visit, position).
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.reasons: dict[int, str] = {}
-        self.bodies: dict[tuple[int, int], bytes] = {}
-        # (visit, position, count) of every span, one after the other.
-        self._spans = array("q")
-        # (request, events, intended_ms, sent_ms) of every intent.
-        self._intents = array("q")
-        # (request, answered_ms, status, outcome) of every answer.
-        self._answers = array("q")
-        self._several: dict[int, list[str]] = {}
-
-    def read(self, path: Path) -> list[int]:
-        """Take in the rows of a file; return the numbers (1 is the first) of those that could not be read."""
-        broken: list[int] = []
-        number = 0
-        with path.open("rb") as file:
-            while lines := file.readlines(_BLOCK_BYTES):
-                # Nearly all of a ledger is plain rows, and those are read a block at a time; any others one by one.
-                if not self._take_block(b"".join(lines), len(lines)):
-                    rows = map(_object, lines)
-                    broken += [number + step for step, row in enumerate(rows, start=1) if not self.take(row)]
-                number += len(lines)
-        return broken
-
-    def _take_block(self, block: bytes, count: int) -> bool:
-        """Take in *count* rows at once; return False, having taken none, where one of them is not plain."""
-        if not block.endswith(b"\n"):
-            return False
-        try:
-            rows = pa_json.read_json(pa.BufferReader(block), _AT_ONCE, _PLAIN).combine_chunks()
-        except pa.ArrowInvalid:
-            return False
-        intents, outcomes = (rows.filter(pc.is_valid(rows[name])) for name in ("intent", "outcome"))
-        spans = pc.list_flatten(intents["events"])
-        parts = pc.list_flatten(spans)
-        answers = outcomes["answered_ms"], pc.index_in(outcomes["answers"], pa.array(_CODES))
-        needed = [*(intents[name] for name in _OF_INTENTS), spans, parts, *answers]
-        if len(intents) + len(outcomes) != count or any(column.null_count for column in needed):
-            return False
-        if len(spans) and set(pc.unique(pc.list_value_length(spans)).to_pylist()) != {3}:
-            return False
-        self._take_plain(intents, parts.to_numpy().reshape(-1, 3), outcomes, answers)
-        return True
-
-    def _take_plain(
-        self, intents: pa.Table, spans: NDArray[np.int64], outcomes: pa.Table, answers: tuple[pa.ChunkedArray, ...]
-    ) -> None:
-        owner = pc.list_parent_indices(intents["events"].combine_chunks()).to_numpy()
-        events = np.bincount(owner, weights=spans[:, 2], minlength=len(intents)).astype(np.int64)
-        numbers = [intents[name].to_numpy() for name in ("intent", "intended_ms", "sent_ms")]
-        at_ms, codes = (column.to_numpy() for column in answers)
-        status = pc.fill_null(outcomes["status"], 0).to_numpy()
-        self._spans.frombytes(spans.tobytes())
-        self._intents.frombytes(_rows(numbers[0], events, *numbers[1:]))
-        self._answers.frombytes(_rows(outcomes["outcome"].to_numpy(), at_ms, status, codes))
-        self.count += int(events.sum())
-        said = outcomes.filter(pc.is_valid(outcomes["reason"]))
-        self.reasons |= zip(said["outcome"].to_pylist(), said["reason"].to_pylist(), strict=True)
-
-    def take(self, row: object) -> bool:
-        """Take in a row of the file; return whether it is one of the ledger's."""
-        if isinstance(row, dict) and isinstance(row.get("intent"), int):
-            self._intend(row)
-        elif isinstance(row, dict) and isinstance(row.get("outcome"), int):
-            self._answer(row)
-        else:
-            return False
-        return True
-
-    def _intend(self, row: Mapping[str, Any]) -> None:
-        spans = row["events"]
-        self._spans.extend(chain.from_iterable(spans))
-        events = sum(span[2] for span in spans)
-        self._intents.extend((row["intent"], events, int(row["intended_ms"]), int(row["sent_ms"])))
-        self.count += events
-        if "bodies" in row:
-            places = ((visit, position + step) for visit, position, count in spans for step in range(count))
-            self.bodies |= zip(places, (body.encode() for body in row["bodies"]), strict=False)
-
-    def _answer(self, row: Mapping[str, Any]) -> None:
-        request, answers = row["outcome"], row["answers"]
-        same = isinstance(answers, str)
-        code = _CODES[answers] if same else -1
-        self._answers.extend((request, int(row["answered_ms"]), int(row["status"] or 0), code))
-        if not same:
-            self._several[request] = answers
-        if "reason" in row:
-            self.reasons[request] = str(row["reason"])
-
-    def events(self) -> list[NDArray[Any]]:
-        """Return a row an event: visit, position, request, intended_ms, sent_ms, answered_ms, status, outcome."""
-        intents = np.frombuffer(self._intents, np.int64).reshape(-1, 4)
-        requests, events_of = intents[:, 0], intents[:, 1]
-        spans = np.frombuffer(self._spans, np.int64).reshape(-1, 3)
-        counts = spans[:, 2]
-        within = np.arange(self.count) - np.repeat(np.cumsum(counts) - counts, counts)
-        answered, status, outcome = (np.repeat(column, events_of) for column in self._answers_of(requests))
-        ends = np.cumsum(events_of)
-        for index in np.flatnonzero(np.isin(requests, list(self._several))).tolist():
-            first = int(ends[index] - events_of[index])
-            codes = [_CODES[answer] for answer in self._several[int(requests[index])]]
-            outcome[first : first + int(events_of[index])] = codes
-        return [
-            np.repeat(spans[:, 0], counts),
-            (np.repeat(spans[:, 1], counts) + within).astype(np.int32),
-            np.repeat(requests, events_of),
-            np.repeat(intents[:, 2], events_of),
-            np.repeat(intents[:, 3], events_of),
-            answered,
-            status,
-            outcome,
-        ]
-
-    def _answers_of(self, requests: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Return when each of *requests* was answered, with what status and outcome; -1, 0, indeterminate if never."""
-        answers = np.frombuffer(self._answers, np.int64).reshape(-1, 4)
-        times = np.full(len(requests), -1, np.int64)
-        status = np.zeros(len(requests), np.int16)
-        outcome = np.full(len(requests), _CODES["indeterminate"], np.uint8)
-        _, mine, theirs = np.intersect1d(requests, answers[:, 0], return_indices=True)
-        times[mine], status[mine] = answers[theirs, 1], answers[theirs, 2]
-        outcome[mine] = np.maximum(answers[theirs, 3], 0)
-        return times, status, outcome
-
-
 #: What a run that sent nothing has, column by column.
 _NO_EVENTS: list[NDArray[Any]] = [np.empty(0, kind) for kind in (
     np.int64, np.int32, np.int64, np.int64, np.int64, np.int64, np.int16, np.uint8, np.int16
@@ -348,39 +231,3 @@ _NO_EVENTS: list[NDArray[Any]] = [np.empty(0, kind) for kind in (
 
 #: More positions than any visit has.
 _POSITIONS = 1 << 20
-
-#: So much of a file is turned into objects at a time.
-_BLOCK_BYTES = 4 << 20
-
-
-#: The columns of plain rows: those whose events fared alike and are not carried. A row with any other is not one.
-_PLAIN = pa_json.ParseOptions(
-    explicit_schema=pa.schema(
-        {
-            "intent": pa.int64(),
-            "events": pa.list_(pa.list_(pa.int64())),
-            "intended_ms": pa.int64(),
-            "sent_ms": pa.int64(),
-            "outcome": pa.int64(),
-            "answered_ms": pa.int64(),
-            "status": pa.int64(),
-            "answers": pa.string(),
-            "reason": pa.string(),
-        }
-    ),
-    unexpected_field_behavior="error",
-)
-_OF_INTENTS = ("intent", "events", "intended_ms", "sent_ms")
-_AT_ONCE = pa_json.ReadOptions(block_size=1 << 20)
-
-
-def _rows(*columns: NDArray[Any]) -> bytes:
-    return np.column_stack(columns).astype(np.int64).tobytes()
-
-
-def _object(line: bytes) -> object:
-    """Return what a line holds, None where it is no JSON or the last one has no end."""
-    try:
-        return orjson.loads(line) if line.endswith(b"\n") else None
-    except orjson.JSONDecodeError:
-        return None

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from run_record.ledger import OUTCOMES, SentEvents
+from run_record.ledger import SentEvents
+from run_record.ledger_rows import OUTCOMES
 from run_record.load import Lag, Load, WorkerLoad, encoded, percentiles
 from run_record.tally import Tally, TallyKeeper
 
@@ -157,9 +158,10 @@ def tally_of(ledger: SentEvents, worker: int, started_ms: int) -> Tally:
         )
         got_answer = answered >= 0 and ledger.status[row] > 0
         failed = 0 if ledger.status[row] == 202 else count - good
-        keeper.taken((intended - started_ms) * 1000, 1, count)
+        due_us = (intended - started_ms) * 1000
+        keeper.taken([due_us], due_us, count)
         keeper.done(
-            (intended - started_ms) * 1000, (sent - started_ms) * 1000,
+            [due_us], [(sent - started_ms) * 1000],
             (answered - started_ms) * 1000 if got_answer else -1, count, good, failed,
         )  # fmt: skip
     return keeper.sum_up()

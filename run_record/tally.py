@@ -2,7 +2,7 @@
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from run_record.load import LATE_MS, LONGEST_US, Window, encoded, merged, new_histogram
 
-#: Values are rounded to so many significant bits before they are counted: finer than a histogram's three digits.
-_BITS = 12
+#: A histogram of three digits tells so many significant bits apart, so values are rounded to them before they are
+#: counted: recording a value is slow.
+_BITS = 11
 
-_TAKEN, _DONE = 3, 6  # columns
+_TAKEN, _DONE = 3, 6  # columns: those of `TallyKeeper.taken` and of `TallyKeeper.done`
 
 
 @dataclass
@@ -107,20 +108,36 @@ class Tally:
 
 
 class TallyKeeper:
-    """Takes down each request in a few machine words, and sums them up when asked: that must not cost much."""
+    """Takes down requests in a few machine words each, and sums them up when asked: that must not cost much."""
 
     def __init__(self) -> None:
-        self._taken = array("q")
-        self._done = array("q")
+        self._taken = _columns(_TAKEN)
+        self._done = _columns(_DONE)
         self._errors: Counter[str] = Counter()
 
-    def taken(self, intended_us: int, lag_us: int, events: int) -> None:
-        """Take down that a request was taken up, *lag_us* after its intended time."""
-        self._taken.extend((intended_us, lag_us, events))
+    def taken(self, intended_us: Sequence[int], at_us: int, events: int) -> None:
+        """Take down that requests of so many *events* each, of these intended times, were taken up *at_us*."""
+        intended, at, size = self._taken
+        intended.extend(intended_us)
+        at.extend(_same(at_us, len(intended_us)))
+        size.extend(_same(events, len(intended_us)))
 
-    def done(self, intended_us: int, sent_us: int, answered_us: int, events: int, accepted: int, failed: int) -> None:
-        """Take down what became of a request: *sent_us* -1 if it was dropped, *answered_us* -1 if nobody answered."""
-        self._done.extend((intended_us, sent_us, answered_us, events, accepted, failed))
+    def done(
+        self, intended_us: Sequence[int], sent_us: Sequence[int], answered_us: int, events: int, accepted: int,
+        failed: int,
+    ) -> None:  # fmt: skip
+        """Take down what became of requests that fared alike.
+
+        Args:
+            intended_us, sent_us: of each; sent is -1 if it was dropped.
+            answered_us: -1 if nobody answered.
+            events: in each; *accepted* and *failed* likewise.
+        """
+        count = len(intended_us)
+        self._done[0].extend(intended_us)
+        self._done[1].extend(sent_us)
+        for column, value in zip(self._done[2:], (answered_us, events, accepted, failed), strict=True):
+            column.extend(_same(value, count))
 
     def error(self, kind: str, events: int) -> None:
         """Take down that *events* events were not accepted."""
@@ -128,16 +145,23 @@ class TallyKeeper:
 
     def sum_up(self) -> Tally:
         """Return what was taken down since the last time, and forget it."""
-        taken = np.frombuffer(self._taken, np.int64).reshape(-1, _TAKEN)
-        done = np.frombuffer(self._done, np.int64).reshape(-1, _DONE)
+        taken, done = (np.array(columns, np.int64).T for columns in (self._taken, self._done))
         tally = Tally(requests=int(np.count_nonzero(done[:, 1] >= 0)), errors=self._errors)
-        _record(tally.lag, taken[:, 1])
+        _record(tally.lag, taken[:, 1] - taken[:, 0])
         for number, rows in _by_second(taken):
             tally.seconds.setdefault(number, Second()).offered = int(rows[:, 2].sum())
         for number, rows in _by_second(done):
             _fill(tally.seconds.setdefault(number, Second()), rows)
-        self._taken, self._done, self._errors = array("q"), array("q"), Counter()
+        self._taken, self._done, self._errors = _columns(_TAKEN), _columns(_DONE), Counter()
         return tally
+
+
+def _columns(count: int) -> list["array[int]"]:
+    return [array("q") for _ in range(count)]
+
+
+def _same(value: int, count: int) -> "array[int]":
+    return array("q", (value,)) * count
 
 
 def _by_second(rows: NDArray[np.int64]) -> list[tuple[int, NDArray[np.int64]]]:

@@ -37,15 +37,16 @@ class BeaconCrew(Crew):
     """Lends a plan's visits to the senders of all workers, and keeps the book of what they report."""
 
     def __init__(self, environment: Environment) -> None:
-        super().__init__(environment)
         self._plays = not isinstance(environment.runner, MasterRunner)
-        # Started ahead of time: a run's schedule begins soon after the run.
+        # Started ahead of time: a run's schedule begins soon after the run. That takes a moment, in which a worker may
+        # be told to start; so it comes before anything listens.
         self._sender = SenderProcess() if self._plays else None
         self._name = ""
         self._over = Event()
         self._book = LoadBook()
         self._names: dict[str, str] = {}
         self._unsent: list[Mapping[str, Any]] = []
+        super().__init__(environment)
         if isinstance(environment.runner, WorkerRunner):
             environment.events.report_to_master.add_listener(self._to_master)  # type: ignore[no-untyped-call]
         if isinstance(environment.runner, MasterRunner):

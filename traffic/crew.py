@@ -13,7 +13,7 @@ from typing import Any
 
 import gevent
 from locust.env import Environment
-from locust.runners import MasterRunner, Runner, WorkerRunner
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, Runner, WorkerRunner
 
 from metrics_platform.errors import DogfoodError
 from personas.settings import PlanSettings
@@ -33,6 +33,8 @@ _log = logging.getLogger("dogfood")
 HEAD_START_MS = 1500
 
 _WATCH_EVERY_S = 1.0
+
+_AT_WORK = (STATE_SPAWNING, STATE_RUNNING)
 
 
 class Crew(ABC):
@@ -113,6 +115,12 @@ class Crew(ABC):
         hasty = self._manifest is not None and self._manifest.hasty
         what = "beacon" if batch == 1 else f"batch of up to {batch} events"
         return f"{what}, hasty (202: received, not delivered)" if hasty else what
+
+    def catch_up(self) -> None:
+        """Take part in a test that was started while this worker was still getting ready; to be called when it is."""
+        runner = self._runner
+        if isinstance(runner, WorkerRunner) and self._manifest is None and runner.worker_state in _AT_WORK:
+            self._start()
 
     def play(self, step: Callable[[], bool]) -> bool:
         """Do the next *step*, which returns whether there was anything left; return the same."""

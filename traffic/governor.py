@@ -32,6 +32,11 @@ class Governor:
         """Return one that lets everything through."""
         return cls(Ceilings())
 
+    @property
+    def lets_all(self) -> bool:
+        """Whether there is nothing that it would ever hold back."""
+        return math.isinf(self._rate) and math.isinf(self._left) and math.isinf(self._end_s)
+
     def wait(self, events: int, now_s: float) -> float:
         """Return the seconds until a request of *events* may be sent: 0 now, infinite never.
 

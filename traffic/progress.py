@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from hdrh.histogram import HdrHistogram
 from metrics_platform.intake import EventOutcome
 from run_record.folder import LEDGER
 from run_record.growing import GrowingFiles
+from run_record.ledger_rows import singly
 from run_record.load import new_histogram
 
 
@@ -62,7 +64,7 @@ class Progress:
     def look(self) -> Counts:
         """Return the counts of all that is written so far."""
         for path in sorted(self._folder.glob("*.ndjson")):
-            for row in self._files.fresh_objects(path):
+            for row in chain.from_iterable(map(singly, self._files.fresh_objects(path))):
                 if "intent" in row:
                     self._intend(path, row)
                 elif "outcome" in row:

@@ -44,6 +44,7 @@ _crews: dict[Environment, "WikiCrew"] = {}
 def man(environment: Environment) -> None:
     """Give *environment* the crew that its users work for; called once a process, when Locust is ready."""
     _crews[environment] = WikiCrew(environment)
+    _crews[environment].catch_up()
 
 
 _MOST_REDIRECTS = 5

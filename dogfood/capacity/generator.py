@@ -2,7 +2,6 @@
 
 import contextlib
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dogfood.processes import free_port
 from metrics_platform.errors import DogfoodError, KitFaultError
 from run_record.load import FILE_NAME as LOAD
 
@@ -74,7 +74,7 @@ class Generator:
         words += ["--hasty"] if self.hasty else []
         if self.workers > 1:
             # A port of its own, for other masters may run on this machine.
-            port = str(_free_port())
+            port = str(free_port())
             words += ["--processes", str(self.workers), "--master-bind-port", port, "--master-port", port]
         return words
 
@@ -134,12 +134,6 @@ def _started(command: list[str], log: object) -> Iterator[subprocess.Popen[bytes
             process.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(patience_s)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _run_in(runs: Path) -> Path | None:

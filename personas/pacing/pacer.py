@@ -48,10 +48,15 @@ class Pacer:
         A Poisson process of changing rate is one of rate 1 whose clock is stretched: arrival *n* comes when the
         area under the rate has reached the sum of *n* exponential gaps (Çinlar 1975, time change).
         """
-        if self.pace is Pace.POISSON:
-            sums = _sums(self.seed).get(first, count) / _UNIT
+        return self.times_of_us(np.arange(first, first + count, dtype=np.int64))
+
+    def times_of_us(self, numbers: Ints) -> Ints:
+        """Return when the arrivals of these *numbers*, which rise, are intended; see `times_us`."""
+        if self.pace is Pace.POISSON and len(numbers):
+            first = int(numbers[0])
+            sums = _sums(self.seed).get(first, int(numbers[-1]) - first + 1)[numbers - first] / _UNIT
         else:
-            sums = np.arange(first, first + count, dtype=np.float64)
+            sums = numbers.astype(np.float64)
         return np.rint(self.shape.inverse(sums / self.rate) * 1e6).astype(np.int64)
 
     def count_before(self, end_us: int) -> int:

@@ -16,7 +16,9 @@ from personas.pacing.shapes import PacingError
 #: The most blocks in a turn, so that all of them can be kept ready.
 MOST_BLOCKS = 16
 
-#: About as many events make a block, at a sample rate of a half.
+#: About as many events come of a visit, at a sample rate of a half.
+EVENTS_A_VISIT = 2.7
+
 _EVENTS_A_BLOCK = 700
 
 #: So many turns without any event mean that there never will be one.

@@ -1,13 +1,25 @@
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metrics_platform.intake import EventAnswer, EventOutcome
-from run_record.ledger import OUTCOMES, LedgerError, LedgerWriter, Span, read_ledger
+from run_record.ledger import (
+    LedgerError,
+    LedgerWriter,
+    Span,
+    intent_row,
+    intents_row,
+    outcomes_row,
+    read_ledger,
+)
+from run_record.ledger_rows import OUTCOMES
 
 OK = EventAnswer(EventOutcome.OK)
 BAD = EventAnswer(EventOutcome.INVALID, "'.page.id' should be integer")
@@ -28,6 +40,61 @@ def test_every_event_of_every_request_is_read_back_in_order(tmp_path: Path) -> N
     assert sent.workers == ("a", "b")
     assert sent.reasons == {(1, first): BAD.reason}
     assert sent.broken == ()
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 3), st.integers(1, 40)), min_size=1, max_size=8),
+    st.lists(st.lists(st.integers(0, 10_000), max_size=5), max_size=4),
+    st.booleans(),
+)
+def test_a_row_of_several_says_what_a_row_each_does(
+    sizes: list[tuple[int, int]], picks: list[list[int]], slowly: bool
+) -> None:
+    several, single = [], []
+    answered: set[int] = set()
+    first = 0
+    for size, requests in sizes:
+        events = range(1000 * first, 1000 * first + size * requests)
+        visits, positions = [event // 3 for event in events], [event % 3 for event in events]
+        due = [5000 + first + place for place in range(requests)]
+        several.append(intents_row(first, visits, positions, size=size, intended_ms=due, sent_ms=9000))
+        for place in range(requests):
+            own = slice(place * size, (place + 1) * size)
+            spans = [Span(visit, position, 1) for visit, position in zip(visits[own], positions[own], strict=True)]
+            single.append(intent_row(first + place, spans, intended_ms=due[place], sent_ms=9000))
+        first += requests
+    for pick in picks:
+        numbers = sorted({number % first for number in pick} - answered)
+        answered |= set(numbers)
+        several.append(outcomes_row(numbers, EventOutcome.OK, status=201, at_ms=9100))
+        single += [b'{"outcome":%d,"answered_ms":9100,"status":201,"answers":"ok"}\n' % number for number in numbers]
+    # A row that is not plain has all rows beside it read one by one.
+    odd = (
+        b'{"outcome":0,"answered_ms":1,"status":201,"answers":["ok"],"x":1}\n' if slowly and 0 not in answered else b""
+    )
+    read = []
+    for rows in (several, single):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "w.ndjson").write_bytes(b"".join(rows) + odd)
+            read.append(read_ledger(Path(folder)))
+    for one, other in zip(*(found[:9] for found in read), strict=True):
+        assert one.tolist() == other.tolist()
+    assert read[0].broken == read[1].broken == ()
+    assert len(read[0].visit) == sum(size * requests for size, requests in sizes)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b'{"intents":0,"visits":[1,2],"positions":[0],"size":1,"intended":[5,5],"sent_ms":6}',
+        b'{"intents":0,"visits":[1],"size":1,"intended":[5],"sent_ms":6}',
+        b'{"outcomes":[0,1],"status":201,"answers":"ok"}',
+    ],
+)
+def test_rows_of_several_that_do_not_agree_are_broken(tmp_path: Path, row: bytes) -> None:
+    (tmp_path / "w.ndjson").write_bytes(row + b"\n")
+    found = read_ledger(tmp_path)
+    assert (len(found.visit), found.broken) == (0, (("w.ndjson", 1),))
 
 
 def test_an_intent_without_outcome_is_indeterminate(tmp_path: Path) -> None:

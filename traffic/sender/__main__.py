@@ -29,7 +29,7 @@ from traffic.governor import Governor
 from traffic.guard import allow_only
 from traffic.sender.agenda import Agenda
 from traffic.sender.engine import Engine, Ledger
-from traffic.sender.wire import Endpoint, Limits, Wire, request_head
+from traffic.sender.wire import Endpoint, Limits, Wire, framing
 
 _REPORT_US = 1_000_000
 
@@ -87,7 +87,8 @@ def _play(
     limits = Limits(connections=_most_connections(asked["connections"]))
     endpoint = Endpoint.of(asked["intake"])
     wire = Wire(endpoint, _clock, limits)
-    agenda = Agenda(Plan(PlanSettings.from_json(asked["plan"])), asked["batch"])
+    frame = framing(endpoint, asked["headers"].items())
+    agenda = Agenda(Plan(PlanSettings.from_json(asked["plan"])), asked["batch"], frame)
     tally = TallyKeeper()
     ledger: Ledger = StreamedLedger(out)
     if asked["ledger"]:
@@ -95,7 +96,7 @@ def _play(
     zero_us = _clock() + asked["started_ms"] * 1000 - time.time_ns() // 1000
     engine = Engine(
         agenda, wire, ledger, tally,
-        head=request_head(endpoint, asked["headers"].items()), zero_us=zero_us, started_ms=asked["started_ms"],
+        zero_us=zero_us, started_ms=asked["started_ms"],
         clock=_clock, patience_us=limits.patience_us,
         governor=_governor(asked["ceilings"], asked["share"]),
     )  # fmt: skip

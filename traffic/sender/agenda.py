@@ -1,69 +1,112 @@
-"""What is to be sent next: the events of the blocks that were lent, in the order of their intended times."""
+"""What is to be sent next: the requests of the blocks that were lent, in the order of their intended times."""
 
-from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from personas.blocks import PlannedEvent
+import numpy as np
+from numpy.typing import NDArray
+
+from personas.bodies import RenderedBlock
 from personas.draws import BLOCK
 from personas.plan import Plan
 
 #: How far ahead of the clock blocks are lent and made ready.
 LEAD_US = 2_000_000
 
-#: Events are put in order for so long at a time.
+#: Events are put in order, and made into requests, for so long at a time, and so long before they are due.
 _STRETCH_US = 100_000
+_AHEAD_US = 20_000
 
-#: Events that are rendered in one go, between two looks at the connections: well under a millisecond.
-_GO = 24
 
-#: By the intended time, of a tuple the fastest way.
-_due = itemgetter(PlannedEvent._fields.index("offset_us"))
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The requests of a stretch of time.
+
+    Attributes:
+        size: events in each request.
+        intended_us: per request, when it is intended, microseconds after the schedule's zero. A batch goes when its
+            last event has happened, as a client's queue does.
+        intended_ms: the same in whole milliseconds.
+        requests: per request, its bytes.
+        visits, positions, ids: per event; *size* of them belong to each request.
+    """
+
+    size: int
+    intended_us: list[int]
+    intended_ms: list[int]
+    requests: list[bytes]
+    visits: list[int]
+    positions: list[int]
+    ids: list[bytes]
 
 
 class Due(NamedTuple):
-    """One request: its events, and when it is intended, microseconds after the schedule's zero.
+    """The requests *begin* to *end* (not included) of a stretch."""
 
-    A batch goes when its last event has happened, as a client's queue does.
-    """
+    stretch: Stretch
+    begin: int
+    end: int
 
-    intended_us: int
-    events: Sequence[PlannedEvent]
+
+class _Events(NamedTuple):
+    """Columns, an element an event, in the order of their intended times."""
+
+    due_us: NDArray[np.int64]
+    visit: NDArray[np.int64]
+    position: NDArray[np.int64]
+    id: NDArray[np.object_]
+    body: NDArray[np.object_]
+
+    def cut(self, begin: int, end: int) -> "_Events":
+        return _Events(*(column[begin:end] for column in self))  # type: ignore[arg-type]
 
 
 class _Block:
-    """The events of one block, in the order of their times, and how many of them have been taken."""
+    """The events of one block, and how many of them have been taken."""
 
-    def __init__(self, events: list[PlannedEvent]) -> None:
-        self.events = sorted(events, key=_due)
-        self.taken = 0
+    def __init__(self, made: RenderedBlock) -> None:
+        ids, bodies = (np.array(column, dtype=np.object_) for column in (made.id, made.body))
+        self._events = _in_order([_Events(made.offset_us, made.visit, made.position, ids, bodies)])
+        self._taken = 0
 
-    def until(self, end_us: int) -> list[PlannedEvent]:
-        end = bisect_left(self.events, end_us, lo=self.taken, key=_due)
-        found = self.events[self.taken : end]
-        self.taken = end
+    @property
+    def next_us(self) -> int:
+        return int(self._events.due_us[self._taken])
+
+    @property
+    def is_over(self) -> bool:
+        return self._taken >= len(self._events.due_us)
+
+    def until(self, end_us: int) -> _Events:
+        end = int(np.searchsorted(self._events.due_us, end_us))
+        found = self._events.cut(self._taken, end)
+        self._taken = max(end, self._taken)
         return found
 
 
 class Agenda:
-    """Makes the events of lent blocks ready, a little at a time, and gives out what is due.
+    """Makes the requests of lent blocks ready, a little at a time, and gives out what is due.
 
     Args:
         plan: of the run.
         batch: the most events in one request.
+        frame: returns the bytes of a request, given its body.
     """
 
-    def __init__(self, plan: Plan, batch: int) -> None:
+    def __init__(self, plan: Plan, batch: int, frame: Callable[[bytes], bytes]) -> None:
         self._plan = plan
         self._batch = batch
+        self._frame = frame
         self._lent: deque[int] = deque()
         self._ready: list[_Block] = []
         self._making: Iterator[bool] | None = None
-        # In order, from `_place` on: everything before `_stretch_us` that has not been given out.
-        self._line: list[PlannedEvent] = []
+        # Requests that were not given out yet; the first stretch from its request `_place` on.
+        self._stretches: deque[Stretch] = deque()
         self._place = 0
+        # Events before `_stretch_us` for which there were not enough to make a request.
+        self._rest: list[_Events] = []
         self._stretch_us = -(1 << 62)
         self._front_us: int | None = None
         self._over = False
@@ -84,91 +127,108 @@ class Agenda:
     @property
     def is_over(self) -> bool:
         """Whether everything was given out, and there will be no more."""
-        return self._over and not (self._lent or self._making or self._ready) and self._place >= len(self._line)
+        return not (self._more_may_come or self._ready or self._stretches or self._rest)
+
+    @property
+    def _more_may_come(self) -> bool:
+        return not self._over or bool(self._lent) or self._making is not None
 
     def is_short(self, now_us: int) -> bool:
         """Whether little is ready, so that more has to be made now, whatever else there is to do."""
         return self._front_us is None or self._front_us < now_us + LEAD_US // 4
 
-    def has_due(self, now_us: int) -> bool:
-        """Whether there is a request that `take` would give out."""
-        end = self._place + self._batch - 1
-        return end < len(self._line) and self._line[end].offset_us <= now_us
-
-    def prepare(self) -> bool:
+    def prepare(self, now_us: int) -> bool:
         """Do a little of what can be done ahead of time; return whether there was anything to do."""
+        return self._go_on_making() or (self._stretch_us <= now_us + _AHEAD_US and self._extend(now_us))
+
+    def _go_on_making(self) -> bool:
         if self._making is None:
             if not self._lent:
                 return False
-            self._making = self._make(self._lent.popleft())
+            number = self._lent.popleft()
+            self._making = self._make(number)
         if next(self._making, None) is None:
             self._making = None
         return True
 
     def _make(self, number: int) -> Iterator[bool]:
-        events: list[PlannedEvent] = []
-        since = 0
-        for event in self._plan.make_block(number):
-            if event is not None:
-                events.append(event)
-                since += 1
-            if event is None or since >= _GO:
-                since = 0
-                yield True
+        for made in self._plan.make_block(number):
+            if made is not None and len(made.visit):
+                self._ready.append(_Block(made))
+            yield True
         first_us = self._plan.first_us(number)
         self._front_us = first_us if self._front_us is None else max(self._front_us, first_us)
-        if events:
-            self._ready.append(_Block(events))
 
-    def take(self, now_us: int, most: int) -> list[Due]:
-        """Return the requests that are due by *now_us*, at most *most* of them, in the order of their times."""
-        found: list[Due] = []
-        while len(found) < most:
-            batch = self._next(now_us)
-            if batch is None:
-                break
-            found.append(batch)
-        return found
-
-    def next_us(self) -> int | None:
-        """Return when the next request is due, as far as that is known; None when nothing is ready."""
-        end = self._place + self._batch - 1
-        if end < len(self._line):
-            return self._line[end].offset_us
-        return self._stretch_us if self._ready or self._place < len(self._line) else None
-
-    def _next(self, now_us: int) -> Due | None:
-        size = self._batch
-        while len(self._line) - self._place < size and self._stretch_us <= now_us:
-            if not self._extend(now_us):
-                break
-        rest = len(self._line) - self._place
-        if rest < size:
-            # The last requests of all may be smaller.
-            if not rest or not self._over or self._lent or self._making or self._ready:
+    def take(self, now_us: int, most: int) -> Due | None:
+        """Return requests that are due by *now_us*, at most *most*, in the order of their times; None if none is."""
+        while not self._stretches:
+            if self._stretch_us > now_us or not self._extend(now_us):
                 return None
-            size = rest
-        events = self._line[self._place : self._place + size]
-        if events[-1].offset_us > now_us:
+        stretch, begin = self._stretches[0], self._place
+        end, last = begin, min(begin + most, len(stretch.requests))
+        intended = stretch.intended_us
+        while end < last and intended[end] <= now_us:
+            end += 1
+        if end == begin:
             return None
-        self._place += size
-        return Due(events[-1].offset_us, events)
+        self._place = end
+        if end == len(stretch.requests):
+            self._stretches.popleft()
+            self._place = 0
+        return Due(stretch, begin, end)
+
+    def next_us(self, further: int = 0) -> int | None:
+        """Return when the next request is due, or one *further* on, as far as is known; None when nothing is ready."""
+        if self._stretches:
+            intended = self._stretches[0].intended_us
+            return intended[min(self._place + further, len(intended) - 1)]
+        return self._stretch_us if self._ready else None
 
     def _extend(self, now_us: int) -> bool:
-        """Put the events of another stretch of time in order; return whether there may be more after it."""
+        """Make the requests of another stretch of time; return whether that changed anything."""
         # What is late already has to be made at once.
         while (self._lent or self._making) and (self._front_us is None or self._front_us <= now_us):
-            self.prepare()
+            self._go_on_making()
         if not self._ready:
-            return False
-        begin = max(self._stretch_us, min(block.events[block.taken].offset_us for block in self._ready))
+            return self._finish()
+        begin = max(self._stretch_us, min(block.next_us for block in self._ready))
         end = begin + _STRETCH_US
-        if self._front_us is not None and (self._lent or self._making or not self._over):
+        if self._front_us is not None and self._more_may_come:
             # Beyond the front there may be events of blocks that are still to come.
-            end = max(min(end, self._front_us + 1), begin + 1)
-        fresh = [event for block in self._ready for event in block.until(end)]
-        self._line = self._line[self._place :] + sorted(fresh, key=_due)
-        self._place = 0
+            end = min(end, max(self._front_us, now_us) + 1)
+        if end <= begin:
+            return False
+        self._line_up([block.until(end) for block in self._ready])
         self._stretch_us = end
-        self._ready = [block for block in self._ready if block.taken < len(block.events)]
+        self._ready = [block for block in self._ready if not block.is_over]
         return True
+
+    def _finish(self) -> bool:
+        """Make the last request of all, which may be smaller; return whether there was one."""
+        if self._more_may_come or not self._rest:
+            return False
+        rest, self._rest = _in_order(self._rest), []
+        self._stretches.append(self._stretch_of(rest, len(rest.due_us)))
+        return True
+
+    def _line_up(self, fresh: Sequence[_Events]) -> None:
+        events = _in_order([*self._rest, *fresh])
+        whole = len(events.due_us) // self._batch * self._batch
+        self._rest = [events.cut(whole, len(events.due_us))] if whole < len(events.due_us) else []
+        if whole:
+            self._stretches.append(self._stretch_of(events.cut(0, whole), self._batch))
+
+    def _stretch_of(self, events: _Events, size: int) -> Stretch:
+        bodies, intended = events.body.tolist(), events.due_us[size - 1 :: size]
+        if size > 1:
+            bodies = [b"[%b]" % b",".join(bodies[begin : begin + size]) for begin in range(0, len(bodies), size)]
+        return Stretch(
+            size, intended.tolist(), (intended // 1000).tolist(), list(map(self._frame, bodies)),
+            events.visit.tolist(), events.position.tolist(), events.id.tolist(),
+        )  # fmt: skip
+
+
+def _in_order(parts: Sequence[_Events]) -> _Events:
+    joined = parts[0] if len(parts) == 1 else _Events(*map(np.concatenate, zip(*parts, strict=True)))
+    order = np.argsort(joined.due_us, kind="stable")
+    return _Events(*(column[order] for column in joined))  # type: ignore[arg-type]

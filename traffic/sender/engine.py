@@ -3,14 +3,15 @@
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
+from typing import Protocol
 
 from metrics_platform.intake import EventAnswer, EventOutcome, first_reason, interpret
-from run_record.ledger import Span, intent_row, outcome_row
+from run_record.ledger import intents_row, outcome_row, outcomes_row
 from run_record.tally import TallyKeeper
 from traffic.governor import Governor
-from traffic.sender.agenda import Agenda, Due
+from traffic.sender.agenda import Agenda, Due, Stretch
 from traffic.sender.wire import Outcome
 
 #: Requests that are written into the ledger and put on the wire in one go.
@@ -20,7 +21,10 @@ _TIDY_US = 100_000
 _LONGEST_WAIT_S = 0.02
 
 #: The poll's clock ticks in milliseconds; what is due within one is waited for in shorter naps.
-_TICK_US, _NAP_S = 1_100, 0.0002
+_TICK_US, _NAP_US = 1_100, 200
+
+#: Where so many more are due within a nap they are waited for and sent together: waking up costs as much as sending.
+_TOGETHER = 4
 
 #: With less time than this until the next request nothing else is begun, unless ready events run short.
 _SPARE_US = 500
@@ -49,8 +53,8 @@ class Connections(Protocol):
     def free(self) -> int:
         """How many requests could be sent now."""
 
-    def send(self, request: bytes, tag: object) -> int:
-        """Put a request on the wire; return when that was."""
+    def send(self, requests: Iterable[bytes], tags: Iterable[object]) -> None:
+        """Put requests on the wire."""
 
     def poll(self, timeout_s: float) -> Sequence[Outcome]:
         """Wait at most so long; return what became of requests."""
@@ -67,7 +71,6 @@ class Engine:
         wire: to the intake.
         ledger: written before the wire.
         tally: where everything is counted.
-        head: of each request, up to `Content-Length: `.
         zero_us: the schedule's zero on the clock.
         started_ms: the same moment, milliseconds since 1970.
         clock: microseconds, never going back.
@@ -82,7 +85,6 @@ class Engine:
         ledger: Ledger,
         tally: TallyKeeper,
         *,
-        head: bytes,
         zero_us: int,
         started_ms: int,
         clock: Callable[[], int],
@@ -93,13 +95,13 @@ class Engine:
         self._wire = wire
         self._ledger = ledger
         self._tally = tally
-        self._head = head
         self._zero_us = zero_us
         self._started_ms = started_ms
         self._clock = clock
         self._patience_us = patience_us
         self._governor = governor or Governor.free()
         self._held_until_us = 0
+        self._is_shut = False
         self._waiting: deque[Due] = deque()
         self._tidied_us = 0
         self._stopping = False
@@ -118,131 +120,178 @@ class Engine:
     def stop(self) -> None:
         """Take up nothing more; what is on the wire may still be answered."""
         self._stopping = True
-        self._drop(len(self._waiting))
+        self._drop_all()
 
     def step(self) -> None:
         """Do what there is to do now, or wait a moment for it."""
+        rows = self._take_down(self._wire.poll(self._wait_s()))
         now = self.now_us()
         if not self._stopping:
             self._take(now)
-        if self._can_send(now):
-            self._send(now)
-        if outcomes := self._wire.poll(self._wait_s()):
-            self._take_down(outcomes)
+        go = self._let_through(now) if self._can_send(now) else []
+        numbers = [self._ledger.reserve(due.end - due.begin) for due in go]
+        sent_ms = self._started_ms + now // 1000
+        rows += [self._intents(due, number, sent_ms) for due, number in zip(go, numbers, strict=True)]
+        if rows:
+            self._ledger.append(b"".join(rows))
+        for (stretch, begin, end), number in zip(go, numbers, strict=True):
+            tags = zip(range(number, number + end - begin), repeat(stretch), range(begin, end), strict=False)
+            self._wire.send(stretch.requests[begin:end], tags)
         if now - self._tidied_us > _TIDY_US:
             self._tidied_us = now
             self._wire.tidy()
-            stale = next((n for n, due in enumerate(self._waiting) if due.intended_us > now - self._patience_us), None)
-            self._drop(len(self._waiting) if stale is None else stale)
+            self._drop_older_than(now - self._patience_us)
 
     def _can_send(self, now: int) -> bool:
         return bool(self._waiting and self._wire.free and now >= self._held_until_us)
 
     def _take(self, now: int) -> None:
-        for due in self._agenda.take(now, BURST):
-            self._tally.taken(due.intended_us, now - due.intended_us, len(due.events))
+        due = self._agenda.take(now, BURST)
+        if due is not None:
+            stretch, begin, end = due
+            self._tally.taken(stretch.intended_us[begin:end], now, stretch.size)
             self._waiting.append(due)
 
     def _wait_s(self) -> float:
         """Return how long the poll may wait; use the time to make events ready."""
         if self._stopping:
             return _LONGEST_WAIT_S
+        now = self.now_us()
         if self._waiting and self._wire.free:
-            held = (self._held_until_us - self.now_us()) / 1e6
+            held = (self._held_until_us - now) / 1e6
             return min(held, _LONGEST_WAIT_S) if held > 0 else 0.0
-        due, now = self._agenda.next_us(), self.now_us()
+        due = self._agenda.next_us()
         slack = _LONGEST_WAIT_S * 1e6 if due is None else due - now
-        if (slack > _SPARE_US or self._agenda.is_short(now)) and self._agenda.prepare():
+        if (slack > _SPARE_US or self._agenda.is_short(now)) and self._agenda.prepare(now):
             return 0.0
-        if slack <= 0:
-            # Due, but it waits for events of blocks that are still to be lent.
-            return 0.0 if self._agenda.has_due(now) else _NAP_S
-        if slack < _TICK_US:
-            time.sleep(min(slack / 1e6, _NAP_S))
-            return 0.0
-        return min((slack - _TICK_US) / 1e6 + 0.0001, _LONGEST_WAIT_S)
+        if slack > _TICK_US and not self._waiting:
+            return min((slack - _TICK_US) / 1e6 + 0.0001, _LONGEST_WAIT_S)
+        self._nap(now, slack)
+        return 0.0
 
-    def _send(self, now: int) -> None:
-        count = min(len(self._waiting), self._wire.free, BURST)
-        go = self._let_through(count, now)
-        if not go:
-            return
-        number = self._ledger.reserve(len(go))
-        self._ledger.append(b"".join(self._intents(go, number, now)))
-        for place, due in enumerate(go):
-            events = due.events
-            body = events[0].body if len(events) == 1 else b"[%b]" % b",".join([event.body for event in events])
-            tag = [number + place, due, now]
-            tag[2] = self._wire.send(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), tag) - self._zero_us
+    def _nap(self, now: int, slack: float) -> None:
+        """Wait until something is due, or several things: very shortly."""
+        several = self._agenda.next_us(_TOGETHER)
+        crowded = bool(self._waiting) or (several is not None and several - now < _NAP_US)
+        nap_us = _NAP_US if crowded or slack <= 0 else min(slack, _NAP_US)
+        time.sleep(nap_us / 1e6)
 
-    def _let_through(self, most: int, now: int) -> list[Due]:
+    def _let_through(self, now: int) -> list[Due]:
         """Return the next requests that the target's ceilings allow now; what they never allow is dropped."""
         go: list[Due] = []
-        while len(go) < most and self._waiting:
-            wait_s = self._governor.wait(len(self._waiting[0].events), now / 1e6)
-            if math.isinf(wait_s):
-                self._drop(len(self._waiting), "ceiling")
-            elif wait_s > 0:
-                self._held_until_us = now + int(wait_s * 1e6)
+        left = min(self._wire.free, BURST)
+        while left and self._waiting:
+            stretch, begin, end = self._waiting[0]
+            most = min(left, end - begin)
+            allowed = most if self._governor.lets_all else self._allowed(stretch.size, most, now)
+            if allowed:
+                go.append(Due(stretch, begin, begin + allowed))
+                self._waiting.popleft()
+                if begin + allowed < end:
+                    self._waiting.appendleft(Due(stretch, begin + allowed, end))
+            left -= allowed
+            if allowed < most:
                 break
-            else:
-                go.append(self._waiting.popleft())
+        if self._is_shut:
+            self._drop_all("ceiling")
         return go
 
-    def _intents(self, go: Sequence[Due], number: int, now: int) -> list[bytes]:
-        started, sent_ms = self._started_ms, self._started_ms + now // 1000
-        rows = []
-        for place, (intended_us, events) in enumerate(go):
-            intended_ms = started + intended_us // 1000
-            if len(events) == 1:
-                visit, position, *_ = events[0]
-                rows.append(
-                    b'{"intent":%d,"events":[[%d,%d,1]],"intended_ms":%d,"sent_ms":%d}\n'
-                    % (number + place, visit, position, intended_ms, sent_ms)
-                )
-            else:
-                spans = [Span(event.visit, event.position, 1) for event in events]
-                rows.append(intent_row(number + place, spans, intended_ms=intended_ms, sent_ms=sent_ms))
-        return rows
+    def _allowed(self, size: int, most: int, now: int) -> int:
+        """Return how many requests of *size* events the governor lets through, at most *most*."""
+        for count in range(most):
+            wait_s = self._governor.wait(size, now / 1e6)
+            if math.isinf(wait_s):
+                self._is_shut = True
+                return count
+            if wait_s > 0:
+                self._held_until_us = now + int(wait_s * 1e6)
+                return count
+        return most
 
-    def _take_down(self, outcomes: Sequence[Outcome]) -> None:
+    def _intents(self, due: Due, number: int, sent_ms: int) -> bytes:
+        stretch, begin, end = due
+        first, last = begin * stretch.size, end * stretch.size
+        started = self._started_ms
+        return intents_row(
+            number, stretch.visits[first:last], stretch.positions[first:last], size=stretch.size,
+            intended_ms=[started + ms for ms in stretch.intended_ms[begin:end]], sent_ms=sent_ms,
+        )  # fmt: skip
+
+    def _take_down(self, outcomes: Sequence[Outcome]) -> list[bytes]:
+        """Count what became of requests; return the rows for the ledger."""
         rows = []
         for outcome in outcomes:
-            number, due, sent_us = cast("tuple[int, Due, int]", outcome.tag)
-            at_us, events, response = outcome.at_us - self._zero_us, len(due.events), outcome.response
-            at_ms = self._started_ms + at_us // 1000
-            if response is not None and response.status == 201 and events == 1:
-                rows.append(b'{"outcome":%d,"answered_ms":%d,"status":201,"answers":"ok"}\n' % (number, at_ms))
-                self._tally.done(due.intended_us, sent_us, at_us, 1, 1, 0)
-                continue
-            answers, failed = self._judge(outcome, due)
-            status = None if response is None else response.status
-            rows.append(outcome_row(number, answers, status=status, at_ms=at_ms))
-            accepted = sum(answer.outcome is EventOutcome.OK for answer in answers)
-            answered_us = -1 if response is None else at_us
-            self._tally.done(due.intended_us, sent_us, answered_us, events, accepted, failed)
-        self._ledger.append(b"".join(rows))
+            if outcome.response is not None and outcome.response.status == 201:
+                rows.append(self._accepted(outcome))
+            else:
+                rows += [
+                    self._not_simply_accepted(outcome, number, stretch, place, sent_us)
+                    for (number, stretch, place), sent_us in zip(outcome.tags, outcome.sent_us, strict=True)
+                ]
+        return rows
 
-    def _judge(self, outcome: Outcome, due: Due) -> tuple[Sequence[EventAnswer], int]:
-        """Return an answer for each event, and how many failed; take down why."""
-        response, events = outcome.response, len(due.events)
+    def _accepted(self, outcome: Outcome) -> bytes:
+        zero, at_us = self._zero_us, outcome.at_us - self._zero_us
+        # The last batch of all may be smaller than the others: requests of one size are counted together.
+        sizes = {stretch.size for _, stretch, _ in outcome.tags}
+        for size in sizes:
+            own = [
+                (stretch.intended_us[place], sent_us - zero)
+                for (_, stretch, place), sent_us in zip(outcome.tags, outcome.sent_us, strict=True)
+                if stretch.size == size
+            ]
+            intended_us, sent = zip(*own, strict=True)
+            self._tally.done(intended_us, sent, at_us, size, size, 0)
+        numbers = [number for number, _, _ in outcome.tags]
+        return outcomes_row(numbers, EventOutcome.OK, status=201, at_ms=self._started_ms + at_us // 1000)
+
+    def _not_simply_accepted(self, outcome: Outcome, number: int, stretch: Stretch, place: int, sent_us: int) -> bytes:
+        response, size, at_us = outcome.response, stretch.size, outcome.at_us - self._zero_us
+        answers, failed = self._judge(outcome, stretch, place)
+        accepted = sum(answer.outcome is EventOutcome.OK for answer in answers)
+        answered_us = -1 if response is None else at_us
+        self._tally.done([stretch.intended_us[place]], [sent_us - self._zero_us], answered_us, size, accepted, failed)
+        status = None if response is None else response.status
+        return outcome_row(number, answers, status=status, at_ms=self._started_ms + at_us // 1000)
+
+    def _judge(self, outcome: Outcome, stretch: Stretch, place: int) -> tuple[Sequence[EventAnswer], int]:
+        """Return an answer for each event of a request, and how many failed; take down why."""
+        response, size = outcome.response, stretch.size
+        ids = [event_id.decode() for event_id in stretch.ids[place * size : (place + 1) * size]]
         if response is None:
-            self._tally.error(outcome.problem, events)
+            self._tally.error(outcome.problem, size)
             reason = f"no answer: {outcome.problem}, {outcome.detail}"
             self.failures[reason] += 1
-            return interpret(None, reason, b"", [event.id for event in due.events]), events
+            return interpret(None, reason, b"", ids), size
         if response.status == 202:
-            return (_BEFORE_VALIDATION,) * events, 0
-        answers = interpret(response.status, response.reason, response.body, [event.id for event in due.events])
+            return (_BEFORE_VALIDATION,) * size, 0
+        answers = interpret(response.status, response.reason, response.body, ids)
         failed = sum(answer.outcome is not EventOutcome.OK for answer in answers)
         if failed:
             self._tally.error(str(response.status), failed)
-        if response.status != 201:
-            self.failures[f"{response.status}: {first_reason(response.reason, response.body)}"] += 1
+        self.failures[f"{response.status}: {first_reason(response.reason, response.body)}"] += 1
         return answers, failed
 
-    def _drop(self, count: int, why: str = "dropped") -> None:
-        for _ in range(count):
-            due = self._waiting.popleft()
-            self._tally.done(due.intended_us, -1, -1, len(due.events), 0, len(due.events))
-            self._tally.error(why, len(due.events))
+    def _drop_all(self, why: str = "dropped") -> None:
+        for due in self._waiting:
+            self._drop(due, why)
+        self._waiting.clear()
+
+    def _drop_older_than(self, intended_us: int) -> None:
+        """Drop what has waited for a connection since before *intended_us*."""
+        while self._waiting:
+            stretch, begin, end = self._waiting[0]
+            until = begin
+            while until < end and stretch.intended_us[until] <= intended_us:
+                until += 1
+            if until == begin:
+                return
+            self._drop(Due(stretch, begin, until), "dropped")
+            self._waiting.popleft()
+            if until < end:
+                self._waiting.appendleft(Due(stretch, until, end))
+
+    def _drop(self, due: Due, why: str) -> None:
+        (stretch, begin, end), count = due, due.end - due.begin
+        self._tally.done(stretch.intended_us[begin:end], [-1] * count, -1, stretch.size, 0, stretch.size)
+        self._tally.error(why, count * stretch.size)

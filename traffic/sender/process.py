@@ -1,6 +1,7 @@
 """The sender's process, as the Locust worker beside it sees it."""
 
 import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -18,6 +19,14 @@ _ROOT = Path(__file__).resolve().parents[2]
 #: So long the sender may take from being told to stop until it has ended: longer than it waits for answers.
 _ENDS_WITHIN_S = 8.0
 
+#: What a sender makes it gives back soon and needs again at once, megabytes a second of it. These let glibc keep it
+#: (mallopt(3)); other C libraries ignore them.
+ENVIRONMENT = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 31),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}
+
 Listener = Callable[[Mapping[str, Any]], None]
 
 
@@ -31,6 +40,7 @@ class SenderProcess:
         self._process = cooperative.Popen(
             [sys.executable, "-m", "traffic.sender"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT, bufsize=0,
+            env={**os.environ, **ENVIRONMENT},
         )  # fmt: skip
         self._reader: gevent.Greenlet | None = None
         self._over = False

@@ -10,8 +10,8 @@ import select
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from metrics_platform.errors import DogfoodError
@@ -24,17 +24,19 @@ _SSL_WAITS = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Outcome(NamedTuple):
-    """What became of one request.
+    """What became of requests that fared alike.
 
     Attributes:
-        tag: what the caller gave with the request.
-        response: the answer, None when there is none.
+        tags: what the caller gave with each of them.
+        sent_us: when each was sent, by the clock.
+        response: the answer to each, None when there is none.
         problem: why there is none: `refused`, `reset`, `closed`, `timeout`, `unreachable`, `tls`, `not http`.
         detail: the same for people.
         at_us: when, by the clock.
     """
 
-    tag: object
+    tags: Sequence[Any]
+    sent_us: Sequence[int]
     response: Response | None
     problem: str
     detail: str
@@ -58,10 +60,23 @@ class Limits(NamedTuple):
 class _Connection:
     """One connection, and the request that is under way on it."""
 
-    __slots__ = ("begun_us", "busy", "outgoing", "parser", "ready", "sock", "tag", "tries", "writing")
+    __slots__ = (
+        "begun_us",
+        "busy",
+        "outgoing",
+        "parser",
+        "ready",
+        "receive",
+        "send",
+        "sock",
+        "tag",
+        "tries",
+        "writing",
+    )
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self.send, self.receive = sock.send, sock.recv
         self.ready = False
         self.busy = False
         self.writing = False
@@ -123,6 +138,8 @@ class Wire:
         self._address = 0
         # Answers are read once: the same bytes mean the same, and an intake has few different answers a second.
         self._known: dict[bytes, Response] = {}
+        # The bytes of the known answer that came last, if the connection can be used again after it.
+        self._usual = b""
 
     @property
     def under_way(self) -> int:
@@ -134,43 +151,73 @@ class Wire:
         """How many requests could be sent now."""
         return self._limits.connections - self.under_way
 
-    def send(self, request: bytes, tag: object) -> int:
-        """Put *request* on the wire; return when that was. Only call when one is `free`."""
-        connection = self._rested()
-        now = self._clock()
-        if connection is None:
-            connection = self._connect(now)
+    def send(self, requests: Iterable[bytes], tags: Iterable[object]) -> None:
+        """Put *requests* on the wire, a tag with each. Only call with as many as are `free`."""
+        clock, idle, longest_us = self._clock, self._idle, self._limits.idle_us
+        for request, tag in zip(requests, tags, strict=False):
+            now = clock()
+            if idle and now - idle[-1].begun_us <= longest_us:
+                connection: _Connection | None = idle.pop()
+            else:
+                self._close_rested()
+                connection = self._connect(now)
             if connection is None:
-                self._outcomes.append(Outcome(tag, None, "unreachable", "no connection can be made", now))
-                return now
-        connection.tag, connection.begun_us, connection.busy = tag, now, True
-        if not connection.ready:
-            connection.outgoing = request
-            return now
-        try:
-            sent = connection.sock.send(request)
-        except (BlockingIOError, *_SSL_WAITS):
-            sent = 0
-        except OSError as error:
-            self._fail(connection, _problem(error), str(error))
-            return now
-        if sent != len(request):
-            connection.outgoing = request[sent:]
-            self._watch_writing(connection, writing=True)
-        return now
+                self._outcomes.append(Outcome([tag], [now], None, "unreachable", "no connection can be made", now))
+                continue
+            connection.tag, connection.begun_us, connection.busy = tag, now, True
+            if not connection.ready:
+                connection.outgoing = request
+                continue
+            try:
+                sent = connection.send(request)
+            except (BlockingIOError, *_SSL_WAITS):
+                sent = 0
+            except OSError as error:
+                self._fail(connection, _problem(error), str(error))
+                continue
+            if sent != len(request):
+                connection.outgoing = request[sent:]
+                self._watch_writing(connection, writing=True)
 
     def poll(self, timeout_s: float) -> list[Outcome]:
         """Wait at most *timeout_s* for something to happen; return what became of requests since the last call."""
-        for number, event in self._epoll.poll(0 if self._outcomes else timeout_s, 1024):
-            connection = self._open.get(number)
+        events = self._epoll.poll(0 if self._outcomes else timeout_s, 1024)
+        # Whatever can be read now has come by now.
+        now = self._clock()
+        connections, ordinary, usual = self._open, self._tls is None, self._usual
+        tags: list[object] = []
+        sent_us: list[int] = []
+        for number, event in events:
+            connection = connections.get(number)
             if connection is None:
                 continue
-            if connection.ready and not event & select.EPOLLOUT:
-                self._read(connection)
+            if not ordinary or event != select.EPOLLIN or not connection.ready:
+                self._turn_to(connection, event)
+                continue
+            try:
+                data = connection.receive(_READ)
+            except OSError as error:
+                if not isinstance(error, BlockingIOError):
+                    self._fail(connection, _problem(error), str(error))
+                continue
+            # Nearly always: the whole of the same answer as the last time, on a connection that waits for one.
+            if data and data == usual and connection.busy and connection.parser is None and not connection.writing:
+                tags.append(connection.tag)
+                sent_us.append(connection.begun_us)
+                connection.busy, connection.begun_us = False, now
+                self._idle.append(connection)
             else:
-                self._advance(connection, event)
+                self._take(connection, data)
+        if tags:
+            self._outcomes.append(Outcome(tags, sent_us, self._known[usual], "", "", now))
         outcomes, self._outcomes = self._outcomes, []
         return outcomes
+
+    def _turn_to(self, connection: _Connection, event: int) -> None:
+        if not connection.ready or event & select.EPOLLOUT:
+            self._advance(connection, event)
+        else:
+            self._read(connection)
 
     def tidy(self) -> None:
         """Give up what has waited too long, and close what has rested too long; to be called now and then."""
@@ -188,14 +235,11 @@ class Wire:
         self._idle.clear()
         self._epoll.close()
 
-    def _rested(self) -> _Connection | None:
-        idle = self._idle
-        while idle:
-            connection = idle.pop()
-            if self._clock() - connection.begun_us <= self._limits.idle_us:
-                return connection
+    def _close_rested(self) -> None:
+        """Close all that rest: to be called when even the one that was used last has rested too long."""
+        for connection in self._idle:
             self._close(connection)
-        return None
+        self._idle.clear()
 
     def _connect(self, now: int) -> _Connection | None:
         family, address = self._endpoint.addresses[self._address % len(self._endpoint.addresses)]
@@ -265,19 +309,31 @@ class Wire:
             self._epoll.modify(connection.sock.fileno(), _IN | select.EPOLLOUT if writing else _IN)
 
     def _read(self, connection: _Connection) -> None:
+        data = self._receive(connection)
+        if data is not None:
+            self._take(connection, data)
+
+    def _receive(self, connection: _Connection) -> bytes | None:
+        """Return what came, nothing at the end of the connection; None when nothing came yet, or it broke."""
         try:
-            data = connection.sock.recv(_READ)
+            data = connection.receive(_READ)
             while isinstance(connection.sock, ssl.SSLSocket) and connection.sock.pending():
-                data += connection.sock.recv(_READ)
+                data += connection.receive(_READ)
         except (BlockingIOError, *_SSL_WAITS):
-            return
+            return None
         except OSError as error:
             self._fail(connection, _problem(error), str(error))
-            return
-        if connection.parser is None and (known := self._known.get(data)) is not None and connection.busy:
+            return None
+        return data
+
+    def _take(self, connection: _Connection, data: bytes) -> None:
+        """Take in bytes that came."""
+        if connection.parser is None and connection.busy and (known := self._known.get(data)) is not None:
+            if known.reusable:
+                self._usual = data
             self._answer(connection, known)
-            return
-        self._parse(connection, data)
+        else:
+            self._parse(connection, data)
 
     def _parse(self, connection: _Connection, data: bytes) -> None:
         if not connection.busy:
@@ -302,7 +358,7 @@ class Wire:
 
     def _answer(self, connection: _Connection, response: Response) -> None:
         now = self._clock()
-        self._outcomes.append(Outcome(connection.tag, response, "", "", now))
+        self._outcomes.append(Outcome([connection.tag], [connection.begun_us], response, "", "", now))
         connection.busy = False
         # An answer that came before the request was out leaves the connection in the middle of it.
         if response.reusable and not connection.outgoing:
@@ -313,7 +369,8 @@ class Wire:
 
     def _fail(self, connection: _Connection, problem: str, detail: str) -> None:
         if connection.busy:
-            self._outcomes.append(Outcome(connection.tag, None, problem, detail, self._clock()))
+            sent_us = [connection.begun_us]
+            self._outcomes.append(Outcome([connection.tag], sent_us, None, problem, detail, self._clock()))
         self._close(connection)
 
     def _close(self, connection: _Connection) -> None:
@@ -322,11 +379,16 @@ class Wire:
         connection.sock.close()
 
 
-def request_head(endpoint: Endpoint, fields: Iterable[tuple[str, str]]) -> bytes:
-    """Return a POST's head up to and including the words `Content-Length: `."""
+def framing(endpoint: Endpoint, fields: Iterable[tuple[str, str]]) -> Callable[[bytes], bytes]:
+    """Return what makes a POST's bytes of its body; *fields* are those of its head, besides host and length."""
     lines = [f"POST {endpoint.path} HTTP/1.1", f"Host: {endpoint.authority}"]
     lines += [f"{name}: {value}" for name, value in fields]
-    return ("\r\n".join([*lines, "Content-Length: "])).encode("latin-1")
+    head = ("\r\n".join([*lines, "Content-Length: "])).encode("latin-1")
+
+    def frame(body: bytes) -> bytes:
+        return b"%b%d\r\n\r\n%b" % (head, len(body), body)
+
+    return frame
 
 
 def _problem(error: OSError) -> str:

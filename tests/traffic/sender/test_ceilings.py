@@ -1,6 +1,6 @@
 """The sender's engine below a ceiling: what is held back goes later, what may never go is dropped and counted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from personas.blocks import PlannedEvent
 from run_record.tally import TallyKeeper
@@ -33,11 +33,12 @@ class Wire:
         self._answers: list[Outcome] = []
         self.sent_us: list[int] = []
 
-    def send(self, request: bytes, tag: object) -> int:
-        assert request
-        self.sent_us.append(self._clock.us)
-        self._answers.append(Outcome(tag, Response(201, "Created", b"", True), "", "", self._clock.us))
-        return self._clock.us
+    def send(self, requests: Iterable[bytes], tags: Iterable[object]) -> None:
+        for request, tag in zip(requests, tags, strict=True):
+            assert request
+            now = self._clock.us
+            self.sent_us.append(now)
+            self._answers.append(Outcome([tag], [now], Response(201, "Created", b"", True), "", "", now))
 
     def poll(self, timeout_s: float) -> Sequence[Outcome]:
         self._clock.us += max(100, round(timeout_s * 1e6))
@@ -61,13 +62,13 @@ class Paper:
 def play(ceilings: Ceilings) -> tuple[Wire, TallyKeeper, list[PlannedEvent]]:
     """Play 300 events, which are due at 1,000 a second."""
     made = plan(visitors=4096, events_per_second=1000.0, events=300)
-    agenda = Agenda(made, 1)
+    agenda = Agenda(made, 1, bytes)
     agenda.lend(0)
     agenda.lend(None)
     clock = Clock()
     wire, tally = Wire(clock), TallyKeeper()
     engine = Engine(
-        agenda, wire, Paper(), tally, head=b"POST / HTTP/1.1\r\nContent-Length: ", zero_us=0, started_ms=0, clock=clock,
+        agenda, wire, Paper(), tally, zero_us=0, started_ms=0, clock=clock,
         patience_us=60_000_000, governor=Governor(ceilings),
     )  # fmt: skip
     while not engine.is_over:
