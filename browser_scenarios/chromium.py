@@ -27,7 +27,7 @@ _QUIET = (
 
 
 class BrowserError(DogfoodError):
-    """There is no browser, it does not start, or it cannot be put in front of the intake."""
+    """There is no browser, or it does not start."""
 
     page = "docs/troubleshooting.md"
 
@@ -59,6 +59,7 @@ async def start_browser(
     intake: str,
     recorder_port: int,
     hosts: Iterable[str],
+    trusted: str = "",
     tag: str = "",
     headed: bool = False,
 ) -> Browser:
@@ -72,20 +73,20 @@ async def start_browser(
         intake: where the wiki lets browsers send events to.
         recorder_port: where the recorder listens on this machine.
         hosts: the only ones that it can reach besides; every other name resolves to nothing.
+        trusted: fingerprint of the recorder's key, where the intake is reached by HTTPS; the browser takes a
+            certificate with that key for the intake's, and judges all others as ever.
         tag: of the target, at the end of the browser's name for itself.
         headed: show the browser's window.
 
     Raises:
-        BrowserError: there is no browser, it does not start, or the intake is reached by HTTPS.
+        BrowserError: there is no browser, or it does not start.
     """
     parts = urlsplit(intake)
-    if parts.scheme != "http":
-        raise BrowserError(
-            f"browsers' events to {intake} cannot be recorded on their way (HTTPS): have its rows judged instead, "
-            "with `dogfood analyse --observed`"
-        )
-    intake_rule = f"MAP {parts.hostname}:{parts.port or 80} 127.0.0.1:{recorder_port}"
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    intake_rule = f"MAP {parts.hostname}:{port} 127.0.0.1:{recorder_port}"
     arguments = [*_QUIET, f"--host-resolver-rules={resolver_rules(intake_rule, hosts)}"]
+    if trusted:
+        arguments.append(f"--ignore-certificate-errors-spki-list={trusted}")
     if os.geteuid() == 0:
         # Chromium's sandbox refuses to work for root.
         arguments.append("--no-sandbox")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ import httpx
 from playwright.async_api import Browser, async_playwright
 from playwright.async_api import Error as PlaywrightError
 
+from browser_scenarios.certificate import temporary_certificate
 from browser_scenarios.chromium import BrowserError, start_browser
 from browser_scenarios.recorder import Recorder
 from browser_scenarios.scenario import Scenario
@@ -93,15 +95,19 @@ async def _play(request: Request) -> list[Finding]:
     with (
         LedgerWriter(request.run / LEDGER, _WORKER) as ledger,
         PageViewWriter(request.run, _WORKER) as views,
+        temporary_certificate(intake.hostname or "") if intake.scheme == "https" else nullcontext() as certificate,
     ):
-        recorder = Recorder(ledger, f"{intake.scheme}://{intake.netloc}", lambda user_id: visits.get(user_id, nobody))
+        recorder = Recorder(
+            ledger, f"{intake.scheme}://{intake.netloc}", lambda user_id: visits.get(user_id, nobody), certificate
+        )
         recorder.start()
         try:
             world = await _world(request, manifest, roster, recorder, views)
             async with async_playwright() as playwright:
                 browser = await start_browser(
                     playwright, intake=world.intake, recorder_port=recorder.port, hosts=_hosts(manifest),
-                    tag=manifest.target.get("tag", ""), headed=request.headed,
+                    trusted=certificate.fingerprint if certificate else "", tag=manifest.target.get("tag", ""),
+                    headed=request.headed,
                 )  # fmt: skip
                 try:
                     findings = await _all(request, world, browser)

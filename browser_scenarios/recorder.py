@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from browser_scenarios.certificate import Certificate
 from metrics_platform.errors import KitFaultError
 from metrics_platform.intake import interpret
 from run_record.ledger import LedgerWriter, Span
@@ -54,9 +55,16 @@ class Recorder:
         ledger: written before a request goes on.
         intake: where requests go on to (scheme, host and port).
         visit_of: returns the visit that the events of a user (local id) belong to.
+        certificate: of the recorder itself, where browsers reach the intake by HTTPS.
     """
 
-    def __init__(self, ledger: LedgerWriter, intake: str, visit_of: Callable[[int], int]) -> None:
+    def __init__(
+        self,
+        ledger: LedgerWriter,
+        intake: str,
+        visit_of: Callable[[int], int],
+        certificate: Certificate | None = None,
+    ) -> None:
         self._ledger = ledger
         self._intake = httpx.AsyncClient(base_url=intake, timeout=15.0, trust_env=False)
         self._visit_of = visit_of
@@ -69,7 +77,10 @@ class Recorder:
         self.apart = False
         self._socket = socket.create_server(("127.0.0.1", 0))
         routes = [Route("/{path:path}", self._take, methods=["GET", "POST", "OPTIONS", "HEAD"])]
-        config = uvicorn.Config(Starlette(routes=routes), log_level="error", lifespan="off", access_log=False)
+        config = uvicorn.Config(
+            Starlette(routes=routes), log_level="error", lifespan="off", access_log=False,
+            ssl_certfile=certificate and certificate.file, ssl_keyfile=certificate and certificate.key,
+        )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="recorder", daemon=True)
 

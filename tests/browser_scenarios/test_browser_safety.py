@@ -3,12 +3,19 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Error, async_playwright
 
+from browser_scenarios.certificate import temporary_certificate
 from browser_scenarios.chromium import start_browser
+from browser_scenarios.recorder import Recorded, Recorder
+from run_record.ledger import LedgerWriter, read_ledger
+
+BEACON = '{"action":"click","performer":{"id":7,"pageview_id":"aa"}}'
 
 
 class Site(ThreadingHTTPServer):
@@ -71,3 +78,47 @@ def test_only_the_targets_hosts_are_reached(site: Site, monkeypatch: pytest.Monk
     assert asyncio.run(visit()) == ["reached", "reached", "not found", "not found", "not found"]
     assert {host for host, _ in site.seen} == {"127.0.0.1", "intake.example"}
     assert all(agent.endswith(" experiment-dogfood") for _, agent in site.seen)
+
+
+def test_what_a_browser_sends_by_https_is_recorded_on_its_way_and_no_other_certificate_is_taken(
+    site: Site, tmp_path: Path
+) -> None:
+    """A page sends a beacon to an intake by HTTPS; another server with a certificate of its own stays a stranger."""
+
+    async def visit(recorder: Recorder, stranger: Recorder, trusted: str) -> tuple[str, list[Recorded]]:
+        async with async_playwright() as playwright:
+            browser = await start_browser(
+                playwright, intake="https://intake.example/v1/events", recorder_port=recorder.port,
+                hosts=["127.0.0.1"], trusted=trusted,
+            )  # fmt: skip
+            page = await browser.new_page()
+            await page.goto(f"http://127.0.0.1:{site.server_port}/")
+            await page.evaluate(f"navigator.sendBeacon('https://intake.example/v1/events?hasty=true', '{BEACON}')")
+            # Leaving the page is when beacons are of use.
+            await page.goto("about:blank")
+            await recorder.settle()
+            try:
+                await page.goto(f"https://127.0.0.1:{stranger.port}/")
+            except Error as error:
+                return str(error), recorder.events()
+            finally:
+                await browser.close()
+        return "", recorder.events()
+
+    upstream = "http://127.0.0.1:1"
+    with (
+        temporary_certificate("intake.example") as own,
+        temporary_certificate("127.0.0.1") as other,
+        LedgerWriter(tmp_path, "browser") as ledger,
+        closing(Recorder(ledger, upstream, lambda _: 3, own)) as recorder,
+        closing(Recorder(ledger, upstream, lambda _: 4, other)) as stranger,
+    ):
+        recorder.start()
+        stranger.start()
+        said, recorded = asyncio.run(visit(recorder, stranger, own.fingerprint))
+        assert own.key.stat().st_mode & 0o077 == 0
+    assert "ERR_CERT_AUTHORITY_INVALID" in said
+    assert [(item.action, item.status) for item in recorded] == [("click", None)]
+    assert read_ledger(tmp_path).bodies == {(3, 0): BEACON.encode()}
+    assert not own.key.exists()
+    assert not own.file.exists()

@@ -84,13 +84,9 @@ def test_every_step_of_the_plan_has_its_ticket() -> None:
     assert steps == named == set(range(1, 14))
 
 
-def test_every_command_of_the_plan_is_there_or_said_not_to_be() -> None:
-    said = PLAN[PLAN.index("**State of the commands.**") : PLAN.index("## Decisions")]
-    absent = said[said.index("*planned*") :]
+def test_every_command_of_the_plan_is_there() -> None:
     used = set(re.findall(r"`(?:[^`\n]*\| *)?dogfood ([a-z]+)\b", PLAN))
-    assert {"run", "analyse", "browse", "capacity"} <= used
-    for name in used - set(cli.commands):
-        assert f"`dogfood {name}" in absent, name
+    assert {"run", "analyse", "browse", "capacity"} <= used <= set(cli.commands)
 
 
 def test_the_readme_names_every_field_and_priority() -> None:
