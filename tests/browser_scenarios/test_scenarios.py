@@ -93,7 +93,9 @@ def test_browsers_events_are_shaped_like_synthetic_ones(played: Played, wiki_hom
     assert found["real"] > 8 * USERS
 
 
-@pytest.mark.parametrize("name", ["override", "switched-off", "mpic-ui"])
+@pytest.mark.parametrize(
+    "name", ["override", *(pytest.param(name, marks=pytest.mark.slow) for name in ("switched-off", "mpic-ui"))]
+)
 def test_scenarios_of_the_later_generation(wiki_home: Path, name: str) -> None:
     done = call(wiki_home, "browse", "--generation", "xlab", "--scenario", name, "--scenario", "ctr", "--users", "3")
     assert done.returncode == 0, done.stdout + done.stderr

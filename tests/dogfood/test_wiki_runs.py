@@ -26,7 +26,7 @@ def wiki_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-@pytest.mark.parametrize("generation", ["alpha", "xlab"])
+@pytest.mark.parametrize("generation", ["alpha", pytest.param("xlab", marks=pytest.mark.slow)])
 def test_the_wiki_puts_a_thousand_accounts_where_the_contract_does(wiki_home: Path, generation: str) -> None:
     done = call(wiki_home, "run", "--fidelity", "wiki", "--generation", generation)
     found = latest(wiki_home)
