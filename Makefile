@@ -55,7 +55,8 @@ format: setup ## Format the code.
 
 coverage: setup-full ## Measure the branches of analysis, personas and metrics_platform; fail under 95 %.
 	$(BIN)/pytest -m "not slow" -q --cov=analysis --cov=personas --cov=metrics_platform --cov-branch --cov-report=term-missing:skip-covered \
-	  --cov-fail-under=95 tests/analysis tests/personas tests/metrics_platform tests/run_record $(ARGS)
+	  --cov-fail-under=95 tests/analysis tests/personas tests/metrics_platform tests/run_record \
+	  tests/testbed/kafka/test_reading.py $(ARGS)
 
 mutation: setup ## Mutate the assignment and the reconciliation; list the mutants that no test kills.
 	$(BIN)/mutmut run
