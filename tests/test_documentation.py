@@ -219,7 +219,9 @@ def executed(block: Block, home: Path) -> None:
         ["bash", "-eu", "-c", block.text], cwd=home, env=environment, capture_output=True, text=True, timeout=900,
         check=False,
     )  # fmt: skip
-    assert done.returncode == block.exit_code, f"{block.where}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    assert done.returncode == block.exit_code, (
+        f"{block.where}\n{done.stdout[-2000:]}\n{done.stderr[:2000]}\n…\n{done.stderr[-2000:]}"
+    )
 
 
 CHEAP = [block for block in BLOCKS if block.executed and not block.slow]

@@ -64,6 +64,11 @@ class WikiCrew(Crew):
     _walks: Iterator[Walk] = iter(())
     _site: Site | None = None
 
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        # Users may look for work before there is any.
+        self._taking = threading.Lock()
+
     @property
     def wiki(self) -> str:
         """Address of the wiki."""
@@ -113,7 +118,6 @@ class WikiCrew(Crew):
         ledger = self._ledger = LedgerWriter(folder / LEDGER, worker)
         plan = Plan(PlanSettings.from_json(manifest.plan))
         self._governor = self.governor
-        self._taking = threading.Lock()
         self._views = PageViewWriter(folder, worker)
         self._site = None
         self._walks = self._lent(lease, plan, _walking(folder))

@@ -40,7 +40,7 @@ def on_roster(accounts: Iterable[TestAccount], fidelity: Fidelity, first: int, *
 def new_wiki_run(options: TrafficOptions, runs: Path, accounts: Iterable[TestAccount], now_ms: int) -> Path:
     """Make the folder of a run of *accounts* on the wiki, with nothing synthetic. Raises DogfoodError."""
     target = find_target(options)
-    settings = Plan(new_settings(replace(options, visitors=0), target, now_ms=now_ms)).settings
+    settings = Plan(replace(new_settings(options, target, now_ms=now_ms), visitors=0)).settings
     manifest = new_manifest("", options, target, settings, Fidelity.WIKI)
     folder = new_run(runs)
     write_roster(folder, on_roster(accounts, Fidelity.WIKI, 0, chosen=False))

@@ -2,17 +2,21 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dogfood.services import WikiOptions
+from run_record.folder import find_run
 from run_record.page_views import read_page_views
 from testbed.wiki.installation import REAL_EXTENSIONS
 from tests.contracts import contract_path
+from tests.documents import ROOT
 from tests.servers import serving
-from tests.wikis import call, check, latest, wiki_testbed
+from tests.wikis import call, check, latest, testbed_urls, wiki_testbed
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -37,6 +41,19 @@ def test_the_wiki_puts_a_thousand_accounts_where_the_contract_does(wiki_home: Pa
     assert found["reconciliation"]["ok"] == found["reconciliation"]["offered"] > 500
     exposed = {count["group"]: count for count in found["stages"] if count["stage"] == "exposed"}
     assert all(count["observed"] == count["expected"] > 200 for count in exposed.values())
+
+
+def test_sessions_by_locust_itself_are_a_run(wiki_home: Path) -> None:
+    urls = testbed_urls(wiki_home)
+    where = ("--intake", f"{urls['intake']}/v1/events", "--mpic", urls["mpic"], "--wiki-url", urls["wiki"])
+    accounts = ("--accounts", str(wiki_home / "testbed" / "wiki" / "accounts.ndjson"), "--sessions", "8")
+    command = [sys.executable, "-m", "locust", "-f", str(ROOT / "locustfiles" / "wiki.py"), "--headless"]
+    command += ["--only-summary", "-u", "2", "-r", "2", "--runs", str(wiki_home / "by-hand"), *where, *accounts]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    run = find_run(wiki_home / "by-hand", "latest")
+    assert {view.visit for view in read_page_views(run)} == set(range(8))
 
 
 def test_all_fidelities_meet_in_one_verdict(wiki_home: Path) -> None:
