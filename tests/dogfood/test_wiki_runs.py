@@ -44,6 +44,8 @@ def test_the_wiki_puts_a_thousand_accounts_where_the_contract_does(wiki_home: Pa
 
 
 def test_sessions_by_locust_itself_are_a_run(wiki_home: Path) -> None:
+    # Which makes the accounts, where they are not there yet.
+    assert call(wiki_home, "up").returncode == 0
     urls = testbed_urls(wiki_home)
     where = ("--intake", f"{urls['intake']}/v1/events", "--mpic", urls["mpic"], "--wiki-url", urls["wiki"])
     accounts = ("--accounts", str(wiki_home / "testbed" / "wiki" / "accounts.ndjson"), "--sessions", "8")
