@@ -17,7 +17,7 @@ from analysis.latency import Delay, delays
 from analysis.losses import GroupLoss, losses
 from analysis.results import CheckResult, Layer, Verdict, fold
 from analysis.segments import SegmentCount, count_segments
-from analysis.series import Moment, count_over_time
+from analysis.series import Moment
 from analysis.stages import StageCount, count_stages
 from analysis.statistics import share_interval
 from analysis.warehouse import Warehouse
@@ -129,7 +129,7 @@ def judge(evidence: Evidence) -> Analysis:
         stages=count_stages(evidence),
         ways=count_ways(evidence),
         segments=count_segments(evidence),
-        series=count_over_time(evidence),
+        series=evidence.moments,
         rates=rates(evidence),
         differences=differences(evidence),
         delays=delays(evidence),

@@ -17,7 +17,8 @@ from analysis.participants import FIDELITIES, Participants, participants
 from analysis.refused import ERRORS, ObservedError, read_refused
 from analysis.results import Layer
 from analysis.seen import see
-from analysis.sent import Made, load_sent, places, unknown_event
+from analysis.sent import Made, first_ms, last_ms, load_sent, places, unknown_event
+from analysis.series import Moment, count_over_time
 from analysis.sources import add_sources
 from analysis.warehouse import NO_ARRIVALS, Warehouse
 from analysis.whereabouts import Whereabouts, add_streams, look
@@ -87,6 +88,11 @@ class Evidence:
         if table not in self._labels:
             self._labels[table] = self.engine.ask("labels", observed=table)
         return self._labels[table]
+
+    @cached_property
+    def moments(self) -> tuple[Moment, ...]:
+        """The events of each stretch of the run."""
+        return count_over_time(self.engine)
 
     @cached_property
     def _labels(self) -> dict[str, Sequence[Mapping[str, object]]]:
@@ -212,7 +218,7 @@ def gather(
     roster, views, findings = read_roster(run), read_page_views(run), read_findings(run)
     people = participants(plan, planned, manifest, ledger, roster, views)
     _check_visits(ledger, len(people.group))
-    window = {"from_ms": _first_ms(manifest, ledger), "until_ms": last_ms(manifest, ledger) + SETTLE_MS}
+    window = {"from_ms": first_ms(manifest, ledger), "until_ms": last_ms(manifest, ledger) + SETTLE_MS}
     if warehouse is None:
         engine, broken, misplaced = _files(run, observed)
     else:
@@ -265,16 +271,6 @@ def _check_visits(ledger: SentEvents, count: int) -> None:
     outside = np.flatnonzero((ledger.visit < 0) | (ledger.visit >= count))
     if len(outside):
         raise unknown_event(int(ledger.visit[outside[0]]), int(ledger.position[outside[0]]))
-
-
-def _first_ms(manifest: Manifest, ledger: SentEvents) -> int:
-    return int(ledger.sent_ms.min()) if len(ledger.sent_ms) else manifest.started_ms or 0
-
-
-def last_ms(manifest: Manifest, ledger: SentEvents) -> int:
-    """Return when a run had ended, as far as its manifest and ledger know, in milliseconds since 1970."""
-    last = int(max(ledger.sent_ms.max(), ledger.answered_ms.max())) if len(ledger.sent_ms) else 0
-    return max(last, manifest.finished_ms or 0)
 
 
 def _add_arrivals(engine: Engine, path: Path | None) -> None:

@@ -23,6 +23,7 @@ from metrics_platform.table import rows_of
 from personas.blocks import PlannedEvent
 from personas.plan import Plan
 from run_record.ledger import SentEvents
+from run_record.manifest import Manifest
 
 PLANNED = "planned.parquet"
 
@@ -160,6 +161,17 @@ def _write(path: Path, plan: Plan, mark: bytes) -> None:
         writer.write_table(rows.cast(writer.schema))
     if writer is not None:
         writer.close()
+
+
+def first_ms(manifest: Manifest, ledger: SentEvents) -> int:
+    """Return when a run sent its first event, or began if it sent none, in milliseconds since 1970."""
+    return int(ledger.sent_ms.min()) if len(ledger.sent_ms) else manifest.started_ms or 0
+
+
+def last_ms(manifest: Manifest, ledger: SentEvents) -> int:
+    """Return when a run had ended, as far as its manifest and ledger know, in milliseconds since 1970."""
+    last = int(max(ledger.sent_ms.max(), ledger.answered_ms.max())) if len(ledger.sent_ms) else 0
+    return max(last, manifest.finished_ms or 0)
 
 
 def _blocks(plan: Plan) -> Iterator[pa.Table]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from analysis.evidence import Evidence
+from analysis.engine import Engine
 
 #: Into so many stretches the time of a run is cut, at most.
 _STRETCHES = 60
@@ -43,15 +43,15 @@ class Moment:
     lost_of_landed: int
 
 
-def count_over_time(evidence: Evidence) -> tuple[Moment, ...]:
+def count_over_time(engine: Engine) -> tuple[Moment, ...]:
     """Return the events of each stretch of the run, those without any left out; none when nothing was sent."""
-    [due] = evidence.engine.ask("due_span")
+    [due] = engine.ask("due_span")
     first, last = int(str(due["first_ms"])), int(str(due["last_ms"]))
     if not last:
         return ()
     span = next((length for length in _LENGTHS_MS if (last - first) // length < _STRETCHES), _LENGTHS_MS[-1])
     begin = first // span * span
-    rows = evidence.engine.ask("series", {"from_ms": begin, "bucket_ms": span})
+    rows = engine.ask("series", {"from_ms": begin, "bucket_ms": span})
     return tuple(
         Moment(
             begin + int(str(row["bucket"])) * span,

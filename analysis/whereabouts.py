@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from analysis.engine import Engine
 from metrics_platform.errors import DogfoodError
-from metrics_platform.streams import DATA_CENTRES, topic
+from metrics_platform.streams import topics
 
 STREAMS = "streams.parquet"
 
@@ -72,7 +72,7 @@ def look(engine: Engine, stream: str, *, known: bool) -> Whereabouts:
     """Return where the lost events of a run in *stream* were seen last."""
     if not known:
         return Whereabouts(known=False)
-    own = {topic(stream, data_centre) for data_centre in DATA_CENTRES}
+    own = topics(stream)
     behind, nowhere = 0, 0
     elsewhere: dict[str, int] = {}
     hours: set[str] = set()

@@ -1,7 +1,6 @@
 """Runs a locustfile as a process of its own, and shows how far it is."""
 
 import contextlib
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from dogfood.processes import free_port
 from metrics_platform.errors import KitFaultError
 from run_record.folder import LEDGER
 from run_record.growing import GrowingFiles
+from run_record.ledger_rows import count_outcomes
 from run_record.load import FILE_NAME as LOAD
 from run_record.page_views import FOLDER as PAGE_VIEWS
 
@@ -26,10 +26,6 @@ _ENDINGS = (0, 1)
 #: And with 4 when the generator was at fault: of a run that has a load, its analysis tells.
 _FAULT = 4
 _LOOK_EVERY_S = 0.25
-
-
-#: The requests' numbers in a row of the ledger for several that were answered in the same moment.
-_SEVERAL = re.compile(rb'\{"outcomes":\[([0-9,]+)\]')
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +103,7 @@ class Answered:
 
     def __call__(self) -> int:
         """Return how many events have been answered."""
-        fresh = self._tail.fresh()
-        self._count += fresh.count(b'{"outcome":')
-        self._count += sum(numbers.count(b",") + 1 for numbers in _SEVERAL.findall(fresh))
+        self._count += count_outcomes(self._tail.fresh())
         return self._count * self._a_request
 
 

@@ -50,7 +50,7 @@ class StreamConfig:
     @property
     def topics(self) -> tuple[str, ...]:
         """The stream's topics, one a data centre."""
-        return tuple(topic(self.stream, data_centre) for data_centre in DATA_CENTRES)
+        return topics(self.stream)
 
     def to_json(self) -> dict[str, object]:
         """Return the config in the shape in which the wiki exports it."""
@@ -69,6 +69,11 @@ class StreamConfig:
 def topic(stream: str, data_centre: str) -> str:
     """Return the name of the topic of *stream* in *data_centre*."""
     return f"{data_centre}.{stream}"
+
+
+def topics(stream: str) -> tuple[str, ...]:
+    """Return a stream's topics, one a data centre."""
+    return tuple(topic(stream, data_centre) for data_centre in DATA_CENTRES)
 
 
 def parse_stream_configs(payload: object) -> dict[str, StreamConfig]:

@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import gevent
 from locust.env import Environment
@@ -33,6 +33,8 @@ _log = logging.getLogger("dogfood")
 HEAD_START_MS = 1500
 
 _WATCH_EVERY_S = 1.0
+
+_SOON_S = 0.05
 
 _AT_WORK = (STATE_SPAWNING, STATE_RUNNING)
 
@@ -237,3 +239,30 @@ class Crew(ABC):
         print(f"error: {error}", file=sys.stderr, flush=True)
         self._environment.process_exit_code = error.exit_code
         gevent.spawn(self._runner.quit)
+
+
+C = TypeVar("C", bound=Crew)
+
+
+class Crews(Generic[C]):
+    """The crews of this process, by Locust's environment.
+
+    Args:
+        make: makes one.
+    """
+
+    def __init__(self, make: Callable[[Environment], C]) -> None:
+        self._make = make
+        self._crews: dict[Environment, C] = {}
+
+    def man(self, environment: Environment) -> None:
+        """Give *environment* the crew that its users work for; called once a process, when Locust is ready."""
+        crew = self._make(environment)
+        crew.catch_up()
+        self._crews[environment] = crew
+
+    def of(self, environment: Environment) -> C:
+        """Return the crew of *environment*; a user on a worker that joins a test under way may have to wait for it."""
+        while environment not in self._crews:
+            gevent.sleep(_SOON_S)
+        return self._crews[environment]

@@ -25,7 +25,7 @@ from run_record.ledger import LedgerWriter
 from run_record.manifest import Manifest
 from run_record.page_views import PageViewWriter
 from run_record.roster import Account, Fidelity, read_roster
-from traffic.crew import Crew
+from traffic.crew import Crew, Crews
 from traffic.instrument import Instrument
 from traffic.leases import Lease, Leaser
 from traffic.options import TrafficOptions
@@ -37,15 +37,6 @@ _log = logging.getLogger("dogfood")
 
 #: Accounts lent at a time: a visit takes as long as hundreds of beacons.
 _LEASE = 4
-
-_crews: dict[Environment, "WikiCrew"] = {}
-
-
-def man(environment: Environment) -> None:
-    """Give *environment* the crew that its users work for; called once a process, when Locust is ready."""
-    _crews[environment] = WikiCrew(environment)
-    _crews[environment].catch_up()
-
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -146,6 +137,10 @@ class WikiCrew(Crew):
         self._walker = self._views = None
 
 
+_crews = Crews(WikiCrew)
+man = _crews.man
+
+
 class WikiVisitor(FastHttpUser):
     """One reader at a time: an account that logs in, reads, and leaves for the next account."""
 
@@ -157,7 +152,7 @@ class WikiVisitor(FastHttpUser):
     @task
     def visit(self) -> None:
         """Walk the next account's visit, or stop when there is none."""
-        if not _crews[self.environment].walk_next(self, self._post):
+        if not _crews.of(self.environment).walk_next(self, self._post):
             raise StopUser
 
     def get(self, path: str, label: str) -> str:
@@ -173,7 +168,7 @@ class WikiVisitor(FastHttpUser):
         self.client.cookiejar.clear()
 
     def _text(self, method: str, path: str, label: str, form: str | None) -> str:
-        crew = _crews[self.environment]
+        crew = _crews.of(self.environment)
         headers = {"User-Agent": crew.headers["User-Agent"]}
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -197,7 +192,7 @@ class WikiVisitor(FastHttpUser):
         raise WikiError(f"{path}: the wiki redirects more than {_MOST_REDIRECTS} times")
 
     def _post(self, body: bytes) -> HttpAnswer:
-        crew = _crews[self.environment]
+        crew = _crews.of(self.environment)
         crew.wait_for_ceilings()
         return _post_beacon(self, crew, body)
 

@@ -19,7 +19,6 @@ import orjson
 from analysis.evidence import Evidence
 from analysis.results import ALPHA, CheckResult, Layer, Outcome
 from analysis.segments import count_segments, stand_outs
-from analysis.series import count_over_time
 from analysis.silences import find_silences
 from analysis.statistics import unlike
 from metrics_platform.schemas import SchemaNotFoundError, SchemaRegistry
@@ -111,7 +110,7 @@ def _last_seen(evidence: Evidence) -> str:
 
 def _of_whole_hours(evidence: Evidence, lost: int) -> bool:
     """Return whether *lost* events are those of whole hours from which nothing landed."""
-    silences = find_silences(count_over_time(evidence))
+    silences = find_silences(evidence.moments)
     return all(silence.hourly for silence in silences) and sum(silence.lost for silence in silences) == lost
 
 

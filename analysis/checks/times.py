@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from analysis.evidence import SETTLE_MS, Evidence, last_ms
+from analysis.evidence import SETTLE_MS, Evidence
 from analysis.results import CheckResult, Layer, Outcome
+from analysis.sent import first_ms, last_ms
 
 #: A client's clock may be this much ahead of the intake's.
 _AHEAD_MS = 60_000
@@ -25,8 +26,7 @@ def check_times(evidence: Evidence) -> CheckResult:
     if not evidence.observed_rows:
         why = "No row landed, so no time is known."
         return CheckResult("times", Layer.INSTRUMENT, Outcome.INCONCLUSIVE, why, matters=False)
-    sent_ms = evidence.ledger.sent_ms
-    first = int(sent_ms.min()) if len(sent_ms) else evidence.manifest.started_ms or 0
+    first = first_ms(evidence.manifest, evidence.ledger)
     [row] = evidence.engine.ask("times", {"from_ms": first - SETTLE_MS, "ahead_ms": _AHEAD_MS})
     until = last_ms(evidence.manifest, evidence.ledger) + _AHEAD_MS
     [received] = evidence.engine.ask("received", {"ahead_ms": _AHEAD_MS, "until_ms": until})

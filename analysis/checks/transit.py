@@ -4,9 +4,8 @@ import numpy as np
 
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
-from analysis.series import count_over_time
 from analysis.silences import find_silences
-from metrics_platform.streams import DATA_CENTRES, topic
+from metrics_platform.streams import topics
 
 _EXAMPLES = 5
 
@@ -43,7 +42,7 @@ def _streamed_canaries(evidence: Evidence) -> tuple[str, dict[str, object]]:
     """Return what the stream had in the way of canaries, none of which is in the table."""
     if not evidence.whereabouts.known:
         return "No canary event is in the table.", {}
-    own = {topic(evidence.manifest.stream, data_centre) for data_centre in DATA_CENTRES}
+    own = topics(evidence.manifest.stream)
     rows = [row for row in evidence.engine.ask("canaries_streamed") if row["topic"] in own]
     seen = sum(int(str(row["events"])) for row in rows)
     told = "The stream had none, so nothing shows that ingestion drops" if not seen else f"The stream had {seen:,} of"
@@ -81,10 +80,9 @@ def check_freshness(evidence: Evidence) -> CheckResult:
 
 def check_silences(evidence: Evidence) -> CheckResult:
     """Look for stretches of time from which nothing landed, and tell a partition's from an intake's."""
-    moments = count_over_time(evidence)
-    silences = find_silences(moments)
+    silences = find_silences(evidence.moments)
     if not silences:
-        landed = any(moment.landed for moment in moments)
+        landed = any(moment.landed for moment in evidence.moments)
         summary = "There was no stretch of time from which nothing landed." if landed else "Nothing landed at any time."
         return CheckResult("silences", Layer.INTAKE, Outcome.PASS, summary, 0, threshold=0)
     missing = sum(silence.acknowledged for silence in silences)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from metrics_platform.schemas import SchemaRegistry
-from metrics_platform.streams import DATA_CENTRES, ERROR_STREAM, topic
+from metrics_platform.streams import DATA_CENTRES, ERROR_STREAM, topics
 from testbed.intake.app import Intake
 from testbed.intake.events import EventGate, fill
 from testbed.intake.faults import Parts, spoil
@@ -45,7 +45,7 @@ def _producer(options: argparse.Namespace, streams: StreamConfigFile) -> Produce
 
     producer = KafkaProducer(options.kafka, options.acknowledged_within)
     configs = streams.current().values()
-    errors = [topic(ERROR_STREAM, data_centre) for data_centre in DATA_CENTRES]
+    errors = topics(ERROR_STREAM)
     producer.make_topics([*errors, *(name for config in configs for name in config.topics)])
     return producer
 

@@ -106,7 +106,7 @@ def retold(run: WikiRun, group_of: Callable[[int, PageView], str | None]) -> Non
 
 def group_in(view: PageView) -> str | None:
     """Return the group that a page of the alpha generation tells."""
-    [group] = view.told["assigned"].values()  # type: ignore[attr-defined]
+    [group] = view.told["assigned"].values()  # type: ignore[attr-defined]  # JSON
     return None if group == "unsampled" else str(group)
 
 

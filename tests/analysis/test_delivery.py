@@ -25,9 +25,6 @@ Rows = Sequence[Mapping[str, object]]
 VALID = next(plan(Generation.ALPHA).events(0, 100)).body
 
 
-NOTHING_DUE: Rows = ({"first_ms": 0, "last_ms": 0},)
-
-
 @dataclass
 class Given:
     """Evidence whose answers are given.
@@ -58,6 +55,10 @@ class Given:
         return self
 
     @property
+    def moments(self) -> tuple[()]:
+        return ()
+
+    @property
     def manifest(self) -> SimpleNamespace:
         return SimpleNamespace(deadline_s=self.deadline_s)
 
@@ -67,7 +68,7 @@ class Given:
 
     def ask(self, query: str, values: object = None) -> Rows:
         self.asked.append((query, values))
-        return self.answers.get(query, NOTHING_DUE if query == "due_span" else ())
+        return self.answers.get(query, ())
 
     def sent_bodies(self, query: str, most: int) -> Iterator[bytes]:
         self.asked.append((query, most))

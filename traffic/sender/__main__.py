@@ -28,8 +28,9 @@ from run_record.target import Ceilings
 from traffic.governor import Governor
 from traffic.guard import allow_only
 from traffic.sender.agenda import Agenda
+from traffic.sender.endpoint import Endpoint, framing
 from traffic.sender.engine import Engine, Ledger
-from traffic.sender.wire import Endpoint, Limits, Wire, framing
+from traffic.sender.wire import Limits, Wire
 
 _REPORT_US = 1_000_000
 

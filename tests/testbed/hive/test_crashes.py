@@ -101,7 +101,7 @@ def test_broker_intake_and_job_killed_ten_times_each_leave_what_was_acknowledged
 ) -> None:
     need_spark()
     with running_broker(tmp_path) as broker:
-        job, moments = Job(tmp_path, "--kafka", broker.bootstrap), random.Random(7)  # noqa: S311
+        job, moments = Job(tmp_path, "--kafka", broker.bootstrap), random.Random(7)  # noqa: S311 (to be repeated)
         acknowledged: list[str] = []
         for part in range(10):
             acknowledged += killed_at_random(broker, tmp_path, deaths=1, seed=part)

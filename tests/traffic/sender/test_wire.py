@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from traffic.sender.wire import Endpoint, Limits, Outcome, Wire, framing
+from traffic.sender.endpoint import Endpoint, framing
+from traffic.sender.wire import Limits, Outcome, Wire
 
 ANSWER = b"HTTP/1.1 201 Fine\r\ncontent-length: 0\r\n\r\n"
 
