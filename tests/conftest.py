@@ -30,14 +30,14 @@ def documented_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder in which the documents' commands work: a whole testbed, the locustfiles, and a run in `runs/`."""
     # Tests of other things need not know of the testbed.
     from tests.documents import ROOT
-    from tests.wikis import call, testbed_urls, wiki_testbed
+    from tests.wikis import call, urls_of_testbed, wiki_testbed
 
     with wiki_testbed(tmp_path_factory.mktemp("documented")) as home:
         for name in ("locustfiles", "docs", "targets", "Makefile"):
             (home / name).symlink_to(ROOT / name)
         done = call(home, "up")
         assert done.returncode == 0, done.stderr
-        urls = testbed_urls(home)
+        urls = urls_of_testbed(home)
         # Locust reads its options from here, as it would where the testbed is on ports of its own.
         (home / "locust.conf").write_text(
             f"intake = {urls['intake']}/v1/events\nmpic = {urls['mpic']}\nwiki-url = {urls['wiki']}\n"

@@ -52,7 +52,7 @@ def call(folder: Path, *arguments: str, timeout: float = 600) -> subprocess.Comp
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
 
 
-def testbed_urls(folder: Path) -> dict[str, str]:
+def urls_of_testbed(folder: Path) -> dict[str, str]:
     """Return the addresses of the services of the testbed in *folder*, by name."""
     return {state.name: f"http://127.0.0.1:{state.port}" for state in Testbed(folder / "testbed").status()}
 

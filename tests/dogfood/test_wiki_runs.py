@@ -16,7 +16,7 @@ from testbed.wiki.installation import REAL_EXTENSIONS
 from tests.contracts import contract_path
 from tests.documents import ROOT
 from tests.servers import serving
-from tests.wikis import call, check, latest, testbed_urls, wiki_testbed
+from tests.wikis import call, check, latest, urls_of_testbed, wiki_testbed
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -46,7 +46,7 @@ def test_the_wiki_puts_a_thousand_accounts_where_the_contract_does(wiki_home: Pa
 def test_sessions_by_locust_itself_are_a_run(wiki_home: Path) -> None:
     # Which makes the accounts, where they are not there yet.
     assert call(wiki_home, "up").returncode == 0
-    urls = testbed_urls(wiki_home)
+    urls = urls_of_testbed(wiki_home)
     where = ("--intake", f"{urls['intake']}/v1/events", "--mpic", urls["mpic"], "--wiki-url", urls["wiki"])
     accounts = ("--accounts", str(wiki_home / "testbed" / "wiki" / "accounts.ndjson"), "--sessions", "8")
     command = [sys.executable, "-m", "locust", "-f", str(ROOT / "locustfiles" / "wiki.py"), "--headless"]
