@@ -9,7 +9,7 @@ import pytest
 from tests.wikis import call, wiki_testbed
 
 #: Funnels of each way of leaving, and readers.
-USERS = 4
+USERS = 3
 
 
 @pytest.fixture(scope="package")

@@ -59,7 +59,7 @@ def test_sessions_by_locust_itself_are_a_run(wiki_home: Path) -> None:
 
 
 def test_all_fidelities_meet_in_one_verdict(wiki_home: Path) -> None:
-    fidelity = ("--fidelity", "browser,wiki,synthetic", "--sessions", "300", "--browsers", "6")
+    fidelity = ("--fidelity", "browser,wiki,synthetic", "--sessions", "150", "--browsers", "6")
     done = call(wiki_home, "run", *QUICK, *fidelity)
     assert done.returncode == 0, done.stdout + done.stderr
     found = latest(wiki_home)

@@ -89,6 +89,7 @@ def busy(core: int, count: int) -> Iterator[None]:
             burner.wait()
 
 
+@pytest.mark.slow
 def test_a_starved_generator_is_invalid_and_never_a_capacity(tmp_path: Path) -> None:
     before = os.sched_getaffinity(0)
     core = min(before)
