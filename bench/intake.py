@@ -1,16 +1,21 @@
 """CPU seconds per 1,000 events taken in, with wrk as client: the intake, and a bare ASGI application that only reads.
 
+The intake once with segment files and, where there are Java and Maven, once with a broker of Kafka, whose own CPU is
+not counted.
+
 wrk sends one valid event, or a batch of 50, over and over: what is measured is the server. Needs Debian's `wrk`.
 """
 
 import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +28,7 @@ from bench.rendering import plan
 from metrics_platform.errors import DogfoodError
 
 SECONDS, CONNECTIONS, BATCH = 6, 32, 50
-PORT = 18_292
+PORT, BROKER_PORT = 18_292, 18_392
 
 BARE = """
 async def app(scope, receive, send):
@@ -35,6 +40,12 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": b""})
 """
 
+BARE_SERVER = [
+    sys.executable, "-m", "uvicorn", "bare:app", "--port", str(PORT), "--no-access-log", "--log-level", "error",
+]  # fmt: skip
+INTAKE = [sys.executable, "-m", "testbed.intake", "--port", str(PORT)]
+ROOT = Path(__file__).resolve().parent.parent
+
 
 class Figure(NamedTuple):
     """What one round measured."""
@@ -44,9 +55,34 @@ class Figure(NamedTuple):
 
 
 @contextmanager
+def broker(data: Path) -> Iterator[str]:
+    """Run a broker of Kafka until the block ends; yield its bootstrap servers."""
+    command = [sys.executable, "-m", "testbed.kafka", "--port", str(BROKER_PORT), "--data", str(data)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while not listens(BROKER_PORT):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise DogfoodError("the broker did not come up: try python -m testbed.kafka")
+                time.sleep(0.1)
+            yield f"127.0.0.1:{BROKER_PORT}"
+        finally:
+            process.terminate()
+
+
+def listens(port: int) -> bool:
+    """Return whether something on this machine listens on *port*."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
 def running(command: list[str], cwd: Path) -> Iterator[psutil.Process]:
     """Run a server on PORT until the block ends."""
-    with subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         try:
             for _ in range(200):
                 try:
@@ -100,26 +136,20 @@ def main() -> None:
     table = Table(title=f"Taking events in ({len(bodies['one event a request'][0])} bytes an event)")
     for name in ("", "server", "events/s", "CPU s per 1,000 events", "times the bare one's"):
         table.add_column(name, justify="left" if name in ("", "server") else "right")
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as running_too:
         folder = Path(name)
         (folder / "bare.py").write_text(BARE)
-        root = Path(__file__).resolve().parent.parent
-        intake = [sys.executable, "-m", "testbed.intake", "--port", str(PORT), "--stream-dir", str(folder / "stream")]
-        bare = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "bare:app",
-            "--port",
-            str(PORT),
-            "--no-access-log",
-            "--log-level",
-            "error",
-        ]
+        servers = {
+            "bare uvicorn": BARE_SERVER,
+            "intake, segment files": [*INTAKE, "--stream-dir", str(folder / "stream")],
+        }
+        if shutil.which("java") and shutil.which("mvn"):
+            bootstrap = running_too.enter_context(broker(folder / "broker"))
+            servers["intake, Kafka"] = [*INTAKE, "--kafka", bootstrap]
         for title, (body, events) in bodies.items():
             figures = {}
-            for server, (command, cwd) in {"bare uvicorn": (bare, folder), "intake": (intake, root)}.items():
-                with running(command, cwd) as process:
+            for server, command in servers.items():
+                with running(command, folder) as process:
                     figures[server] = measure(process, body.encode(), events, folder)
             for server, figure in figures.items():
                 ratio = figure.cpu_s_per_1000 / figures["bare uvicorn"].cpu_s_per_1000

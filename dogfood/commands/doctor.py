@@ -15,6 +15,7 @@ from rich.text import Text
 from dogfood.commands.options import AS_JSON, RUNS, TESTBED
 from dogfood.doctor.accounts import examine_accounts
 from dogfood.doctor.diagnosis import Condition, Diagnosis, exit_code, missing, unknown
+from dogfood.doctor.logging_in import examine_log_in
 from dogfood.doctor.machine import examine_machine, examine_testbed
 from dogfood.doctor.systems import Question, examine_systems
 from dogfood.run import LOCAL
@@ -38,7 +39,9 @@ _MARKS = {Condition.FINE: ("✓", "green"), Condition.MISSING: ("✗", "red"), C
 @click.option("--wiki", default="testwiki", show_default=True, help="Database name; selects the sample rate.")
 @click.option("--accounts", type=click.Path(path_type=Path, dir_okay=False),
               help="File of the wiki's test accounts; default: the testbed's own.")  # fmt: skip
-@click.option("--account", default="", help="Tell the group of this account; default: count all by group.")
+@click.option("--account", default="",
+              help="Tell the group of this account, and log it in to see whether the wiki knows it by the same ids; "
+                   "default: count all by group.")  # fmt: skip
 @click.option("--probe/--no-probe", default=None,
               help="Post an event that the intake has to refuse, to see whether it knows the schema. "
                    "Default: only on the testbed.")  # fmt: skip
@@ -93,6 +96,8 @@ def _target(
     yield from systems.diagnoses
     if accounts is not None:
         yield from examine_accounts(accounts, systems.experiment, question.wiki, account)
+        if account:
+            yield from examine_log_in(accounts, account, target)
     else:
         yield unknown("accounts", "file", "none named", "name one with --accounts FILE", "docs/howto-testwiki.md")
 

@@ -7,7 +7,7 @@ is one thread here, which hands whole requests back to the loop; so any number o
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -53,16 +53,21 @@ class KafkaProducer:
         bootstrap: `host:port`, with commas.
         within_s: seconds after which a message that was not acknowledged is given up. It may have been written all
             the same; nothing is claimed of it.
+        connect: makes librdkafka's producer of its options; for tests.
     """
 
-    def __init__(self, bootstrap: str, within_s: float) -> None:
+    def __init__(
+        self, bootstrap: str, within_s: float, connect: Callable[[Mapping[str, object]], Client] | None = None
+    ) -> None:
         self._bootstrap = bootstrap
         self._within_s = within_s
+        self._make_client = connect or _client
         self._topics: set[str] = set()
         self._settled: deque[_Pending] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = False
         self._client = self._connect()
+        self._retired: deque[Client] = deque()
         self._poller = threading.Thread(target=self._poll, name="kafka-delivery", daemon=True)
         self._poller.start()
 
@@ -88,7 +93,8 @@ class KafkaProducer:
 
     def close(self) -> None:
         """Wait for what is under way, but not for long, and end."""
-        self._client.flush(_CLOSE_S)
+        with suppress(KafkaException):
+            self._client.flush(_CLOSE_S)
         self._closing = True
         self._poller.join()
 
@@ -101,7 +107,12 @@ class KafkaProducer:
             "message.max.bytes": MESSAGE_BYTES,
             "linger.ms": 2,
         }
-        return Client({**CLIENT, **options}, logger=no_log())
+        return self._make_client({**CLIENT, **options})
+
+    def _renew(self) -> None:
+        """Put another client in the place of one that has met an error after which it produces nothing ever again."""
+        self._retired.append(self._client)
+        self._client = self._connect()
 
     def _hand_over(self, topic: str, event: bytes, report: "partial[None]") -> str:
         """Queue a message; return why that cannot be done, or nothing."""
@@ -110,7 +121,11 @@ class KafkaProducer:
         except BufferError:
             return "Kafka is behind: too many messages wait for it"
         except KafkaException as error:
-            return _told(error.args[0])
+            said: KafkaError = error.args[0]
+            if said.fatal() or said.code() == KafkaError._FATAL:
+                # This message is not tried again: whoever posted it decides, as after any other 500.
+                self._renew()
+            return _told(said)
         return ""
 
     def _report(self, pending: _Pending, number: int, error: KafkaError | None, _: Message) -> None:
@@ -120,7 +135,13 @@ class KafkaProducer:
 
     def _poll(self) -> None:
         while not self._closing:
-            self._client.poll(_POLL_S)
+            _take_reports(self._client, _POLL_S)
+            for _ in range(len(self._retired)):
+                # It still reports that what was under way has failed.
+                client = self._retired.popleft()
+                _take_reports(client, 0)
+                if len(client):
+                    self._retired.append(client)
             if self._settled and self._loop is not None:
                 # Once for all requests that are settled. A loop that has ended has nobody who waits.
                 with suppress(RuntimeError):
@@ -129,6 +150,16 @@ class KafkaProducer:
     def _settle(self) -> None:
         while self._settled:
             self._settled.popleft().settle()
+
+
+def _client(options: Mapping[str, object]) -> Client:
+    return Client(dict(options), logger=no_log())
+
+
+def _take_reports(client: Client, within_s: float) -> None:
+    # A client that can go on no longer says so here once, however it was asked; whoever produces next is told again.
+    with suppress(KafkaException):
+        client.poll(within_s)
 
 
 def _told(error: KafkaError) -> str:

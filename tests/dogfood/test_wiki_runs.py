@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from dogfood.seeding import accounts_file
 from dogfood.services import WikiOptions
+from run_record.accounts import read_accounts
 from run_record.folder import find_run
 from run_record.page_views import read_page_views
 from testbed.wiki.installation import REAL_EXTENSIONS
@@ -56,6 +58,15 @@ def test_sessions_by_locust_itself_are_a_run(wiki_home: Path) -> None:
     assert "Traceback" not in done.stderr
     run = find_run(wiki_home / "by-hand", "latest")
     assert {view.visit for view in read_page_views(run)} == set(range(8))
+
+
+def test_the_doctor_logs_an_account_in_and_finds_it_known_by_the_files_ids(wiki_home: Path) -> None:
+    account = read_accounts(accounts_file(wiki_home / "testbed" / "wiki"))[-1]
+    found = {
+        (item["area"], item["subject"]): item
+        for item in json.loads(call(wiki_home, "doctor", "--account", account.name, "--json").stdout)
+    }
+    assert found["accounts", "log-in"]["condition"] == found["accounts", "ids"]["condition"] == "fine"
 
 
 def test_all_fidelities_meet_in_one_verdict(wiki_home: Path) -> None:
