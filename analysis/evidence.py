@@ -182,8 +182,7 @@ class Evidence:
         return Layer.INTAKE if self.hasty else Layer.TABLE
 
     def sent_bodies(self, query: str, most: int) -> Iterator[bytes]:
-        """Yield the events, as they were sent, that the file *query* names by visit and position; *most* at "
-        "the most."""
+        """Yield at most *most* events, as they were sent, which the file *query* names by visit and position."""
         for row in self.engine.ask(query, {"most": most}):
             visit, position = int(str(row["visit"])), int(str(row["position"]))
             carried = self.ledger.bodies.get((visit, position))
