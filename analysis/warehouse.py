@@ -9,9 +9,7 @@ import pyarrow as pa
 from analysis.engine import Engine, EngineError
 
 #: Of no row is it known when it came.
-NO_ARRIVALS = pa.table({name: pa.array([], kind) for name, kind in (
-    ("meta_id", pa.string()), ("topic_ms", pa.int64()), ("table_ms", pa.int64()),
-)})  # fmt: skip
+NO_ARRIVALS = pa.schema([("meta_id", pa.string()), ("topic_ms", pa.int64()), ("table_ms", pa.int64())]).empty_table()
 
 
 @dataclass(frozen=True)

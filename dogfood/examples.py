@@ -78,16 +78,22 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 
 def every_command(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Command]]:
     """Yield each command with its name as it is typed, groups before their commands."""
-    for name, command in sorted(group.commands.items()):
+    context = click.Context(group)
+    for name in sorted(group.list_commands(context)):
+        command = group.get_command(context, name)
+        if command is None:
+            continue
         typed = f"{above} {name}".strip()
         yield typed, command
         if isinstance(command, click.Group):
             yield from every_command(command, typed)
 
 
-def add_examples(group: click.Group) -> None:
-    """Let the help of each command of *group* end with its examples."""
-    for name, command in every_command(group):
-        if lines := EXAMPLES.get(name, ()):
-            shown = "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
-            command.epilog = "\n\n".join(filter(None, (shown, command.epilog)))
+def add_examples(name: str, command: click.Command) -> None:
+    """Let the help of *command*, and of the commands of a group, end with examples. Not twice for the same command."""
+    if lines := EXAMPLES.get(name, ()):
+        shown = "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
+        command.epilog = "\n\n".join(filter(None, (shown, command.epilog)))
+    if isinstance(command, click.Group):
+        for own, below in command.commands.items():
+            add_examples(f"{name} {own}", below)

@@ -78,9 +78,12 @@ def _words(part: str) -> list[str]:
 def find_command(group: click.Command, words: list[str]) -> tuple[click.Command, list[str]]:
     """Return the command that *words* name, and the words after its name. Raises KeyError when there is none."""
     while isinstance(group, click.Group) and words and not words[0].startswith("-"):
-        if words[0] not in group.commands and group.invoke_without_command:
+        found = group.get_command(click.Context(group), words[0])
+        if found is None and group.invoke_without_command:
             break
-        group, words = group.commands[words[0]], words[1:]
+        if found is None:
+            raise KeyError(words[0])
+        group, words = found, words[1:]
     return group, words
 
 

@@ -24,9 +24,8 @@ def problem(command: str) -> str | None:
         return None if set(words) <= set(targets) else "no such target"
     if program == "locust":
         return None if (ROOT / words[words.index("-f") + 1]).is_file() else "no such locustfile"
-    if program != "dogfood" or words[0] not in cli.commands:
-        return "no such command"
-    return _wrong_options(cli.commands[words[0]], words[1:])
+    asked = cli.get_command(click.Context(cli), words[0]) if program == "dogfood" else None
+    return _wrong_options(asked, words[1:]) if asked else "no such command"
 
 
 def _wrong_options(command: click.Command, words: list[str]) -> str | None:
@@ -86,7 +85,7 @@ def test_every_step_of_the_plan_has_its_ticket() -> None:
 
 def test_every_command_of_the_plan_is_there() -> None:
     used = set(re.findall(r"`(?:[^`\n]*\| *)?dogfood ([a-z]+)\b", PLAN))
-    assert {"run", "analyse", "browse", "capacity"} <= used <= set(cli.commands)
+    assert {"run", "analyse", "browse", "capacity"} <= used <= set(cli.list_commands(click.Context(cli)))
 
 
 def test_the_readme_names_every_field_and_priority() -> None:
