@@ -8,12 +8,11 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
-from analysis.analyse import Analysis, analyse, write
-from analysis.report import render
-from analysis.warehouse import Warehouse
+from analysis.analyse import Analysis
 from analysis.whereabouts import STREAMS
 from browser_scenarios.play import Request as BrowserRequest
 from browser_scenarios.play import choose, play
+from dogfood.judging import judge
 from dogfood.locust import Answered, Came, LocustRequest, run_locust
 from dogfood.operator import TestbedOperator
 from dogfood.processes import run_module
@@ -138,15 +137,6 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
         request.table.fill(request.testbed)
         observe(request.testbed, folder, request.table)
         return folder, judge(folder)
-
-
-def judge(
-    folder: Path, observed: tuple[Path, ...] = (), *, floor: float = 0.0, warehouse: Warehouse | None = None
-) -> Analysis:
-    """Analyse the run in *folder*, by files or by a *warehouse*'s table; write its verdict and report there."""
-    analysis = analyse(folder, observed, floor=floor, warehouse=warehouse)
-    write(folder, analysis, render(analysis))
-    return analysis
 
 
 def observe(testbed: Testbed, folder: Path, table: TableChoice = OWN_TABLE) -> None:

@@ -12,7 +12,7 @@ from analysis.capacity.objectives import Objective
 from analysis.capacity.search import SearchSettings, next_move
 from analysis.capacity.steps import Judged, Move, Step, judge
 from dogfood.capacity.measuring import CeilingError
-from dogfood.run import judge as judge_run
+from dogfood.judging import judge as judge_run
 from dogfood.run import observe
 from dogfood.services import Testbed
 from dogfood.tables import OWN_TABLE

@@ -16,7 +16,7 @@ from analysis.comparison import compare as compare_runs
 from analysis.junit import junit
 from analysis.planning import Question, can_show, needs
 from dogfood.commands.options import AS_JSON, EXIT_CODES, RUNS, TESTBED, complete_run
-from dogfood.run import judge
+from dogfood.judging import judge
 from dogfood.services import Testbed
 from dogfood.terminal import show
 from dogfood.warehouses import TABLE, EngineKind, WarehouseOptions, reached
