@@ -1,5 +1,6 @@
 """What goes wrong with the kit itself while it judges: a clear error, and nothing claimed."""
 
+import json
 import resource
 import signal
 import subprocess
@@ -50,14 +51,17 @@ def test_an_analysis_that_is_killed_leaves_nothing_that_looks_like_a_verdict(tmp
     run = make_run(tmp_path)
     run.land()
     killed = 0
-    for seconds in (0.3, 0.9, 1.8):
+    for seconds in (0.3, 0.7, 1.2, 1.8):
         with judging(tmp_path) as process:
             time.sleep(seconds)
-            killed += process.poll() is None
             process.send_signal(signal.SIGKILL)
             process.wait(30)
-        if process.returncode == -signal.SIGKILL:
-            assert not (tmp_path / VERDICT).exists()
+        if (tmp_path / VERDICT).exists():
+            # It had judged already, on a quick machine: then the verdict is whole.
+            assert json.loads((tmp_path / VERDICT).read_text())["verdict"] == "GO"
+            (tmp_path / VERDICT).unlink()
+        else:
+            killed += process.returncode == -signal.SIGKILL
     assert killed
     with judging(tmp_path) as process:
         process.communicate(timeout=120)
