@@ -7,9 +7,7 @@ wrk sends one valid event, or a batch of 50, over and over: what is measured is 
 """
 
 import json
-import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +24,7 @@ from rich.table import Table
 
 from bench.rendering import plan
 from metrics_platform.errors import DogfoodError
+from metrics_platform.kafka import answers
 
 SECONDS, CONNECTIONS, BATCH = 6, 32, 50
 PORT, BROKER_PORT = 18_292, 18_392
@@ -57,32 +56,23 @@ class Figure(NamedTuple):
 @contextmanager
 def broker(data: Path) -> Iterator[str]:
     """Run a broker of Kafka until the block ends; yield its bootstrap servers."""
+    bootstrap = f"127.0.0.1:{BROKER_PORT}"
     command = [sys.executable, "-m", "testbed.kafka", "--port", str(BROKER_PORT), "--data", str(data)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
         try:
             deadline = time.monotonic() + 120
-            while not listens(BROKER_PORT):
+            while not answers(bootstrap, within_s=1):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise DogfoodError("the broker did not come up: try python -m testbed.kafka")
-                time.sleep(0.1)
-            yield f"127.0.0.1:{BROKER_PORT}"
+            yield bootstrap
         finally:
             process.terminate()
 
 
-def listens(port: int) -> bool:
-    """Return whether something on this machine listens on *port*."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 @contextmanager
-def running(command: list[str], cwd: Path) -> Iterator[psutil.Process]:
+def running(command: list[str]) -> Iterator[psutil.Process]:
     """Run a server on PORT until the block ends."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        command, cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             for _ in range(200):
                 try:
@@ -140,7 +130,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "bare.py").write_text(BARE)
         servers = {
-            "bare uvicorn": BARE_SERVER,
+            "bare uvicorn": [*BARE_SERVER, "--app-dir", str(folder)],
             "intake, segment files": [*INTAKE, "--stream-dir", str(folder / "stream")],
         }
         if shutil.which("java") and shutil.which("mvn"):
@@ -149,7 +139,7 @@ def main() -> None:
         for title, (body, events) in bodies.items():
             figures = {}
             for server, command in servers.items():
-                with running(command, folder) as process:
+                with running(command) as process:
                     figures[server] = measure(process, body.encode(), events, folder)
             for server, figure in figures.items():
                 ratio = figure.cpu_s_per_1000 / figures["bare uvicorn"].cpu_s_per_1000

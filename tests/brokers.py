@@ -16,6 +16,12 @@ from tests.servers import free_port
 from tests.wikis import need
 
 
+def need_client() -> None:
+    """Skip the test when the client library is not installed; in CI that is a failure."""
+    if find_spec("confluent_kafka") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("confluent-kafka not installed")
+
+
 class RunningBroker:
     """A broker with its data in `folder/kafka`."""
 
@@ -59,8 +65,7 @@ class RunningBroker:
 def running_broker(folder: Path) -> Iterator[RunningBroker]:
     """Run a broker until the block ends; skip the test where that cannot be done, which in CI is a failure."""
     need("java", "mvn")
-    if find_spec("confluent_kafka") is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("confluent-kafka not installed")
+    need_client()
     broker = RunningBroker(folder)
     broker.start()
     try:

@@ -2,9 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 from click.core import ParameterSource
@@ -23,9 +21,8 @@ from dogfood.commands.capacity_endurance import soak, spike
 from dogfood.commands.capacity_options import again, ended_by_signals, load_options, prepare
 from dogfood.commands.capacity_plan import plan
 from dogfood.commands.durations import Duration
+from dogfood.commands.options import together
 from run_record.files import write_whole
-
-F = TypeVar("F", bound=Callable[..., object])
 
 _EXIT_CODES = (
     "Exit codes: 0 PASS, 1 FAIL (not what is required), 2 wrong use, 3 INCONCLUSIVE (also when ended by hand), "
@@ -42,27 +39,24 @@ _START_SHARE = 8
 _MOST = 100_000.0
 
 
-def _search_options(command: F) -> F:
-    for option in reversed(
-        (
-            click.option("--require", type=click.FloatRange(0, min_open=True), help="Events a second that are needed."),
-            click.option("--duration", type=Duration(2), default="30s", show_default=True,
-                         help="Length of the windows that confirm."),
-            click.option("--probe", type=Duration(2), help="Length of the others; default: a third of --duration."),
-            click.option("--windows", type=click.IntRange(1, 20), default=3, show_default=True,
-                         help="How many have to hold, one after the other."),
-            click.option("--start", type=click.FloatRange(0.5), help="First rate; default: an eighth of --require."),
-            click.option("--max-rate", type=click.FloatRange(0.5), default=_MOST, show_default=True,
-                         help="No rate above this is tried."),
-            click.option("--precision", type=click.FloatRange(0.001, 0.5), default=0.05, show_default=True,
-                         help="How close the rates that held and broke have to come."),
-            click.option("--junit", "junit_to", type=click.Path(path_type=Path, dir_okay=False),
-                         help="Write the result as JUnit XML here as well."),
-            click.option("--json", "as_json", is_flag=True, help="Print capacity.json."),
-        )
-    ):  # fmt: skip
-        command = option(command)
-    return load_options(command)
+#: The options of a search.
+_search_options = together(
+    load_options,
+    click.option("--require", type=click.FloatRange(0, min_open=True), help="Events a second that are needed."),
+    click.option("--duration", type=Duration(2), default="30s", show_default=True,
+                 help="Length of the windows that confirm."),
+    click.option("--probe", type=Duration(2), help="Length of the others; default: a third of --duration."),
+    click.option("--windows", type=click.IntRange(1, 20), default=3, show_default=True,
+                 help="How many have to hold, one after the other."),
+    click.option("--start", type=click.FloatRange(0.5), help="First rate; default: an eighth of --require."),
+    click.option("--max-rate", type=click.FloatRange(0.5), default=_MOST, show_default=True,
+                 help="No rate above this is tried."),
+    click.option("--precision", type=click.FloatRange(0.001, 0.5), default=0.05, show_default=True,
+                 help="How close the rates that held and broke have to come."),
+    click.option("--junit", "junit_to", type=click.Path(path_type=Path, dir_okay=False),
+                 help="Write the result as JUnit XML here as well."),
+    click.option("--json", "as_json", is_flag=True, help="Print capacity.json."),
+)  # fmt: skip
 
 
 @click.group(invoke_without_command=True, epilog=_EXIT_CODES)

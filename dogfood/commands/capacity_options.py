@@ -3,59 +3,49 @@
 import shlex
 import signal
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
 from dogfood.capacity.checking import Systems, make_ready
 from dogfood.capacity.generator import Generator
 from dogfood.commands.durations import Duration
-from dogfood.commands.options import RUNS
+from dogfood.commands.options import RUNS, together
 from dogfood.services import Testbed
 from metrics_platform.assignment import Generation
 
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def load_options(command: F) -> F:
-    """Add the options of all that make load: where it goes, and how it is made."""
-    for option in reversed(
-        (
-            click.option("--target", default="local", show_default=True,
-                         help="A file in targets/, or a path to one."),
-            click.option("--confirm", default="", metavar="TARGET", help="The name again, of a production target."),
-            click.option("--intake", default="", help="Address of another intake, on a host that the target allows."),
-            click.option("--observed", type=click.Path(path_type=Path), multiple=True,
-                         help="Rows that land elsewhere (NDJSON that grows, Parquet). Repeatable."),
-            click.option("--server-pid", "pids", type=click.IntRange(1), multiple=True,
-                         help="Process of the server to watch; the testbed's is known. Repeatable."),
-            click.option("--testbed", "testbed", type=click.Path(path_type=Path, file_okay=False),
-                         default=Path(".testbed"), show_default=True, envvar="DOGFOOD_TESTBED",
-                         help="Folder of the testbed's files."),
-            RUNS,
-            click.option("--slo", "slos", multiple=True,
-                         help="Objective: p50, p95, p99, max, errors or lost. Repeatable. "
-                              "[default: p99=250ms errors=0.1% lost=0]"),
-            click.option("--pace", type=click.Choice(["constant", "poisson"]), default="constant", show_default=True,
-                         help="How events follow each other."),
-            click.option("--batch", type=click.IntRange(1, 1000), default=1, show_default=True,
-                         help="Events in one request."),
-            click.option("--hasty", is_flag=True, help="Send as browsers do: answered 202 before validation."),
-            click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True,
-                         help="Locust processes."),
-            click.option("--generation", type=click.Choice([str(item) for item in Generation]),
-                         default=str(Generation.ALPHA), help="Release of the platform."),
-            click.option("--seed", type=click.IntRange(0, 2**50), default=1, show_default=True,
-                         help="Of the events; each step has one of its own."),
-            click.option("--settle", type=Duration(0), default="3s", show_default=True,
-                         help="Beginning of each step that does not count."),
-        )
-    ):  # fmt: skip
-        command = option(command)
-    return command
+#: The options of all that make load: where it goes, and how it is made.
+load_options = together(
+    click.option("--target", default="local", show_default=True,
+                 help="A file in targets/, or a path to one."),
+    click.option("--confirm", default="", metavar="TARGET", help="The name again, of a production target."),
+    click.option("--intake", default="", help="Address of another intake, on a host that the target allows."),
+    click.option("--observed", type=click.Path(path_type=Path), multiple=True,
+                 help="Rows that land elsewhere (NDJSON that grows, Parquet). Repeatable."),
+    click.option("--server-pid", "pids", type=click.IntRange(1), multiple=True,
+                 help="Process of the server to watch; the testbed's is known. Repeatable."),
+    click.option("--testbed", "testbed", type=click.Path(path_type=Path, file_okay=False),
+                 default=Path(".testbed"), show_default=True, envvar="DOGFOOD_TESTBED",
+                 help="Folder of the testbed's files."),
+    RUNS,
+    click.option("--slo", "slos", multiple=True,
+                 help="Objective: p50, p95, p99, max, errors or lost. Repeatable. "
+                      "[default: p99=250ms errors=0.1% lost=0]"),
+    click.option("--pace", type=click.Choice(["constant", "poisson"]), default="constant", show_default=True,
+                 help="How events follow each other."),
+    click.option("--batch", type=click.IntRange(1, 1000), default=1, show_default=True,
+                 help="Events in one request."),
+    click.option("--hasty", is_flag=True, help="Send as browsers do: answered 202 before validation."),
+    click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True,
+                 help="Locust processes."),
+    click.option("--generation", type=click.Choice([str(item) for item in Generation]),
+                 default=str(Generation.ALPHA), help="Release of the platform."),
+    click.option("--seed", type=click.IntRange(0, 2**50), default=1, show_default=True,
+                 help="Of the events; each step has one of its own."),
+    click.option("--settle", type=Duration(0), default="3s", show_default=True,
+                 help="Beginning of each step that does not count."),
+)  # fmt: skip
 
 
 def prepare(options: dict[str, object]) -> tuple[Systems, Generator]:

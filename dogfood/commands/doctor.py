@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -95,9 +96,8 @@ def _target(
     systems = examine_systems(target, question)
     yield from systems.diagnoses
     if accounts is not None:
-        yield from examine_accounts(accounts, systems.experiment, question.wiki, account)
-        if account:
-            yield from examine_log_in(accounts, account, target)
+        log_in = partial(examine_log_in, target=target)
+        yield from examine_accounts(accounts, systems.experiment, question.wiki, account, log_in)
     else:
         yield unknown("accounts", "file", "none named", "name one with --accounts FILE", "docs/howto-testwiki.md")
 

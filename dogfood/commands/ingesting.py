@@ -1,33 +1,23 @@
 """`dogfood ingest`: from the stream into the table."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
-from dogfood.commands.options import TESTBED
+from dogfood.commands.options import TESTBED, together
 from dogfood.services import Testbed
 from dogfood.tables import TableChoice, TableKind
 
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def table_options(command: F) -> F:
-    """Add the options that say which table is filled; `chosen_table` reads them."""
-    for option in reversed(
-        (
-            click.option("--table", type=click.Choice([str(kind) for kind in TableKind]),
-                         default=TableKind.PARQUET.value, show_default=True,
-                         help="What makes the table: DuckDB, or Spark for Hive (Java 17)."),
-            click.option("--metastore", default="", metavar="URI",
-                         help="A Hive metastore, thrift://host:9083; default: one embedded in the testbed."),
-            click.option("--warehouse", default="", metavar="URI",
-                         help="Where Hive's tables are made; default: in the testbed."),
-        )
-    ):  # fmt: skip
-        command = option(command)
-    return command
+#: The options that say which table is filled; `chosen_table` reads them.
+table_options = together(
+    click.option("--table", type=click.Choice([str(kind) for kind in TableKind]),
+                 default=TableKind.PARQUET.value, show_default=True,
+                 help="What makes the table: DuckDB, or Spark for Hive (Java 17)."),
+    click.option("--metastore", default="", metavar="URI",
+                 help="A Hive metastore, thrift://host:9083; default: one embedded in the testbed."),
+    click.option("--warehouse", default="", metavar="URI",
+                 help="Where Hive's tables are made; default: in the testbed."),
+)  # fmt: skip
 
 
 def chosen_table(table: str, metastore: str, warehouse: str) -> TableChoice:

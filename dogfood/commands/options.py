@@ -1,6 +1,8 @@
 """Options that several commands have."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -21,6 +23,17 @@ TESTBED = click.option(
     show_default=True, envvar="DOGFOOD_TESTBED", show_envvar=True, help="Folder of the testbed's files.",
 )  # fmt: skip
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="For scripts.")
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a decorator that adds all of *options*, in the order in which they are named."""
+
+    def add(command: Any) -> Any:  # noqa: ANN401 (a function, or the command it has become: click takes both)
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def complete_run(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:

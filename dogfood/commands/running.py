@@ -2,9 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import click
 from rich.console import Console
@@ -12,7 +10,7 @@ from rich.console import Console
 from analysis.results import Verdict
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.commands.ingesting import chosen_table, table_options
-from dogfood.commands.options import EXIT_CODES, RUNS, TESTBED
+from dogfood.commands.options import EXIT_CODES, RUNS, TESTBED, together
 from dogfood.commands.traffic_options import traffic_options
 from dogfood.metrics.watching import Watched
 from dogfood.run import BrowserOptions, RunRequest
@@ -23,26 +21,18 @@ from dogfood.terminal import show
 from run_record.roster import Fidelity
 from traffic.options import TrafficOptions
 
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def _systems_options(command: F) -> F:
-    """Add the options that say where the systems under test are."""
-    for option in reversed(
-        (
-            click.option("--target", default="local", show_default=True, help="A file in targets/, or a path to one."),
-            click.option("--confirm", default="", metavar="TARGET", help="The name again, of a production target."),
-            click.option("--experiment", default="", help="Slug in MPIC; default: the kit's own, created there."),
-            click.option("--instrument", default="", help="Slug in MPIC; default: the experiment's."),
-            click.option("--intake", default="", help="Address of another intake, on a host that the target allows."),
-            click.option("--mpic", default="", help="Address of another MPIC, on a host that the target allows."),
-            click.option("--wiki-url", default="", help="Address of another wiki, on a host that the target allows."),
-            click.option("--accounts", type=click.Path(path_type=Path),
-                         help="File of the wiki's test accounts; default: the testbed's own."),
-        )
-    ):  # fmt: skip
-        command = option(command)
-    return command
+#: The options that say where the systems under test are.
+_systems_options = together(
+    click.option("--target", default="local", show_default=True, help="A file in targets/, or a path to one."),
+    click.option("--confirm", default="", metavar="TARGET", help="The name again, of a production target."),
+    click.option("--experiment", default="", help="Slug in MPIC; default: the kit's own, created there."),
+    click.option("--instrument", default="", help="Slug in MPIC; default: the experiment's."),
+    click.option("--intake", default="", help="Address of another intake, on a host that the target allows."),
+    click.option("--mpic", default="", help="Address of another MPIC, on a host that the target allows."),
+    click.option("--wiki-url", default="", help="Address of another wiki, on a host that the target allows."),
+    click.option("--accounts", type=click.Path(path_type=Path),
+                 help="File of the wiki's test accounts; default: the testbed's own."),
+)  # fmt: skip
 
 
 #: Key of what a command's context remembers: that metrics are to be sent.

@@ -2,7 +2,7 @@
 
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
@@ -13,7 +13,13 @@ from run_record.accounts import AccountsError, TestAccount, read_accounts
 _PAGE = "docs/howto-testwiki.md"
 
 
-def examine_accounts(path: Path, experiment: Experiment | None, wiki: str, name: str = "") -> Iterator[Diagnosis]:
+def examine_accounts(
+    path: Path,
+    experiment: Experiment | None,
+    wiki: str,
+    name: str = "",
+    log_in: Callable[[TestAccount], Iterable[Diagnosis]] = lambda _: (),
+) -> Iterator[Diagnosis]:
     """Yield how the accounts of the file *path* are, and what the contract gives them.
 
     Args:
@@ -21,6 +27,7 @@ def examine_accounts(path: Path, experiment: Experiment | None, wiki: str, name:
         experiment: whose groups they would be in; None when it is not known.
         wiki: database name, which selects the sample rate.
         name: of the account to tell of; all of them, counted by group, when empty.
+        log_in: tries the account *name*, where there is one.
     """
     if not path.exists():
         yield unknown("accounts", "file", f"there is none at {path}", "name one with --accounts", _PAGE)
@@ -34,16 +41,18 @@ def examine_accounts(path: Path, experiment: Experiment | None, wiki: str, name:
         yield missing("accounts", "file", f"{path} holds passwords and others can read it", f"chmod 600 {path}", _PAGE)
     else:
         yield fine("accounts", "file", f"{len(accounts):,} accounts in {path}")
+    account = next((item for item in accounts if item.name == name), None)
     if experiment is None:
         yield unknown("accounts", "groups", "not to be told without the experiment")
     elif name:
-        yield _one(accounts, experiment, wiki, name)
+        yield _one(account, experiment, wiki, name)
     else:
         yield _all(accounts, experiment, wiki)
+    if account is not None:
+        yield from log_in(account)
 
 
-def _one(accounts: Sequence[TestAccount], experiment: Experiment, wiki: str, name: str) -> Diagnosis:
-    account = next((item for item in accounts if item.name == name), None)
+def _one(account: TestAccount | None, experiment: Experiment, wiki: str, name: str) -> Diagnosis:
     if account is None:
         return missing("accounts", "group", f"there is no account {name!r}", "name one of the file's", _PAGE)
     found = _group(account, experiment, wiki)

@@ -1,47 +1,38 @@
 """Does the wiki let a test account in, and does it know the account by the ids that the groups are told from?"""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import httpx
 import orjson
 
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
-from run_record.accounts import AccountsError, TestAccount, read_accounts
+from dogfood.doctor.systems import open_client
+from run_record.accounts import TestAccount
 from run_record.target import Target
 from traffic.walks import WikiError, log_in
 
-_TIMEOUT_S = 10.0
 _PAGE = "docs/howto-testwiki.md"
 _WHO = "/api.php?action=query&meta=userinfo&uiprop=centralids&format=json"
 
 
 def examine_log_in(
-    path: Path, name: str, target: Target, transport: httpx.BaseTransport | None = None
+    account: TestAccount, target: Target, transport: httpx.BaseTransport | None = None
 ) -> Iterator[Diagnosis]:
-    """Log the account *name* of the file *path* in to the wiki of *target*, and yield how that went.
+    """Log *account* in to the wiki of *target*, and yield how that went.
 
     Args:
-        path: file of the accounts.
-        name: of the account.
+        account: that logs in.
         target: whose wiki is asked.
         transport: how requests are made; for tests.
     """
     if not target.wiki:
         yield unknown("accounts", "log-in", f"target {target.name!r} names no wiki", "add one to it", "docs/targets.md")
         return
-    try:
-        account = next((item for item in read_accounts(path) if item.name == name), None)
-    except AccountsError:
-        # What is wrong with the file has its own line.
-        return
-    if account is None:
-        return
-    with httpx.Client(timeout=_TIMEOUT_S, transport=transport, trust_env=False, follow_redirects=False) as client:
+    with open_client(transport) as client:
         wiki = _Wiki(client, target.wiki)
         try:
             log_in(wiki, account, target.wiki)
-            yield fine("accounts", "log-in", f"{target.wiki} lets {name} in")
+            yield fine("accounts", "log-in", f"{target.wiki} lets {account.name} in")
             yield _ids(account, wiki.get(_WHO, "who am I"))
         except WikiError as error:
             remedy = "put the password right, or the account on the wiki; it must not need a second factor"

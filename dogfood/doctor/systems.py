@@ -142,7 +142,7 @@ def _wiki(
         return
     query = {"action": "streamconfigs", "format": "json"}
     try:
-        with _client(transport) as client:
+        with open_client(transport) as client:
             answer = client.get(f"{target.wiki}/api.php", params=query)
         answer.raise_for_status()
         configs = parse_stream_configs(answer.json())
@@ -193,7 +193,7 @@ def _intake(
         yield unknown("intake", "schema", f"not asked for {schema}", "with --probe an event is posted that is refused")
         return
     try:
-        with _client(transport) as client:
+        with open_client(transport) as client:
             answer = client.post(target.intake, json={"$schema": schema, "meta": {"stream": stream}})
     except httpx.TransportError as error:
         yield missing("intake", "schema", f"no answer to an event ({error})", "look at the intake's log", _HELP)
@@ -229,5 +229,6 @@ def _first_message(answer: httpx.Response) -> str:
     return ""
 
 
-def _client(transport: httpx.BaseTransport | None) -> httpx.Client:
+def open_client(transport: httpx.BaseTransport | None) -> httpx.Client:
+    """Return a client that goes where it is sent and nowhere else: by no proxy, and not where it is redirected."""
     return httpx.Client(timeout=_TIMEOUT_S, transport=transport, trust_env=False, follow_redirects=False)

@@ -23,6 +23,10 @@ _POLL_S = 0.1
 _CLOSE_S = 5.0
 
 
+def _client(options: Mapping[str, object]) -> Client:
+    return Client(dict(options), logger=no_log())
+
+
 class _Pending:
     """The messages of one call, of which some are still under way."""
 
@@ -57,11 +61,11 @@ class KafkaProducer:
     """
 
     def __init__(
-        self, bootstrap: str, within_s: float, connect: Callable[[Mapping[str, object]], Client] | None = None
+        self, bootstrap: str, within_s: float, connect: Callable[[Mapping[str, object]], Client] = _client
     ) -> None:
         self._bootstrap = bootstrap
         self._within_s = within_s
-        self._make_client = connect or _client
+        self._make_client = connect
         self._topics: set[str] = set()
         self._settled: deque[_Pending] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -150,10 +154,6 @@ class KafkaProducer:
     def _settle(self) -> None:
         while self._settled:
             self._settled.popleft().settle()
-
-
-def _client(options: Mapping[str, object]) -> Client:
-    return Client(dict(options), logger=no_log())
 
 
 def _take_reports(client: Client, within_s: float) -> None:

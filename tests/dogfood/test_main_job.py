@@ -221,7 +221,7 @@ def kill_at_a_moment(job: tuple[int, float, Path, str]) -> Path:
 def test_a_generator_killed_at_any_moment_leaves_no_event_unaccounted_for(
     home: Path, tmp_path: Path, kills: int
 ) -> None:
-    moments = random.Random(kills)  # noqa: S311
+    moments = random.Random(kills)  # noqa: S311 (to be repeated)
     intake = f"{Testbed(home / 'testbed').url('intake')}/v1/events"
     jobs = [(100 + i, moments.uniform(0, 1.2), tmp_path / str(i), intake) for i in range(kills)]
     with ThreadPoolExecutor(2) as pool:

@@ -1,6 +1,7 @@
 """An account that the wiki lets in, or does not, and the ids it is known by: against answers that are given."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -8,6 +9,7 @@ import httpx
 import orjson
 import pytest
 
+from dogfood.doctor.accounts import examine_accounts
 from dogfood.doctor.diagnosis import Condition, Diagnosis
 from dogfood.doctor.logging_in import examine_log_in
 from run_record.accounts import TestAccount, write_accounts
@@ -48,7 +50,9 @@ class Wiki:
 
 
 def examined(path: Path, wiki: Wiki, target: Target = TARGET, name: str = ACCOUNT.name) -> list[Diagnosis]:
-    return list(examine_log_in(path, name, target, httpx.MockTransport(wiki)))
+    log_in = partial(examine_log_in, target=target, transport=httpx.MockTransport(wiki))
+    found = list(examine_accounts(path, None, "testwiki", name, log_in))
+    return [item for item in found if item.subject in ("log-in", "ids")]
 
 
 @pytest.mark.parametrize("central_ids", [None, {"local": 17, "CentralAuth": 1017}])

@@ -2,16 +2,25 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Any
 
-import pytest
+from tests.brokers import need_client
 
-pytest.importorskip("confluent_kafka")
+Report = Callable[[object, object], None]
 
-from confluent_kafka import KafkaError, KafkaException
 
-from testbed.kafka.producer import KafkaProducer
+def failure(name: str) -> Any:  # noqa: ANN401 (the library need not be installed)
+    """Return librdkafka's error of that name."""
+    from confluent_kafka import KafkaError
 
-Report = Callable[[KafkaError | None, object], None]
+    return KafkaError(getattr(KafkaError, name))
+
+
+def fatal() -> Exception:
+    """Return what librdkafka raises: the code alone, without the mark of a fatal error."""
+    from confluent_kafka import KafkaException
+
+    return KafkaException(failure("_FATAL"))
 
 
 class Client:
@@ -24,8 +33,7 @@ class Client:
 
     def produce(self, _topic: str, event: bytes, on_delivery: Report) -> None:
         if self.broken:
-            # Without the mark of a fatal error: librdkafka gives the code alone.
-            raise KafkaException(KafkaError(KafkaError._FATAL))
+            raise fatal()
         self.queued.append((event, on_delivery))
         if event == b"breaks":
             self.broken = True
@@ -33,10 +41,10 @@ class Client:
     def poll(self, _seconds: float) -> int:
         if self.broken and not self.told:
             self.told = True
-            raise KafkaException(KafkaError(KafkaError._FATAL))
+            raise fatal()
         queued, self.queued = self.queued, []
         for event, report in queued:
-            report(KafkaError(KafkaError._PURGE_QUEUE) if self.broken else None, None)
+            report(failure("_PURGE_QUEUE") if self.broken else None, None)
             if not self.broken:
                 self.written.append(event)
         return len(queued)
@@ -49,6 +57,9 @@ class Client:
 
 
 def test_after_a_fatal_error_another_client_produces_and_nothing_is_claimed_of_what_was_under_way() -> None:
+    need_client()
+    from testbed.kafka.producer import KafkaProducer
+
     clients: list[Client] = []
 
     def connect(_options: Mapping[str, object]) -> Client:
