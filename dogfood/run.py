@@ -26,6 +26,7 @@ from metrics_platform.mpic import MpicClient
 from personas.experiments import EXPERIMENT
 from personas.plan import Plan
 from run_record.accounts import TestAccount, read_accounts
+from run_record.ends import End
 from run_record.folder import OBSERVED, new_run
 from run_record.manifest import Manifest
 from run_record.roster import Account, Fidelity, write_roster
@@ -116,18 +117,19 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     accounts = _accounts(request, target)
     manifest, folder, events = _set_up(request, target, accounts)
     _tell(console, request, manifest, events)
+    goes_on = True
     if Fidelity.SYNTHETIC in request.fidelities:
         # Arrivals are the plan's affair: one Locust user is as good as many.
         most = ("--connections", str(request.users), *_confirmed(request))
         locust = LocustRequest("ctr", folder, 1, request.workers, most)
         count = Answered(folder, min(events, request.traffic.batch))
-        run_locust(locust, "synthetic events", events, count, console)
-    if Fidelity.WIKI in request.fidelities:
+        goes_on = run_locust(locust, "synthetic events", events, count, console)
+    if goes_on and Fidelity.WIKI in request.fidelities:
         file = ("--accounts", str(_accounts_file(request)), *_confirmed(request))
         locust = LocustRequest("wiki", folder, min(request.users, _READERS), request.workers, file)
         sessions = min(request.sessions, len(accounts))
-        run_locust(locust, "accounts on the wiki", sessions, Came(folder), console)
-    if Fidelity.BROWSER in request.fidelities:
+        goes_on = run_locust(locust, "accounts on the wiki", sessions, Came(folder), console)
+    if goes_on and Fidelity.BROWSER in request.fidelities:
         _browse(request, target, folder, accounts, console)
     _finish(folder)
     if target.name != LOCAL or request.traffic.intake:
@@ -291,4 +293,5 @@ def _browse(
 
 def _finish(folder: Path) -> None:
     manifest = Manifest.read(folder)
-    manifest.finished(int(time.time() * 1000), stopped_early=manifest.stopped_early).write(folder)
+    ended = manifest.ended or End.FINISHED
+    manifest.finished(int(time.time() * 1000), stopped_early=manifest.stopped_early, ended=ended).write(folder)

@@ -102,7 +102,10 @@ class LedgerWriter:
 
     def close(self) -> None:
         """Close the file; the writer is of no use afterwards."""
-        os.close(self._file)
+        # Another file may get the same number: a row that comes too late must not land there.
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
 
     def __enter__(self) -> Self:
         return self

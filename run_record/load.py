@@ -126,6 +126,7 @@ class Load:
         invalid: why the run proves nothing about the server; empty when the generator was honest.
         windows: second by second.
         latency, service: encoded histograms of the whole run, microseconds.
+        ended: why the traffic ended (`run_record.ends.End`).
     """
 
     offered: int
@@ -150,6 +151,7 @@ class Load:
     windows: tuple[Window, ...]
     latency: str
     service: str
+    ended: str = ""
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -168,7 +170,7 @@ class Load:
         except (OSError, orjson.JSONDecodeError) as error:
             raise LoadError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
         known = {item.name for item in fields(cls)}
-        if not isinstance(content, dict) or content.keys() ^ known:
+        if not isinstance(content, dict) or content.keys() - known:
             raise LoadError(f"{path} has other fields than this version knows: made by another version?")
         try:
             return cls(**_parsed(content))

@@ -2,13 +2,13 @@
 
 import argparse
 import contextlib
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import psutil
-
+from metrics_platform.tether import GroupKeeper
 from testbed.faults import Place, choose_at
 from testbed.serving import guarded
 from testbed.wiki.installation import HERE, Installation, WikiError, check_php, find_extensions
@@ -59,25 +59,23 @@ def _serve(installation: Installation, options: argparse.Namespace) -> None:
     words = [word for name, value in settings.items() for word in ("-d", f"{name}={value}")]
     command = ["php", *words, "-S", f"{options.host}:{options.port}", "-t", str(installation.folder / "images")]
     environment = {**installation.environment, "PHP_CLI_SERVER_WORKERS": str(options.workers)}
-    # PHP's server leaves its workers behind when it is asked to stop, so somebody has to look after them.
+    # PHP's server leaves its workers behind when it is asked to stop: they are a process group, which is killed here,
+    # and by its keeper when this process is killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with subprocess.Popen([*command, str(HERE / "router.php")], env=environment) as server:
+    with subprocess.Popen([*command, str(HERE / "router.php")], env=environment, process_group=0) as server:
+        keeper = GroupKeeper(server.pid)
         try:
-            ended = server.wait()
+            pid, status = os.wait()
         except KeyboardInterrupt:
-            ended = 0
+            return
         finally:
-            _stop(server.pid)
-    if ended:
-        raise WikiError(f"PHP's server ended with {ended}")
-
-
-def _stop(pid: int) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        server = psutil.Process(pid)
-        for process in [*server.children(recursive=True), server]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+            keeper.release()
+    ended = os.waitstatus_to_exitcode(status)
+    raise WikiError(
+        f"PHP's server ended with {ended}" if pid != keeper.pid else "the keeper of PHP's server was killed"
+    )
 
 
 guarded(main)
