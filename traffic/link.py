@@ -1,8 +1,8 @@
 """The connection between Locust's master and its workers: encrypted, for those who know the run's secret only.
 
 Locust's own protocol has no authentication: its master takes messages from everybody who can connect. Here both ends
-use CurveZMQ (https://rfc.zeromq.org/spec/26/), which ZeroMQ has built in: without the key that follows from the secret the
-handshake fails, and no message arrives. What arrives is checked before Locust sees it (`traffic.messages`).
+use CurveZMQ (https://rfc.zeromq.org/spec/26/), which ZeroMQ has built in: without the key that follows from the secret
+the handshake fails, and no message arrives. What arrives is checked before Locust sees it (`traffic.messages`).
 """
 
 import os

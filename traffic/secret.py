@@ -25,7 +25,7 @@ class SecretError(DogfoodError):
 
 
 def master_key(secret: str = "") -> bytes:
-    """Return the master's key, in CurveZMQ's notation, that follows from *secret*; by default from this process' own."""
+    """Return the master's secret key that follows from *secret*, by default from this process' own."""
     text = secret or os.environ.get(SECRET) or _random
     return bytes(z85.encode(hashlib.sha256(b"dogfood master\0" + text.encode()).digest()))
 

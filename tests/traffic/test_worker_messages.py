@@ -54,12 +54,12 @@ def attack(port: int, secret: str = "") -> None:
     """Send everything malformed to a master, over an encrypted connection when there is a *secret*."""
     context = zmq.Context()
     socket = context.socket(zmq.DEALER)
-    socket.setsockopt(zmq.IDENTITY, b"stranger")
+    socket.setsockopt(zmq.IDENTITY, b"uninvited-client")
     if secret:
         protect_worker(socket, secret)
     socket.connect(f"tcp://127.0.0.1:{port}")
     for message in EVIL:
-        socket.send(packed(message, "stranger"))
+        socket.send(packed(message, "uninvited-client"))
     socket.close(linger=2000)
     context.term()
 
@@ -88,7 +88,7 @@ def test_strangers_messages_do_not_arrive(tmp_path: Path, stub: Server) -> None:
         running.await_sent(1)
         attack(int(workers[-1]))
         check_complete(running, 600)
-    assert "stranger" not in running.output
+    assert "uninvited-client" not in running.output
 
 
 def test_malformed_messages_are_refused_and_the_run_goes_on(tmp_path: Path, stub: Server) -> None:
@@ -128,12 +128,12 @@ def test_workers_by_hand_need_a_secret(tmp_path: Path, role: tuple[str, ...]) ->
 @pytest.mark.parametrize("message", EVIL, ids=repr)
 def test_message_that_is_malformed_is_refused(message: tuple[str, Any] | bytes) -> None:
     with pytest.raises(MalformedMessageError):
-        take([b"stranger", packed(message, "stranger")])
+        take([b"uninvited-client", packed(message, "uninvited-client")])
 
 
 def test_message_under_another_name_is_refused() -> None:
     with pytest.raises(MalformedMessageError, match="as its sender"):
-        parse([b"stranger", packed(("quit", None), "worker")])
+        parse([b"uninvited-client", packed(("quit", None), "worker")])
 
 
 @pytest.mark.parametrize("name", ["worker-1-7", "worker-0-", "worker-0-7/../x", "wiki-0-7", "worker-0-7\n", ""])
