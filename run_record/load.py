@@ -174,7 +174,7 @@ class Load:
             raise LoadError(f"{path} has other fields than this version knows: made by another version?")
         try:
             return cls(**_parsed(content))
-        except (TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise LoadError(f"{path} cannot be used: {error}. Was it made by another version?") from error
 
     def write(self, folder: Path) -> None:

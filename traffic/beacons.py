@@ -25,6 +25,7 @@ from run_record.ledger import read_ledger
 from run_record.ledger_rows import count_sent
 from run_record.load_book import LoadBook, LoadPlan, MalformedReportError
 from run_record.manifest import FILE_NAME, Manifest
+from run_record.tally import Tally
 from traffic.crew import Crew
 from traffic.leases import Lease, Leaser
 from traffic.messages import REPORTS, MalformedMessageError
@@ -133,7 +134,8 @@ class BeaconCrew(Crew):
             sender.lend(None if lease is None else lease[0])
 
     def _take_report(self, report: Mapping[str, Any]) -> None:
-        feed(self._environment.stats, self.label, report)
+        tally = Tally.from_json(report["tally"])
+        feed(self._environment.stats, self.label, tally, report["failures"])
         row = {"name": self._name, "host": socket.gethostname(), "report": report}
         if self._worker is None:
             self._keep("", row)

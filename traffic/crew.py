@@ -79,6 +79,7 @@ class Crew(ABC):
         self._failure: DogfoodError | None = None
         self._reached_ceiling = False
         self._met_workers = False
+        self._played = False
         self._began_s = 0.0
         self._leads = not isinstance(environment.runner, WorkerRunner)
         self._master = (
@@ -199,6 +200,7 @@ class Crew(ABC):
         self._check(target, manifest)
         options.addresses = sorted(target.addresses())
         options.ceilings = asdict(target.ceilings)
+        self._played = True
         # A run of several fidelities begins with the first of them.
         if manifest.started_ms is None or not options.run:
             manifest = manifest.started(now_ms + HEAD_START_MS)
@@ -292,7 +294,7 @@ class Crew(ABC):
                 self._end_test()
             elif self._manifest is not None:
                 self._master.check()
-            elif is_alone and self._met_workers and self._options.headless and self._failure is None:
+            elif is_alone and self._met_workers and self._options.headless and not (self._played or self._failure):
                 self._give_up(KitFaultError("all workers are gone: look at what they said before"))
 
     def _children_ended(self) -> bool:

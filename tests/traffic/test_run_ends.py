@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_web_pages_stop_is_not_a_failure(tmp_path: Path, stub: Server) -> None:
         until(lambda: _answers(page), "the page did not come up", running)
         httpx.post(f"{page}/swarm", data={"user_count": 1, "spawn_rate": 1}, timeout=30, trust_env=False)
         running.await_sent(100)
-        httpx.get(f"{page}/stop", timeout=60, trust_env=False)
+        httpx.post(f"{page}/stop", timeout=60, trust_env=False).raise_for_status()
         until(lambda: (running.run / "load.json").is_file(), "the run was not closed", running)
         load = check_record(running, End.STOPPED)
         assert not any("lost" in reason for reason in load.invalid)
@@ -123,6 +124,35 @@ def test_full_disk_at_start_ends_the_run(tmp_path: Path, stub: Server, workers: 
     with locust(tmp_path / "runs", *to(stub), *STEADY, *workers, prefix=prefix) as running:
         assert running.end() == 4
     assert "error: " in running.output
+
+
+def test_lease_after_the_end_is_ignored(tmp_path: Path, stub: Server) -> None:
+    with locust(tmp_path / "runs", *to(stub), *STEADY, *two_workers()) as running:
+        running.await_sent(200)
+        master, workers = psutil.Process(running.process.pid), psutil.Process(running.process.pid).children()
+        # While the master does not answer, both workers come to wait for a lease.
+        master.suspend()
+        until(lambda: _rests(running), "the workers go on without a lease", running)
+        workers[0].terminate()
+        until(lambda: not [child for child in workers[0].children() if _runs(child)], "its sender goes on", running)
+        master.resume()
+        running.process.terminate()
+        running.end()
+    assert "Traceback" not in running.output, running.output
+    check_record(running, End.STOPPED)
+
+
+def _rests(running: Locust) -> bool:
+    before = running.sent()
+    time.sleep(2)
+    return running.sent() == before
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _answers(url: str) -> bool:

@@ -60,8 +60,9 @@ class StreamedLedger:
 
 def main() -> None:
     """Play one run, as told by standard input."""
-    # Ctrl-C reaches every process of the terminal; the Locust worker tells when to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Signals may reach every process of a terminal or a service; the Locust worker tells when to stop.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     inbox: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
     out: SimpleQueue[Mapping[str, object] | None] = SimpleQueue()
     writer = threading.Thread(target=_write, args=(out,), daemon=True)
