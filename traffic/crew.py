@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -18,6 +19,7 @@ from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, MasterRunner, Runner, WorkerRunner
 
 from metrics_platform.errors import DogfoodError, KitFaultError
+from metrics_platform.tether import die_with
 from personas.settings import PlanSettings
 from run_record.ends import End
 from run_record.folder import LEDGER
@@ -36,6 +38,9 @@ _log = logging.getLogger("dogfood")
 
 #: From "the test starts" to the schedule's zero: time for workers to make their plan and their users.
 HEAD_START_MS = 1500
+
+#: The process that read the locustfile: Locust forks its workers afterwards.
+_IMPORTER = os.getpid()
 
 _WATCH_EVERY_S = 1.0
 
@@ -97,6 +102,9 @@ class Crew(ABC):
         Signals(environment, self._ask_to_end)
         if isinstance(environment.runner, MasterRunner):
             gevent.spawn(self._watch)
+        if os.getpid() != _IMPORTER:
+            # A worker that Locust has forked (`--processes`).
+            die_with(_IMPORTER, signal.SIGTERM)
         if self._leads:
             listen(environment, lambda: self._folder if self._folder.name else None)
 

@@ -25,7 +25,7 @@ from tests.wikis import need, wiki_testbed
 #: Generous: machines are shared and slow.
 PATIENCE_S = 120.0
 
-LONG = ("--visitors", "20000", "--arrival-rate", "50/s", "--time-scale", "1000")
+LONG = ("--visitors", "20000", "--arrival-rate", "50", "--time-scale", "1000")
 
 
 def until(condition: Callable[[], object], otherwise: str) -> None:
@@ -80,7 +80,8 @@ def home_with_runs(home: Path) -> Path:
 def test_traffic_ends_with_its_command(home_with_runs: Path, number: signal.Signals, workers: str) -> None:
     home = home_with_runs
     with command(home, "run", *LONG, "--workers", workers) as process:
-        until(lambda: sent(home) > 50, "nothing was sent")
+        until(lambda: sent(home) > 50 or process.poll() is not None, "nothing was sent")
+        assert process.poll() is None, (home / "command.log").read_text()
         started = descendants(process)
         assert any("traffic.sender" in child.cmdline() for child in started)
         # The command's process alone, as a supervisor does; not those that it has started.

@@ -32,7 +32,7 @@ ip -n away link set lo up
 trap 'kill $(jobs -p) 2>/dev/null' EXIT
 $PYTHON -m bench.accepting --host 10.99.0.1 --port 9000 &
 sleep 1
-$LOCUST --headless --only-summary --master --expect-workers 1 --target $TARGET --runs $RUNS $OPTIONS &
+$LOCUST --headless --only-summary --master --master-bind-host 10.99.0.1 --expect-workers 1 --target $TARGET --runs $RUNS $OPTIONS &
 MASTER=$!
 ip netns exec away sh -c "mount -t tmpfs none $RUNS && exec $LOCUST --worker --master-host 10.99.0.1" &
 $LATER
@@ -56,7 +56,7 @@ def play(folder: Path, options: str, later: str = "") -> tuple[int, str]:
     locust = f"{sys.executable} -m locust -f locustfiles/ctr.py"
     environment = {
         **os.environ, "PYTHON": sys.executable, "LOCUST": locust, "TARGET": str(target), "RUNS": str(runs),
-        "OPTIONS": options, "LATER": later,
+        "OPTIONS": options, "LATER": later, "DOGFOOD_SECRET": "the same on both machines",
     }  # fmt: skip
     script = _WORLD.replace("$LATER", later)
     command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", script]
@@ -76,7 +76,9 @@ def _namespaces() -> None:
 
 
 def test_a_worker_without_the_runs_folder_sends_its_rows_and_one_that_joins_takes_its_part(tmp_path: Path) -> None:
-    code, said = play(tmp_path, "--event-rate 800/s --run-time 8s", "sleep 4; $LOCUST --worker &")
+    code, said = play(
+        tmp_path, "--event-rate 800/s --run-time 8s", "sleep 4; $LOCUST --worker --master-host 10.99.0.1 &"
+    )
     run = find_run(tmp_path / "runs", "latest")
     load, ledger = Load.read(run), read_ledger(run / "ledger")
     plan = Plan(PlanSettings.from_json(Manifest.read(run).plan))

@@ -106,6 +106,15 @@ def test_run_without_its_workers_ends_invalid(tmp_path: Path, stub: Server) -> N
     assert [worker.alive for worker in load.workers] == [False, False]
 
 
+def test_workers_end_with_their_master(tmp_path: Path, stub: Server) -> None:
+    with locust(tmp_path / "runs", *to(stub), *STEADY, *two_workers()) as running:
+        running.await_sent(200)
+        started = running.children()
+        running.process.kill()
+        running.end()
+        until(lambda: not any(map(_runs, started)), "its workers go on", running)
+
+
 def test_run_without_its_sender_is_invalid(tmp_path: Path, stub: Server) -> None:
     with locust(tmp_path / "runs", *to(stub), *STEADY) as running:
         running.await_sent(200)
@@ -131,10 +140,11 @@ def test_lease_after_the_end_is_ignored(tmp_path: Path, stub: Server) -> None:
         running.await_sent(200)
         master, workers = psutil.Process(running.process.pid), psutil.Process(running.process.pid).children()
         # While the master does not answer, both workers come to wait for a lease.
+        senders = workers[0].children()
         master.suspend()
         until(lambda: _rests(running), "the workers go on without a lease", running)
         workers[0].terminate()
-        until(lambda: not [child for child in workers[0].children() if _runs(child)], "its sender goes on", running)
+        until(lambda: not any(map(_runs, senders)), "its sender goes on", running)
         master.resume()
         running.process.terminate()
         running.end()
