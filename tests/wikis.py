@@ -14,6 +14,7 @@ import pytest
 
 from dogfood.seeding import accounts_file, seed_wiki
 from dogfood.services import NAMES, Testbed, WikiOptions
+from tests.jitter import skip_when_too_busy
 from tests.servers import free_port
 from tests.shared import made_once
 
@@ -79,7 +80,9 @@ def call(folder: Path, *arguments: str, timeout: float = 600) -> subprocess.Comp
         "COLUMNS": "160",
     }
     command = [sys.executable, "-c", "from dogfood.cli import main; main()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
+    skip_when_too_busy(done)
+    return done
 
 
 def urls_of_testbed(folder: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
 from run_record.roster import Fidelity
 from tests.dogfood.conftest import call_in
+from tests.jitter import is_overloaded
 from tests.servers import free_port
 from tests.wikis import call, copy_seeded_wiki
 
@@ -32,6 +33,8 @@ def play(tmp_path: Path) -> Play:
         assert done.stdout, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         wrong = [row for row in found["faults"] if not row["found"]]
+        if is_overloaded() and any("the schedule was not kept" in row["sentence"] for row in wrong):
+            pytest.skip("the machine is too busy: the schedule was not kept")
         assert not wrong, json.dumps(wrong, indent=1)
         assert done.returncode == bool(found["clean"]["called"]), done.stderr
         return found

@@ -23,6 +23,7 @@ from run_record.ledger import read_ledger
 from run_record.load import Load
 from run_record.manifest import Manifest
 from tests.dogfood.conftest import WITHOUT_WIKI, Call, call_in
+from tests.jitter import skip_when_too_busy
 from tests.servers import serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,7 +136,9 @@ def locust_command(runs: Path, *options: str) -> list[str]:
 
 def locust(runs: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = locust_command(runs, *options)
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=ROOT)
+    skip_when_too_busy(done)
+    return done
 
 
 def test_locust_by_hand_makes_a_run_that_can_be_judged(home: Path, tmp_path: Path) -> None:
