@@ -163,3 +163,22 @@ def test_browsers_end_with_their_command(tmp_path: Path, number: signal.Signals)
         os.kill(process.pid, number)
         process.wait(PATIENCE_S)
         until(lambda: all(map(is_gone, started)), f"left behind: {[item for item in started if not is_gone(item)]}")
+
+
+def test_services_of_a_passing_testbed_end_with_their_command(tmp_path: Path) -> None:
+    code = f"""
+import pathlib, time
+from rich.console import Console
+from dogfood.fault_stack import stack
+from dogfood.services import Testbed
+like = Testbed(pathlib.Path({str(tmp_path / "like")!r}))
+with stack(pathlib.Path({str(tmp_path)!r}), like, wiki=False, told=Console()) as testbed:
+    pathlib.Path({str(tmp_path / "up")!r}).touch()
+    time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        until((tmp_path / "up").exists, "the testbed did not come up")
+        services = descendants(process)
+        assert len(services) == 2
+        process.kill()
+        until(lambda: all(map(is_gone, services)), "services go on")

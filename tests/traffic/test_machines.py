@@ -78,7 +78,10 @@ def _namespaces() -> None:
 
 #: Starts another worker when the first one has sent something.
 _JOIN = """
-(until [ -s "$(echo $RUNS/2*/ledger/*.ndjson)" ]; do sleep 0.1; kill -0 $MASTER || exit; done; exec $LOCUST --worker $AT) &
+(
+until [ -s "$(echo $RUNS/2*/ledger/*.ndjson)" ]; do sleep 0.1; kill -0 $MASTER || exit; done
+exec $LOCUST --worker $AT
+) &
 """
 
 
