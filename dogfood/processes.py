@@ -14,7 +14,7 @@ from metrics_platform.errors import KitFaultError
 from metrics_platform.tether import tethered
 
 #: How long a process may take to end in good order: a generator waits for answers and closes its run.
-_ENDS_WITHIN_S = 45.0
+_ENDS_WITHIN_S = 60.0
 
 
 def run_module(what: str, module: str, *arguments: str, given: bytes = b"") -> str:

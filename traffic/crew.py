@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-import psutil
 from gevent.lock import RLock
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, MasterRunner, Runner, WorkerRunner
@@ -23,6 +22,7 @@ from metrics_platform.tether import die_with
 from personas.settings import PlanSettings
 from run_record.ends import End
 from run_record.folder import LEDGER
+from run_record.ledger import append_rows
 from run_record.manifest import Manifest
 from run_record.target import Ceilings, Target
 from traffic.desks import MasterDesk, WorkerDesk
@@ -45,7 +45,7 @@ _IMPORTER = os.getpid()
 _WATCH_EVERY_S = 1.0
 
 #: How long workers may take from being told to stop until they have told everything: longer than a sender takes.
-_WORKERS_END_WITHIN_S = 20.0
+_WORKERS_END_WITHIN_S = 30.0
 
 #: Locust's time limit counts from a moment that is nearly, not quite, that of the run.
 _TIME_LIMIT_MARGIN_S = 1.0
@@ -265,13 +265,8 @@ class Crew(ABC):
         name, rows = ledger_rows(message, self.worker_name, index)
         if self._manifest is None:
             return
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
         try:
-            file = os.open(self._folder / LEDGER / f"{name}.ndjson", flags, 0o644)
-            try:
-                os.write(file, rows)
-            finally:
-                os.close(file)
+            append_rows(self._folder / LEDGER, name, rows)
         except OSError as error:
             self._give_up(KitFaultError(f"the ledger of {name} cannot be written: {error.strerror}"))
 
@@ -293,7 +288,7 @@ class Crew(ABC):
             gevent.sleep(_WATCH_EVERY_S)
             if self._master is None or self._done:
                 continue
-            self._master.all_gone = self._children_ended()
+            self._master.look_after_children()
             is_alone = not self._master.there
             self._met_workers |= not is_alone
             if self._manifest is not None and is_alone:
@@ -304,13 +299,6 @@ class Crew(ABC):
                 self._master.check()
             elif is_alone and self._met_workers and self._options.headless and not (self._played or self._failure):
                 self._give_up(KitFaultError("all workers are gone: look at what they said before"))
-
-    def _children_ended(self) -> bool:
-        """Whether all workers were forked by this process (`--processes`), and none of them runs any more."""
-        if not self._options.processes:
-            return False
-        states = [child.status() for child in psutil.Process().children()]
-        return all(state == psutil.STATUS_ZOMBIE for state in states)
 
     def _ask_to_end(self) -> None:
         """Take down that somebody wants the test to end."""

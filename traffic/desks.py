@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import gevent
+import psutil
 from gevent.event import AsyncResult
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
@@ -44,7 +45,7 @@ class MasterDesk:
         self._leaser = Leaser(0)
         self._done: set[str] = set()
         self._stopped: set[str] = set()
-        self.all_gone = False
+        self._all_gone = False
         if self._runner is not None:
             for kind, take in (
                 (ASK, self._give), (DONE, self._worker_done), (STOPPED, self._worker_stopped), (ROWS, self._take_rows)
@@ -64,10 +65,16 @@ class MasterDesk:
 
     @property
     def there(self) -> frozenset[str]:
-        """The workers that can be heard; none once it is known that `all_gone`."""
-        if self._runner is None or self.all_gone:
+        """The workers that can be heard; none when they were this process' children, and all of these have ended."""
+        if self._runner is None or self._all_gone:
             return frozenset()
         return frozenset(client.id for client in self._runner.clients.values() if client.state != STATE_MISSING)
+
+    def look_after_children(self) -> None:
+        """See whether all workers were forked by this process (`--processes`), and none of them runs any more."""
+        options = self._runner.environment.parsed_options if self._runner is not None else None
+        if options is not None and options.processes:
+            self._all_gone = not any(map(_is_running, psutil.Process().children()))
 
     def index_of(self, client_id: str) -> int:
         """Return the number that the master gave a worker. Raises MalformedMessageError when it never connected."""
@@ -125,6 +132,13 @@ class MasterDesk:
         there = {client.id for client in self._runner.clients.running + self._runner.clients.spawning}
         if self._done and there <= self._done:
             self._all_done()
+
+
+def _is_running(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 class WorkerDesk:

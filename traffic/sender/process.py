@@ -17,7 +17,7 @@ from metrics_platform.errors import KitFaultError
 _ROOT = Path(__file__).resolve().parents[2]
 
 #: So long the sender may take from being told to stop until it has ended: longer than it waits for answers.
-_ENDS_WITHIN_S = 8.0
+_ENDS_WITHIN_S = 15.0
 
 #: What a sender makes it gives back soon and needs again at once, megabytes a second of it. These let glibc keep it
 #: (mallopt(3)); other C libraries ignore them.
