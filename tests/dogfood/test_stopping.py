@@ -182,3 +182,25 @@ with stack(pathlib.Path({str(tmp_path)!r}), like, wiki=False, told=Console()) as
         assert len(services) == 2
         process.kill()
         until(lambda: all(map(is_gone, services)), "services go on")
+
+
+@pytest.mark.parametrize(("ignored", "ends"), [("", True), ("HUP", False)])
+def test_ignored_signals_stay_ignored(tmp_path: Path, ignored: str, ends: bool) -> None:
+    code = f"""
+import pathlib, time
+from dogfood.signals import treat_as_interrupts
+treat_as_interrupts()
+pathlib.Path({str(tmp_path / "up")!r}).touch()
+while not pathlib.Path({str(tmp_path / "on")!r}).exists():
+    time.sleep(0.05)
+"""
+    # As nohup does.
+    trap = f"trap '' {ignored};" if ignored else ""
+    words = ["sh", "-c", f'{trap} exec "$@"', "sh", sys.executable, "-c", code]
+    with subprocess.Popen(words, stderr=subprocess.PIPE) as process:
+        until((tmp_path / "up").exists, "not started")
+        process.send_signal(signal.SIGHUP)
+        if not ends:
+            (tmp_path / "on").touch()
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert (b"KeyboardInterrupt" in said) is ends
