@@ -51,7 +51,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            raise InterruptedCommandError("interrupted: there is no result") from None
+            raise InterruptedCommandError("interrupted before there was a result: run the command again") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's)
         """Return the names of all commands, in the order of the alphabet."""

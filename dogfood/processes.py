@@ -41,7 +41,7 @@ def run_module(what: str, module: str, *arguments: str, given: bytes = b"") -> s
 def running(command: Sequence[str], log: IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
     """Run *command* until the block ends; then it is asked to stop, and killed with all it started when it does not.
 
-    It has a session of its own, so that a terminal's Ctrl-C reaches this process only, which passes it on.
+    It leads a new session, so that a terminal's Ctrl-C reaches this process only, which passes it on.
 
     Args:
         command: the words.

@@ -15,5 +15,5 @@ def _interrupt(_: int, __: FrameType | None) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As a shell starts what runs in the background.
         raise KeyboardInterrupt
-    # asyncio has a handler of SIGINT of its own, which ends its tasks first.
+    # asyncio handles SIGINT itself, and ends its tasks first.
     signal.raise_signal(signal.SIGINT)

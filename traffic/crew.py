@@ -129,7 +129,7 @@ class Crew(ABC):
         """Let this process send nothing more, and wait a moment for what is under way; users end by themselves."""
 
     def _record(self, folder: Path, manifest: Manifest) -> None:  # noqa: B027 (not every kind has something to say)
-        """Write down what there is to say of the whole run, when it is over. Raises OSError."""
+        """Complete the record of the whole run, when it is over. Raises OSError."""
 
     def _last_words(self) -> dict[str, Any]:
         """Return what a worker tells its master when it is done, or was stopped."""
@@ -328,7 +328,7 @@ class Crew(ABC):
             self._end()
         elif self._runner.state != STATE_STOPPED:
             self._runner.stop()
-        # Whoever else ends it has to be through.
+        # Another greenlet that ends it has to be through.
         with self._ending:
             pass
 

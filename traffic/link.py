@@ -19,7 +19,7 @@ from locust.stats import RequestStats, StatsEntry, StatsError
 from traffic.messages import MALFORMED, STATISTICS, MalformedMessageError, parse
 from traffic.secret import SecretError, check_secret, protect_master, protect_worker
 
-#: So many heartbeats, one a second, a worker may miss; Locust's own three are too few on a busy machine.
+#: Heartbeats, one a second, that a worker may miss; Locust's own three are too few on a busy machine.
 _LOST_AFTER_HEARTBEATS = 15
 
 _LOOPBACK = "127.0.0.1"

@@ -89,7 +89,7 @@ class WikiCrew(Crew):
         return beacon_headers(self._manifest.target.get("tag", "") if self._manifest else "")
 
     def wait_for_ceilings(self, events: int) -> None:
-        """Wait until so many events may be sent. Raises CeilingReachedError when the target allows no more."""
+        """Wait until *events* more events may be sent. Raises CeilingReachedError when the target allows no more."""
         while (wait_s := self._governor.wait(events, time.time())) > 0:
             if math.isinf(wait_s):
                 raise CeilingReachedError("the target's ceiling is reached: nothing more is sent")

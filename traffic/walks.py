@@ -76,7 +76,7 @@ class Walker:
         stream: its stream's name.
         ledger, views: written as it goes.
         wiki: the wiki's address.
-        permit: waits until so many events may be sent. Raises CeilingReachedError when they never may.
+        permit: waits until that many more events may be sent. Raises CeilingReachedError when they never may.
         clock: seconds since 1970.
     """
 

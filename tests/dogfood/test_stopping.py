@@ -37,7 +37,7 @@ def until(condition: Callable[[], object], otherwise: str) -> None:
 
 @contextmanager
 def command(home: Path, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run `dogfood` with the testbed in *home*, in a session of its own."""
+    """Run `dogfood` with the testbed in *home*, leading a new session."""
     environment = {**os.environ, "DOGFOOD_TESTBED": str(home / "testbed"), "DOGFOOD_RUNS": str(home / "runs")}
     code = [sys.executable, "-c", "from dogfood.cli import main; main()", *words]
     with (home / "command.log").open("wb") as log:

@@ -61,7 +61,7 @@ class Locust:
     def end(self) -> int:
         """Wait until it and all that it has started have ended; return its exit code."""
         until(lambda: self.process.poll() is not None, "Locust did not end", self)
-        # Whoever can still print keeps the pipe open.
+        # A process that can still print keeps the pipe open.
         until(lambda: self._copier.poll() is not None, "Locust left processes behind", self)
         return int(self.process.returncode)
 
