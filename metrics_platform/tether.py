@@ -83,7 +83,7 @@ def _main(words: Sequence[str]) -> None:
         return
     die_with(int(words[1]), signal.Signals(int(words[2])))
     try:
-        os.execvp(words[3], words[3:])  # noqa: S606 (the words of our own caller, and no shell)
+        os.execvp(words[3], list(words[3:]))  # noqa: S606 (the words of our own caller, and no shell)
     except OSError as error:
         print(f"error: {words[3]} cannot be run: {error.strerror}", file=sys.stderr)
         sys.exit(127)

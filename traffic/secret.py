@@ -30,13 +30,13 @@ def master_key(secret: str = "") -> bytes:
     return bytes(z85.encode(hashlib.sha256(b"dogfood master\0" + text.encode()).digest()))
 
 
-def protect_master(socket: zmq.Socket) -> None:
+def protect_master(socket: zmq.Socket[bytes]) -> None:
     """Let only those talk to *socket*, before it is bound, who know the secret."""
     socket.curve_server = True
     socket.curve_secretkey = master_key()
 
 
-def protect_worker(socket: zmq.Socket, secret: str = "") -> None:
+def protect_worker(socket: zmq.Socket[bytes], secret: str = "") -> None:
     """Let *socket*, before it connects, talk to the master of the same secret only."""
     socket.curve_serverkey = zmq.curve_public(master_key(secret))
     socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
