@@ -72,7 +72,11 @@ class Tally:
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Return the tally that `to_json` gave. Raises LookupError, TypeError or ValueError for another thing."""
         seconds = {
-            int(number): Second(*map(_count, row[:-2]), latency=_delays(row[-2]), service=_delays(row[-1]))
+            int(number): Second(
+                **dict(zip(_COUNTS, map(_count, row[:-2]), strict=True)),
+                latency=_delays(row[-2]),
+                service=_delays(row[-1]),
+            )
             for number, row in content["seconds"].items()
         }
         errors = Counter({str(kind): _count(events) for kind, events in content["errors"].items()})
