@@ -20,6 +20,7 @@ from analysis.checks.funnel import check_funnel
 from analysis.checks.generator import check_completeness, check_lag, check_records
 from analysis.checks.ratio import check_sample_rate, check_sample_ratio, check_segments
 from analysis.checks.sampling import check_overrides, check_stream_sampling
+from analysis.checks.scenarios import check_scenarios
 from analysis.checks.subjects import (
     check_independence,
     check_sampled_out,
@@ -29,7 +30,7 @@ from analysis.checks.subjects import (
 )
 from analysis.checks.times import check_active, check_partitions, check_times
 from analysis.checks.transit import check_canaries, check_freshness, check_replayed, check_silences
-from analysis.checks.wiki import check_instrument, check_scenarios, check_wiki_assignment
+from analysis.checks.wiki import check_instrument, check_wiki_assignment
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer
 from run_record.roster import Fidelity

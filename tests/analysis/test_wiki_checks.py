@@ -252,3 +252,30 @@ def test_findings_decide_by_the_first_layer(tmp_path: Path) -> None:
     kit = wiki_run(tmp_path / "kit", fidelity=Fidelity.BROWSER)
     write_findings(tmp_path / "kit", [right, wrong._replace(layer="generator")])
     assert kit.judge().verdict is Verdict.INVALID
+
+
+def test_every_layers_findings_are_named(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path, fidelity=Fidelity.BROWSER)
+    config = [Finding("api", f"step {number}", False, "config", "no such stream") for number in range(20)]
+    instrument = [
+        Finding("partial-view", "no impression is sent", False, "instrument", "1 impressions were sent"),
+        Finding("double-start", "impression and click count once", False, "instrument", "2 impressions were sent"),
+    ]
+    unplayed = Finding("mpic-failures", "html: the wiki asked MPIC", False, "generator", "not fetched")
+    write_findings(tmp_path, [*config, *instrument, unplayed])
+    said = check(run.judge(), "scenarios")
+    assert (said.verdict, said.layer) == (Outcome.FAIL, Layer.CONFIG)
+    assert said.evidence["by_layer"] == {"config": 20, "instrument": 2, "generator": 1}
+    assert all(finding.told in said.summary for finding in (config[0], *instrument))
+    assert "19 more" in said.summary
+
+
+def test_steps_that_could_not_be_played_hide_nothing(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path, fidelity=Fidelity.BROWSER)
+    unplayed = Finding("mpic-failures", "html: the wiki asked MPIC", False, "generator", "not fetched")
+    true = Finding("partial-view", "no impression is sent", False, "instrument", "1 impressions were sent")
+    write_findings(tmp_path, [unplayed, true])
+    found = run.judge()
+    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
+    assert "no impression is sent" in found.sentence
+    assert "prove nothing" in found.sentence
