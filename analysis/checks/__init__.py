@@ -5,6 +5,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from analysis.checks.assignment import check_assignment
+from analysis.checks.configs import check_configs
 from analysis.checks.delivery import (
     check_corrupted,
     check_duplicated,
@@ -77,6 +78,8 @@ CHECKS: tuple[Check, ...] = (
           check_instrument, Asked.WIKI),
     Check("scenarios", Layer.INSTRUMENT, "Was everything that the scenarios looked at as it should be?",
           check_scenarios, Asked.BROWSER),
+    Check("configs", Layer.CONFIG, "By the contract, do the configs let the client make valid events?", check_configs,
+          Asked.QUIET_TOO),
     Check("active", Layer.CONFIG, "Was the experiment on whenever an event was sent?", check_active),
     Check("assignment", Layer.ASSIGNMENT, "Is every landed subject in the group that the contract gives it?",
           check_assignment),

@@ -34,13 +34,14 @@ class WikiRun:
     views: list[PageView] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
-    def judge(self, change: Callable[[PageView], PageView] = lambda view: view) -> Analysis:
-        """Write down what happened, with each page view changed, and analyse."""
+    def judge(self, change: Callable[[PageView], PageView] = lambda view: view, *, status: int = 201) -> Analysis:
+        """Write down what happened, with each page view changed and events answered *status*, and analyse."""
         with PageViewWriter(self.made.folder, "wiki-0-1") as writer:
             for view in self.views:
                 writer.write(change(view))
         with LedgerWriter(self.made.folder / "ledger", "wiki-0-1") as ledger:
             positions: dict[int, int] = {}
+            outcome = EventOutcome.OK if status == 201 else EventOutcome.INDETERMINATE
             for event in self.events:
                 visit = event.pop("visit")
                 span = Span(visit, positions.setdefault(visit, 0), 1)
@@ -48,7 +49,7 @@ class WikiRun:
                 request = ledger.intend(
                     [span], intended_ms=STARTED_MS, sent_ms=STARTED_MS, bodies=[orjson.dumps(event)]
                 )
-                ledger.answered(request, [EventAnswer(EventOutcome.OK)], status=201, at_ms=STARTED_MS + 3)
+                ledger.answered(request, [EventAnswer(outcome)], status=status, at_ms=STARTED_MS + 3)
         landed = [filled(event, number) for number, event in enumerate(self.events)]
         self.made.land(self.made.events + landed)
         return analyse(self.made.folder)
@@ -279,3 +280,19 @@ def test_steps_that_could_not_be_played_hide_nothing(tmp_path: Path) -> None:
     assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
     assert "no impression is sent" in found.sentence
     assert "prove nothing" in found.sentence
+
+
+def test_lost_events_of_a_page_are_validated(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path, fidelity=Fidelity.BROWSER)
+    uri = "/analytics/product_metrics/web/base/9.9.9"
+    for event in run.events:
+        event["$schema"] = uri
+    run.judge(status=202)
+    run.made.land(run.made.events)
+    found = analyse(tmp_path)
+    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
+    said = check(found, "invalid")
+    assert said.verdict is Outcome.FAIL
+    assert f"events name schema {uri}, which does not exist" in said.summary
+    assert said.evidence["invalid"] == len(run.events)
+    assert check(found, "lost").layer is Layer.INSTRUMENT

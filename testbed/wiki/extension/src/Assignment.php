@@ -41,6 +41,22 @@ class Assignment {
 		return self::number( $rates['default'] ?? null );
 	}
 
+	/**
+	 * Return the rate as stream configs export it: a wiki's own is a key, and a key such as "0.1" stays a text.
+	 *
+	 * @param array $rates That `rate` takes
+	 * @param string $wiki Database name
+	 * @return int|float|string
+	 */
+	public static function exportedRate( array $rates, string $wiki ) {
+		foreach ( $rates as $key => $wikis ) {
+			if ( $key !== 'default' && is_array( $wikis ) && in_array( $wiki, $wikis, true ) ) {
+				return $key;
+			}
+		}
+		return $rates['default'];
+	}
+
 	private static function number( mixed $value ): ?float {
 		return is_numeric( $value ) && $value >= 0 && $value <= 1 ? (float)$value : null;
 	}

@@ -53,7 +53,10 @@ class StreamConfigs {
 				'producers' => [ 'metrics_platform_client' => [
 					'provide_values' => is_array( $attributes ) ? array_values( $attributes ) : [],
 				] ],
-				'sample' => [ 'rate' => $rate, 'unit' => $instrument['sample_unit'] ?? null ],
+				'sample' => [
+					'rate' => Assignment::exportedRate( $instrument['sample_rate'], $this->wiki ),
+					'unit' => $instrument['sample_unit'] ?? null,
+				],
 				'destination_event_service' => self::DESTINATION,
 			];
 		}
