@@ -49,12 +49,8 @@ class Assignment {
 	 * @return int|float|string
 	 */
 	public static function exportedRate( array $rates, string $wiki ) {
-		foreach ( $rates as $key => $wikis ) {
-			if ( $key !== 'default' && is_array( $wikis ) && in_array( $wiki, $wikis, true ) ) {
-				return $key;
-			}
-		}
-		return $rates['default'];
+		$own = array_filter( $rates, static fn ( $wikis ) => is_array( $wikis ) && in_array( $wiki, $wikis, true ) );
+		return array_key_first( $own ) ?? $rates['default'];
 	}
 
 	private static function number( mixed $value ): ?float {

@@ -47,16 +47,14 @@ class StreamConfigs {
 				$this->mpic->complain( 'An instrument without stream or sample rate is not used', $instrument );
 				continue;
 			}
+			$rate = Assignment::exportedRate( $instrument['sample_rate'], $this->wiki );
 			$attributes = $instrument['contextual_attributes'] ?? [];
 			$configs[$stream] = [
 				'schema_title' => self::SCHEMA_TITLE,
 				'producers' => [ 'metrics_platform_client' => [
 					'provide_values' => is_array( $attributes ) ? array_values( $attributes ) : [],
 				] ],
-				'sample' => [
-					'rate' => Assignment::exportedRate( $instrument['sample_rate'], $this->wiki ),
-					'unit' => $instrument['sample_unit'] ?? null,
-				],
+				'sample' => [ 'rate' => $rate, 'unit' => $instrument['sample_unit'] ?? null ],
 				'destination_event_service' => self::DESTINATION,
 			];
 		}
