@@ -81,6 +81,13 @@ async def wiki_follows(stage: "Stage", path: str = EXPERIMENTS, how: str = "") -
     return Fetches(path, how, await operator.fetched(path, how) if operator and how != DOWN else None)
 
 
+async def time_passes(stage: "Stage") -> None:
+    """Wait as long as the wiki may use an answer of MPIC, where that it asks again by itself is what is looked at."""
+    wait_s = stage.world.configs_ttl_s + _MARGIN_S
+    stage.allow(wait_s)
+    await asyncio.sleep(wait_s)
+
+
 async def has_asked(stage: "Stage", fetches: Fetches, step: str) -> bool:
     """Return whether the wiki has asked since; where it has not, note that *step* could not be played.
 

@@ -14,6 +14,22 @@ _KIT = "python-httpx"
 _HEADERS = {"X-Requested-With": "dogfood"}
 
 
+def forget_configs(testbed: Testbed, wiki: str) -> bool:
+    """Let the wiki at the address *wiki* forget what it has from MPIC; return False when it is not the testbed's.
+
+    Raises:
+        KitFaultError: it is, and does not do so.
+    """
+    if wiki != testbed.url("wiki"):
+        return False
+    try:
+        answer = httpx.post(f"{wiki}/testbed/forget-configs", headers=_HEADERS, timeout=30.0, trust_env=False)
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        raise KitFaultError(f"the testbed's wiki cannot be made to forget its configs: {error}") from error
+    return True
+
+
 class TestbedOperator:
     """Acts on the services of *testbed*.
 
@@ -29,15 +45,7 @@ class TestbedOperator:
 
     async def forget_configs(self) -> bool:
         """Let the wiki forget what it has from MPIC; return False when it is not the testbed's wiki."""
-        if self._wiki != self._testbed.url("wiki"):
-            return False
-        try:
-            async with httpx.AsyncClient(timeout=30.0, trust_env=False) as client:
-                answer = await client.post(f"{self._wiki}/testbed/forget-configs", headers=_HEADERS)
-            answer.raise_for_status()
-        except httpx.HTTPError as error:
-            raise KitFaultError(f"the testbed's wiki cannot be made to forget its configs: {error}") from error
-        return True
+        return await asyncio.to_thread(forget_configs, self._testbed, self._wiki)
 
     async def fetched(self, path: str, how: str) -> int:
         """Return how often anybody but the kit has asked MPIC for the list at *path* while it misbehaved as *how*."""

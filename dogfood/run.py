@@ -15,7 +15,7 @@ from browser_scenarios.play import Request as BrowserRequest
 from browser_scenarios.play import choose, play
 from dogfood.judging import judge
 from dogfood.locust import Answered, Came, LocustRequest, run_locust
-from dogfood.operator import TestbedOperator
+from dogfood.operator import TestbedOperator, forget_configs
 from dogfood.platform_questions import ask_platform, ask_schemas_of_ledger
 from dogfood.processes import run_module
 from dogfood.seeding import WIKI_ACCOUNTS, accounts_file, put_example, seed_wiki
@@ -226,8 +226,7 @@ def _set_up(request: RunRequest, target: Target, accounts: tuple[TestAccount, ..
     if not options.experiment:
         if target.production:
             raise DogfoodError(f"target {target.name!r} is production: name the experiment there with --experiment")
-        with MpicClient(target.mpic) as mpic:
-            put_example(mpic, options.generation)
+        _put_example(request, target)
         options = replace(options, experiment=EXPERIMENT)
     settings, events = _planned(options, request, target)
     manifest = new_manifest("", options, target, settings, ",".join(request.fidelities))
@@ -237,6 +236,25 @@ def _set_up(request: RunRequest, target: Target, accounts: tuple[TestAccount, ..
     manifest.write(folder)
     ask_platform(target, manifest, on_wiki=request.on_wiki).write(folder)
     return manifest, folder, events
+
+
+def _put_example(request: RunRequest, target: Target) -> None:
+    """Put the kit's experiment into MPIC; where that changes anything, the wiki must not go on with what it had."""
+    with MpicClient(target.mpic) as mpic:
+        before = _configs(mpic, request)
+        put_example(mpic, request.traffic.generation)
+        changed = before != _configs(mpic, request)
+    if request.on_wiki and changed and not forget_configs(request.testbed, target.wiki):
+        time.sleep(_PRODUCTION_TTL_S)
+
+
+def _configs(mpic: MpicClient, request: RunRequest) -> list[object]:
+    """Return what MPIC serves, but for when it was changed."""
+    configs = [*mpic.raw_experiments(request.traffic.generation), *mpic.raw_instruments()]
+    return [
+        {name: value for name, value in config.items() if name != "updated_at"} if isinstance(config, dict) else config
+        for config in configs
+    ]
 
 
 def _planned(options: TrafficOptions, request: RunRequest, target: Target) -> tuple[PlanSettings, int]:
@@ -299,7 +317,7 @@ def _browse(
             run=folder, accounts=accounts, scenarios=asked.scenarios, users=asked.users,
             concurrency=asked.concurrency, headed=asked.headed,
             operator=_operator(request, target),
-            configs_ttl_s=_CONFIGS_TTL_S if target.wiki == request.testbed.url("wiki") else _PRODUCTION_TTL_S,
+            configs_ttl_s=_configs_ttl_s(request, target),
             tell=lambda found: tell_finding(console, found),
         )
     )  # fmt: skip
@@ -309,6 +327,12 @@ def _operator(request: RunRequest, target: Target) -> TestbedOperator | None:
     """Return who can break and mend MPIC; nobody where it is not the testbed's."""
     own = target.name == LOCAL and target.mpic == request.testbed.url("mpic")
     return TestbedOperator(request.testbed, target.wiki) if own else None
+
+
+def _configs_ttl_s(request: RunRequest, target: Target) -> float:
+    """Return how long the wiki uses an answer of MPIC: the real extensions do as in production, also in the testbed."""
+    own = target.wiki == request.testbed.url("wiki") and request.testbed.has_own_extension
+    return _CONFIGS_TTL_S if own else _PRODUCTION_TTL_S
 
 
 def _finish(folder: Path) -> None:

@@ -60,7 +60,7 @@ class UnplayableConfigError(DogfoodError):
     """
 
     exit_code = 1
-    page = "docs/checks.md#configs"
+    page = "docs/checks.md"
 
     def __init__(self, settings: PlanSettings, fault: ConfigFault) -> None:
         super().__init__(f"{fault.sentence}: nothing was sent. Mend it in MPIC")
