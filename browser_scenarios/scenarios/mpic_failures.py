@@ -1,11 +1,13 @@
 """MPIC slow, down, or talking nonsense: pages stay readable, and nobody is enrolled."""
 
+from urllib.parse import urlencode
+
 from browser_scenarios.chromium import BrowserError
 from browser_scenarios.operating import DOWN, EXPERIMENTS, has_asked, wiki_follows
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Reading, Session
 from browser_scenarios.stage import Stage
-from browser_scenarios.world import MAIN_PAGE, Operator
+from browser_scenarios.world import Operator
 
 
 async def play(stage: Stage) -> None:
@@ -27,10 +29,15 @@ async def play(stage: Stage) -> None:
         await _well(stage, session, "after MPIC was down")
 
 
+def _fresh(step: str) -> str:
+    """Return an address of the main page that the browser has not been to, so that it has no page to use again."""
+    return f"/index.php?{urlencode({'title': 'Main_Page', 'dogfood': step})}"
+
+
 async def _well(stage: Stage, session: Session, when: str) -> None:
     """See that the account is enrolled, so that its not being enrolled would tell something."""
     fetches = await wiki_follows(stage)
-    reading = await session.open(MAIN_PAGE)
+    reading = await session.open(_fresh(when))
     if await has_asked(stage, fetches, when):
         await stage.check(f"{when}: enrolled", reading.group == stage.treatment, f"told {reading.group!r}", "config")
     await reading.leave()
@@ -48,7 +55,7 @@ async def _look(stage: Stage, session: Session, how: str) -> None:
     """Look at a page that was made with MPIC's bad answer; one that was made without it shows nothing."""
     fetches = await wiki_follows(stage, EXPERIMENTS, how)
     try:
-        reading = await session.open(MAIN_PAGE)
+        reading = await session.open(_fresh(how))
     except BrowserError as error:
         if await has_asked(stage, fetches, how):
             await stage.check(f"{how}: the page is there", False, str(error), "config")
