@@ -18,7 +18,7 @@ from metrics_platform.errors import DogfoodError
 from run_record.roster import Fidelity
 from tests.dogfood.conftest import call_in
 from tests.servers import free_port
-from tests.wikis import call, need
+from tests.wikis import call, latest, need
 
 Play = Callable[..., dict[str, Any]]
 
@@ -57,6 +57,21 @@ def test_faults_of_the_wiki_and_its_client_are_found(play: Play) -> None:
     need("php", "apt-get", "dpkg-deb")
     found = play("mpic-unreachable", "rate-key", "eligibility", "child-click")
     assert [row["layer_named"] for row in found["faults"]] == ["config", "assignment", "exposure", "instrument"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_three_accounts_suffice_to_name_the_group(tmp_path: Path) -> None:
+    need("php", "apt-get", "dpkg-deb")
+    ports = [word for name in ("mpic", "intake", "wiki") for word in (f"--{name}-port", str(free_port()))]
+    try:
+        assert call(tmp_path, "up", "--fault", "one-group-only", *ports).returncode == 0
+        done = call(tmp_path, "browse", "--scenario", "ctr", "--users", "3")
+    finally:
+        call(tmp_path, "down")
+    found = latest(tmp_path)
+    assert (found["verdict"], found["layer"]) == ("NO-GO", "exposure"), done.stdout + done.stderr
+    assert "of group 'false' and 0 of" in found["sentence"]
 
 
 @pytest.mark.slow
