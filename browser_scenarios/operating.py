@@ -54,12 +54,12 @@ class Fetches(NamedTuple):
     Attributes:
         path: of the list.
         how: in which way MPIC misbehaves; empty when it does not.
-        count: of fetches until then; None when nobody counts them.
+        before: how many fetches until then; None when nobody counts them.
     """
 
     path: str
     how: str
-    count: int | None
+    before: int | None
 
 
 async def wiki_follows(stage: "Stage", path: str = EXPERIMENTS, how: str = "") -> Fetches:
@@ -94,9 +94,9 @@ async def has_asked(stage: "Stage", fetches: Fetches, step: str) -> bool:
     Where nobody counts fetches the wiki's own time has passed, and that has to do.
     """
     operator = stage.world.operator
-    if operator is None or fetches.count is None:
+    if operator is None or fetches.before is None:
         return True
-    if await operator.fetched(fetches.path, fetches.how) > fetches.count:
+    if await operator.fetched(fetches.path, fetches.how) > fetches.before:
         return True
     answer = f"its answer {fetches.how!r}" if fetches.how else "its new answer"
     told = f"the page was made without asking MPIC for {fetches.path}, so {answer} was not looked at"
