@@ -19,7 +19,7 @@ from run_record.roster import Fidelity
 from tests.dogfood.conftest import call_in
 from tests.jitter import is_overloaded
 from tests.servers import free_port
-from tests.wikis import call, copy_seeded_wiki
+from tests.wikis import call, copy_seeded_wiki, latest
 
 Play = Callable[..., dict[str, Any]]
 
@@ -65,6 +65,21 @@ def test_faults_of_the_wiki_and_its_client_are_found(play: Play, tmp_path: Path)
     # The others are in the whole catalogue.
     found = play("rate-key", "child-click")
     assert [row["layer_named"] for row in found["faults"]] == ["assignment", "instrument"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_three_accounts_suffice_to_name_the_group(tmp_path: Path) -> None:
+    copy_seeded_wiki(tmp_path / "testbed")
+    ports = [word for name in ("mpic", "intake", "wiki") for word in (f"--{name}-port", str(free_port()))]
+    try:
+        assert call(tmp_path, "up", "--fault", "one-group-only", *ports).returncode == 0
+        done = call(tmp_path, "browse", "--scenario", "ctr", "--users", "3")
+    finally:
+        call(tmp_path, "down")
+    found = latest(tmp_path)
+    assert (found["verdict"], found["layer"]) == ("NO-GO", "exposure"), done.stdout + done.stderr
+    assert "of group 'false' and 0 of" in found["sentence"]
 
 
 @pytest.mark.slow
