@@ -5,7 +5,8 @@ STAMP := .venv/.ready
 # The same with what is optional: Spark, Trino's client, Java and Maven.
 FULL := .venv/.full
 # Two processes; tests that share a broker, Spark or a module's fixtures stay in one of them (tests/shared.py).
-PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --durations 20
+# A process that crashes ends the run, as a failure: xdist would start the test that crashed again and again.
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --max-worker-restart 0 --durations 20
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-full dogfood dogfood-full test test-all lint format coverage mutation docs reference bench pins clean

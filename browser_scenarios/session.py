@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import orjson
@@ -181,17 +181,25 @@ class Session:
         account: that logs in; None reads without an account.
         scenario: that it belongs to.
         number: of the session within the scenario.
+        progress: called when a page is opened, so that the scenario's time limit follows.
         beacons: bodies of requests to the intake that the network log showed.
     """
 
     def __init__(
-        self, world: World, context: BrowserContext, account: TestAccount | None, scenario: str, number: int
+        self,
+        world: World,
+        context: BrowserContext,
+        account: TestAccount | None,
+        scenario: str,
+        number: int,
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
         self.world = world
         self.context = context
         self.account = account
         self.scenario = scenario
         self.number = number
+        self.progress = progress
         self.beacons: list[bytes] = []
         self.console: list[str] = []
         context.on("request", self._requested)
@@ -237,6 +245,7 @@ class Session:
         Raises:
             BrowserError: the wiki answered anything but 200.
         """
+        self.progress()
         page = page or await self.context.new_page()
         await page.set_viewport_size({"width": _NARROW if narrow else _WIDE, "height": height})
         answer = await page.goto(self.world.wiki + path, timeout=_PAGE_WITHIN_MS, wait_until="domcontentloaded")

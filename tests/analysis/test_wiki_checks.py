@@ -34,13 +34,14 @@ class WikiRun:
     views: list[PageView] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
-    def judge(self, change: Callable[[PageView], PageView] = lambda view: view) -> Analysis:
-        """Write down what happened, with each page view changed, and analyse."""
+    def judge(self, change: Callable[[PageView], PageView] = lambda view: view, *, status: int = 201) -> Analysis:
+        """Write down what happened, with each page view changed and events answered *status*, and analyse."""
         with PageViewWriter(self.made.folder, "wiki-0-1") as writer:
             for view in self.views:
                 writer.write(change(view))
         with LedgerWriter(self.made.folder / "ledger", "wiki-0-1") as ledger:
             positions: dict[int, int] = {}
+            outcome = EventOutcome.OK if status == 201 else EventOutcome.INDETERMINATE
             for event in self.events:
                 visit = event.pop("visit")
                 span = Span(visit, positions.setdefault(visit, 0), 1)
@@ -48,7 +49,7 @@ class WikiRun:
                 request = ledger.intend(
                     [span], intended_ms=STARTED_MS, sent_ms=STARTED_MS, bodies=[orjson.dumps(event)]
                 )
-                ledger.answered(request, [EventAnswer(EventOutcome.OK)], status=201, at_ms=STARTED_MS + 3)
+                ledger.answered(request, [EventAnswer(outcome)], status=status, at_ms=STARTED_MS + 3)
         landed = [filled(event, number) for number, event in enumerate(self.events)]
         self.made.land(self.made.events + landed)
         return analyse(self.made.folder)
@@ -252,3 +253,46 @@ def test_findings_decide_by_the_first_layer(tmp_path: Path) -> None:
     kit = wiki_run(tmp_path / "kit", fidelity=Fidelity.BROWSER)
     write_findings(tmp_path / "kit", [right, wrong._replace(layer="generator")])
     assert kit.judge().verdict is Verdict.INVALID
+
+
+def test_every_layers_findings_are_named(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path, fidelity=Fidelity.BROWSER)
+    config = [Finding("api", f"step {number}", False, "config", "no such stream") for number in range(20)]
+    instrument = [
+        Finding("partial-view", "no impression is sent", False, "instrument", "1 impressions were sent"),
+        Finding("double-start", "impression and click count once", False, "instrument", "2 impressions were sent"),
+    ]
+    unplayed = Finding("mpic-failures", "html: the wiki asked MPIC", False, "generator", "not fetched")
+    write_findings(tmp_path, [*config, *instrument, unplayed])
+    said = check(run.judge(), "scenarios")
+    assert (said.verdict, said.layer) == (Outcome.FAIL, Layer.CONFIG)
+    assert said.evidence["by_layer"] == {"config": 20, "instrument": 2, "generator": 1}
+    assert all(finding.told in said.summary for finding in (config[0], *instrument))
+    assert "19 more" in said.summary
+
+
+def test_steps_that_could_not_be_played_hide_nothing(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path, fidelity=Fidelity.BROWSER)
+    unplayed = Finding("mpic-failures", "html: the wiki asked MPIC", False, "generator", "not fetched")
+    true = Finding("partial-view", "no impression is sent", False, "instrument", "1 impressions were sent")
+    write_findings(tmp_path, [unplayed, true])
+    found = run.judge()
+    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
+    assert "no impression is sent" in found.sentence
+    assert "prove nothing" in found.sentence
+
+
+def test_lost_events_of_a_page_are_validated(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path, fidelity=Fidelity.BROWSER)
+    uri = "/analytics/product_metrics/web/base/9.9.9"
+    for event in run.events:
+        event["$schema"] = uri
+    run.judge(status=202)
+    run.made.land(run.made.events)
+    found = analyse(tmp_path)
+    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
+    said = check(found, "invalid")
+    assert said.verdict is Outcome.FAIL
+    assert f"events name schema {uri}, which does not exist" in said.summary
+    assert said.evidence["invalid"] == len(run.events)
+    assert check(found, "lost").layer is Layer.INSTRUMENT
