@@ -11,7 +11,7 @@ import click
 
 from dogfood.cli import cli
 from dogfood.examples import EXAMPLES, every_command
-from traffic.options import add_options
+from traffic.arguments import add_options
 from traffic.wiki_options import add_wiki_options
 
 _HEAD = """# The command line

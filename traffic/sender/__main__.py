@@ -1,6 +1,7 @@
 """The sender's process: commands come in on standard input, one JSON object a line; reports go out the same way.
 
-In: `{"begin": {…}}` once, `{"lend": first visit or null}` for each `ask`, `{"stop": true}`.
+In: `{"begin": {…}}` once, `{"lend": first visit or null}` for each `ask`, `{"places": visits at the same time}` where
+they are limited, `{"stop": true}`.
 Out: `{"ask": true}`, `{"report": {…}}` once a second, `{"rows": "…"}` where the ledger is kept elsewhere,
 `{"error": "…"}`, and at the very end `{"over": "finished"}` or `{"over": "stopped"}`.
 When standard input ends, its master is gone: it stops without waiting for answers.
@@ -32,6 +33,7 @@ from traffic.sender import FINISHED, STOPPED
 from traffic.sender.agenda import Agenda
 from traffic.sender.endpoint import Endpoint, framing
 from traffic.sender.engine import Engine, Ledger
+from traffic.sender.places import Places
 from traffic.sender.wire import Limits, Wire
 
 _REPORT_US = 1_000_000
@@ -93,7 +95,11 @@ def _play(
     endpoint = Endpoint.of(asked["intake"])
     wire = Wire(endpoint, _clock, limits)
     frame = framing(endpoint, asked["headers"].items())
-    agenda = Agenda(Plan(PlanSettings.from_json(asked["plan"])), asked["batch"], frame)
+    plan, places = Plan(PlanSettings.from_json(asked["plan"])), None
+    if asked.get("places") is not None:
+        by_visit = asked["batch"] == 1 and not plan.settings.paces_events
+        places = Places(by_visit=by_visit, limit=asked["places"])
+    agenda = Agenda(plan, asked["batch"], frame, places.meet if places is not None else None)
     tally = TallyKeeper()
     ledger: Ledger = StreamedLedger(out)
     if asked["ledger"]:
@@ -103,9 +109,9 @@ def _play(
         agenda, wire, ledger, tally,
         zero_us=zero_us, started_ms=asked["started_ms"],
         clock=_clock, patience_us=limits.patience_us,
-        governor=_governor(asked["ceilings"], asked["share"]),
+        governor=_governor(asked["ceilings"], asked["share"]), places=places,
     )  # fmt: skip
-    reporter = _Reporter(out, engine, tally)
+    reporter = _Reporter(out, engine, tally, places)
     waits_for_lease, stop_by = False, 0
     while not engine.is_over and not (stop_by and _clock() > stop_by):
         while True:
@@ -120,6 +126,8 @@ def _play(
             if "lend" in message:
                 agenda.lend(message["lend"])
                 waits_for_lease = False
+            elif "places" in message and places is not None:
+                places.limit = message["places"]
             elif "stop" in message:
                 engine.stop()
                 stop_by = _clock() + _LINGER_US
@@ -144,8 +152,15 @@ def _governor(ceilings: Mapping[str, float | None], share: float) -> Governor:
 class _Reporter:
     """Says once a second what was done, and what that cost."""
 
-    def __init__(self, out: "SimpleQueue[Mapping[str, object] | None]", engine: Engine, tally: TallyKeeper) -> None:
+    def __init__(
+        self,
+        out: "SimpleQueue[Mapping[str, object] | None]",
+        engine: Engine,
+        tally: TallyKeeper,
+        places: Places | None,
+    ) -> None:
         self._out = out
+        self._places = places
         self._engine = engine
         self._tally = tally
         self._at_us, self._cpu_s = _clock(), time.process_time()
@@ -162,8 +177,10 @@ class _Reporter:
         self._at_us, self._cpu_s = at_us, cpu_s
         failures = dict(self._engine.failures)
         self._engine.failures.clear()
+        waited = self._places.waited if self._places is not None else 0
+        tally = self._tally.sum_up().to_json()
         self._out.put(
-            {"report": {"tally": self._tally.sum_up().to_json(), "failures": failures, "cpu": share, "cpu_s": cpu_s}}
+            {"report": {"tally": tally, "failures": failures, "cpu": share, "cpu_s": cpu_s, "waited": waited}}
         )
 
 
