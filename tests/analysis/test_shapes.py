@@ -74,10 +74,10 @@ def test_there_have_to_be_events(tmp_path: Path) -> None:
             calibrate_against(tmp_path / "file", replace(settings(), visitors=10))
 
 
-def sent_by_browsers(folder: Path, generation: Generation, bodies: list[Any], **changes: Any) -> Path:
+def sent_by_browsers(folder: Path, generation: Generation, bodies: list[Any], **changes: object) -> Path:
     """Make a run in *folder* whose one browser has sent *bodies*."""
     made = make_run(folder, generation, visitors=50)
-    replace(Manifest.read(folder), fidelity="synthetic,browser", **changes).write(folder)
+    replace(Manifest.read(folder), fidelity="synthetic,browser", **changes).write(folder)  # type: ignore[arg-type]
     write_roster(folder, [Account(50, Fidelity.BROWSER, 7, 7, "Reader", True)])
     with LedgerWriter(made.folder / "ledger", "browser") as ledger:
         for position, body in enumerate(bodies):
