@@ -12,7 +12,7 @@ from rich.text import Text
 
 from analysis.results import Verdict
 from browser_scenarios.scenarios import SCENARIOS
-from dogfood.commands.options import AS_JSON, EXIT_CODES
+from dogfood.commands.options import AS_JSON, EXIT_CODES, read_fidelities
 from dogfood.commands.traffic_options import traffic_options
 from dogfood.real.asking import RealParts, ask, with_intake
 from dogfood.real.rows import Row, decide
@@ -21,13 +21,14 @@ from dogfood.seeding import WIKI_ACCOUNTS, furnish
 from dogfood.services import Testbed, WikiOptions
 from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
+from run_record.roster import Fidelity
 from traffic.options import TrafficOptions
 
 _COLOURS = {Verdict.GO: "green", Verdict.NO_GO: "red", Verdict.INCONCLUSIVE: "yellow", Verdict.INVALID: "magenta"}
 
 
 @click.command(epilog=EXIT_CODES)
-@click.option("--extensions", type=click.Path(path_type=Path, exists=True, file_okay=False),
+@click.option("--extensions", type=click.Path(path_type=Path, file_okay=False),
               help="Folder of clones of the real extensions; default: the testbed's own.")  # fmt: skip
 @click.option("--intake", default="", metavar="URL", help="Address of a real intake that runs; default: the testbed's.")
 @click.option("--observed", type=click.Path(path_type=Path),
@@ -43,6 +44,8 @@ _COLOURS = {Verdict.GO: "green", Verdict.NO_GO: "red", Verdict.INCONCLUSIVE: "ye
 @click.option("--wiki-port", type=click.IntRange(1, 65535), help="Default: 8080.")
 @click.option("--experiment", default="", help="Slug in MPIC; default: the kit's own, created there.")
 @click.option("--instrument", default="", help="Slug in MPIC; default: the experiment's.")
+@click.option("--fidelity", "fidelities", default=",".join(Fidelity), show_default=True, callback=read_fidelities,
+              help="Make only runs of these; with commas.")  # fmt: skip
 @click.option("--sessions", type=click.IntRange(1), default=WIKI_ACCOUNTS, show_default=True,
               help="Accounts that visit the wiki without a browser.")  # fmt: skip
 @click.option("--browsers", type=click.IntRange(1), default=9, show_default=True, help="Accounts that visit in one.")
@@ -60,6 +63,7 @@ def real(
     mpic_port: int | None,
     intake_port: int | None,
     wiki_port: int | None,
+    fidelities: tuple[Fidelity, ...],
     sessions: int,
     browsers: int,
     scenarios: tuple[str, ...],
@@ -75,12 +79,14 @@ def real(
         raise DogfoodError(
             "--intake and --observed belong together: the rows of another intake are where it writes them"
         )
+    if extensions is not None and not extensions.is_dir():
+        raise DogfoodError(f"{extensions} is not a folder: --extensions names the folder that holds the clones")
     options = with_intake(TrafficOptions(**traffic), intake)  # type: ignore[arg-type]
     testbed = Testbed(folder, WikiOptions(mediawiki, extensions, options.intake))
     given = {"mpic": mpic_port, "intake": intake_port, "wiki": wiki_port}
     testbed.up({name: port for name, port in given.items() if port is not None})
     furnish(testbed)
-    parts = RealParts(testbed, runs, options, observed, sessions, BrowserOptions(scenarios, browsers))
+    parts = RealParts(testbed, runs, options, observed, fidelities, sessions, BrowserOptions(scenarios, browsers))
     rows = list(ask(parts, Console(stderr=True)))
     verdict = decide(rows)
     content = {"verdict": verdict, "asked": asdict(options), "rows": [row._asdict() for row in rows]}

@@ -39,6 +39,7 @@ class RealParts:
         runs: folder of the runs.
         traffic: what decides the events; its intake is the real one, or empty.
         observed: file or folder that the real intake's events end up in; None with the testbed's own intake.
+        fidelities: those of which a run is made.
         sessions: accounts that visit the wiki without a browser.
         browser: how browsers are used.
     """
@@ -47,6 +48,7 @@ class RealParts:
     runs: Path
     traffic: TrafficOptions
     observed: Path | None
+    fidelities: tuple[Fidelity, ...]
     sessions: int
     browser: BrowserOptions
 
@@ -54,7 +56,7 @@ class RealParts:
 def ask(parts: RealParts, console: Console) -> Iterator[Row]:
     """Yield the rows of the table as they come. What cannot be done becomes a row that is INVALID."""
     yield from _guarded("doctor", lambda: _examine(parts))
-    for fidelity in Fidelity:
+    for fidelity in parts.fidelities:
         yield from _guarded(str(fidelity), lambda: _run(parts, fidelity, console))  # noqa: B023 (called at once)
 
 
