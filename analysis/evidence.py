@@ -56,6 +56,7 @@ class Evidence:
         participants: everybody who was to visit, by visit.
         roster: the wiki's accounts among them.
         page_views: what sessions on the wiki saw.
+        given_up: page views that the kit did not get to the end of; no check judges the platform by them.
         findings: what scenarios found besides.
         made: what the plan has.
         engine: with the tables.
@@ -73,6 +74,7 @@ class Evidence:
     participants: Participants
     roster: Sequence[Account]
     page_views: Sequence[PageView]
+    given_up: Sequence[PageView]
     findings: Sequence[Finding]
     made: Made
     engine: Engine
@@ -214,8 +216,10 @@ def gather(
         reading = reader.submit(read_ledger, run / LEDGER)
         planned = plan.subjects(0, manifest.visitors)
         ledger = reading.result()
-    roster, views, findings = read_roster(run), read_page_views(run), read_findings(run)
-    people = participants(plan, planned, manifest, ledger, roster, views)
+    roster, recorded, findings = read_roster(run), read_page_views(run), read_findings(run)
+    people = participants(plan, planned, manifest, ledger, roster, recorded)
+    views = [view for view in recorded if not view.given_up]
+    given_up = [view for view in recorded if view.given_up]
     _check_visits(ledger, len(people.group))
     window = {"from_ms": first_ms(manifest, ledger), "until_ms": last_ms(manifest, ledger) + SETTLE_MS}
     if warehouse is None:
@@ -245,7 +249,7 @@ def gather(
     engine.keep("visits", "visits")
     [counted] = engine.ask("observed_count")
     evidence = Evidence(
-        manifest, plan, ledger, people, roster, views, findings, made, engine, (*broken, *broken_reports),
+        manifest, plan, ledger, people, roster, views, given_up, findings, made, engine, (*broken, *broken_reports),
         int(str(counted["events"])), misplaced, floor, add_streams(run, engine),
         Load.read(run) if (run / LOAD).is_file() else None,
     )  # fmt: skip

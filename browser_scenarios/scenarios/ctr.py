@@ -1,6 +1,7 @@
 """Readers with accounts read articles as their personas do, see the element or not, click it or not, and leave."""
 
 import asyncio
+from functools import partial
 
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Reading, Session
@@ -24,7 +25,7 @@ async def play(stage: Stage) -> None:
         async with places, stage.session(account) as session:
             await _read(stage, session, account)
 
-    await asyncio.gather(*map(one, accounts))
+    await stage.together(*(partial(one, account) for account in accounts))
 
 
 async def _read(stage: Stage, session: Session, account: TestAccount) -> None:
