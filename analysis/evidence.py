@@ -251,10 +251,16 @@ def gather(
     evidence = Evidence(
         manifest, plan, ledger, people, roster, views, given_up, findings, made, engine, (*broken, *broken_reports),
         int(str(counted["events"])), misplaced, floor, add_streams(run, engine),
-        Load.read(run) if (run / LOAD).is_file() else None,
+        _load(run),
     )  # fmt: skip
     _add_subjects(evidence)
     return evidence
+
+
+def _load(run: Path) -> Load | None:
+    """Return what the generator of *run* measured of itself; None when there was none."""
+    load = Load.read(run) if (run / LOAD).is_file() else None
+    return load if load is not None and load.has_generator else None
 
 
 def _add_subjects(evidence: Evidence) -> None:

@@ -124,8 +124,7 @@ def _own_word(load: Load) -> CheckResult:
     }  # fmt: skip
     told = f"p50 {lag.p50:,.1f} ms, p99 {lag.p99:,.1f} ms after its intended time"
     if load.invalid:
-        needed = "" if load.workers_needed is None else f" It takes {load.workers_needed} workers."
-        summary = f"The generator was not up to it: {'; '.join(load.invalid)}.{needed}"
+        summary = f"{'; '.join(load.invalid)}."
         return CheckResult("lag", Layer.GENERATOR, Outcome.INVALID, summary, lag.p99, threshold=limit, evidence=detail)
     waited = f" {load.late:,} events had to wait for the server before they could be sent." if load.late else ""
     dropped = f" {load.dropped:,} were never sent, as no connection became free." if load.dropped else ""

@@ -119,8 +119,9 @@ def _unplayed(evidence: Evidence) -> CheckResult | None:
     wrong = [item for item in evidence.findings if not item.ok]
     why = wrong[0].told if wrong else "the run ended before that"
     summary = f"No browser session was played to its end ({why}): nothing is known of the instrument."
-    if any(item.layer != Layer.GENERATOR for item in wrong):
-        # What the wiki answered is the reason, and the check `scenarios` names it.
+    spoilt = evidence.load is not None and bool(evidence.load.invalid)
+    if spoilt or any(item.layer != Layer.GENERATOR for item in wrong):
+        # The checks `lag` and `scenarios` name the reason.
         return CheckResult("instrument", Layer.INSTRUMENT, Outcome.INCONCLUSIVE, summary, 0)
     return CheckResult("instrument", Layer.GENERATOR, Outcome.INVALID, summary, 0)
 
