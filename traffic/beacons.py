@@ -151,6 +151,7 @@ class BeaconCrew(Crew):
         if not self._is_hopeless and self._book.is_hopeless(self._event_rate, self._events):
             self._is_hopeless = True
             print("the schedule cannot be kept any more: the run ends here", file=sys.stderr, flush=True)
+            self._over.set()
             gevent.spawn(self._runner.quit if self._options.headless else self._runner.stop)
 
     def _last_words(self) -> dict[str, Any]:

@@ -144,7 +144,7 @@ def test_a_starved_generator_ends_early_and_invalid(tmp_path: Path, stub: Server
         while time.time() < zero + 12:
             time.sleep(0.1)
         sender.resume()
-        said = process.communicate(timeout=120)[0]
+        said = process.communicate(timeout=400)[0]
     run = find_run(runs, "latest")
     load = Load.read(run)
     assert 0 < load.offered < 240_000
