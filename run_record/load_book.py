@@ -105,6 +105,11 @@ class LoadBook:
             worker.tally = tally_of(ledger, ledger.workers.index(name), started_ms)
             worker.tally.lag = lag
 
+    @property
+    def offered(self) -> int:
+        """Events whose intended time came, as far as was reported."""
+        return sum(worker.tally.total("offered") for worker in self._workers.values())
+
     def is_hopeless(self, event_rate: float, events: int) -> bool:
         """Return whether the schedule cannot be kept any more, whatever comes: the run is INVALID for certain.
 

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,6 +34,10 @@ from traffic.statistics import feed
 
 #: Reports on their way from a worker to the master.
 _REPORTS = "dogfood_reports"
+
+
+#: A run that is INVALID for certain is ended when the rest of it would take longer than this.
+_WORTH_ENDING_S = 30.0
 
 
 class BeaconCrew(Crew):
@@ -148,11 +153,17 @@ class BeaconCrew(Crew):
     def _keep(self, client_id: str, row: Mapping[str, Any]) -> None:
         self._names[client_id] = row["name"]
         self._book.take(row["name"], row["host"], row["report"])
-        if not self._is_hopeless and self._book.is_hopeless(self._event_rate, self._events):
+        if not self._is_hopeless and self._book.is_hopeless(self._event_rate, self._events) and self._takes_long():
             self._is_hopeless = True
             print("the schedule cannot be kept any more: the run ends here", file=sys.stderr, flush=True)
             self._over.set()
             gevent.spawn(self._runner.quit if self._options.headless else self._runner.stop)
+
+    def _takes_long(self) -> bool:
+        """Return whether the rest of the run would take long enough, at the pace until now, that ending it matters."""
+        started_ms = (self._manifest.started_ms if self._manifest else None) or 0
+        offered = max(self._book.offered, 1)
+        return (time.time() - started_ms / 1000) * (self._events - offered) / offered > _WORTH_ENDING_S
 
     def _last_words(self) -> dict[str, Any]:
         unsent, self._unsent = self._unsent, []
