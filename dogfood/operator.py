@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import httpx
 
+from common.egress import LOOPBACK
+from common.http import open_async_client
 from dogfood.services import Testbed
 from metrics_platform.errors import KitFaultError
 
@@ -39,7 +41,7 @@ class TestbedOperator:
         address = self._testbed.url("mpic")
         headers = {"X-Requested-With": "dogfood"}
         try:
-            async with httpx.AsyncClient(timeout=10.0, trust_env=False) as client:
+            async with open_async_client(LOOPBACK) as client:
                 answer = await client.request(method, f"{address}/testbed/misbehaviour", json=content, headers=headers)
             answer.raise_for_status()
             told: dict[str, object] = answer.json()

@@ -12,6 +12,8 @@ from analysis.analyse import Analysis
 from analysis.whereabouts import STREAMS
 from browser_scenarios.play import Request as BrowserRequest
 from browser_scenarios.play import choose, play
+from common.egress import LOOPBACK, Egress
+from common.http import open_client
 from dogfood.judging import judge
 from dogfood.locust import Answered, Came, LocustRequest, run_locust
 from dogfood.operator import TestbedOperator
@@ -26,8 +28,10 @@ from metrics_platform.mpic import MpicClient
 from personas.experiments import EXPERIMENT
 from personas.plan import Plan
 from run_record.accounts import TestAccount, read_accounts
+from run_record.budget import Budget
 from run_record.folder import OBSERVED, new_run
 from run_record.manifest import Manifest
+from run_record.pins import write_pins
 from run_record.roster import Account, Fidelity, write_roster
 from run_record.target import Target
 from traffic.options import TrafficOptions, check_ceilings, new_manifest, new_settings
@@ -112,9 +116,27 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
         KitFaultError: the testbed or the generator failed.
     """
     choose(request.browser.scenarios)
-    target = _ready(request, console)
+    target, egress = _ready(request, console)
     accounts = _accounts(request, target)
-    manifest, folder, events = _set_up(request, target, accounts)
+    manifest, folder, events, rate = _set_up(request, target, egress, accounts)
+    # Held over all fidelities: they share the target's ceilings.
+    with Budget.open(target, str(folder.resolve()), rate=rate):
+        _send(request, target, manifest, folder, accounts, events, console)
+    _finish(folder)
+    if target.name != LOCAL or request.traffic.intake:
+        return folder, None
+    time.sleep(_SETTLE_S)
+    with console.status("filling the table and judging"):
+        request.table.fill(request.testbed)
+        observe(request.testbed, folder, request.table)
+        return folder, judge(folder)
+
+
+def _send(
+    request: RunRequest, target: Target, manifest: Manifest, folder: Path, accounts: tuple[TestAccount, ...],
+    events: int, console: Console,
+) -> None:  # fmt: skip
+    """Send what the run in *folder* has, one fidelity after the other. Raises DogfoodError."""
     _tell(console, request, manifest, events)
     if Fidelity.SYNTHETIC in request.fidelities:
         # Arrivals are the plan's affair: one Locust user is as good as many.
@@ -129,14 +151,6 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
         run_locust(locust, "accounts on the wiki", sessions, Came(folder), console)
     if Fidelity.BROWSER in request.fidelities:
         _browse(request, target, folder, accounts, console)
-    _finish(folder)
-    if target.name != LOCAL or request.traffic.intake:
-        return folder, None
-    time.sleep(_SETTLE_S)
-    with console.status("filling the table and judging"):
-        request.table.fill(request.testbed)
-        observe(request.testbed, folder, request.table)
-        return folder, judge(folder)
 
 
 def observe(testbed: Testbed, folder: Path, table: TableChoice = OWN_TABLE) -> None:
@@ -153,8 +167,8 @@ def observe(testbed: Testbed, folder: Path, table: TableChoice = OWN_TABLE) -> N
     run_module("reading the table", "testbed.snapshot", *where, *span, *to)
 
 
-def _ready(request: RunRequest, console: Console) -> Target:
-    """Return the target; start what is needed of the testbed when the target is the testbed."""
+def _ready(request: RunRequest, console: Console) -> tuple[Target, Egress]:
+    """Return the target and the policy for it; start what is needed of the testbed when the target is the testbed."""
     target = Target.read(request.traffic.target).confirmed(request.traffic.confirm)
     if target.name == LOCAL:
         services = ("mpic", "intake", "wiki") if request.on_wiki else ("mpic", "intake")
@@ -172,8 +186,8 @@ def _ready(request: RunRequest, console: Console) -> Target:
         raise DogfoodError(
             f"target {target.name!r} names no wiki to visit: add one to it, or leave out wiki and browser"
         )
-    target.addresses()
-    check_reachable(target.intake)
+    egress = target.egress()
+    check_reachable(target.intake, egress)
     if target.name == LOCAL and not asked.intake:
         _send_canaries(target)
     if target.name == LOCAL and request.on_wiki:
@@ -185,13 +199,14 @@ def _ready(request: RunRequest, console: Console) -> Target:
                 "mpic": target.mpic,
             }
         )
-    return target
+    return target, egress
 
 
 def _send_canaries(target: Target) -> None:
     """Have the testbed's intake produce its canary events, which the table must not have afterwards."""
     try:
-        httpx.get(f"{target.intake.removesuffix('/v1/events')}/v1/_test/events", timeout=10, trust_env=False)
+        with open_client(LOOPBACK.tagged(target.tag)) as client:
+            client.get(f"{target.intake.removesuffix('/v1/events')}/v1/_test/events")
     except httpx.HTTPError as error:
         raise KitFaultError(f"the testbed's intake does not produce canary events: {error}") from error
 
@@ -214,32 +229,39 @@ def _accounts(request: RunRequest, target: Target) -> tuple[TestAccount, ...]:
     return read_accounts(_accounts_file(request))
 
 
-def _set_up(request: RunRequest, target: Target, accounts: tuple[TestAccount, ...]) -> tuple[Manifest, Path, int]:
-    """Configure the experiment in MPIC, read it back as the wiki would, and make the run's folder."""
+def _set_up(
+    request: RunRequest, target: Target, egress: Egress, accounts: tuple[TestAccount, ...]
+) -> tuple[Manifest, Path, int, float]:
+    """Configure the experiment in MPIC, read it back as the wiki would, and make the run's folder.
+
+    Returns:
+        The manifest, the folder, the number of planned events and their highest rate.
+    """
     options = request.traffic
     if not options.experiment:
         if target.production:
             raise DogfoodError(f"target {target.name!r} is production: name the experiment there with --experiment")
-        with MpicClient(target.mpic) as mpic:
+        with MpicClient(target.mpic, egress=egress) as mpic:
             put_example(mpic, options.generation)
         options = replace(options, experiment=EXPERIMENT)
-    settings = new_settings(options, target, now_ms=int(time.time() * 1000))
+    settings = new_settings(options, target, egress, now_ms=int(time.time() * 1000))
     if Fidelity.SYNTHETIC not in request.fidelities:
         settings = replace(settings, visitors=0)
-    check_ceilings(target, settings)
+    rate = check_ceilings(target, settings)
     plan = Plan(settings)
     events = sum(1 for _ in plan.events(0, settings.visitors))
     manifest = new_manifest("", options, target, plan.settings, ",".join(request.fidelities))
     folder = new_run(request.runs)
+    write_pins(folder, egress)
     write_roster(folder, _roster(request, settings.visitors, accounts))
-    manifest = replace(manifest, run_id=folder.name, other_experiments=_other_experiments(target, plan))
+    manifest = replace(manifest, run_id=folder.name, other_experiments=_other_experiments(target, egress, plan))
     manifest.write(folder)
-    return manifest, folder, events
+    return manifest, folder, events, rate
 
 
-def _other_experiments(target: Target, plan: Plan) -> tuple[Mapping[str, object], ...]:
+def _other_experiments(target: Target, egress: Egress, plan: Plan) -> tuple[Mapping[str, object], ...]:
     """Return the configs of MPIC's other experiments that are switched on."""
-    with MpicClient(target.mpic) as mpic:
+    with MpicClient(target.mpic, egress=egress) as mpic:
         configs = mpic.raw_experiments(plan.settings.generation)
     known = [config for config in configs if isinstance(config, dict)]
     return tuple(config for config in known if config.get("slug") != plan.experiment.name and config.get("status", 1))

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import httpx
 import orjson
 
+from common.egress import Egress
+from common.http import open_client
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
 from metrics_platform.assignment import Generation
 from metrics_platform.configs import ConfigError, Experiment, Instrument
@@ -19,9 +21,9 @@ from metrics_platform.intake import IntakeError, check_reachable
 from metrics_platform.mpic import MpicClient, MpicError
 from metrics_platform.streams import StreamConfig, parse_stream_configs
 from personas.rendering import SCHEMAS
+from run_record.budget import Budget
 from run_record.target import Target
 
-_TIMEOUT_S = 10.0
 _TARGETS, _WIKI, _HELP = "docs/targets.md", "docs/testwiki.md", "docs/troubleshooting.md"
 
 
@@ -56,18 +58,24 @@ class Systems(NamedTuple):
     experiment: Experiment | None
 
 
-def examine_systems(target: Target, question: Question, transport: httpx.BaseTransport | None = None) -> Systems:
+def examine_systems(
+    target: Target, question: Question, egress: Egress, transport: httpx.BaseTransport | None = None
+) -> Systems:
     """Ask the systems of *target*.
 
     Args:
         target: which systems.
         question: what they have to serve.
+        egress: the policy for connections to them.
         transport: how requests are made; for tests.
+
+    Raises:
+        EgressError: the policy does not allow what was asked for.
     """
     diagnoses: list[Diagnosis] = []
     experiment: Experiment | None = None
     instrument: Instrument | None = None
-    with MpicClient(target.mpic, transport=transport) as mpic:
+    with MpicClient(target.mpic, egress=egress, transport=transport) as mpic:
         try:
             experiments = mpic.experiments(question.generation)
             diagnoses.append(fine("mpic", "experiments", f"{target.mpic} serves {len(experiments)}"))
@@ -82,8 +90,8 @@ def examine_systems(target: Target, question: Question, transport: httpx.BaseTra
         except (MpicError, ConfigError) as error:
             diagnoses.append(_mpic_fault("instruments", error))
     stream = instrument.stream_name if instrument is not None else ""
-    diagnoses += _wiki(target, stream, question, transport)
-    diagnoses += _intake(target, stream, question, transport)
+    diagnoses += _wiki(target, stream, question, egress, transport)
+    diagnoses += _intake(target, stream, question, egress, transport)
     return Systems(tuple(diagnoses), experiment)
 
 
@@ -135,14 +143,14 @@ def _instrument(found: Instrument | None, question: Question) -> Diagnosis:
 
 
 def _wiki(
-    target: Target, stream: str, question: Question, transport: httpx.BaseTransport | None
+    target: Target, stream: str, question: Question, egress: Egress, transport: httpx.BaseTransport | None
 ) -> Iterator[Diagnosis]:
     if not target.wiki:
         yield unknown("wiki", "stream configs", f"target {target.name!r} names no wiki", "add one to it", _TARGETS)
         return
     query = {"action": "streamconfigs", "format": "json"}
     try:
-        with open_client(transport) as client:
+        with open_client(egress, transport=transport) as client:
             answer = client.get(f"{target.wiki}/api.php", params=query)
         answer.raise_for_status()
         configs = parse_stream_configs(answer.json())
@@ -180,10 +188,10 @@ def _stream(found: StreamConfig | None, name: str, question: Question) -> Diagno
 
 
 def _intake(
-    target: Target, stream: str, question: Question, transport: httpx.BaseTransport | None
+    target: Target, stream: str, question: Question, egress: Egress, transport: httpx.BaseTransport | None
 ) -> Iterator[Diagnosis]:
     try:
-        check_reachable(target.intake, transport=transport)
+        check_reachable(target.intake, egress, transport=transport)
     except IntakeError as error:
         yield missing("intake", "reachable", str(error), "start it, or put the target's intake right", _TARGETS)
         return
@@ -193,7 +201,13 @@ def _intake(
         yield unknown("intake", "schema", f"not asked for {schema}", "with --probe an event is posted that is refused")
         return
     try:
-        with open_client(transport) as client:
+        with (
+            Budget.open(target, "dogfood doctor") as budget,
+            open_client(egress, transport=transport) as client,
+        ):
+            if budget.governor().wait(1) > 0:
+                yield unknown("intake", "schema", "not asked: runs that go on now use all that the target allows")
+                return
             answer = client.post(target.intake, json={"$schema": schema, "meta": {"stream": stream}})
     except httpx.TransportError as error:
         yield missing("intake", "schema", f"no answer to an event ({error})", "look at the intake's log", _HELP)
@@ -227,8 +241,3 @@ def _first_message(answer: httpx.Response) -> str:
             if isinstance(context, dict):
                 return str(context.get("errorsText") or context.get("message") or "")
     return ""
-
-
-def open_client(transport: httpx.BaseTransport | None) -> httpx.Client:
-    """Return a client that goes where it is sent and nowhere else: by no proxy, and not where it is redirected."""
-    return httpx.Client(timeout=_TIMEOUT_S, transport=transport, trust_env=False, follow_redirects=False)

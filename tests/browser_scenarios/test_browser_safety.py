@@ -13,6 +13,7 @@ from playwright.async_api import Error, async_playwright
 from browser_scenarios.certificate import temporary_certificate
 from browser_scenarios.chromium import start_browser
 from browser_scenarios.recorder import Recorded, Recorder
+from common.egress import Egress
 from run_record.ledger import LedgerWriter, read_ledger
 
 BEACON = '{"action":"click","performer":{"id":7,"pageview_id":"aa"}}'
@@ -39,6 +40,11 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+def egress(tag: str = "") -> Egress:
+    """Return the policy of a target on one address of this machine."""
+    return Egress("test", {"127.0.0.1": ("127.0.0.1",)}, tag=tag)
+
+
 @pytest.fixture
 def site() -> Iterator[Site]:
     server = Site()
@@ -59,8 +65,8 @@ def test_only_the_targets_hosts_are_reached(site: Site, monkeypatch: pytest.Monk
         outcomes = []
         async with async_playwright() as playwright:
             browser = await start_browser(
-                playwright, intake="http://intake.example:8192/v1/events", recorder_port=port, hosts=["127.0.0.1"],
-                tag="experiment-dogfood",
+                playwright, intake="http://intake.example:8192/v1/events", recorder_port=port,
+                egress=egress("experiment-dogfood"),
             )  # fmt: skip
             page = await browser.new_page()
             for address in (
@@ -89,7 +95,7 @@ def test_what_a_browser_sends_by_https_is_recorded_on_its_way_and_no_other_certi
         async with async_playwright() as playwright:
             browser = await start_browser(
                 playwright, intake="https://intake.example/v1/events", recorder_port=recorder.port,
-                hosts=["127.0.0.1"], trusted=trusted,
+                egress=egress(), trusted=trusted,
             )  # fmt: skip
             page = await browser.new_page()
             await page.goto(f"http://127.0.0.1:{site.server_port}/")
