@@ -166,3 +166,27 @@ def test_certificates_are_judged_by_the_name() -> None:
             client.get(f"https://{NAME}:{listening.getsockname()[1]}/")
         thread.join()
     assert asked == [NAME]
+
+
+def test_other_clients_ignore_proxies_and_passwords(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trino's and OpenTelemetry's clients are not the kit's: they go where the user says, but by no proxy."""
+    pytest.importorskip("trino")
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
+    from analysis.trino_engine import TrinoOptions, connect
+    from dogfood.metrics.otel import send
+
+    (tmp_path / "netrc").write_text("default login someone password sesame\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with serving("127.0.0.3") as proxy, serving() as server:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.url)
+        send(list)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", f"{server.url}/v1/metrics")
+        connection = connect(TrinoOptions("127.0.0.1", server.server_port, "me", "hive", "memory"))
+        with suppress(Exception):
+            connection.cursor().execute("SELECT 1")
+        assert proxy.requests == []
+        assert {item.path for item in server.requests} >= {"/v1/statement"}
+        assert all("authorization" not in item.headers for item in server.requests)
