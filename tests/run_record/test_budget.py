@@ -54,7 +54,7 @@ def moments(*processes: subprocess.Popen[str]) -> list[float]:
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
-    lines = [line for process in processes for line in process.communicate(timeout=60)[0].splitlines()]
+    lines = [line for process in processes for line in process.communicate(timeout=240)[0].splitlines()]
     return sorted(map(float, lines))
 
 
@@ -80,7 +80,7 @@ def test_a_killed_process_keeps_nothing(tmp_path: Path) -> None:
     for _ in range(moments_before):
         killed.stdout.readline()
     killed.kill()
-    killed.wait(20)
+    killed.wait(60)
     killed.stdin.close()
     killed.stdout.close()
     # Its lease is gone with it, so that the budget begins anew.
