@@ -20,17 +20,21 @@ from browser_scenarios.scenario import Scenario
 from browser_scenarios.scenarios import SCENARIOS
 from browser_scenarios.stage import Casting, Stage
 from browser_scenarios.world import PAGE_WITHIN_S, Operator, World
+from common.egress import Egress
+from common.http import open_async_client
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.streams import read_stream_configs
 from personas.journeys import Journeys, resident_population
 from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.accounts import TestAccount
+from run_record.budget import Budget
 from run_record.findings import Finding, write_findings
 from run_record.folder import LEDGER
 from run_record.ledger import LedgerWriter
 from run_record.manifest import Manifest
 from run_record.page_views import PageView, PageViewWriter
+from run_record.pins import pinned
 from run_record.roster import Account, Fidelity, read_roster
 from run_record.target import Target
 
@@ -99,22 +103,26 @@ async def _play(request: Request) -> list[Finding]:
     nobody = visits[0]
     intake = urlsplit(manifest.target["intake"])
     findings: list[Finding] = []
+    target = Target.read(manifest.target["source"]).at(intake=manifest.target["intake"])
+    egress = pinned(request.run, target)
     with (
+        Budget.open(target, str(request.run.resolve())) as budget,
         LedgerWriter(request.run / LEDGER, _WORKER) as ledger,
         PageViewWriter(request.run, _WORKER) as views,
         temporary_certificate(intake.hostname or "") if intake.scheme == "https" else nullcontext() as certificate,
     ):
         recorder = Recorder(
-            ledger, f"{intake.scheme}://{intake.netloc}", lambda user_id: visits.get(user_id, nobody), certificate
-        )
+            ledger, f"{intake.scheme}://{intake.netloc}", lambda user_id: visits.get(user_id, nobody), certificate,
+            egress=egress, governor=budget.governor(),
+        )  # fmt: skip
         recorder.start()
         try:
-            world = await _world(request, manifest, roster, recorder, views)
+            world = await _world(request, manifest, egress, roster, recorder, views)
             async with async_playwright() as playwright:
                 start = partial(
                     start_browser,
-                    playwright, intake=world.intake, recorder_port=recorder.port, hosts=_hosts(manifest),
-                    trusted=certificate.fingerprint if certificate else "", tag=manifest.target.get("tag", ""),
+                    playwright, intake=world.intake, recorder_port=recorder.port, egress=egress,
+                    reached=_reached(egress, manifest), trusted=certificate.fingerprint if certificate else "",
                     headed=request.headed,
                 )  # fmt: skip
                 find_browser(playwright.chromium.executable_path)
@@ -132,25 +140,30 @@ async def _play(request: Request) -> list[Finding]:
     if recorder.unreadable:
         told = f"{recorder.unreadable} beacons were no JSON"
         findings.append(Finding("all", "every beacon can be read", False, "instrument", told))
+    if recorder.held_back:
+        told = f"{recorder.held_back} events were not sent: the target's ceiling was reached"
+        findings.append(Finding("all", "every event may be sent", False, "generator", told))
     write_findings(request.run, findings)
     return findings
 
 
-def _hosts(manifest: Manifest) -> tuple[str, ...]:
-    """Return the hosts that the run's target names. Raises TargetError."""
-    return Target.read(manifest.target["source"]).hosts
+def _reached(egress: Egress, manifest: Manifest) -> dict[str, str]:
+    """Return the address that answers for each host that the run's systems are on."""
+    urls = [url for name in ("wiki", "mpic", "intake") if (url := manifest.target.get(name))]
+    return {str(urlsplit(url).hostname): egress.answering(url) for url in urls}
 
 
 async def _world(
-    request: Request, manifest: Manifest, roster: Sequence[Account], recorder: Recorder, views: PageViewWriter
-) -> World:
+    request: Request, manifest: Manifest, egress: Egress, roster: Sequence[Account], recorder: Recorder,
+    views: PageViewWriter,
+) -> World:  # fmt: skip
     plan = Plan(PlanSettings.from_json(manifest.plan))
     names = {account.name for account in roster}
     accounts = [account for account in request.accounts if account.name in names]
     visits = {account.user_id: account.visit for account in roster}
     wiki = manifest.target["wiki"]
     try:
-        async with httpx.AsyncClient(timeout=_FIRST_ANSWER_S, trust_env=False) as client:
+        async with open_async_client(egress, timeout_s=_FIRST_ANSWER_S) as client:
             answer = await client.get(f"{wiki}/api.php", params={"action": "streamconfigs", "format": "json"})
             streams = read_stream_configs(answer.json()).configs
     except httpx.TransportError as error:
@@ -160,6 +173,7 @@ async def _world(
     size = max((account.subject for account in accounts), default=0) + 1
     return World(
         plan=plan, journeys=Journeys(plan, resident_population(size)), wiki=wiki, mpic=manifest.target["mpic"],
+        egress=egress,
         intake=manifest.target["intake"], streams=streams, accounts=accounts,
         visit_of=lambda user_id: visits.get(user_id, visits[0]), recorder=recorder, views=views,
         operator=request.operator, configs_ttl_s=request.configs_ttl_s, page_within_s=request.page_within_s,

@@ -4,6 +4,7 @@ Beacons that leave while a page unloads are invisible to the page and to Playwri
 """
 
 import asyncio
+import math
 import socket
 import threading
 import time
@@ -19,8 +20,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from browser_scenarios.certificate import Certificate
+from common.egress import LOOPBACK, Egress
+from common.http import open_async_client
 from metrics_platform.errors import KitFaultError
 from metrics_platform.intake import interpret
+from run_record.governor import Governor
 from run_record.ledger import LedgerWriter, Span
 
 _UP_WITHIN_S = 10.0
@@ -62,6 +66,8 @@ class Recorder:
         intake: where requests go on to (scheme, host and port).
         visit_of: returns the visit that the events of a user (local id) belong to.
         certificate: of the recorder itself, where browsers reach the intake by HTTPS.
+        egress: the policy for connections to the intake; this machine only by default.
+        governor: keeps the target's ceilings; everything passes by default.
     """
 
     def __init__(
@@ -70,9 +76,14 @@ class Recorder:
         intake: str,
         visit_of: Callable[[int], int],
         certificate: Certificate | None = None,
+        *,
+        egress: Egress = LOOPBACK,
+        governor: Governor | None = None,
     ) -> None:
         self._ledger = ledger
-        self._intake = httpx.AsyncClient(base_url=intake, timeout=15.0, trust_env=False)
+        self._intake = open_async_client(egress, timeout_s=15.0, base_url=intake)
+        self._governor = governor or Governor.free()
+        self._held_back = 0
         self._visit_of = visit_of
         self._recorded: list[Recorded] = []
         self._unreadable: list[bytes] = []
@@ -102,6 +113,11 @@ class Recorder:
     def unreadable(self) -> int:
         """How many requests held no JSON."""
         return len(self._unreadable)
+
+    @property
+    def held_back(self) -> int:
+        """How many events were not sent because the target's ceiling was reached."""
+        return self._held_back
 
     def start(self) -> None:
         """Begin to take requests. Raises KitFaultError when it does not come up."""
@@ -173,6 +189,8 @@ class Recorder:
         if self.apart:
             self._remember(events, None, now_ms)
             return Response(status_code=202, headers={"access-control-allow-origin": "*"})
+        if not await self.admit(len(events)):
+            return Response("the target's ceiling is reached: nothing is sent", status_code=503)
         # The event itself, also where it comes as an array of one; bytes stay as they are where they are the event's.
         bodies = [body] if body.lstrip().startswith(b"{") else [orjson.dumps(event) for event in events]
         spans = [Span(visit, self._position(visit), 1) for visit in map(self._visit, events)]
@@ -183,6 +201,15 @@ class Recorder:
         self._ledger.answered(number, answers, status=status, at_ms=int(time.time() * 1000))
         self._remember(events, status, now_ms)
         return answer
+
+    async def admit(self, events: int) -> bool:
+        """Wait until so many *events* may be sent; return whether they may, or the target's ceiling is reached."""
+        while (wait_s := self._governor.wait(events, time.time())) > 0:
+            if math.isinf(wait_s):
+                self._held_back += events
+                return False
+            await asyncio.sleep(wait_s)
+        return True
 
     def _remember(self, events: list[Mapping[str, object]], status: int | None, now_ms: int) -> None:
         for event in events:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from browser_scenarios.recorder import Recorder
+from common.egress import Egress
 from metrics_platform.assignment import Generation
 from metrics_platform.streams import StreamConfig
 from personas.journeys import Journeys
@@ -46,6 +47,7 @@ class World:
         plan: its experiment and instrument are the ones under test.
         journeys: what accounts do.
         wiki, mpic, intake: addresses.
+        egress: the policy for connections to them.
         streams: the stream configs that the wiki exports.
         accounts: those that sessions may use.
         visit_of: returns the visit of a user (local id).
@@ -63,6 +65,7 @@ class World:
     wiki: str
     mpic: str
     intake: str
+    egress: Egress
     streams: Mapping[str, StreamConfig]
     accounts: Sequence[TestAccount]
     visit_of: Callable[[int], int]

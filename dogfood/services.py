@@ -15,6 +15,8 @@ import httpx
 import orjson
 import psutil
 
+from common.egress import LOOPBACK
+from common.http import open_client
 from dogfood.processes import run_module
 from dogfood.streaming import StreamChoice, StreamKind, recorded
 from metrics_platform.errors import DogfoodError, KitFaultError
@@ -37,7 +39,8 @@ _started: list[subprocess.Popen[bytes]] = []
 
 def _healthy(port: int) -> bool:
     try:
-        return httpx.get(f"http://{HOST}:{port}/healthz", timeout=5, trust_env=False).status_code == 200
+        with open_client(LOOPBACK, timeout_s=5) as client:
+            return client.get(f"http://{HOST}:{port}/healthz").status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -2,6 +2,8 @@
 
 import httpx
 
+from common.egress import Egress
+from common.http import open_client
 from metrics_platform.errors import KitFaultError
 from run_record.accounts import TestAccount
 
@@ -16,7 +18,7 @@ _PATHS = (
 )
 
 
-def warm_wiki(wiki: str, account: TestAccount | None, within_s: float = _WITHIN_S) -> None:
+def warm_wiki(wiki: str, egress: Egress, account: TestAccount | None, within_s: float = _WITHIN_S) -> None:
     """Ask the *wiki* for its start-up module, for pages, and for a page that *account*, logged in, reads.
 
     What it answers is not looked at: that is for the run to judge.
@@ -24,7 +26,7 @@ def warm_wiki(wiki: str, account: TestAccount | None, within_s: float = _WITHIN_
     Raises:
         KitFaultError: no answer came within *within_s* seconds, asked for twice.
     """
-    with httpx.Client(base_url=wiki, timeout=within_s, trust_env=False, follow_redirects=False) as client:
+    with open_client(egress, timeout_s=within_s, base_url=wiki) as client:
         for path in _PATHS:
             _ask(client, "GET", path)
         if account is not None:

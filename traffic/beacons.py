@@ -25,6 +25,7 @@ from run_record.ledger import read_ledger
 from run_record.load_book import LoadBook, LoadPlan
 from run_record.machine_watch import MachineWatch
 from run_record.manifest import FILE_NAME, Manifest
+from run_record.pins import write_pins
 from traffic.crew import Crew
 from traffic.leases import Lease, Leaser
 from traffic.options import TrafficOptions, check_ceilings, find_target, new_manifest, new_settings
@@ -72,13 +73,14 @@ class BeaconCrew(Crew):
     def _make_run(self, options: Namespace, now_ms: int) -> Path:
         asked = TrafficOptions.of(options)
         target = find_target(asked)
-        plan = Plan(new_settings(asked, target, now_ms=now_ms))
+        egress = target.egress()
+        plan = Plan(new_settings(asked, target, egress, now_ms=now_ms))
         manifest = new_manifest("", asked, target, plan.settings)
         # Everything that can be refused is, before anything is sent or a folder made.
         check_ceilings(target, plan.settings)
-        target.addresses()
-        check_reachable(target.intake)
+        check_reachable(target.intake, egress)
         folder = new_run(Path(options.runs))
+        write_pins(folder, egress)
         replace(manifest, run_id=folder.name).write(folder)
         return folder
 
@@ -105,8 +107,9 @@ class BeaconCrew(Crew):
                 "plan": manifest.plan,
                 "intake": self.intake,
                 "headers": beacon_headers(manifest.target.get("tag", "")),
-                "addresses": vars(self._options)["addresses"],
+                "egress": vars(self._options)["egress"],
                 "ceilings": vars(self._options)["ceilings"],
+                "run": str(folder),
                 "share": self._share,
                 "batch": manifest.batch_size,
                 "connections": self._options.connections,

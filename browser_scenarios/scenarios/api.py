@@ -8,6 +8,8 @@ import httpx
 from browser_scenarios.operating import INSTRUMENTS, has_asked, wiki_follows
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.stage import Stage
+from common.egress import LOOPBACK
+from common.http import open_async_client
 from metrics_platform.mpic import MpicClient, MpicError
 from metrics_platform.profiles import profile_of
 from metrics_platform.streams import read_stream_configs
@@ -18,7 +20,7 @@ _WITHIN_S = 10.0
 
 async def play(stage: Stage) -> None:
     """Ask MPIC, then the wiki, then the intake."""
-    async with httpx.AsyncClient(timeout=_WITHIN_S, trust_env=False) as client:
+    async with open_async_client(stage.world.egress, timeout_s=_WITHIN_S) as client:
         await _mpic(stage)
         await _streams(stage, client)
         await _intake(stage, client)
@@ -26,7 +28,7 @@ async def play(stage: Stage) -> None:
 
 async def _mpic(stage: Stage) -> None:
     world = stage.world
-    with MpicClient(world.mpic) as mpic:
+    with MpicClient(world.mpic, egress=world.egress) as mpic:
         try:
             read_experiments = mpic.read_experiments(world.generation)
             read_instruments = mpic.read_instruments()
@@ -55,7 +57,7 @@ async def _streams(stage: Stage, client: httpx.AsyncClient) -> None:
     name = f"dogfood-api-{secrets.token_hex(3)}"
     instrument = {**example_instrument(name=name), "stream_name": name, "sample_unit": "pageview", "status": 1}
     before = await _exported(client, world.wiki, name)
-    with MpicClient(world.mpic) as mpic:
+    with MpicClient(world.mpic, egress=world.egress) as mpic:
         mpic.put("instruments", name, instrument)
         fetches = await wiki_follows(stage, INSTRUMENTS)
         after = await _exported(client, world.wiki, name)
@@ -81,9 +83,12 @@ async def _intake(stage: Stage, client: httpx.AsyncClient) -> None:
     world = stage.world
     event = _event(stage)
     by_recorder = f"http://127.0.0.1:{world.recorder.port}/v1/events"
-    answer = await client.post(by_recorder, json=event)
+    async with open_async_client(LOOPBACK.tagged(world.egress.tag), timeout_s=_WITHIN_S) as own:
+        answer = await own.post(by_recorder, json=event)
     told = f"{answer.status_code} {answer.reason_phrase}"
     await stage.check("the intake accepts a valid event", answer.status_code == 201, told, "intake")
+    if not await world.recorder.admit(1):
+        return
     wrong = await client.post(world.intake, json={**event, "action": 7, "funnel_entry_token": secrets.token_hex(10)})
     told = f"{wrong.status_code} {wrong.reason_phrase}"
     await stage.check("the intake refuses an invalid event", wrong.status_code == 400, told, "intake")

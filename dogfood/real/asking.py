@@ -79,10 +79,11 @@ def _examine(parts: RealParts) -> Iterator[Row]:
     question = Question(
         asked.generation, experiment, asked.instrument or experiment, asked.wiki, datetime.now(UTC), probe=True
     )
-    systems = examine_systems(target, question)
+    egress = target.egress(confirm=asked.confirm)
+    systems = examine_systems(target, question, egress)
     accounts = examine_accounts(
         accounts_file(parts.testbed.wiki_dir), systems.experiment, asked.wiki, "",
-        lambda account: examine_log_in(account, target=target),
+        lambda account: examine_log_in(account, target=target, egress=egress),
     )  # fmt: skip
     yield from of_diagnoses([*systems.diagnoses, *accounts])
 
@@ -127,5 +128,5 @@ def with_intake(traffic: TrafficOptions, intake: str) -> TrafficOptions:
     if not intake:
         return traffic
     address = intake if "/v1/events" in intake else f"{intake.rstrip('/')}/v1/events"
-    Target.read(LOCAL).at(intake=address).addresses()
+    Target.read(LOCAL).at(intake=address).egress()
     return replace(traffic, intake=address)

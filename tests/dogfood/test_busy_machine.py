@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.busy import RIGHT, burning
+from common.egress import LOOPBACK
 from dogfood.doctor.diagnosis import Condition
 from dogfood.doctor.machine import busy
 from dogfood.warming import warm_wiki
@@ -49,13 +50,13 @@ def answering(status: int, most: int) -> Iterator[tuple[str, list[str]]]:
 @pytest.mark.parametrize("status", [200, 500])
 def test_the_wiki_is_warmed_whatever_it_answers(status: int) -> None:
     with answering(status, 99) as (wiki, asked):
-        warm_wiki(wiki, None)
+        warm_wiki(wiki, LOOPBACK, None)
     assert asked == ["/load.php", "/index.php", "/wiki/Main_Page"]
 
 
 def test_a_wiki_without_an_answer_is_the_kits_trouble() -> None:
     with answering(200, 1) as (wiki, asked), pytest.raises(KitFaultError, match=r"does not answer /index\.php"):
-        warm_wiki(wiki, None)
+        warm_wiki(wiki, LOOPBACK, None)
     assert asked == ["/load.php", "/index.php", "/index.php"]
 
 

@@ -19,13 +19,14 @@ from typing import Any
 
 import orjson
 
+from common.egress import Egress
 from metrics_platform.errors import DogfoodError
 from personas.plan import Plan
 from personas.settings import PlanSettings
+from run_record.budget import Budget
 from run_record.ledger import LedgerWriter
 from run_record.tally import TallyKeeper
 from run_record.target import Ceilings
-from traffic.governor import Governor
 from traffic.guard import allow_only
 from traffic.sender.agenda import Agenda
 from traffic.sender.endpoint import Endpoint, framing
@@ -84,9 +85,11 @@ def _play(
     inbox: "SimpleQueue[Mapping[str, Any] | None]",
     out: "SimpleQueue[Mapping[str, object] | None]",
 ) -> None:
-    allow_only(asked["addresses"])
+    egress = Egress.from_json(asked["egress"])
+    allow_only(egress.addresses)
+    budget = Budget.of_intake(egress.name, asked["intake"], _ceilings(asked["ceilings"]), asked["run"])
     limits = Limits(connections=_most_connections(asked["connections"]))
-    endpoint = Endpoint.of(asked["intake"])
+    endpoint = Endpoint.of(asked["intake"], egress)
     wire = Wire(endpoint, _clock, limits)
     frame = framing(endpoint, asked["headers"].items())
     agenda = Agenda(Plan(PlanSettings.from_json(asked["plan"])), asked["batch"], frame)
@@ -99,7 +102,7 @@ def _play(
         agenda, wire, ledger, tally,
         zero_us=zero_us, started_ms=asked["started_ms"],
         clock=_clock, patience_us=limits.patience_us,
-        governor=_governor(asked["ceilings"], asked["share"]),
+        governor=budget.governor(asked["share"]),
     )  # fmt: skip
     reporter = _Reporter(out, engine, tally)
     waits_for_lease, stop_by = False, 0
@@ -128,10 +131,9 @@ def _play(
     wire.close()
 
 
-def _governor(ceilings: Mapping[str, float | None], share: float) -> Governor:
-    """Return what holds the rate; JSON has no infinity, so that a ceiling that there is not is null."""
-    there = {name: value for name, value in ceilings.items() if value is not None}
-    return Governor(Ceilings(**there), share=share)
+def _ceilings(ceilings: Mapping[str, float | None]) -> Ceilings:
+    """Return the target's ceilings; JSON has no infinity, so that one that is not set is null."""
+    return Ceilings(**{name: value for name, value in ceilings.items() if value is not None})
 
 
 class _Reporter:
