@@ -23,7 +23,8 @@ from analysis.series import Moment, count_over_time
 from analysis.sources import add_sources
 from analysis.warehouse import NO_ARRIVALS, Warehouse
 from analysis.whereabouts import Whereabouts, add_streams, look
-from metrics_platform.assignment import Generation, subject_id
+from metrics_platform.assignment import subject_id
+from metrics_platform.profiles import profile_of
 from metrics_platform.table import ARRIVALS_FILE, BrokenLine, misplaced_rows, parquet_files, parquet_rows, read_ndjson
 from personas.plan import Plan
 from personas.settings import PlanSettings
@@ -241,7 +242,9 @@ def gather(
     engine.define("observed_flat", "flat", events="observed_events")
     engine.define("observed_numbered", "numbered", flat="observed_flat")
     engine.define("observed_all", "marked", numbered="observed_numbered")
-    instrument = plan.settings.parsed_instrument().name
+    # Where all instruments' events carry one name, it tells nothing of whose a row is.
+    named = profile_of(manifest.generation).constants.get("instrument_name")
+    instrument = "" if named else plan.settings.parsed_instrument().name
     _keep_ours(engine, {"instrument": instrument, **window})
     engine.define("ours_whole", "ours_whole")
     if warehouse is None:
@@ -389,8 +392,3 @@ def _reasons(ledger: SentEvents) -> pa.DictionaryArray:
 
 def _is_ndjson(path: Path) -> bool:
     return path.is_file() and path.suffix != ".parquet"
-
-
-def is_alpha(evidence: Evidence) -> bool:
-    """Return whether the run is of the alpha generation."""
-    return evidence.manifest.generation is Generation.ALPHA

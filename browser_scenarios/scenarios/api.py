@@ -8,9 +8,8 @@ import httpx
 from browser_scenarios.operating import INSTRUMENTS, has_asked, wiki_follows
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.stage import Stage
-from metrics_platform.assignment import Generation
 from metrics_platform.mpic import MpicClient, MpicError
-from metrics_platform.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2
+from metrics_platform.profiles import profile_of
 from metrics_platform.streams import read_stream_configs
 from personas.experiments import example_instrument
 
@@ -48,7 +47,7 @@ async def _streams(stage: Stage, client: httpx.AsyncClient) -> None:
     """Look at the stream configs before and after an instrument brings a stream of its own."""
     world = stage.world
     own = world.streams.get(world.stream)
-    wanted = world.plan.settings.stream_config()
+    wanted = world.plan.settings.exported_stream()
     told = "the wiki exports no such stream" if own is None else f"it asks for {len(own.provide_values)} attributes"
     await stage.check("the instrument's stream is exported as the contract has it", own == wanted, told, "config")
     if world.operator is None:
@@ -92,7 +91,7 @@ async def _intake(stage: Stage, client: httpx.AsyncClient) -> None:
 
 def _event(stage: Stage) -> dict[str, object]:
     return {
-        "$schema": WEB_BASE_1_3_0 if stage.world.generation is Generation.ALPHA else WEB_BASE_1_4_2,
+        "$schema": profile_of(stage.world.generation).schema,
         "action": "ping", "funnel_entry_token": secrets.token_hex(10), "funnel_event_sequence_position": 1,
         "instrument_name": f"{stage.world.experiment}-api", "dt": "2025-01-27T14:30:00.000Z",
         "agent": {"client_platform": "mediawiki_js", "client_platform_family": "desktop_browser"},

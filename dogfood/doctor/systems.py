@@ -17,9 +17,9 @@ from metrics_platform.client_behaviour import stream_faults
 from metrics_platform.configs import ConfigError, Experiment
 from metrics_platform.intake import IntakeError, check_reachable
 from metrics_platform.mpic import MpicClient, MpicError
+from metrics_platform.profiles import profile_of
 from metrics_platform.schema_probe import Served, probe_schema
 from metrics_platform.streams import StreamConfig, read_stream_configs
-from personas.rendering import SCHEMAS
 from run_record.target import Target
 
 _TIMEOUT_S = 10.0
@@ -144,7 +144,7 @@ def _stream(found: StreamConfig | None, exported: object, name: str, question: Q
             "wiki", "stream", f"{name} is not exported", "list it in $wgEventLoggingStreamNames, or switch the "
             "instrument on and wait a minute", _WIKI,
         )  # fmt: skip
-    wanted = SCHEMAS[question.generation].rpartition("/")[0].removeprefix("/")
+    wanted = profile_of(question.generation).schema.rpartition("/")[0].removeprefix("/")
     if found.schema_title != wanted:
         return missing(
             "wiki", "stream", f"{name} has schema {found.schema_title}, events would have {wanted}",
@@ -162,7 +162,7 @@ def _intake(
         yield missing("intake", "reachable", str(error), "start it, or put the target's intake right", _TARGETS)
         return
     yield fine("intake", "reachable", target.intake)
-    schema = SCHEMAS[question.generation]
+    schema = profile_of(question.generation).schema
     if not question.probe:
         yield unknown("intake", "schema", f"not asked for {schema}", "with --probe an event is posted that is refused")
         return
