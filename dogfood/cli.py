@@ -8,6 +8,7 @@ import click
 
 from dogfood.commands.options import EXIT_CODES
 from dogfood.examples import add_examples
+from dogfood.signals import treat_as_interrupts
 from metrics_platform.errors import DogfoodError
 
 #: Where each command is, `module:name` within `dogfood`.
@@ -37,8 +38,21 @@ _COMMANDS: Mapping[str, str] = {
 }
 
 
+class InterruptedCommandError(DogfoodError):
+    """A command that was ended by a person or a signal: nothing is proved."""
+
+    exit_code = 3
+
+
 class Commands(click.Group):
     """The commands of the kit, each imported when it is asked for: statistics and browsers take a second to import."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command. Raises InterruptedCommandError where somebody ends it before it has a result."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise InterruptedCommandError("interrupted before there was a result: run the command again") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's)
         """Return the names of all commands, in the order of the alphabet."""
@@ -64,6 +78,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; an error a user can put right becomes one line and its exit code."""
+    treat_as_interrupts()
     try:
         cli()
     except DogfoodError as error:

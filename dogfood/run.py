@@ -34,6 +34,7 @@ from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.accounts import TestAccount, read_accounts
 from run_record.budget import Budget
+from run_record.ends import End
 from run_record.folder import OBSERVED, new_run
 from run_record.load import FILE_NAME as LOAD
 from run_record.load import Load, record_analysis, record_machine
@@ -158,27 +159,28 @@ def _make_traffic(
     events: int, console: Console,
 ) -> None:  # fmt: skip
     """Let each fidelity that was asked for make its events; end when the generator has spoilt the run."""
+    goes_on = True
     if Fidelity.SYNTHETIC in request.fidelities:
         # Arrivals are the plan's affair: one Locust user is as good as many.
         most = ("--connections", str(request.users), *_confirmed(request))
         locust = LocustRequest("ctr", folder, 1, request.workers, most)
         count = Answered(folder, min(events, request.traffic.batch))
-        run_locust(locust, "synthetic events", events, count, console)
+        goes_on = run_locust(locust, "synthetic events", events, count, console)
         if spoilt := _spoilt(folder):
             rest = " and ".join(item for item in request.fidelities if item is not Fidelity.SYNTHETIC)
             left_out = f" (left out, as that would not change: {rest})" if rest else ""
             console.print(f"the run is INVALID: {spoilt}{left_out}", style="magenta", soft_wrap=True)
             replace(Manifest.read(folder), stopped_early=True).write(folder)
             return
-    if request.on_wiki:
+    if goes_on and request.on_wiki:
         with console.status("warming the wiki"):
             warm_wiki(target.wiki, egress, accounts[0] if accounts and target.name == LOCAL else None)
-    if Fidelity.WIKI in request.fidelities:
+    if goes_on and Fidelity.WIKI in request.fidelities:
         file = ("--accounts", str(_accounts_file(request)), *_confirmed(request))
         locust = LocustRequest("wiki", folder, min(request.users, _READERS), request.workers, file)
         sessions = min(request.sessions, len(accounts))
-        run_locust(locust, "accounts on the wiki", sessions, Came(folder), console)
-    if Fidelity.BROWSER in request.fidelities:
+        goes_on = run_locust(locust, "accounts on the wiki", sessions, Came(folder), console)
+    if goes_on and Fidelity.BROWSER in request.fidelities:
         _browse(request, target, folder, accounts, console)
 
 
@@ -396,4 +398,5 @@ def _configs_ttl_s(request: RunRequest, target: Target) -> float:
 
 def _finish(folder: Path) -> None:
     manifest = Manifest.read(folder)
-    manifest.finished(int(time.time() * 1000), stopped_early=manifest.stopped_early).write(folder)
+    ended = manifest.ended or End.FINISHED
+    manifest.finished(int(time.time() * 1000), stopped_early=manifest.stopped_early, ended=ended).write(folder)

@@ -20,6 +20,7 @@ from common.http import open_client
 from dogfood.processes import run_module
 from dogfood.streaming import StreamChoice, StreamKind, recorded
 from metrics_platform.errors import DogfoodError, KitFaultError
+from metrics_platform.tether import tethered
 from run_record.files import write_whole
 
 HOST = "127.0.0.1"
@@ -106,6 +107,8 @@ class Testbed:
 
     folder: Path
     wiki: WikiOptions = WikiOptions()
+    #: Whether its services go on when the command that started them has ended.
+    outlives_command: bool = True
 
     @property
     def wiki_dir(self) -> Path:
@@ -287,6 +290,8 @@ class Testbed:
         self._log(service).parent.mkdir(parents=True, exist_ok=True)
         arguments = [word.format_map(_Addresses(self)) for word in service.arguments]
         command = [sys.executable, *arguments, "--host", HOST, "--port", str(port)]
+        if not self.outlives_command:
+            command = tethered(command, signal.SIGTERM)
         with self._log(service).open("ab") as log:
             # A session of its own: Ctrl-C in the terminal is for the command, not for the testbed.
             process = subprocess.Popen(

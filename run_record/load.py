@@ -129,6 +129,7 @@ class Load:
         windows: second by second.
         latency, service: encoded histograms of the whole run, microseconds.
         machine: that the run was made on, and the CPU of each part; None when nobody looked.
+        ended: why the traffic ended (`run_record.ends.End`).
     """
 
     offered: int
@@ -153,6 +154,7 @@ class Load:
     windows: tuple[Window, ...]
     latency: str
     service: str
+    ended: str = ""
     machine: Machine | None = None
 
     @classmethod
@@ -160,7 +162,7 @@ class Load:
         """Return the load of a run without a generator: all that is known is the machine."""
         return cls(
             0, 0, 0, 0, 0, 0, 0, {}, 0.0, 0.0, "constant", "constant", 0.0, Percentiles(), Percentiles(), Lag(),
-            (), None, (), (), "", "", machine,
+            (), None, (), (), "", "", machine=machine,
         )  # fmt: skip
 
     @property
@@ -185,11 +187,11 @@ class Load:
         except (OSError, orjson.JSONDecodeError) as error:
             raise LoadError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
         known = {item.name for item in fields(cls)}
-        if not isinstance(content, dict) or (content.keys() | {"machine"}) ^ known:
+        if not isinstance(content, dict) or content.keys() - known:
             raise LoadError(f"{path} has other fields than this version knows: made by another version?")
         try:
             return cls(**_parsed(content))
-        except (TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise LoadError(f"{path} cannot be used: {error}. Was it made by another version?") from error
 
     def write(self, folder: Path) -> None:

@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from run_record.ends import End
 from run_record.ledger import SentEvents
 from run_record.ledger_rows import OUTCOMES
 from run_record.load import Lag, Load, WorkerLoad, encoded, percentiles
 from run_record.machine import Machine, advice
-from run_record.tally import Tally, TallyKeeper
+from run_record.tally import Tally, TallyKeeper, histogram_of
+
+#: What reading a report raises that is not one.
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
 
 #: The most that single events may lag behind their schedule, by their 99th percentile, in milliseconds.
 MAX_LAG_MS = 100.0
@@ -35,6 +39,10 @@ _GOOD_CPU = 0.7
 _CPU_SECONDS = 10
 
 
+class MalformedReportError(ValueError):
+    """A report that no sender of this version makes."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
     """What was asked of the generator.
@@ -44,6 +52,8 @@ class LoadPlan:
         events: how many events there were to be, where that is known; 0 where visits arrive.
         stopped_early: the traffic was ended before all had been offered.
         seconds: from the schedule's zero to the end of the traffic.
+        ended: why the traffic ended.
+        failure: what went wrong with the generator, in a line; empty when nothing did.
     """
 
     event_rate: float
@@ -53,6 +63,8 @@ class LoadPlan:
     events: int
     stopped_early: bool
     seconds: float
+    ended: str = ""
+    failure: str = ""
 
 
 @dataclass
@@ -85,21 +97,33 @@ class LoadBook:
         self._workers: dict[str, _Worker] = {}
 
     def take(self, name: str, host: str, report: Mapping[str, Any]) -> None:
-        """Take in one report of a sender (`traffic.sender`)."""
+        """Take in one report of a sender (`traffic.sender`). Raises MalformedReportError, having taken nothing."""
+        try:
+            tally, cpu = Tally.from_json(report["tally"]), float(report["cpu"])
+            offered = tally.total("offered")
+        except _MALFORMED as error:
+            raise MalformedReportError(f"{type(error).__name__}: {error}") from error
         worker = self._workers.setdefault(name, _Worker(host))
-        tally = Tally.from_json(report["tally"])
         worker.tally.add(tally)
-        if tally.total("offered"):
-            worker.cpu.append(float(report["cpu"]))
+        if offered:
+            worker.cpu.append(cpu)
 
     def meet(self, name: str, host: str) -> None:
         """Know of a worker, even if it never reports."""
         self._workers.setdefault(name, _Worker(host))
 
+    def sent(self, name: str) -> int:
+        """Return how many events a worker has reported as sent so far; 0 for one that is not known."""
+        return self._workers[name].tally.total("sent") if name in self._workers else 0
+
     def lose(self, name: str, ledger: SentEvents, started_ms: int) -> None:
         """Take down that a worker died: what it did is read from its ledger, for its last reports are missing."""
+        self._workers.setdefault(name, _Worker("")).alive = False
+        self.correct(name, ledger, started_ms)
+
+    def correct(self, name: str, ledger: SentEvents, started_ms: int) -> None:
+        """Replace what a worker reported by what its ledger says; its lag is not in there."""
         worker = self._workers.setdefault(name, _Worker(""))
-        worker.alive = False
         if name in ledger.workers:
             lag = worker.tally.lag
             worker.tally = tally_of(ledger, ledger.workers.index(name), started_ms)
@@ -120,10 +144,7 @@ class LoadBook:
         limit_us = round(max_lag_ms(event_rate) * 1000)
         late = 0
         for worker in self._workers.values():
-            lag = worker.tally.lag
-            if lag.get_max_value() > limit_us:
-                recorded = lag.get_recorded_iterator()
-                late += sum(item.count_at_value_iterated_to for item in recorded if item.value_iterated_to > limit_us)
+            late += sum(count for lag_us, count in worker.tally.lag.items() if lag_us > limit_us)
         return bool(events) and late > _LATE_SHARE * events + 1
 
     def close(self, plan: LoadPlan, machine: Machine | None = None) -> Load:
@@ -164,6 +185,7 @@ class LoadBook:
             latency=encoded(latency),
             service=encoded(service),
             machine=machine,
+            ended=plan.ended,
         )
 
 
@@ -215,7 +237,7 @@ def _recorded(name: str, worker: _Worker) -> WorkerLoad:
 
 
 def _lag(tally: Tally) -> Lag:
-    found = percentiles(tally.lag)
+    found = percentiles(histogram_of(tally.lag))
     return Lag(found.p50, found.p99, found.max)
 
 
@@ -237,6 +259,10 @@ def _faults(plan: LoadPlan, whole: Tally, lag: Lag, workers: Sequence[WorkerLoad
     faults += [f"{worker.name} was lost" for worker in workers if not worker.alive]
     if not workers:
         faults.append("no worker of the generator reported")
+    if plan.ended == End.WORKER_LOST and all(worker.alive for worker in workers):
+        faults.append("a worker was lost")
+    if plan.ended == End.FAILED:
+        faults.append(f"the generator failed: {plan.failure}")
     missing = plan.events - whole.total("offered")
     if missing > 0 and not plan.stopped_early:
         faults.append(f"{missing:,} of {plan.events:,} events were never offered")

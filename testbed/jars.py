@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from metrics_platform.errors import DogfoodError
+from metrics_platform.tether import tethered
 from testbed.serving import guarded
 
 JAVA = 17
@@ -77,7 +78,7 @@ def _fetch(pom: Path, to: Path) -> None:
         raise DogfoodError("Maven is missing, which fetches the jars: install it (Debian: apt-get install maven)")
     words = ("--batch-mode", "--quiet", "--strict-checksums", "-Dstyle.color=never", "--file", str(pom.resolve()))
     done = subprocess.run(
-        [maven, *words, _COPY, f"-DoutputDirectory={to}"], capture_output=True, text=True, check=False
+        tethered([maven, *words, _COPY, f"-DoutputDirectory={to}"]), capture_output=True, text=True, check=False
     )
     if done.returncode:
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("[ERROR]")]

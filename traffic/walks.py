@@ -37,6 +37,10 @@ class NoAnswerError(WikiError):
     """The wiki did not answer in time, or the connection was lost: that says nothing of what it would have answered."""
 
 
+class CeilingReachedError(DogfoodError):
+    """The target allows no more events: nothing more is sent, and no further page is read."""
+
+
 class Browser(Protocol):
     """What a session needs of HTTP. Cookies are kept until they are forgotten; redirects are followed."""
 
@@ -79,6 +83,7 @@ class Walker:
         stream: its stream's name.
         ledger, views: written as it goes.
         wiki: the wiki's address.
+        permit: waits until that many more events may be sent. Raises CeilingReachedError when they never may.
         clock: seconds since 1970.
     """
 
@@ -87,6 +92,7 @@ class Walker:
     ledger: LedgerWriter
     views: PageViewWriter
     wiki: str
+    permit: Callable[[int], None] = lambda _: None
     clock: Callable[[], float] = time.time
 
     def walk(self, walk: Walk, site: Site, browser: Browser, post: Post) -> int:
@@ -97,6 +103,7 @@ class Walker:
 
         Raises:
             WikiError: the wiki does not let the account in.
+            CeilingReachedError: the target allows no more events; of the last page, nothing was written down.
         """
         once_more(lambda: self._log_in(browser, walk.account))
         session, browsing = _token(), _token()
@@ -114,6 +121,9 @@ class Walker:
                 self._note(walk, step, {"wgTitle": step.page.title}, tokens, [], failure=str(error))
                 continue
             actions = ["impression", "click"][: step.seen + step.clicked] if self._sends(page, site, tokens) else []
+            if actions:
+                # Before anything is written down: an intent says that an event is about to be sent.
+                self.permit(len(actions))
             self._note(walk, step, page, tokens, actions)
             stream = site.streams.get(self.stream)
             bodies = make_events(self.instrument, stream, page, tokens, actions, self._now_ms()) if stream else []

@@ -4,6 +4,7 @@ import numpy as np
 
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
+from run_record.ends import End
 from run_record.load import Load
 from run_record.load_book import max_lag_ms
 from run_record.roster import Fidelity
@@ -43,6 +44,7 @@ def check_completeness(evidence: Evidence) -> CheckResult:
         "workers": list(ledger.workers),
         "without_outcome": {name: count for name, count in unanswered.items() if count},
         "stopped_early": manifest.stopped_early,
+        "ended": manifest.ended,
     }
     stalled = [view for view in evidence.given_up if view.fidelity is Fidelity.WIKI]
     outcome = Outcome.INVALID
@@ -61,7 +63,8 @@ def check_completeness(evidence: Evidence) -> CheckResult:
     elif sent + dropped < planned and not manifest.stopped_early:
         told = f"The generator offered {sent:,} of {planned:,} planned events, and nobody stopped it"
         cut = [f"{name} left {count:,} unanswered" for name, count in unanswered.items() if count]
-        summary = f"{told}: a worker was lost ({', '.join(cut) or 'none in the middle of a request'}); run again."
+        why = "the generator failed" if manifest.ended == End.FAILED else "a worker was lost"
+        summary = f"{told}: {why} ({', '.join(cut) or 'none in the middle of a request'}); run again."
     else:
         outcome = Outcome.PASS
         summary = _complete(planned, sent, dropped, len(visited))

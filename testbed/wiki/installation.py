@@ -12,6 +12,7 @@ import orjson
 
 from metrics_platform.errors import DogfoodError
 from metrics_platform.profiles import PROFILES
+from metrics_platform.tether import tethered
 from testbed.wiki.faults import extension_with
 
 HERE = Path(__file__).resolve().parent
@@ -163,7 +164,12 @@ def run_php(
     """Run PHP and return what it prints. Raises WikiError with its last line when it fails."""
     try:
         done = subprocess.run(
-            ["php", *arguments], input=given, env=environment, capture_output=True, check=False, timeout=within_s
+            tethered(["php", *arguments]),
+            input=given,
+            env=environment,
+            capture_output=True,
+            check=False,
+            timeout=within_s,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise WikiError(f"PHP cannot be run: {error}") from error

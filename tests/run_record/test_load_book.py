@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics_platform.intake import EventAnswer, EventOutcome
+from run_record.ends import End
 from run_record.ledger import LedgerWriter, Span, read_ledger
+from run_record.ledger_rows import count_sent
 from run_record.load import Lag, Load, WorkerLoad
-from run_record.load_book import LoadBook, LoadPlan, workers_needed
+from run_record.load_book import LoadBook, LoadPlan, MalformedReportError, workers_needed
 from run_record.machine import Machine
 from run_record.tally import Tally, TallyKeeper
 
@@ -175,3 +177,45 @@ def test_more_workers_are_asked_for_than_there_were(cpus: list[float], lag_ms: f
     needed = workers_needed(workers, Lag(0, lag_ms, lag_ms), seconds)
     assert needed > len(cpus)
     assert needed * 0.7 >= sum(cpus) - 1e-9
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {}, {"tally": {}, "cpu": 1}, {"tally": 3, "cpu": 1}, {"tally": kept([(0, 1, 1)]).to_json(), "cpu": "all"},
+        {"tally": {"seconds": {"0": [-1, 0, 0, 0, 0, 0, 0, [[], []], [[], []]]}, "lag": [[], []], "requests": 0,
+                   "errors": {}}, "cpu": 1},
+        {"tally": {"seconds": {"0": [[[], []], [[], []]]}, "lag": [[1], []], "requests": 0, "errors": {}}, "cpu": 1},
+    ],
+)  # fmt: skip
+def test_malformed_report_is_refused_whole(wrong: dict[str, object]) -> None:
+    book = LoadBook()
+    with pytest.raises(MalformedReportError):
+        book.take("w", "here", wrong)
+    assert close(book).workers == ()
+
+
+def test_ledger_corrects_what_was_reported(tmp_path: Path) -> None:
+    book = LoadBook()
+    book.take("w", "here", report(kept([(0, 1, 1)])))
+    with LedgerWriter(tmp_path, "w") as ledger:
+        for visit in range(3):
+            request = ledger.intend([Span(visit, 0, 2)], intended_ms=visit, sent_ms=visit)
+            if visit < 2:
+                ledger.answered(request, [EventAnswer(EventOutcome.OK)] * 2, status=201, at_ms=visit + 5)
+    assert (count_sent(tmp_path / "w.ndjson"), book.sent("w")) == (6, 1)
+    book.correct("w", read_ledger(tmp_path), 0)
+    load = close(book)
+    assert (load.sent, load.answered, book.sent("w")) == (6, 4, 6)
+    assert load.workers[0].alive
+
+
+@pytest.mark.parametrize(
+    ("ended", "failure", "says"),
+    [(End.WORKER_LOST, "", "a worker was lost"), (End.FAILED, "no disk", "the generator failed: no disk")],
+)
+def test_faulty_end_is_invalid(ended: End, failure: str, says: str) -> None:
+    book = LoadBook()
+    book.take("w", "here", report(kept([(0, 1, 1)])))
+    load = close(book, ended=ended, failure=failure)
+    assert (load.invalid, load.ended) == ((says,), ended)

@@ -1,7 +1,7 @@
 """Sessions on the wiki without a browser, against a wiki of the test's own making."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,15 @@ from run_record.page_views import PageViewWriter, read_page_views
 from tests.plans import plan
 from traffic.instrument import Instrument, Tokens, decoration, make_events
 from traffic.post import HttpAnswer
-from traffic.walks import NoAnswerError, Walk, Walker, WikiError, read_site, redirected
+from traffic.walks import (
+    CeilingReachedError,
+    NoAnswerError,
+    Walk,
+    Walker,
+    WikiError,
+    read_site,
+    redirected,
+)
 
 PAGE = {
     "wgArticleId": 3, "wgTitle": "Main Page", "wgNamespaceNumber": 0, "wgCanonicalNamespace": "", "wgRevisionId": 9,
@@ -65,7 +73,7 @@ class Wiki:
         self.asked.append("forget")
 
 
-def walk(folder: Path, wiki: Wiki, *steps: Step) -> list[bytes]:
+def walk(folder: Path, wiki: Wiki, *steps: Step, permit: Callable[[int], None] = lambda _: None) -> list[bytes]:
     """Walk one visit of *steps* and return what was posted."""
     posted: list[bytes] = []
 
@@ -75,7 +83,7 @@ def walk(folder: Path, wiki: Wiki, *steps: Step) -> list[bytes]:
 
     (folder / "ledger").mkdir()
     with LedgerWriter(folder / "ledger", "wiki") as ledger, PageViewWriter(folder, "wiki") as views:
-        walker = Walker(instrument(), STREAM.stream, ledger, views, "http://wiki", clock=lambda: 1738333800.5)
+        walker = Walker(instrument(), STREAM.stream, ledger, views, "http://wiki", permit, lambda: 1738333800.5)
         account = TestAccount("Zoë", "secret", 7, 7, 0)
         walker.walk(Walk(40, account, steps), read_site(wiki), wiki, post)
     return posted
@@ -96,6 +104,20 @@ def test_what_is_seen_and_clicked_is_sent_and_written_down(tmp_path: Path) -> No
         views[0].pageview_id, views[1].pageview_id, views[1].pageview_id,
     ]  # fmt: skip
     assert all(view.told == ALPHA for view in views)
+
+
+def test_nothing_is_written_down_beyond_the_ceiling(tmp_path: Path) -> None:
+    allowed = iter([1])
+
+    def permit(events: int) -> None:
+        if next(allowed, 0) < events:
+            raise CeilingReachedError("enough")
+
+    with pytest.raises(CeilingReachedError):
+        walk(tmp_path, Wiki(ALPHA), step(), step(clicked=True), permit=permit)
+    sent = read_ledger(tmp_path / "ledger")
+    assert [view.expected for view in read_page_views(tmp_path)] == [{"impression": 1}]
+    assert (len(sent.visit), int((sent.answered_ms < 0).sum())) == (1, 0)
 
 
 @pytest.mark.parametrize("told", [{}, {"enrolled": []}, {"enrolled": ["another"], "assigned": {"x": "y"}}])

@@ -2,7 +2,8 @@
 
 In: `{"begin": {…}}` once, `{"lend": first visit or null}` for each `ask`, `{"stop": true}`.
 Out: `{"ask": true}`, `{"report": {…}}` once a second, `{"rows": "…"}` where the ledger is kept elsewhere,
-`{"error": "…"}`, and at the very end `{"over": true}`. When standard input ends, its master is gone: it stops at once.
+`{"error": "…"}`, and at the very end `{"over": "finished"}` or `{"over": "stopped"}`.
+When standard input ends, its master is gone: it stops without waiting for answers.
 """
 
 import gc
@@ -28,6 +29,7 @@ from run_record.ledger import LedgerWriter
 from run_record.tally import TallyKeeper
 from run_record.target import Ceilings
 from traffic.guard import allow_only
+from traffic.sender import FINISHED, STOPPED
 from traffic.sender.agenda import Agenda
 from traffic.sender.endpoint import Endpoint, framing
 from traffic.sender.engine import Engine, Ledger
@@ -59,8 +61,9 @@ class StreamedLedger:
 
 def main() -> None:
     """Play one run, as told by standard input."""
-    # Ctrl-C reaches every process of the terminal; the Locust worker tells when to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Signals may reach every process of a terminal or a service; the Locust worker tells when to stop.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     inbox: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
     out: SimpleQueue[Mapping[str, object] | None] = SimpleQueue()
     writer = threading.Thread(target=_write, args=(out,), daemon=True)
@@ -72,8 +75,8 @@ def main() -> None:
     first = inbox.get()
     if first is not None and "begin" in first:
         try:
-            _play(first["begin"], inbox, out)
-            out.put({"over": True})
+            finished = _play(first["begin"], inbox, out)
+            out.put({"over": FINISHED if finished else STOPPED})
         except DogfoodError as error:
             out.put({"error": str(error), "exit_code": error.exit_code})
     out.put(None)
@@ -84,7 +87,8 @@ def _play(
     asked: Mapping[str, Any],
     inbox: "SimpleQueue[Mapping[str, Any] | None]",
     out: "SimpleQueue[Mapping[str, object] | None]",
-) -> None:
+) -> bool:
+    """Play what is *asked* for; return whether all of it was played."""
     egress = Egress.from_json(asked["egress"])
     allow_only(egress.addresses)
     budget = Budget.of_intake(egress.name, asked["intake"], _ceilings(asked["ceilings"]), asked["run"])
@@ -115,7 +119,7 @@ def _play(
             if message is None:
                 # Whoever was to be told is gone. What is under way stays without outcome, and is taken for that.
                 wire.close()
-                return
+                return False
             if "lend" in message:
                 agenda.lend(message["lend"])
                 waits_for_lease = False
@@ -127,8 +131,11 @@ def _play(
             waits_for_lease = True
             out.put({"ask": True})
         reporter.look()
+    finished = engine.is_over and not stop_by
+    engine.abandon()
     reporter.report()
     wire.close()
+    return finished
 
 
 def _ceilings(ceilings: Mapping[str, float | None]) -> Ceilings:

@@ -17,7 +17,7 @@ from metrics_platform.errors import KitFaultError
 _ROOT = Path(__file__).resolve().parents[2]
 
 #: So long the sender may take from being told to stop until it has ended: longer than it waits for answers.
-_ENDS_WITHIN_S = 8.0
+_ENDS_WITHIN_S = 15.0
 
 #: What a sender makes it gives back soon and needs again at once, megabytes a second of it. These let glibc keep it
 #: (mallopt(3)); other C libraries ignore them.
@@ -47,6 +47,7 @@ class SenderProcess:
         )  # fmt: skip
         self._reader: gevent.Greenlet | None = None
         self._over = False
+        self._closed = False
 
     def begin(self, asked: Mapping[str, object], listener: Listener) -> None:
         """Tell it to play; *listener* gets what it says. Raises KitFaultError when it is gone."""
@@ -54,11 +55,15 @@ class SenderProcess:
         self._say({"begin": asked})
 
     def lend(self, first: int | None) -> None:
-        """Give it the next visits to play, or None."""
-        self._say({"lend": first})
+        """Give it the next visits to play, or None. One that has ended, or is ending, takes no more."""
+        if not self._closed and not self._over:
+            self._say({"lend": first})
 
     def end(self) -> None:
-        """Tell it to stop, and wait until it has told everything and ended."""
+        """Tell it to stop, and wait until it has told everything and ended. May be called again."""
+        if self._closed:
+            return
+        self._closed = True
         if not self._over:
             self._say({"stop": True})
         if self._reader is not None:
