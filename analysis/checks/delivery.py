@@ -21,7 +21,7 @@ from analysis.results import ALPHA, CheckResult, Layer, Outcome
 from analysis.segments import count_segments, stand_outs
 from analysis.silences import find_silences
 from analysis.statistics import unlike
-from metrics_platform.schemas import SchemaNotFoundError, SchemaRegistry
+from metrics_platform.schemas import NestedTooDeeplyError, SchemaNotFoundError, SchemaRegistry
 
 _EXAMPLES = 5
 
@@ -208,7 +208,7 @@ def _problem_of(body: bytes) -> str:
     event["meta"] = {"dt": "2025-01-01T00:00:00.000Z", "id": "00000000-0000-4000-8000-000000000000", **event["meta"]}
     try:
         problems = _SCHEMAS.validate(event)
-    except SchemaNotFoundError as error:
+    except (SchemaNotFoundError, NestedTooDeeplyError) as error:
         return str(error)
     return str(problems[0]) if problems else ""
 

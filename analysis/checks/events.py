@@ -5,7 +5,13 @@ from typing import NamedTuple
 
 from analysis.evidence import Evidence, is_alpha
 from analysis.results import CheckResult, Layer, Outcome
-from metrics_platform.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2, SchemaNotFoundError, SchemaRegistry
+from metrics_platform.schemas import (
+    WEB_BASE_1_3_0,
+    WEB_BASE_1_4_2,
+    NestedTooDeeplyError,
+    SchemaNotFoundError,
+    SchemaRegistry,
+)
 from metrics_platform.table import event_of
 
 _EXAMPLES = 5
@@ -191,5 +197,5 @@ def _fields(columns: Sequence[str]) -> str:
 def _problems(registry: SchemaRegistry, event: Mapping[str, object]) -> list[str]:
     try:
         return [str(problem) for problem in registry.validate(event)]
-    except SchemaNotFoundError as error:
+    except (SchemaNotFoundError, NestedTooDeeplyError) as error:
         return [str(error)]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -27,7 +28,7 @@ def landed(folder: Path) -> list[str]:
 
 def traffic(url: str, name: str, acknowledged: list[str], stop: threading.Event) -> None:
     """Post events one after the other until the intake dies."""
-    with httpx.Client(trust_env=False, timeout=5) as client:
+    with httpx.Client(trust_env=False, timeout=30) as client:
         for number in range(100_000):
             if stop.is_set():
                 return
@@ -39,6 +40,13 @@ def traffic(url: str, name: str, acknowledged: list[str], stop: threading.Event)
                 return
             if answer.status_code == 201:
                 acknowledged += ids
+
+
+def _until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < deadline, "no event was acknowledged"
+        time.sleep(0.002)
 
 
 def test_no_acknowledged_event_is_lost_when_the_intake_is_killed_20_times(tmp_path: Path) -> None:
@@ -53,13 +61,15 @@ def test_no_acknowledged_event_is_lost_when_the_intake_is_killed_20_times(tmp_pa
             ]
             for sender in senders:
                 sender.start()
-            time.sleep(moments.uniform(0.02, 0.3))
+            # Under way: some events of this life were acknowledged, and the senders go on.
+            some = len(acknowledged) + moments.randint(3, 40)
+            _until(lambda some=some: len(acknowledged) >= some)  # type: ignore[misc]
             server.kill()
             stop.set()
             for sender in senders:
                 sender.join()
     ids = landed(folder)
-    assert len(acknowledged) > 200
+    assert len(acknowledged) >= 20 * 3
     assert set(acknowledged) <= set(ids)
     assert len(ids) == len(set(ids))
 
