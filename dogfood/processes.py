@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 
+from metrics_platform.child_environment import child_environment
 from metrics_platform.errors import KitFaultError
 
 
@@ -19,7 +20,10 @@ def run_module(what: str, module: str, *arguments: str, given: bytes = b"") -> s
     Raises:
         KitFaultError: it failed; the last line it said is in the message.
     """
-    done = subprocess.run([sys.executable, "-m", module, *arguments], input=given, capture_output=True, check=False)
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(
+        command, input=given, capture_output=True, check=False, env=child_environment(), umask=0o077
+    )  # fmt: skip
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise KitFaultError(f"{what} failed: {said[-1] if said else f'exit code {done.returncode}'}")
