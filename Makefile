@@ -6,7 +6,7 @@ STAMP := .venv/.ready
 FULL := .venv/.full
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-full dogfood dogfood-full test test-all lint format coverage mutation docs reference bench pins clean
+.PHONY: help setup setup-full doctor dogfood dogfood-full test test-all lint format coverage mutation docs reference bench pins clean
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ $(FULL): $(STAMP) requirements/full.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	bash requirements/system.sh java
 	touch $@
+
+doctor: ## Tell what of the system's packages is missing, without installing anything.
+	bash requirements/system.sh --check; wiki=$$?; bash requirements/system.sh --check java && exit $$wiki
 
 dogfood: setup ## Run the main job against the testbed on this machine and say GO or NO-GO.
 	$(BIN)/dogfood run --fidelity browser,wiki,synthetic $(ARGS)

@@ -13,7 +13,7 @@ from metrics_platform.child_environment import child_environment
 from metrics_platform.errors import DogfoodError
 
 #: Variables of a service's environment by which its processes are found when no file names them.
-_NAME, _FOLDER = "DOGFOOD_SERVICE", "DOGFOOD_SERVICE_OF"
+_NAME, _FOLDER = "TESTBED_SERVICE", "TESTBED_FOLDER"
 _LOCK = ".lock"
 _POLL_S = 0.05
 

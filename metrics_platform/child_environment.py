@@ -7,8 +7,8 @@ from collections.abc import Mapping
 _NAMES = frozenset(
     {
         "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "COLUMNS", "LINES", "LANG", "LANGUAGE", "TZ", "TMPDIR",
-        "TEMP", "TMP", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "CI", "NO_COLOR", "DISPLAY", "DOGFOOD_CACHE", "DOGFOOD_SERVICE",
-        "DOGFOOD_SERVICE_OF", "SSL_CERT_FILE", "SSL_CERT_DIR",
+        "TEMP", "TMP", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "CI", "NO_COLOR", "DISPLAY", "DOGFOOD_CACHE",
+        "TESTBED_SERVICE", "TESTBED_FOLDER", "SSL_CERT_FILE", "SSL_CERT_DIR",
     }
 )  # fmt: skip
 _BEGINNINGS = (
