@@ -66,8 +66,8 @@ def licence_of(name: str) -> str:
     classifiers = [
         item.rpartition("::")[2].strip() for item in facts.get_all("Classifier") or () if item.startswith("License ::")
     ]
-    stated = facts.get("License-Expression") or ""
-    text = (facts.get("License") or "").strip()
+    stated = facts["License-Expression"] or ""
+    text = (facts["License"] or "").strip()
     if not stated and text and len(text) < 40 and "\n" not in text and text != "UNKNOWN":
         stated = text
     stated = stated or " AND ".join(sorted({_NAMES.get(item, item) for item in classifiers} - {"DFSG approved"}))

@@ -57,7 +57,7 @@ def machine(tmp_path: Path) -> dict[str, str]:
 
 def told(machine: dict[str, str], *words: str, user: str = "0") -> subprocess.CompletedProcess[str]:
     environment = {**machine, "AS_USER": user}
-    command = ["bash", SCRIPT, *words]
+    command = ["bash", str(SCRIPT), *words]
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
@@ -78,7 +78,7 @@ def test_a_check_tells_and_installs_nothing(machine: dict[str, str]) -> None:
 @pytest.mark.parametrize("user", ["0", "1000"])
 def test_without_a_terminal_it_goes_on(machine: dict[str, str], user: str) -> None:
     done = subprocess.run(
-        ["bash", SCRIPT],
+        ["bash", str(SCRIPT)],
         env={**machine, "AS_USER": user},
         capture_output=True,
         text=True,
@@ -103,7 +103,7 @@ def at_a_terminal(environment: dict[str, str], answer: str) -> str:
     """Return what the script says at a terminal where *answer* is typed."""
     master, terminal = pty.openpty()
     with subprocess.Popen(
-        ["bash", SCRIPT], env=environment, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+        ["bash", str(SCRIPT)], env=environment, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
     ) as process:
         os.close(terminal)
         os.write(master, f"{answer}\n".encode())

@@ -1,5 +1,7 @@
 """Did the generator do what the plan says? If not, the run proves nothing about the platform."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from analysis.evidence import Evidence
@@ -13,6 +15,14 @@ LATE_MS = 5_000
 
 #: With more than this share of late requests the schedule was not kept.
 MAX_LATE = 0.01
+
+
+def _lost_a_sender(evidence: Evidence, unanswered: Mapping[str, int]) -> bool:
+    """Return whether a worker's requests have no outcome, and its sender never reported: it was killed, not stopped."""
+    if evidence.load is None:
+        return False
+    reported = {worker.name for worker in evidence.load.workers}
+    return any(count and name not in reported for name, count in unanswered.items())
 
 
 def check_completeness(evidence: Evidence) -> CheckResult:
@@ -49,7 +59,7 @@ def check_completeness(evidence: Evidence) -> CheckResult:
     elif missing:
         names = ", ".join(missing[:3])
         summary = f"{len(missing):,} accounts never got to a page of the wiki ({names}, …): look at locust-wiki.log."
-    elif sent + dropped < planned and not manifest.stopped_early:
+    elif sent + dropped < planned and (not manifest.stopped_early or _lost_a_sender(evidence, unanswered)):
         told = f"The generator offered {sent:,} of {planned:,} planned events, and nobody stopped it"
         cut = [f"{name} left {count:,} unanswered" for name, count in unanswered.items() if count]
         summary = f"{told}: a worker was lost ({', '.join(cut) or 'none in the middle of a request'}); run again."

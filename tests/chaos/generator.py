@@ -19,30 +19,15 @@ from tests.chaos.kills import WITHIN_S, killed_inside, until
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+Victims = Callable[[psutil.Process], list[psutil.Process]]
+
 CODE = "from dogfood.cli import main; main()"
 SERVICES = ("mpic", "intake")
 
 
 def kill_sender(folder: Path, chance: random.Random, number: int) -> Mapping[str, object]:
     """Kill the sender of a run; return what the verdict says."""
-    return _killed(folder, 1, lambda run: _named(run, "traffic.sender"), chance, number)
-
-
-def kill_worker(folder: Path, chance: random.Random, number: int) -> Mapping[str, object]:
-    """Kill one of a run's two workers; return what the verdict says."""
-    return _killed(
-        folder, 2, lambda run: [child for top in _tops(run) for child in _named(top, "locust")], chance, number
-    )
-
-
-def kill_master(folder: Path, chance: random.Random, number: int) -> Mapping[str, object]:
-    """Kill the master of a run with two workers; return what the verdict says."""
-    return _killed(folder, 2, _tops, chance, number)
-
-
-def _tops(run: psutil.Process) -> list[psutil.Process]:
-    """Return Locust's first process: the child of the command line."""
-    return [child for child in run.children() if "locust" in child.cmdline()]
+    return _killed(folder, lambda run: _named(run, "traffic.sender"), chance, number)
 
 
 def _named(above: psutil.Process, word: str) -> list[psutil.Process]:
@@ -64,15 +49,15 @@ def _killed(
     testbed, runs = Testbed(folder / "testbed"), folder / f"runs-{number}"
     testbed.up({name: free_port() for name in SERVICES if testbed.url(name) is None}, SERVICES)
     environment = {**os.environ, "DOGFOOD_TESTBED": str(folder / "testbed"), "DOGFOOD_RUNS": str(runs)}
-    options = ["--visitors", "6000", "--arrival-rate", "200", "--time-scale", "20000", "--workers", str(workers)]
-    command = [sys.executable, "-c", CODE, "run", *options, "--seed", str(1_000 * workers + number)]
+    options = ["--visitors", "3000", "--arrival-rate", "150", "--time-scale", "20000"]
+    command = [sys.executable, "-c", CODE, "run", *options, "--seed", str(1_000 + number)]
     try:
         with (folder / "runs.log").open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=ROOT)
         run = psutil.Process(process.pid)
         until(lambda: _sent(runs) > 2_000, "the run sent nothing")
         until(lambda: bool(victims(run)), "there is nobody to kill")
-        some = _sent(runs) + chance.randint(1_000, 60_000)
+        some = _sent(runs) + chance.randint(1_000, 30_000)
         victim = chance.choice(victims(run))
         # Others go on sending while the victim stands still: enough has been sent, and the run is not over.
         hit = killed_inside(victim.pid, lambda: _sent(runs) >= some and not list(runs.glob(f"2*/{LOAD}")), chance)
