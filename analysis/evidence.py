@@ -2,27 +2,29 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from analysis.arrivals import Arrived, arrived
 from analysis.engine import DuckDb, Engine
 from analysis.participants import FIDELITIES, Participants, participants
+from analysis.plain import words
 from analysis.refused import ERRORS, ObservedError, read_refused
 from analysis.results import Layer
 from analysis.seen import see
 from analysis.sent import Made, first_ms, last_ms, load_sent, places, unknown_event
+from analysis.sent_validity import Dropped, dropped
 from analysis.series import Moment, count_over_time
 from analysis.sources import add_sources
 from analysis.warehouse import NO_ARRIVALS, Warehouse
 from analysis.whereabouts import Whereabouts, add_streams, look
-from metrics_platform.assignment import Generation, subject_id
+from metrics_platform.assignment import subject_id
+from metrics_platform.profiles import profile_of
 from metrics_platform.table import ARRIVALS_FILE, BrokenLine, misplaced_rows, parquet_files, parquet_rows, read_ndjson
 from personas.plan import Plan
 from personas.settings import PlanSettings
@@ -34,6 +36,7 @@ from run_record.load import FILE_NAME as LOAD
 from run_record.load import Load
 from run_record.manifest import Manifest
 from run_record.page_views import PageView, forced_by_hand, read_page_views
+from run_record.platform_answers import PlatformAnswers
 from run_record.roster import Account, read_roster
 
 #: Rows of strangers count as unexpected until this long after the last request.
@@ -65,6 +68,7 @@ class Evidence:
         floor: an imbalance between groups below this share of a group's subjects is not called, however sure it is.
         streams_known: whether it is known what the streams held (`analysis.whereabouts`).
         load: what the generator measured of itself, if one did.
+        platform: what the platform answered when the run was made.
     """
 
     manifest: Manifest
@@ -82,6 +86,7 @@ class Evidence:
     floor: float = 0.0
     streams_known: bool = False
     load: Load | None = None
+    platform: PlatformAnswers = field(default_factory=PlatformAnswers)
 
     def labels(self, table: str) -> Sequence[Mapping[str, object]]:
         """The names that the events of *table* carry (`analysis/sql/labels.sql`)."""
@@ -165,6 +170,11 @@ class Evidence:
         return bool((self.ledger.status == _HASTY).any())
 
     @cached_property
+    def dropped(self) -> Dropped:
+        """The events that were answered 202 and that no intake could accept."""
+        return dropped(self)
+
+    @cached_property
     def whereabouts(self) -> Whereabouts:
         """Where the events that are lost were seen last."""
         return look(self.engine, self.manifest.stream, known=self.streams_known)
@@ -232,7 +242,9 @@ def gather(
     engine.define("observed_flat", "flat", events="observed_events")
     engine.define("observed_numbered", "numbered", flat="observed_flat")
     engine.define("observed_all", "marked", numbered="observed_numbered")
-    instrument = plan.settings.parsed_instrument().name
+    # Where all instruments' events carry one name, it tells nothing of whose a row is.
+    named = profile_of(manifest.generation).constants.get("instrument_name")
+    instrument = "" if named else plan.settings.parsed_instrument().name
     _keep_ours(engine, {"instrument": instrument, **window})
     engine.define("ours_whole", "ours_whole")
     if warehouse is None:
@@ -247,7 +259,7 @@ def gather(
     evidence = Evidence(
         manifest, plan, ledger, people, roster, views, findings, made, engine, (*broken, *broken_reports),
         int(str(counted["events"])), misplaced, floor, add_streams(run, engine),
-        Load.read(run) if (run / LOAD).is_file() else None,
+        Load.read(run) if (run / LOAD).is_file() else None, PlatformAnswers.read(run),
     )  # fmt: skip
     _add_subjects(evidence)
     return evidence
@@ -342,10 +354,10 @@ def _facts(plan: Plan, ledger: SentEvents, people: Participants) -> pa.Table:
         {
             "place": places(ledger),
             "status": ledger.status,
-            "outcome": _words(ledger.outcome, [str(outcome) for outcome in OUTCOMES]),
+            "outcome": words(ledger.outcome, [str(outcome) for outcome in OUTCOMES]),
             "reason": _reasons(ledger),
-            "group_name": _words(people.group[ledger.visit], plan.experiment.groups),
-            "worker": _words(ledger.worker, ledger.workers),
+            "group_name": words(people.group[ledger.visit], plan.experiment.groups),
+            "worker": words(ledger.worker, ledger.workers),
         }
     )
 
@@ -355,25 +367,19 @@ def _people(plan: Plan, people: Participants) -> pa.Table:
     return pa.table(
         {
             "visit": np.arange(len(people.group)),
-            "fidelity": _words(people.fidelity, [str(fidelity) for fidelity in FIDELITIES]),
-            "persona": _words(people.persona, [persona.name for persona in plan.personas]),
-            "group_name": _words(people.group, plan.experiment.groups),
+            "fidelity": words(people.fidelity, [str(fidelity) for fidelity in FIDELITIES]),
+            "persona": words(people.persona, [persona.name for persona in plan.personas]),
+            "group_name": words(people.group, plan.experiment.groups),
             "by_chance": ~people.chosen,
         }
     )
 
 
-def _words(index: NDArray[np.integer], words: Sequence[str]) -> pa.DictionaryArray:
-    """Return *words* by their *index*, and an empty one for -1, without a copy of each."""
-    shifted = (index.astype(np.int16) + 1).astype(np.int16)
-    return pa.DictionaryArray.from_arrays(pa.array(shifted), pa.array(["", *words], pa.string()))
-
-
 def _reasons(ledger: SentEvents) -> pa.DictionaryArray:
     """Return why each event was refused, empty for most."""
-    words = sorted(set(ledger.reasons.values()))
+    names = sorted(set(ledger.reasons.values()))
     index = np.full(len(ledger.visit), -1, np.int16)
-    numbers = {word: number for number, word in enumerate(words)}
+    numbers = {word: number for number, word in enumerate(names)}
     for worker in {worker for worker, _ in ledger.reasons}:
         mine = np.flatnonzero(ledger.worker == worker)
         said = np.full(int(ledger.request[mine].max(initial=0)) + 1, -1, np.int16)
@@ -381,13 +387,8 @@ def _reasons(ledger: SentEvents) -> pa.DictionaryArray:
             if other == worker and request < len(said):
                 said[request] = numbers[reason]
         index[mine] = said[ledger.request[mine]]
-    return _words(index, words)
+    return words(index, names)
 
 
 def _is_ndjson(path: Path) -> bool:
     return path.is_file() and path.suffix != ".parquet"
-
-
-def is_alpha(evidence: Evidence) -> bool:
-    """Return whether the run is of the alpha generation."""
-    return evidence.manifest.generation is Generation.ALPHA
