@@ -41,7 +41,6 @@ def _named(above: psutil.Process, word: str) -> list[psutil.Process]:
 
 def _killed(
     folder: Path,
-    workers: int,
     victims: Callable[[psutil.Process], list[psutil.Process]],
     chance: random.Random,
     number: int,

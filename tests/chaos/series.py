@@ -189,5 +189,5 @@ SERIES: Mapping[str, Callable[[Path, int, random.Random], Result]] = {
     "analyse": analysis, "kafka": kafka, "spark": spark,
 }  # fmt: skip
 
-#: Those that take no Java, and a process or two each: what the short form runs.
-QUICK = ("sender", "mpic", "intake", "ingest", "analyse")
+#: Those that take no Java and no run of the kit: what the short form runs.
+QUICK = ("mpic", "intake", "ingest")
