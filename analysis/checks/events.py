@@ -6,7 +6,7 @@ from typing import NamedTuple
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
 from metrics_platform.profiles import EventProfile, profile_of
-from metrics_platform.schemas import SchemaNotFoundError, SchemaRegistry
+from metrics_platform.schemas import NestedTooDeeplyError, SchemaNotFoundError, SchemaRegistry
 from metrics_platform.table import event_of
 
 _EXAMPLES = 5
@@ -242,5 +242,5 @@ def _fields(columns: Sequence[str]) -> str:
 def _problems(registry: SchemaRegistry, event: Mapping[str, object]) -> list[str]:
     try:
         return [str(problem) for problem in registry.validate(event)]
-    except SchemaNotFoundError as error:
+    except (SchemaNotFoundError, NestedTooDeeplyError) as error:
         return [str(error)]

@@ -1,5 +1,7 @@
 """Did the generator do what the plan says? If not, the run proves nothing about the platform."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from analysis.evidence import Evidence
@@ -14,6 +16,14 @@ LATE_MS = 5_000
 
 #: With more than this share of late requests the schedule was not kept.
 MAX_LATE = 0.01
+
+
+def _lost_a_sender(evidence: Evidence, unanswered: Mapping[str, int]) -> bool:
+    """Return whether a worker's requests have no outcome, and its sender never reported: it was killed, not stopped."""
+    if evidence.load is None:
+        return False
+    reported = {worker.name for worker in evidence.load.workers}
+    return any(count and name not in reported for name, count in unanswered.items())
 
 
 def check_completeness(evidence: Evidence) -> CheckResult:
@@ -60,7 +70,7 @@ def check_completeness(evidence: Evidence) -> CheckResult:
         summary = f"{len(missing):,} accounts never got to a page of the wiki ({names}, …): look at locust-wiki.log."
     elif planned and not sent + dropped:
         summary = f"None of {planned:,} planned events was sent: the generator did not start, or lost its workers."
-    elif sent + dropped < planned and not manifest.stopped_early:
+    elif sent + dropped < planned and (not manifest.stopped_early or _lost_a_sender(evidence, unanswered)):
         told = f"The generator offered {sent:,} of {planned:,} planned events, and nobody stopped it"
         cut = [f"{name} left {count:,} unanswered" for name, count in unanswered.items() if count]
         why = "the generator failed" if manifest.ended == End.FAILED else "a worker was lost"

@@ -1,7 +1,6 @@
 """The sender's process, as the Locust worker beside it sees it."""
 
 import contextlib
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,7 @@ import gevent
 import orjson
 from gevent import subprocess as cooperative
 
+from metrics_platform.child_environment import child_environment
 from metrics_platform.errors import KitFaultError
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,7 @@ class SenderProcess:
         self._process = cooperative.Popen(
             [sys.executable, "-m", "traffic.sender"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT, bufsize=0,
-            env={**os.environ, **ENVIRONMENT},
+            env=child_environment("DOGFOOD_STATE", more=ENVIRONMENT),
         )  # fmt: skip
         self._reader: gevent.Greenlet | None = None
         self._over = False
