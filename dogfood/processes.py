@@ -48,7 +48,7 @@ def run_module(what: str, module: str, *arguments: str, given: bytes = b"") -> s
 
 @contextmanager
 def running(command: Sequence[str], log: IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run the generator's *command* until the block ends; then ask it to stop, and kill it with its children if it does not.
+    """Run the generator's *command* until the block ends; then ask it to stop, and kill it if it does not.
 
     It leads a new session, so that a terminal's Ctrl-C reaches this process only, which passes it on.
 
