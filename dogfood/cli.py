@@ -1,5 +1,6 @@
 """`dogfood`: the command line."""
 
+import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -32,6 +33,7 @@ _COMMANDS: Mapping[str, str] = {
     "open": "commands.opening:open_report",
     "metrics": "commands.metrics:metrics",
     "doctor": "commands.doctor:doctor",
+    "real": "commands.real:real",
     "completion": "commands.completing:completion",
     "tickets": "tickets.command:tickets",
 }
@@ -78,6 +80,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; an error a user can put right becomes one line and its exit code."""
     treat_as_interrupts()
+    # Runs and testbeds hold session cookies and names of accounts: their files are for this user only.
+    os.umask(0o077)
     try:
         cli()
     except DogfoodError as error:

@@ -10,8 +10,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
+from metrics_platform.child_environment import child_environment
 from metrics_platform.errors import KitFaultError
 from metrics_platform.tether import tethered
+
+#: What Locust and the kit inside it read from the environment, besides what any program may need.
+_OF_GENERATOR = (
+    "DOGFOOD_PASSWORD", "DOGFOOD_KEYRING", "DOGFOOD_SECRET", "DOGFOOD_STATE", "DOGFOOD_RUNS", "DOGFOOD_TESTBED",
+    "LOCUST_", "OTEL_",
+)  # fmt: skip
 
 #: How long a process may take to end in good order: a generator waits for answers and closes its run.
 _ENDS_WITHIN_S = 60.0
@@ -30,7 +37,9 @@ def run_module(what: str, module: str, *arguments: str, given: bytes = b"") -> s
         KitFaultError: it failed; the last line it said is in the message.
     """
     command = tethered([sys.executable, "-m", module, *arguments])
-    done = subprocess.run(command, input=given, capture_output=True, check=False)
+    done = subprocess.run(
+        command, input=given, capture_output=True, check=False, env=child_environment(), umask=0o077
+    )  # fmt: skip
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise KitFaultError(f"{what} failed: {said[-1] if said else f'exit code {done.returncode}'}")
@@ -39,7 +48,7 @@ def run_module(what: str, module: str, *arguments: str, given: bytes = b"") -> s
 
 @contextmanager
 def running(command: Sequence[str], log: IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run *command* until the block ends; then it is asked to stop, and killed with all it started when it does not.
+    """Run the generator's *command* until the block ends; then ask it to stop, and kill it if it does not.
 
     It leads a new session, so that a terminal's Ctrl-C reaches this process only, which passes it on.
 
@@ -48,8 +57,9 @@ def running(command: Sequence[str], log: IO[bytes]) -> Iterator["subprocess.Pope
         log: where its output goes.
     """
     process = subprocess.Popen(
-        tethered(command, signal.SIGTERM), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-    )
+        tethered(command, signal.SIGTERM), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+        env=child_environment(*_OF_GENERATOR),
+    )  # fmt: skip
     try:
         yield process
     finally:

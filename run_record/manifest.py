@@ -45,8 +45,9 @@ class Manifest:
         deadline_s: seconds after an event's `dt` by which its row has to be in the table.
         versions: of Python, of the kit and of the libraries that matter.
         started_ms, finished_ms: first and last moment of traffic, milliseconds since 1970, or null.
-        stopped_early: the traffic was ended on purpose (a person, a time limit, the target's ceiling) before every
-            visitor had come.
+        stopped_early: the traffic was ended before every visitor had come: by a person, by a time limit, by the
+            target's ceiling, or because the schedule could not be kept any more.
+        planned_events: how many events the plan has; 0 when they were not counted.
         ended: why the traffic ended (`run_record.ends.End`); empty while it goes on.
     """
 
@@ -67,6 +68,7 @@ class Manifest:
     started_ms: int | None = None
     finished_ms: int | None = None
     stopped_early: bool = False
+    planned_events: int = 0
     ended: str = ""
 
     @property

@@ -63,6 +63,8 @@ def jars(pom: Path) -> Path:
             _check(_sums(draft), _parse(listed.decode()), pom)
             if not folder.is_dir():
                 draft.rename(folder)
+    # Also what was fetched before: what lies in a cache may have been changed since.
+    _check(_sums(folder), _parse(listed.decode()), pom, folder)
     return folder
 
 
@@ -94,10 +96,11 @@ def _parse(listed: str) -> dict[str, str]:
     return {name: digest for digest, _, name in (line.partition("  ") for line in listed.splitlines())}
 
 
-def _check(found: Mapping[str, str], listed: Mapping[str, str], pom: Path) -> None:
+def _check(found: Mapping[str, str], listed: Mapping[str, str], pom: Path, cached: Path | None = None) -> None:
     odd = sorted(name for name in found.keys() | listed.keys() if found.get(name) != listed.get(name))
     if odd:
-        raise DogfoodError(f"{odd[0]} is not what jars.sha256 beside {pom} lists ({len(odd)} such jars): not used")
+        what = f"{odd[0]} is not what jars.sha256 beside {pom} lists ({len(odd)} such jars): not used"
+        raise DogfoodError(f"{what}; remove {cached} to have it fetched again" if cached else what)
 
 
 def main() -> None:

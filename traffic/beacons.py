@@ -3,6 +3,7 @@
 import logging
 import socket
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,7 +25,9 @@ from run_record.folder import LEDGER, new_run
 from run_record.ledger import read_ledger
 from run_record.ledger_rows import count_sent
 from run_record.load_book import LoadBook, LoadPlan, MalformedReportError
+from run_record.machine_watch import MachineWatch
 from run_record.manifest import FILE_NAME, Manifest
+from run_record.pins import write_pins
 from run_record.tally import Tally
 from traffic.crew import Crew
 from traffic.leases import Lease, Leaser
@@ -36,6 +39,10 @@ from traffic.sender.process import SenderProcess
 from traffic.statistics import feed
 
 _log = logging.getLogger("dogfood")
+
+
+#: A run that is INVALID for certain is ended when the rest of it would take longer than this.
+_WORTH_ENDING_S = 30.0
 
 
 class BeaconCrew(Crew):
@@ -51,6 +58,7 @@ class BeaconCrew(Crew):
         self._book = LoadBook()
         self._names: dict[str, str] = {}
         self._unsent: list[Mapping[str, Any]] = []
+        self._watch_of_machine: MachineWatch | None = None
         super().__init__(environment)
         if isinstance(environment.runner, WorkerRunner):
             environment.events.report_to_master.add_listener(self._to_master)  # type: ignore[no-untyped-call]
@@ -69,19 +77,25 @@ class BeaconCrew(Crew):
     def _make_run(self, options: Namespace, now_ms: int) -> Path:
         asked = TrafficOptions.of(options)
         target = find_target(asked)
-        plan = Plan(new_settings(asked, target, now_ms=now_ms))
+        egress = target.egress()
+        plan = Plan(new_settings(asked, target, egress, now_ms=now_ms))
         manifest = new_manifest("", asked, target, plan.settings)
         # Everything that can be refused is, before anything is sent or a folder made.
         check_ceilings(target, plan.settings)
-        target.addresses()
-        check_reachable(target.intake)
+        check_reachable(target.intake, egress)
         folder = new_run(Path(options.runs))
+        write_pins(folder, egress)
         replace(manifest, run_id=folder.name).write(folder)
         return folder
 
     def _leaser(self, folder: Path, manifest: Manifest) -> Leaser:  # noqa: ARG002 (the other crew needs the folder)
         settings = PlanSettings.from_json(manifest.plan)
         self._book, self._names = LoadBook(), {}
+        self._event_rate = settings.events_per_second
+        self._events = settings.events or manifest.planned_events
+        if self._watch_of_machine is not None:
+            self._watch_of_machine.stop()
+        self._watch_of_machine = MachineWatch("locust")
         return Leaser(manifest.visitors, BLOCK, turn_size(settings.events_per_second * settings.pacer().shape.peak))
 
     def _open(self, folder: Path, manifest: Manifest, worker: str, lease: Lease) -> None:
@@ -96,8 +110,9 @@ class BeaconCrew(Crew):
                 "plan": manifest.plan,
                 "intake": self.intake,
                 "headers": beacon_headers(manifest.target.get("tag", "")),
-                "addresses": vars(self._options)["addresses"],
+                "egress": vars(self._options)["egress"],
                 "ceilings": vars(self._options)["ceilings"],
+                "run": str(folder),
                 "share": self._share,
                 "batch": manifest.batch_size,
                 "connections": self._options.connections,
@@ -159,6 +174,18 @@ class BeaconCrew(Crew):
             self._book.take(row["name"], row["host"], row["report"])
         except MalformedReportError as error:
             raise MalformedMessageError(f"a report of {row['name']!r} cannot be read: {error}") from error
+        if self._schedule_lost or not self._book.is_hopeless(self._event_rate, self._events) or not self._takes_long():
+            return
+        self._schedule_lost = True
+        print("the schedule cannot be kept any more: the run ends here", file=sys.stderr, flush=True)
+        self._over.set()
+        gevent.spawn(self._end_test)
+
+    def _takes_long(self) -> bool:
+        """Return whether the rest of the run would take long enough, at the pace until now, that ending it matters."""
+        started_ms = (self._manifest.started_ms if self._manifest else None) or 0
+        offered = max(self._book.offered, 1)
+        return (time.time() - started_ms / 1000) * (self._events - offered) / offered > _WORTH_ENDING_S
 
     def _name_of(self, client_id: str, name: str) -> None:
         """Take down what a worker calls itself. Raises MalformedMessageError when that is another one's name."""
@@ -206,13 +233,12 @@ class BeaconCrew(Crew):
                 seconds=round(max(0, (manifest.finished_ms or 0) - started_ms) / 1000, 3),
                 ended=manifest.ended,
                 failure=str(self._failure or ""),
-            )
+            ),
+            self._watch_of_machine.seen() if self._watch_of_machine is not None else None,
         )
         load.write(folder)
         if load.invalid:
-            needed, there = load.workers_needed, len(load.workers)
-            more = "" if needed is None else f"; it takes {needed - there} more workers, {needed} in all"
-            print(f"INVALID: {'; '.join(load.invalid)}{more}", file=sys.stderr, flush=True)
+            print(f"INVALID: {'; '.join(load.invalid)}", file=sys.stderr, flush=True)
             if self._failure is None:
                 self._environment.process_exit_code = KitFaultError.exit_code
 

@@ -17,18 +17,22 @@ from gevent.lock import RLock
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, MasterRunner, Runner, WorkerRunner
 
+from common.egress import Egress
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.tether import die_with
 from personas.settings import PlanSettings
+from run_record.budget import Budget
 from run_record.ends import End
 from run_record.folder import LEDGER
 from run_record.ledger import append_rows
 from run_record.manifest import Manifest
+from run_record.pins import pinned
 from run_record.target import Ceilings, Target
 from traffic.desks import MasterDesk, WorkerDesk
 from traffic.ends import Signals
 from traffic.governor import Governor
-from traffic.guard import allow_only
+from traffic.guard import confine
+from traffic.heartbeats import tolerate_silence
 from traffic.leases import Lease, Leaser
 from traffic.messages import ledger_rows
 from traffic.options import check_ceilings, check_target
@@ -76,6 +80,8 @@ class Crew(ABC):
         self._lender = Leaser(0)
         self._manifest: Manifest | None = None
         self._opened = False
+        #: This process's parts in the target's budget, while it leads and while it sends.
+        self._budgets: list[Budget] = []
         self._busy = 0
         self._done = False
         # Several greenlets may end a run in the same moment; the second waits until the first is through.
@@ -83,6 +89,7 @@ class Crew(ABC):
         self._asked = False
         self._failure: DogfoodError | None = None
         self._reached_ceiling = False
+        self._schedule_lost = False
         self._met_workers = False
         self._played = False
         self._began_s = 0.0
@@ -94,6 +101,7 @@ class Crew(ABC):
         if isinstance(environment.runner, WorkerRunner):
             self._worker = WorkerDesk(environment.runner, self._told_to_end)
         environment.stop_timeout = max(environment.stop_timeout, 5.0)
+        tolerate_silence(environment)
         environment.events.test_start.add_listener(self._start)  # type: ignore[no-untyped-call]
         environment.events.test_stopping.add_listener(self._stopping)  # type: ignore[no-untyped-call]
         environment.events.test_stop.add_listener(self._stop)  # type: ignore[no-untyped-call]
@@ -181,7 +189,7 @@ class Crew(ABC):
         return more
 
     def _start(self, **_: object) -> None:
-        self._asked = self._reached_ceiling = False
+        self._asked = self._reached_ceiling = self._schedule_lost = False
         self._failure = None
         try:
             if self._leads:
@@ -205,9 +213,10 @@ class Crew(ABC):
         self._folder = Path(options.run) if options.run else self._make_run(options, now_ms + HEAD_START_MS)
         manifest = Manifest.read(self._folder)
         target = check_target(Target.read(manifest.target["source"]), manifest.target, options.confirm)
-        self._check(target, manifest)
-        options.addresses = sorted(target.addresses())
+        rate = self._check(target, manifest)
+        options.egress = pinned(self._folder, target).to_json()
         options.ceilings = asdict(target.ceilings)
+        self._budgets.append(Budget.open(target, str(self._folder.resolve()), rate=rate))
         self._played = True
         # A run of several fidelities begins with the first of them.
         if manifest.started_ms is None or not options.run:
@@ -219,32 +228,34 @@ class Crew(ABC):
         self._lender = self._leaser(self._folder, manifest)
         if self._master is not None:
             self._master.open(self._lender)
-        options.workers_share = self._runner.worker_count if isinstance(self._runner, MasterRunner) else 1
+        options.machines = _machines(self._runner) if isinstance(self._runner, MasterRunner) else 1
         options.run = str(self._folder.resolve())
         # For workers that do not see the folder.
         options.run_manifest = manifest.to_json().decode()
         _log.info("run %s goes to %s", self._folder, manifest.target["intake"])
 
-    def _check(self, target: Target, manifest: Manifest) -> None:
-        """Refuse a run that is more than *target* allows. Raises TargetError."""
-        check_ceilings(target, PlanSettings.from_json(manifest.plan))
+    def _check(self, target: Target, manifest: Manifest) -> float:
+        """Refuse a run that is more than *target* allows; return its highest planned rate. Raises TargetError."""
+        return check_ceilings(target, PlanSettings.from_json(manifest.plan))
 
     @property
     def governor(self) -> Governor:
-        """What keeps this process below its part of the target's ceilings."""
-        said = vars(self._options)
-        started_s = ((self._manifest.started_ms if self._manifest else None) or 0) / 1000
-        return Governor(Ceilings(**said["ceilings"]), share=self._share, start_s=started_s)
+        """What keeps this process, with all others of this machine, below the target's ceilings."""
+        return self._budgets[-1].governor(self._share)
 
     @property
     def _share(self) -> float:
-        """The part of the ceilings that this process may have: all workers there can be have the same."""
-        return 1 / max(1, int(vars(self._options).get("workers_share", 1)))
+        """The part of the ceilings that this machine may have: all machines with workers have the same."""
+        return 1 / max(1, int(vars(self._options).get("machines", 1)))
 
     def _join(self, folder: Path) -> None:
-        allow_only(vars(self._options)["addresses"])
+        given = vars(self._options)
+        egress = Egress.from_json(given["egress"])
+        confine(egress)
         self._folder = folder
-        self._manifest = Manifest.parse(vars(self._options)["run_manifest"].encode(), folder)
+        self._manifest = Manifest.parse(given["run_manifest"].encode(), folder)
+        ceilings = Ceilings(**given["ceilings"])
+        self._budgets.append(Budget.of_intake(egress.name, self._manifest.target["intake"], ceilings, str(folder)))
         self._done = False
         worker = f"{self.worker_name}-{getattr(self._runner, 'worker_index', 0)}-{os.getpid()}"
         lender = self._lender
@@ -345,6 +356,8 @@ class Crew(ABC):
             if self._opened:
                 self._opened = False
                 self._close()
+            while self._budgets:
+                self._budgets.pop().close()
             if self._leads:
                 self._write_down(self._manifest, reason)
             elif self._worker is not None and not self._done:
@@ -359,6 +372,8 @@ class Crew(ABC):
             return End.CEILING
         if self._done:
             return End.FINISHED
+        if self._schedule_lost:
+            return End.LATE
         if self._asked:
             return End.STOPPED
         if before is not None:
@@ -397,3 +412,8 @@ class Crew(ABC):
         """End the process with one line and the error's exit code."""
         self._fail(error)
         gevent.spawn(self._runner.quit)
+
+
+def _machines(runner: MasterRunner) -> int:
+    """Return the number of machines that have workers; a worker's id begins with its machine's name."""
+    return len({client.rpartition("_")[0] for client in runner.clients}) or 1

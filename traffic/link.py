@@ -33,8 +33,8 @@ def bind_to_loopback(parser: ArgumentParser) -> None:
 def secure() -> None:
     """Let Locust's master and workers in this process use encrypted connections from now on. May be called again."""
     if zmqrpc.Server is not _Server:
-        zmqrpc.BaseSocket.__init__ = _with_keys
-        zmqrpc.Server = _Server
+        zmqrpc.BaseSocket.__init__ = _with_keys  # type: ignore[method-assign]  # Locust has no place for this
+        zmqrpc.Server = _Server  # type: ignore[misc]
         runners.HEARTBEAT_LIVENESS = _LOST_AFTER_HEARTBEATS
 
 
@@ -42,7 +42,7 @@ _plain = zmqrpc.BaseSocket.__init__
 
 
 def _with_keys(self: Any, sock_type: int, ipv4_only: bool) -> None:  # noqa: ANN401 (Locust's, untyped)
-    _plain(self, sock_type, ipv4_only)
+    _plain(self, sock_type, ipv4_only)  # type: ignore[no-untyped-call]
     if sock_type == zmq.ROUTER:
         protect_master(self.socket)
     else:
@@ -60,7 +60,7 @@ def _check_worker() -> None:
         sys.exit(error.exit_code)
 
 
-class _Server(zmqrpc.Server):  # type: ignore[misc]  # Locust's is untyped
+class _Server(zmqrpc.Server):
     """Locust's end of the master, to which nothing malformed gets through."""
 
     def recv_from_client(self) -> tuple[str, Message]:
@@ -75,7 +75,7 @@ class _Server(zmqrpc.Server):  # type: ignore[misc]  # Locust's is untyped
                 _check_statistics(sender, data)
         except MalformedMessageError as error:
             raise RPCReceiveError(f"refused: {error}") from error
-        return sender, Message(kind, data, sender)
+        return sender, Message(kind, data, sender)  # type: ignore[no-untyped-call]
 
 
 def _check_statistics(sender: str, data: Any) -> None:  # noqa: ANN401 (anything may come)

@@ -45,7 +45,7 @@ def _entry(stats: RequestStats, label: str, latency: Delays, requests: int, fail
     for delay_us, count in latency.items():
         value = _milliseconds(delay_us)
         entry.response_times[value] += count  # type: ignore[index]  # any number will do
-        entry.total_response_time += value * count
+        entry.total_response_time += value * count  # type: ignore[assignment]  # any number will do
     if latency:
         entry.min_response_time = _milliseconds(min(latency))  # type: ignore[assignment]
         entry.max_response_time = _milliseconds(max(latency))  # type: ignore[assignment]

@@ -34,11 +34,13 @@ from traffic.post import HttpAnswer, Post, beacon_headers
 from traffic.walks import (
     Browser,
     CeilingReachedError,
+    NoAnswerError,
     Site,
     Walk,
     Walker,
     WikiError,
     domain_of,
+    once_more,
     read_site,
     redirected,
 )
@@ -48,6 +50,9 @@ _log = logging.getLogger("dogfood")
 
 #: Accounts lent at a time: a visit takes as long as hundreds of beacons.
 _LEASE = 4
+
+#: After so many pages or log-ins without an answer the run is INVALID for certain: it ends.
+_MOST_GIVEN_UP = 3
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -69,6 +74,7 @@ class WikiCrew(Crew):
     _views: PageViewWriter | None = None
     _walks: Iterator[Walk] = iter(())
     _site: Site | None = None
+    _given_up = 0
     _winding_down = False
 
     def __init__(self, environment: Environment) -> None:
@@ -103,11 +109,11 @@ class WikiCrew(Crew):
         with self._taking:
             walk = None if self._winding_down else next(self._walks, None)
             if walk is not None and self._site is None:
-                self._site = read_site(browser)
+                self._site = once_more(lambda: read_site(browser))
         if walk is None or self._walker is None or self._site is None:
             return False
         try:
-            self._walker.walk(walk, self._site, browser, post)
+            self._given_up += self._walker.walk(walk, self._site, browser, post)
         except CeilingReachedError as error:
             if not self._reached_ceiling:
                 _log.warning("%s", error)
@@ -116,6 +122,10 @@ class WikiCrew(Crew):
         except WikiError as error:
             # Locust counts the failed request; what is missing from the run, the analysis tells.
             _log.warning("%s: %s", walk.account.name, error)
+            self._given_up += isinstance(error, NoAnswerError)
+        if self._given_up >= _MOST_GIVEN_UP:
+            _log.warning("%d times no answer came in time: no other account is begun", self._given_up)
+            self._walks = iter(())
         return True
 
     def _make_run(self, options: Namespace, now_ms: int) -> Path:
@@ -131,6 +141,7 @@ class WikiCrew(Crew):
         self._governor = self.governor
         self._views = PageViewWriter(folder, worker)
         self._site = None
+        self._given_up = 0
         self._winding_down = False
         self._walks = self._lent(lease, plan, _walking(folder))
         instrument, wiki = plan.settings.parsed_instrument().name, manifest.target["wiki"]
@@ -175,8 +186,8 @@ class WikiVisitor(FastHttpUser):
 
     abstract = True
     host = "the target's wiki"
-    network_timeout = 30.0
-    connection_timeout = 5.0
+    network_timeout = 45.0
+    connection_timeout = 20.0
 
     @task
     def visit(self) -> None:
@@ -215,6 +226,8 @@ class WikiVisitor(FastHttpUser):
                 if response.status_code != 200:
                     why = f"{response.status_code or response.error!r}"
                     response.failure(why)
+                    if not response.status_code:
+                        raise NoAnswerError(f"{path}: no answer from the wiki ({why})")
                     raise WikiError(f"{path}: the wiki answered {why}")
                 response.success()
                 return response.text or ""

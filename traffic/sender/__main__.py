@@ -14,20 +14,21 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import orjson
 
+from common.egress import Egress
 from metrics_platform.errors import DogfoodError
 from personas.plan import Plan
 from personas.settings import PlanSettings
+from run_record.budget import Budget
 from run_record.ledger import LedgerWriter
 from run_record.tally import TallyKeeper
 from run_record.target import Ceilings
-from traffic.governor import Governor
 from traffic.guard import allow_only
 from traffic.sender import FINISHED, STOPPED
 from traffic.sender.agenda import Agenda
@@ -90,15 +91,15 @@ def _play(
     out: "SimpleQueue[Mapping[str, object] | None]",
 ) -> bool:
     """Play what is *asked* for; return whether all of it was played."""
-    allow_only(asked["addresses"])
+    egress = Egress.from_json(asked["egress"])
+    allow_only(egress.addresses)
+    budget = Budget.of_intake(egress.name, asked["intake"], _ceilings(asked["ceilings"]), asked["run"])
     limits = Limits(connections=_most_connections(asked["connections"]))
-    endpoint = Endpoint.of(asked["intake"])
+    endpoint = Endpoint.of(asked["intake"], egress)
     wire = Wire(endpoint, _clock, limits)
     frame = framing(endpoint, asked["headers"].items())
-    plan, places = Plan(PlanSettings.from_json(asked["plan"])), None
-    if asked.get("places") is not None:
-        by_visit = asked["batch"] == 1 and not plan.settings.paces_events
-        places = Places(by_visit=by_visit, limit=asked["places"])
+    plan = Plan(PlanSettings.from_json(asked["plan"]))
+    places = _places(asked, plan)
     agenda = Agenda(plan, asked["batch"], frame, places.meet if places is not None else None)
     tally = TallyKeeper()
     ledger: Ledger = StreamedLedger(out)
@@ -109,16 +110,12 @@ def _play(
         agenda, wire, ledger, tally,
         zero_us=zero_us, started_ms=asked["started_ms"],
         clock=_clock, patience_us=limits.patience_us,
-        governor=_governor(asked["ceilings"], asked["share"]), places=places,
+        governor=budget.governor(asked["share"]), places=places,
     )  # fmt: skip
     reporter = _Reporter(out, engine, tally, places)
     waits_for_lease, stop_by = False, 0
     while not engine.is_over and not (stop_by and _clock() > stop_by):
-        while True:
-            try:
-                message = inbox.get_nowait()
-            except Empty:
-                break
+        for message in _messages(inbox):
             if message is None:
                 # Whoever was to be told is gone. What is under way stays without outcome, and is taken for that.
                 wire.close()
@@ -143,10 +140,25 @@ def _play(
     return finished
 
 
-def _governor(ceilings: Mapping[str, float | None], share: float) -> Governor:
-    """Return what holds the rate; JSON has no infinity, so that a ceiling that there is not is null."""
-    there = {name: value for name, value in ceilings.items() if value is not None}
-    return Governor(Ceilings(**there), share=share)
+def _messages(inbox: "SimpleQueue[Mapping[str, Any] | None]") -> Iterator[Mapping[str, Any] | None]:
+    """Yield the messages that have come so far."""
+    while True:
+        try:
+            yield inbox.get_nowait()
+        except Empty:
+            return
+
+
+def _places(asked: Mapping[str, Any], plan: Plan) -> Places | None:
+    """Return what limits the visits at the same time, None when they are not to be limited."""
+    if asked["places"] is None:
+        return None
+    return Places(by_visit=asked["batch"] == 1 and not plan.settings.paces_events, limit=asked["places"])
+
+
+def _ceilings(ceilings: Mapping[str, float | None]) -> Ceilings:
+    """Return the target's ceilings; JSON has no infinity, so that one that is not set is null."""
+    return Ceilings(**{name: value for name, value in ceilings.items() if value is not None})
 
 
 class _Reporter:

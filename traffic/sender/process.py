@@ -1,10 +1,9 @@
 """The sender's process, as the Locust worker beside it sees it."""
 
 import contextlib
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import gevent
 import orjson
 from gevent import subprocess as cooperative
 
+from metrics_platform.child_environment import child_environment
 from metrics_platform.errors import KitFaultError
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +27,9 @@ ENVIRONMENT = {
     "MALLOC_TOP_PAD_": str(64 << 20),
 }
 
+#: Bytes that are read from the sender in one go, at most.
+_CHUNK = 65_536
+
 Listener = Callable[[Mapping[str, Any]], None]
 
 
@@ -40,7 +43,7 @@ class SenderProcess:
         self._process = cooperative.Popen(
             [sys.executable, "-m", "traffic.sender"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT, bufsize=0,
-            env={**os.environ, **ENVIRONMENT},
+            env=child_environment("DOGFOOD_STATE", more=ENVIRONMENT),
         )  # fmt: skip
         self._reader: gevent.Greenlet | None = None
         self._over = False
@@ -82,7 +85,7 @@ class SenderProcess:
         self._process.stdout.close()
 
     def _listen(self, listener: Listener) -> None:
-        for line in self._process.stdout:
+        for line in self._lines():
             message = orjson.loads(line)
             if "over" in message or "error" in message:
                 self._over = True
@@ -91,6 +94,16 @@ class SenderProcess:
             self._over = True
             code = self._process.wait()
             listener({"error": f"the sender ended unasked, with {code}", "exit_code": KitFaultError.exit_code})
+
+    def _lines(self) -> Iterator[bytes]:
+        """Yield the lines that the sender writes, as they come.
+
+        Iterating over a pipe without a buffer reads byte by byte: the long report after a stall would take minutes.
+        """
+        held = b""
+        while data := self._process.stdout.read(_CHUNK):
+            *lines, held = (held + data).split(b"\n")
+            yield from lines
 
     def _say(self, message: Mapping[str, object]) -> None:
         try:
