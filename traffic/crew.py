@@ -33,10 +33,12 @@ from traffic.ends import Signals
 from traffic.governor import Governor
 from traffic.guard import confine
 from traffic.heartbeats import tolerate_silence
+from traffic.judgement import next_step
 from traffic.leases import Lease, Leaser
 from traffic.messages import ledger_rows
 from traffic.options import check_ceilings, check_target
 from traffic.telemetry import listen
+from traffic.web_page import WebPage
 
 _log = logging.getLogger("dogfood")
 
@@ -113,8 +115,13 @@ class Crew(ABC):
         if os.getpid() != _IMPORTER:
             # A worker that Locust has forked (`--processes`).
             die_with(_IMPORTER, signal.SIGTERM)
+        self._page = WebPage(environment, self) if environment.web_ui is not None else None
         if self._leads:
             listen(environment, lambda: self._folder if self._folder.name else None)
+
+    @abstractmethod
+    def check(self, options: Namespace) -> None:
+        """Refuse *options* that no run can be made of. Raises DogfoodError."""
 
     @abstractmethod
     def _make_run(self, options: Namespace, now_ms: int) -> Path:
@@ -232,6 +239,8 @@ class Crew(ABC):
         options.run = str(self._folder.resolve())
         # For workers that do not see the folder.
         options.run_manifest = manifest.to_json().decode()
+        if self._page is not None:
+            self._page.begin(self._folder)
         _log.info("run %s goes to %s", self._folder, manifest.target["intake"])
 
     def _check(self, target: Target, manifest: Manifest) -> float:
@@ -400,7 +409,9 @@ class Crew(ABC):
             print(f"INVALID: {reason}", file=sys.stderr, flush=True)
             self._environment.process_exit_code = KitFaultError.exit_code
         self._options.run = self._options.run_manifest = ""
-        _log.info("run %s is over (%s): `dogfood analyse %s`", self._folder, reason, self._folder.name)
+        _log.info("run %s is over (%s): %s", self._folder, reason, next_step(self._folder, finished))
+        if self._page is not None:
+            self._page.end()
 
     def _fail(self, error: DogfoodError) -> None:
         """Say in one line what went wrong, and let the process end with the error's exit code."""
@@ -409,9 +420,9 @@ class Crew(ABC):
         self._environment.process_exit_code = error.exit_code
 
     def _give_up(self, error: DogfoodError) -> None:
-        """End the process with one line and the error's exit code."""
+        """End the test with one line, and the process with the error's exit code unless it has a web page."""
         self._fail(error)
-        gevent.spawn(self._runner.quit)
+        gevent.spawn(self._end_test if self._leads else self._runner.quit)
 
 
 def _machines(runner: MasterRunner) -> int:

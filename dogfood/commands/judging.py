@@ -31,6 +31,9 @@ _HOUR = click.DateTime(["%Y-%m-%dT%H", "%Y-%m-%dT%H:%M", "%Y-%m-%d"])
 @RUNS
 @click.option("--observed", type=click.Path(path_type=Path), multiple=True,
               help="Parquet file or folder, or NDJSON file, to judge instead of its rows. Repeatable.")  # fmt: skip
+@click.option(
+    "--ingest", is_flag=True, help="Bring the testbed's stream into its table, and the run's rows into the run, first."
+)
 @click.option("--floor", type=click.FloatRange(0, 1), default=0.0,
               help="Let imbalances below this share of a group pass, however sure; default: none.")  # fmt: skip
 @click.option(
@@ -48,6 +51,7 @@ def analyse(
     name: str,
     runs: Path,
     observed: tuple[Path, ...],
+    ingest: bool,
     floor: float,
     report: Path | None,
     engine: str,
@@ -60,6 +64,13 @@ def analyse(
     options = WarehouseOptions(EngineKind(engine), Testbed(folder), **table)
     if observed and options.engine is not EngineKind.DUCKDB:
         raise click.UsageError(f"--observed names files, which are DuckDB's: leave it out, or --engine {engine}")
+    if ingest and (observed or options.engine is not EngineKind.DUCKDB):
+        raise click.UsageError("--ingest takes the testbed's rows: leave out --observed and --engine")
+    if ingest:
+        # Imported here: it knows of browsers, which other judgements do not need.
+        from dogfood.run import ingest_run
+
+        ingest_run(options.testbed, where)
     with reached(options) as warehouse:
         analysis = judge(where, observed, floor=floor, warehouse=warehouse)
     if report is not None:

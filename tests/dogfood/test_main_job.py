@@ -131,7 +131,7 @@ def locust_command(runs: Path, *options: str) -> list[str]:
         "--headless",
         "--only-summary",
     ]
-    return [*command, "-u", "8", "-r", "8", "--runs", str(runs), *options]
+    return [*command, "--runs", str(runs), *options]
 
 
 def locust(runs: Path, *options: str) -> subprocess.CompletedProcess[str]:
