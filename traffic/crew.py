@@ -410,7 +410,7 @@ class Crew(ABC):
             self._environment.process_exit_code = KitFaultError.exit_code
         self._options.run = self._options.run_manifest = ""
         _log.info("run %s is over (%s): %s", self._folder, reason, next_step(self._folder, finished))
-        if self._page is not None:
+        if self._page is not None and not self._asked:
             self._page.end()
 
     def _fail(self, error: DogfoodError) -> None:

@@ -13,7 +13,7 @@ from traffic.progress import Progress
 
 #: Columns of the table, as Locust's page wants them.
 TABLE = [
-    {"key": "name", "title": "Fate so far"},
+    {"key": "fate", "title": "Fate so far"},
     {"key": "events", "title": "Events"},
     {"key": "meaning", "title": "Meaning"},
 ]
@@ -41,12 +41,12 @@ class RunView:
         """Return rows for `TABLE`."""
         counts = self._progress.look()
         answered = sum(counts.answered.values())
-        rows = [{"name": "sent", "events": counts.offered, "meaning": "in the ledger, then put on the wire"}]
+        rows = [{"fate": "sent", "events": counts.offered, "meaning": "in the ledger, then put on the wire"}]
         rows += [
-            {"name": f"answered: {outcome}", "events": events, "meaning": _MEANINGS.get(outcome, "")}
+            {"fate": f"answered: {outcome}", "events": events, "meaning": _MEANINGS.get(outcome, "")}
             for outcome, events in counts.answered.items()
         ]
-        rows.append({"name": "under way", "events": counts.offered - answered, "meaning": "no answer yet"})
+        rows.append({"fate": "under way", "events": counts.offered - answered, "meaning": "no answer yet"})
         return rows
 
     def state(self) -> Mapping[str, Any]:

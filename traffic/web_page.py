@@ -14,6 +14,7 @@ from locust.util.timespan import parse_timespan
 from locust.web import WebUI
 
 from metrics_platform.errors import DogfoodError
+from traffic.form import with_form
 from traffic.judgement import REPORT, Judgement
 from traffic.run_view import TABLE, RunView
 
@@ -58,6 +59,8 @@ class WebPage:
         page.app.before_request(self._before)
         page.app.after_request(self._after)
         page.app.register_blueprint(self._routes())
+        # The form has the options in the order of --help.
+        page.app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}
         page.template_args |= {
             "extended_tabs": [{"title": "Fates", "key": _KEY}],
             "extended_tables": [{"key": _KEY, "structure": TABLE}],
@@ -123,7 +126,7 @@ class WebPage:
         # Locust keeps the run time of the test before when the field is empty.
         options.run_time = None
         try:
-            self._crew.check(with_form(options, request.form))
+            self._crew.check(with_form(options, request.form, parse_timespan))
         except (DogfoodError, ValueError) as error:
             return jsonify({"success": False, "message": str(error), "host": self._environment.host})
         if isinstance(runner, MasterRunner):
@@ -144,39 +147,6 @@ class WebPage:
 
 
 _LINK_STYLE = (
-    "position:fixed;right:1rem;bottom:1rem;z-index:9999;padding:.5rem .9rem;border-radius:.3rem;"
+    "position:fixed;left:1rem;bottom:1rem;z-index:9999;padding:.5rem .9rem;border-radius:.3rem;"
     "background:#15803d;color:#fff;font:500 14px sans-serif;text-decoration:none"
 )
-
-
-def with_form(options: Namespace, form: Mapping[str, str]) -> Namespace:
-    """Return *options* with what a form says, as Locust will set them. Raises ValueError for what is not a number."""
-    values = dict(vars(options))
-    for name, text in form.items():
-        before = values.get(name)
-        if name == "run_time":
-            values[name] = _seconds(text)
-        elif isinstance(before, bool):
-            values[name] = text == "true"
-        elif isinstance(before, int | float):
-            values[name] = _number(name, text, type(before))
-        elif isinstance(before, str):
-            values[name] = text
-    return Namespace(**values)
-
-
-def _seconds(text: str) -> int | None:
-    if not text:
-        return None
-    try:
-        return int(parse_timespan(text))
-    except ValueError:
-        raise ValueError(f"run time {text!r}: write it like 20, 20s, 3m or 1h20m") from None
-
-
-def _number(name: str, text: str, kind: type) -> float:
-    try:
-        number: float = kind(text)
-    except ValueError:
-        raise ValueError(f"{name.replace('_', ' ')} {text!r} is not a number") from None
-    return number
