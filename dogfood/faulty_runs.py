@@ -12,8 +12,8 @@ from analysis.analyse import Analysis
 from analysis.results import CheckResult, Outcome, Verdict
 from dogfood.fault_recipes import Recipe, sample_rates
 from dogfood.fault_switches import refit
-from dogfood.run import BrowserOptions, RunRequest
 from dogfood.run import run as run_once
+from dogfood.run_request import BrowserOptions, RunRequest
 from dogfood.services import Testbed
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.mpic import MpicClient

@@ -13,8 +13,8 @@ from dogfood.commands.ingesting import chosen_table, table_options
 from dogfood.commands.options import EXIT_CODES, RUNS, TESTBED, read_fidelities, together
 from dogfood.commands.traffic_options import traffic_options
 from dogfood.metrics.watching import Watched
-from dogfood.run import BrowserOptions, RunRequest
 from dogfood.run import run as run_once
+from dogfood.run_request import BrowserOptions, RunRequest
 from dogfood.seeding import WIKI_ACCOUNTS
 from dogfood.services import Testbed
 from dogfood.terminal import show
