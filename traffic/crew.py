@@ -103,6 +103,8 @@ class Crew(ABC):
         if isinstance(environment.runner, WorkerRunner):
             self._worker = WorkerDesk(environment.runner, self._told_to_end)
         environment.stop_timeout = max(environment.stop_timeout, 5.0)
+        # One line for each question that is asked of a target would be all that a terminal shows.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         tolerate_silence(environment)
         environment.events.test_start.add_listener(self._start)  # type: ignore[no-untyped-call]
         environment.events.test_stopping.add_listener(self._stopping)  # type: ignore[no-untyped-call]
