@@ -1,10 +1,15 @@
 """The Locust user of synthetic traffic: it is a place for a visit; the sender beside it does the work."""
 
+import logging
+
 from locust import User, task
 from locust.exception import StopUser
 
 from traffic.beacons import BeaconCrew
 from traffic.crews import Crews
+
+# Locust warns of more than 100 new users a second, for its users are at work; these only wait.
+logging.getLogger("locust.runners").addFilter(lambda record: "spawn rate is very high" not in record.getMessage())
 
 _crews = Crews(BeaconCrew)
 man = _crews.man

@@ -11,7 +11,6 @@ from gevent.timeout import Timeout
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, STATE_RUNNING, STATE_SPAWNING, STATE_STOPPING, MasterRunner
 from locust.util.timespan import parse_timespan
-from locust.web import WebUI
 
 from metrics_platform.errors import DogfoodError
 from traffic.form import with_form
@@ -53,15 +52,16 @@ class WebPage:
         self._view: RunView | None = None
         self._judgement = Judgement()
         self._workers = 0
-        page = environment.web_ui
-        self._page: WebUI = page
+        # Locust's class, which is not typed.
+        self._page: Any = environment.web_ui
+        self._app: Any = self._page.app
         self._base = environment.parsed_options.web_base_path or "" if environment.parsed_options else ""
-        page.app.before_request(self._before)
-        page.app.after_request(self._after)
-        page.app.register_blueprint(self._routes())
+        self._app.before_request(self._before)
+        self._app.after_request(self._after)
+        self._app.register_blueprint(self._routes())
         # The form has the options in the order of --help.
-        page.app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}
-        page.template_args |= {
+        self._app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}
+        self._page.template_args |= {
             "extended_tabs": [{"title": "Fates", "key": _KEY}],
             "extended_tables": [{"key": _KEY, "structure": TABLE}],
         }
@@ -139,7 +139,7 @@ class WebPage:
         path = request.path.removeprefix(self._base)
         if path == "/stats/requests" and response.is_json and self._view is not None:
             table = [{"key": _KEY, "data": self._view.table()}]
-            response.set_data(self._page.app.json.dumps({**response.get_json(), "extended_stats": table}))
+            response.set_data(self._app.json.dumps({**response.get_json(), "extended_stats": table}))
         elif path == "/" and response.mimetype == "text/html" and not response.direct_passthrough:
             link = f'<a href="{self._base}/{_KEY}" style="{_LINK_STYLE}">Fates and verdict</a>\n  </body>'
             response.set_data(response.get_data(as_text=True).replace("</body>", link))

@@ -20,7 +20,7 @@ class Played:
     """A plan played under a limit, and how many visits were under way at each step."""
 
     def __init__(self, folder: Path, limit: int, *, batch: int = 1, later: int = 0, **changes: object) -> None:
-        self.plan = plan(visitors=VISITS, arrivals_per_second=2000.0, **changes)
+        self.plan = plan(visitors=VISITS, arrivals_per_second=2000.0, **changes)  # type: ignore[arg-type]
         self.places = Places(by_visit=batch == 1 and not self.plan.settings.paces_events, limit=limit)
         agenda = Agenda(self.plan, batch, bytes, self.places.meet)
         for lend in (0, None):
