@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import time
-from abc import ABC, abstractmethod
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -34,6 +33,7 @@ from traffic.governor import Governor
 from traffic.guard import confine
 from traffic.heartbeats import tolerate_silence
 from traffic.judgement import next_step
+from traffic.kind import TrafficKind
 from traffic.leases import Lease, Leaser
 from traffic.messages import ledger_rows
 from traffic.options import check_ceilings, check_target
@@ -59,7 +59,7 @@ _TIME_LIMIT_MARGIN_S = 1.0
 _AT_WORK = (STATE_SPAWNING, STATE_RUNNING)
 
 
-class Crew(ABC):
+class Crew(TrafficKind):
     """Binds one Locust process to the run it plays.
 
     On the master, or in the only process, it makes the run's folder and manifest; where users run, it opens what the
@@ -68,9 +68,6 @@ class Crew(ABC):
     Args:
         environment: Locust's.
     """
-
-    #: What the ledgers of this kind of traffic are called.
-    worker_name = "worker"
 
     def __init__(self, environment: Environment) -> None:
         if environment.runner is None or environment.parsed_options is None:
@@ -120,33 +117,6 @@ class Crew(ABC):
         self._page = WebPage(environment, self) if environment.web_ui is not None else None
         if self._leads:
             listen(environment, lambda: self._folder if self._folder.name else None)
-
-    @abstractmethod
-    def check(self, options: Namespace) -> None:
-        """Refuse *options* that no run can be made of. Raises DogfoodError."""
-
-    @abstractmethod
-    def _make_run(self, options: Namespace, now_ms: int) -> Path:
-        """Make the folder of a run that nobody has set up, with its manifest. Raises DogfoodError."""
-
-    @abstractmethod
-    def _leaser(self, folder: Path, manifest: Manifest) -> Leaser:
-        """Return what lends the things there are to play."""
-
-    @abstractmethod
-    def _open(self, folder: Path, manifest: Manifest, worker: str, lease: Lease) -> None:
-        """Make ready to play the run in *folder* as *worker*; *lease* lends what to play. Raises DogfoodError."""
-
-    @abstractmethod
-    def _close(self) -> None:
-        """Let go of what `_open` made."""
-
-    @abstractmethod
-    def _wind_down(self) -> None:
-        """Let this process send nothing more, and wait a moment for what is under way; users end by themselves."""
-
-    def _record(self, folder: Path, manifest: Manifest) -> None:  # noqa: B027 (not every kind has something to say)
-        """Complete the record of the whole run, when it is over. Raises OSError."""
 
     def _last_words(self) -> dict[str, Any]:
         """Return what a worker tells its master when it is done, or was stopped."""
@@ -237,7 +207,7 @@ class Crew(ABC):
         self._lender = self._leaser(self._folder, manifest)
         if self._master is not None:
             self._master.open(self._lender)
-        options.machines = _machines(self._runner) if isinstance(self._runner, MasterRunner) else 1
+        options.machines = self._master.machines if self._master is not None else 1
         options.run = str(self._folder.resolve())
         # For workers that do not see the folder.
         options.run_manifest = manifest.to_json().decode()
@@ -425,8 +395,3 @@ class Crew(ABC):
         """End the test with one line, and the process with the error's exit code unless it has a web page."""
         self._fail(error)
         gevent.spawn(self._end_test if self._leads else self._runner.quit)
-
-
-def _machines(runner: MasterRunner) -> int:
-    """Return the number of machines that have workers; a worker's id begins with its machine's name."""
-    return len({client.rpartition("_")[0] for client in runner.clients}) or 1

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import gevent
 from flask import Blueprint, Response, jsonify, redirect, request, send_file
@@ -53,8 +53,8 @@ class WebPage:
         self._judgement = Judgement()
         self._workers = 0
         # Locust's class, which is not typed.
-        self._page: Any = environment.web_ui
-        self._app: Any = self._page.app
+        self._page = cast("Any", environment.web_ui)
+        self._app = self._page.app
         self._base = environment.parsed_options.web_base_path or "" if environment.parsed_options else ""
         self._app.before_request(self._before)
         self._app.after_request(self._after)

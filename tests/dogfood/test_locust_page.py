@@ -19,8 +19,10 @@ def test_page_shows_the_verdict(home: Path, tmp_path: Path) -> None:
     need("chromium")
     testbed, port = Testbed(home / "testbed"), free_port()
     url = f"http://127.0.0.1:{port}"
-    options = ("--intake", f"{testbed.url('intake')}/v1/events", "--web-port", str(port), "--visitors", "1200")
-    options += ("--arrival-rate", "200/s", "--time-scale", "20000", "--seed", "17")
+    options = (
+        "--intake", f"{testbed.url('intake')}/v1/events", "--web-port", str(port), "--visitors", "1200",
+        "--arrival-rate", "200/s", "--time-scale", "20000", "--seed", "17",
+    )  # fmt: skip
     environment = {"DOGFOOD_TESTBED": str(testbed.folder)}
     with locust(tmp_path / "runs", *options, headless=False, environment=environment) as running:
         until(lambda: _state(url) is not None, "the page did not come up", running)

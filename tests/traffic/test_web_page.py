@@ -168,20 +168,26 @@ def test_stop_is_seen_and_another_test_starts(site: Site, page: Page) -> None:
     page.get_by_text("not judged").wait_for()
 
 
+def play_a_test(site: Site) -> None:
+    """Start a test, stop it after some events, and wait until it is closed."""
+    before = len(made(site.running))
+    assert site.start(20, 20)["success"]
+    until(lambda: len(made(site.running)) > before, "no run was made", site.running)
+    run = made(site.running)[-1]
+    until(lambda: sent(run) > 50, "nothing is sent", site.running)
+    site.stop()
+    site.await_closed(run)
+
+
 @pytest.mark.slow
 def test_two_workers_play_a_second_test(tmp_path: Path, stub: Server) -> None:
     port = free_port()
     options = ("--intake", f"{stub.url}/v1/events", "--web-port", str(port), *_TRAFFIC, *two_workers())
     with locust(tmp_path / "runs", *options, headless=False) as running:
         site = Site(running, port)
-        for number in range(2):
-            assert site.start(20, 20)["success"]
-            until(lambda number=number: len(made(running)) > number, "no run was made", running)
-            run = made(running)[-1]
-            until(lambda run=run: sent(run) > 50, "nothing is sent", running)
-            site.stop()
-            site.await_closed(run)
-            assert len(Load.read(run).workers) == 2, running.output
+        for _ in range(2):
+            play_a_test(site)
+            assert len(Load.read(made(running)[-1]).workers) == 2, running.output
         running.process.terminate()
         running.end()
 
