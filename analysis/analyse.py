@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import orjson
 
-from analysis.checks import checks_of
+from analysis.checks import checks_of, nobody_enrolled
 from analysis.checks.delivery import reconcile
 from analysis.checks.wiki import Way, count_ways
 from analysis.effects import Difference, GroupRate, Power, differences, power, rates
@@ -165,6 +165,8 @@ def write(run: Path, analysis: Analysis, report: str) -> None:
 
 def _all_well(evidence: Evidence) -> str:
     sent = len(evidence.ledger.visit)
+    if nobody_enrolled(evidence):
+        return "The sample rate is 0: nobody is enrolled, nothing was sent, and no row claims otherwise."
     if not sent:
         return "All that the scenarios looked at was as it should be, and nothing was sent, rightly."
     unknown = reconcile(evidence)["indeterminate"]
