@@ -4,6 +4,8 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 # The same with what is optional: Spark, Trino's client, Java and Maven.
 FULL := .venv/.full
+# Two processes; tests that share a broker, Spark or a module's fixtures stay in one of them (tests/shared.py).
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --durations 20
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-full dogfood dogfood-full test test-all lint format coverage mutation docs reference bench pins clean
@@ -38,10 +40,10 @@ dogfood-full: setup-full ## The same through a real Kafka and into Hive, by Spar
 	$(BIN)/dogfood run --testbed .testbed/full --table hive --fidelity browser,wiki,synthetic $(ARGS)
 
 test: setup-full lint ## Check style, types and imports, and run the tests.
-	$(BIN)/pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: setup-full lint ## The same with the slow tests.
-	$(BIN)/pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 lint: setup-full ## Check style, types and imports.
 	$(BIN)/ruff check .

@@ -58,7 +58,7 @@ class RunningBroker:
     def wait(self) -> None:
         """Wait for its end."""
         assert self._process is not None
-        self._process.wait(30)
+        self._process.wait(120)
 
 
 @contextmanager

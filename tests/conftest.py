@@ -1,4 +1,4 @@
-"""Shared by all tests: configs, plans and the testbed's services."""
+"""Shared by all tests: how they are spread over processes, and the services that exist once in a process."""
 
 import os
 from collections.abc import Iterator
@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
+from tests import shared
 from tests.brokers import RunningBroker, running_broker
+from tests.spark import spark
+
+__all__ = ["spark"]
 
 # Machines are shared and noisy: how long an example takes says nothing.
 settings.register_profile("shared", deadline=None)
@@ -18,9 +24,37 @@ for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_prox
     os.environ.pop(name, None)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if shared.create_folder():
+        config.add_cleanup(shared.remove_folder)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Before xdist reads the marks.
+    shared.put_into_groups(items)
+    items[:] = shared.in_starting_order(items)
+
+
+class ByGroup(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Sends a group, or the rest of a file, to one process as a whole."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return shared.unit_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    if config.getoption("dist") != "loadgroup":
+        return None
+    # The order of the collection is the starting order.
+    config.option.loadscopereorder = False
+    return ByGroup(config, log)
+
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
-    """A broker that all tests share; each makes its own topics, or skips what is there."""
+    """A broker for all tests: each uses its own topics, or skips what is there; who kills it starts it again."""
     with running_broker(tmp_path_factory.mktemp("broker")) as running:
         yield running
 

@@ -1,5 +1,6 @@
 """The testbed's services as processes of their own, for tests: started on a free port, stopped by process id."""
 
+import itertools
 import os
 import signal
 import socket
@@ -12,13 +13,23 @@ from pathlib import Path
 
 import httpx
 
+#: Ports that the kernel gives to nobody who does not ask for them, from 15,000 to 31,999.
+_PORTS = range(15_000, 32_000)
+
+#: Two processes of a test run begin far apart, and none returns to a port soon.
+_next_port = itertools.count(os.getpid() * 1_009)
+
+#: How long a service may take to come up: on a busy machine Python alone takes seconds.
+WITHIN_S = 120
+
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody listens on, and that no other call returns soon."""
+    while True:
+        port = _PORTS[next(_next_port) % len(_PORTS)]
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Server:
@@ -31,7 +42,7 @@ class Server:
     def kill(self) -> None:
         """End the process at once, as a crash would."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 @contextmanager
@@ -39,7 +50,7 @@ def serving(module: str, *arguments: str, port: int | None = None, log: Path) ->
     """Run `python -m module` until the block ends.
 
     Raises:
-        AssertionError: it does not come up within 20 seconds; with the last line it said.
+        AssertionError: it does not come up within two minutes; with the last line it said.
     """
     port = port or free_port()
     command = [sys.executable, "-W", "error", "-m", module, "--port", str(port), *arguments]
@@ -52,17 +63,17 @@ def serving(module: str, *arguments: str, port: int | None = None, log: Path) ->
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGTERM)
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(60)
 
 
 def _await(process: subprocess.Popen[bytes], port: int, module: str, log: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(httpx.HTTPError):
-            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=1, trust_env=False)
+            httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=20, trust_env=False)
             return
         time.sleep(0.02)
     said = log.read_text(errors="replace").strip().splitlines()

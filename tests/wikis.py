@@ -1,4 +1,4 @@
-"""A testbed with a wiki, for tests: started once, on ports of its own."""
+"""A testbed with a wiki, for tests: on free ports, with accounts and pages that are made once per test run."""
 
 import json
 import os
@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from dogfood.seeding import accounts_file, seed_wiki
 from dogfood.services import NAMES, Testbed, WikiOptions
+from tests.jitter import skip_when_too_busy
 from tests.servers import free_port
+from tests.shared import made_once
 
 #: What a run on the wiki needs besides Python.
 _PROGRAMS = ("php", "apt-get", "dpkg-deb")
@@ -28,10 +31,38 @@ def need(*programs: str) -> None:
         pytest.skip(f"{', '.join(missing)} not installed")
 
 
+def _make_seeded_testbed(folder: Path) -> None:
+    """Fetch and install MediaWiki, and make its pages and accounts, as the first `dogfood up` does."""
+    testbed = Testbed(folder)
+    try:
+        testbed.up({name: free_port() for name in NAMES})
+        seed_wiki(testbed.wiki_dir)
+    finally:
+        testbed.down()
+
+
+def seeded_testbed() -> Path:
+    """Return the folder of a testbed whose wiki has its pages and accounts; nobody may start it."""
+    need(*_PROGRAMS)
+    return made_once("seeded-testbed", _make_seeded_testbed)
+
+
+def copy_seeded_wiki(testbed: Path) -> None:
+    """Put the unpacked MediaWiki and a copy of the seeded wiki into the folder *testbed*, unless it has a wiki."""
+    seeded = seeded_testbed()
+    if (testbed / "wiki").exists():
+        return
+    testbed.mkdir(parents=True, exist_ok=True)
+    (testbed / "mediawiki").symlink_to(seeded / "mediawiki")
+    shutil.copytree(seeded / "wiki", testbed / "wiki", ignore=shutil.ignore_patterns("extension-*", "cache"))
+    (testbed / "wiki" / "cache").mkdir()
+    assert accounts_file(testbed / "wiki").is_file()
+
+
 @contextmanager
 def wiki_testbed(folder: Path, options: WikiOptions | None = None, names: tuple[str, ...] = NAMES) -> Iterator[Path]:
-    """Run a testbed with a wiki in `folder/testbed` until the block ends; yield *folder*."""
-    need(*_PROGRAMS)
+    """Run a testbed with a copy of the seeded wiki in `folder/testbed` until the block ends; yield *folder*."""
+    copy_seeded_wiki(folder / "testbed")
     testbed = Testbed(folder / "testbed", options or WikiOptions())
     testbed.up({name: free_port() for name in names}, names)
     try:
@@ -49,7 +80,9 @@ def call(folder: Path, *arguments: str, timeout: float = 600) -> subprocess.Comp
         "COLUMNS": "160",
     }
     command = [sys.executable, "-c", "from dogfood.cli import main; main()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, env=environment)
+    skip_when_too_busy(done)
+    return done
 
 
 def urls_of_testbed(folder: Path) -> dict[str, str]:

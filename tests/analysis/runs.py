@@ -68,11 +68,16 @@ class MadeUp:
         return pq.read_table(self.folder / "observed" / "rows.parquet")
 
 
+def as_planned(sent: Sent) -> Sent:
+    """Return *sent* as it is."""
+    return sent
+
+
 def make_run(
     folder: Path,
     generation: Generation = Generation.ALPHA,
     *,
-    change: Callable[[Sent], Sent | None] = lambda sent: sent,
+    change: Callable[[Sent], Sent | None] = as_planned,
     visitors: int = VISITORS,
     hasty: bool = False,
     stopped_early: bool = False,
@@ -101,9 +106,18 @@ def make_run(
     ).write(folder)  # fmt: skip
     if planned is not None:
         shutil.copy(planned, folder / PLANNED)
+    if change is as_planned and planned is not None:
+        ledger, lines = _sent_as_planned(generation, visitors, seed, epoch_ms, aa, started_ms)
+        shutil.copytree(ledger, folder / "ledger", dirs_exist_ok=True)
+        return MadeUp(folder, made, orjson.loads(lines))
+    return MadeUp(folder, made, _send(made, folder / "ledger", started_ms, change))
+
+
+def _send(made: Plan, ledger_folder: Path, started_ms: int, change: Callable[[Sent], Sent | None]) -> list[Event]:
+    """Write the ledger of a generator that sent the events of a plan, but for *change*; return what would land."""
     landed: list[Event] = []
-    with LedgerWriter(folder / "ledger", "worker-0-1") as ledger:
-        for event in made.events(0, visitors):
+    with LedgerWriter(ledger_folder, "worker-0-1") as ledger:
+        for event in made.events(0, made.settings.visitors):
             sent = change(Sent(event.visit, event.position))
             if sent is None:
                 continue
@@ -114,7 +128,18 @@ def make_run(
                 answers = [EventAnswer(sent.outcome, sent.reason)]
                 ledger.answered(request, answers, status=sent.status, at_ms=due + sent.lag_ms + 2)
             landed.append(_filled(orjson.loads(event.body), due))
-    return MadeUp(folder, made, landed)
+    return landed
+
+
+@cache
+def _sent_as_planned(
+    generation: Generation, visitors: int, seed: int, epoch_ms: int, aa: bool, started_ms: int
+) -> tuple[Path, bytes]:
+    """Return the ledger of a generator that did what the plan says, and what landed; many tests share both."""
+    made, planned = _rendered(generation, visitors, seed, epoch_ms, aa)
+    ledger = planned.parent / f"ledger-{started_ms}"
+    ledger.mkdir()
+    return ledger, orjson.dumps(_send(made, ledger, started_ms, as_planned))
 
 
 @cache

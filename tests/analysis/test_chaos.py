@@ -55,7 +55,7 @@ def test_an_analysis_that_is_killed_leaves_nothing_that_looks_like_a_verdict(tmp
         with judging(tmp_path) as process:
             time.sleep(seconds)
             process.send_signal(signal.SIGKILL)
-            process.wait(30)
+            process.wait(120)
         if (tmp_path / VERDICT).exists():
             # It had judged already, on a quick machine: then the verdict is whole.
             assert json.loads((tmp_path / VERDICT).read_text())["verdict"] == "GO"

@@ -15,15 +15,12 @@ from analysis.evidence import Evidence, gather
 from analysis.warehouse import Warehouse
 from testbed.stream import SegmentWriter
 from tests.analysis.runs import STARTED_MS, Sent, make_run
-from tests.spark import spark
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 # pyspark leaves the sockets open that rows come through.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-__all__ = ["spark"]
-
 STREAM = "product_metrics.web_base"
 
 VALUES: dict[str, str | int] = {

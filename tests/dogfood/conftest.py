@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dogfood.services import Testbed
+from tests.jitter import skip_when_too_busy
 from tests.servers import free_port
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -15,7 +16,7 @@ Call = Callable[..., subprocess.CompletedProcess[str]]
 WITHOUT_WIKI = ("mpic", "intake")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a running testbed in `testbed/`, and `runs/`."""
     folder = tmp_path_factory.mktemp("home")
@@ -35,9 +36,11 @@ def call_in(folder: Path, *arguments: str, stdin: str = "", timeout: float = 240
         "COLUMNS": "120",
     }
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", code, *arguments]
-    return subprocess.run(
+    done = subprocess.run(
         command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False, env=environment
     )
+    skip_when_too_busy(done)
+    return done
 
 
 @pytest.fixture

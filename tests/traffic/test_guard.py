@@ -17,7 +17,7 @@ allow_only(ALLOWED)
 
 def run(allowed: str, code: str) -> subprocess.CompletedProcess[str]:
     text = _PRELUDE.replace("ALLOWED", allowed) + code
-    return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=240)
 
 
 def test_the_targets_own_addresses_can_be_reached() -> None:

@@ -31,7 +31,7 @@ ip -n away link set there up
 ip -n away link set lo up
 trap 'kill $(jobs -p) 2>/dev/null' EXIT
 $PYTHON -m bench.accepting --host 10.99.0.1 --port 9000 &
-sleep 1
+until (exec 3<>/dev/tcp/10.99.0.1/9000) 2>/dev/null; do sleep 0.1; done
 $LOCUST --headless --only-summary --master --expect-workers 1 --target $TARGET --runs $RUNS $OPTIONS &
 MASTER=$!
 ip netns exec away sh -c "mount -t tmpfs none $RUNS && exec $LOCUST --worker --master-host 10.99.0.1" &
@@ -51,7 +51,7 @@ networks = ["10.99.0.0/24"]
 def play(folder: Path, options: str, later: str = "") -> tuple[int, str]:
     """Play a run with its worker on the other machine; return Locust's exit code and what everybody said."""
     runs, target = folder / "runs", folder / "cable.toml"
-    runs.mkdir()
+    runs.mkdir(parents=True)
     target.write_text(_TARGET)
     locust = f"{sys.executable} -m locust -f locustfiles/ctr.py"
     environment = {
@@ -59,8 +59,8 @@ def play(folder: Path, options: str, later: str = "") -> tuple[int, str]:
         "OPTIONS": options, "LATER": later,
     }  # fmt: skip
     script = _WORLD.replace("$LATER", later)
-    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-c", script]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=False)
+    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "bash", "-c", script]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -75,18 +75,34 @@ def _namespaces() -> None:
     assert tried.returncode == 0, tried.stderr
 
 
+#: Starts another worker when the first one has sent something.
+_JOIN = """
+(until [ -s "$(echo $RUNS/2*/ledger/*.ndjson)" ]; do sleep 0.1; kill -0 $MASTER || exit; done; exec $LOCUST --worker) &
+"""
+
+
+@pytest.mark.timeout(1200)
 def test_a_worker_without_the_runs_folder_sends_its_rows_and_one_that_joins_takes_its_part(tmp_path: Path) -> None:
-    code, said = play(tmp_path, "--event-rate 800/s --run-time 8s", "sleep 4; $LOCUST --worker &")
-    run = find_run(tmp_path / "runs", "latest")
+    # A busy machine takes long to start a worker: then the run is made again, and longer.
+    for seconds in (8, 40, 200):
+        if shared_run(tmp_path / str(seconds), seconds) > 500:
+            return
+    pytest.fail("the worker that joined sent nothing within three minutes")
+
+
+def shared_run(folder: Path, seconds: int) -> int:
+    """Play a run that a second worker joins, and check it; return how many events the worker with the fewest sent."""
+    code, said = play(folder, f"--event-rate 800/s --run-time {seconds}s", _JOIN)
+    run = find_run(folder / "runs", "latest")
     load, ledger = Load.read(run), read_ledger(run / "ledger")
     plan = Plan(PlanSettings.from_json(Manifest.read(run).plan))
     planned = [(event.visit, event.position) for event in plan.events(0, plan.settings.visitors)]
     assert list(zip(ledger.visit.tolist(), ledger.position.tolist(), strict=True)) == planned
     assert {OUTCOMES[code].value for code in ledger.outcome} == {"ok"}
     assert ledger.broken == ()
-    assert (load.offered, load.sent, load.accepted) == (6400,) * 3
+    assert (load.offered, load.sent, load.accepted) == (800 * seconds,) * 3
     assert sorted(worker.name for worker in load.workers) == sorted(ledger.workers)
     assert len(load.workers) == 2, said
-    assert min(worker.sent for worker in load.workers) > 500
     # Busy machines make it late, which is said; nothing else may be wrong.
     assert load.invalid == () or code == 4, said
+    return min(worker.sent for worker in load.workers)

@@ -84,7 +84,7 @@ def locust(target: Path, runs: Path, *options: str) -> subprocess.CompletedProce
     ]  # fmt: skip
     # Nobody listens there: with a proxy from the environment nothing would arrive.
     proxied = {**os.environ, **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:1")}
-    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False, cwd=ROOT, env=proxied)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=ROOT, env=proxied)
 
 
 def test_a_confirmed_run_within_the_ceilings_is_sent_with_the_tag(tmp_path: Path, intakes: list[Intake]) -> None:

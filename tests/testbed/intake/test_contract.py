@@ -29,7 +29,7 @@ class Running(NamedTuple):
     open_topic: OpenTopic
 
 
-@pytest.fixture(scope="module", params=["segments", "kafka"])
+@pytest.fixture(scope="module", params=["segments", pytest.param("kafka", marks=pytest.mark.xdist_group("kafka"))])
 def intake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("intake")
     where = ("--stream-dir", str(folder / "stream"))
@@ -86,7 +86,7 @@ def unknown() -> Event:
 def post(server: Server, body: object, query: str = "", **headers: str) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return httpx.post(
-        f"{server.url}/v1/events{query}", content=content, headers={**TEXT, **headers}, trust_env=False, timeout=10
+        f"{server.url}/v1/events{query}", content=content, headers={**TEXT, **headers}, trust_env=False, timeout=60
     )
 
 
@@ -190,7 +190,7 @@ def test_hasty_is_answered_before_validation(server: Server, stream: Stream, que
 
 
 def _soon(read: Callable[[], list[Event]]) -> list[Event]:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if found := read():
             return found
@@ -340,7 +340,7 @@ def test_another_schema_title_than_the_streams_is_invalid(tmp_path: Path) -> Non
         assert answer.status_code == 400
         assert "is not the stream's" in answer.json()["invalid"][0]["context"]["errorsText"]
         configs.write_text(json.dumps({"streams": {STREAM: {"schema_title": "analytics/product_metrics/web/base"}}}))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while post(server, valid()).status_code != 201:
             assert time.monotonic() < deadline, "a changed file of stream configs was not read again"
             time.sleep(0.1)

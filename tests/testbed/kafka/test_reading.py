@@ -33,7 +33,7 @@ def produce(broker: RunningBroker, topic: str, *values: bytes | None, partition:
     producer = Producer({"bootstrap.servers": broker.bootstrap})
     for value in values:
         producer.produce(topic, value, partition=partition)
-    assert producer.flush(20) == 0
+    assert producer.flush(120) == 0
 
 
 def lines_of(broker: RunningBroker, topic: str, position: dict[str, int] | None = None) -> list[bytes]:

@@ -95,7 +95,7 @@ def test_killed_it_loses_nothing_it_has_acknowledged(database: Path) -> None:
 
 def failure(words: list[str]) -> str:
     """The one line that MPIC says when it cannot start."""
-    ended = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=20, check=False)
+    ended = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     assert ended.returncode == 2
     assert ended.stdout == ""
     [line] = ended.stderr.splitlines()
