@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from analysis.inputs.errors import InputError
 
-_INSTALL = "install it (`pip install experiment-dogfood[lakes]`), or export the table as Parquet or NDJSON"
+_INSTALL = "install it (`pip install deltalake` or `pyiceberg`), or export the table as Parquet or NDJSON"
 
 
 def read_lake(folder: Path, format_: str) -> pa.Table:
