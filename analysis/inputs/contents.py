@@ -7,6 +7,7 @@ import lzma
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -144,7 +145,7 @@ _COMPRESSIONS: tuple[tuple[bytes, str, Callable[[io.BufferedReader], BinaryIO]],
 def _members(name: str, layers: tuple[str, ...], stream: io.BufferedReader, head: bytes) -> Iterator[Content]:
     """Yield the files of an archive, without hidden ones."""
     whole = io.BytesIO(stream.read())
-    archive: Mapping[str, Callable[[], BinaryIO]]
+    archive: Mapping[str, Callable[[], object]]
     if head.startswith(b"PK"):
         layer = "zip"
         zipped = zipfile.ZipFile(whole)
@@ -153,15 +154,15 @@ def _members(name: str, layers: tuple[str, ...], stream: io.BufferedReader, head
             raise InputError(f"{name} is an Office document (Excel?), which is not read; save it as CSV")
         if any(info.flag_bits & 1 for info in zipped.infolist()):
             raise InputError(f"{name} is an encrypted zip archive; unpack it first")
-        archive = {member: lambda member=member: cast(BinaryIO, zipped.open(member)) for member in sorted(names)}
+        archive = {member: partial(zipped.open, member) for member in sorted(names)}
     else:
         layer = "tar"
         tarred = tarfile.open(fileobj=whole)  # noqa: SIM115 (closed with its bytes)
         files = [info for info in tarred if info.isfile()]
-        archive = {info.name: lambda info=info: cast(BinaryIO, tarred.extractfile(info)) for info in files}
+        archive = {info.name: partial(tarred.extractfile, info) for info in files}
     for member, opener in archive.items():
         if not hidden(Path(member)):
-            yield from _unpacked(f"{name}/{member}", (*layers, layer), _buffered(opener()), None)
+            yield from _unpacked(f"{name}/{member}", (*layers, layer), _buffered(cast(BinaryIO, opener())), None)
 
 
 def hidden(path: Path) -> bool:
