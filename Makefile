@@ -5,10 +5,11 @@ STAMP := .venv/.ready
 # The same with what is optional: Spark, Trino's client, Java and Maven.
 FULL := .venv/.full
 # Two processes; tests that share a broker, Spark or a module's fixtures stay in one of them (tests/shared.py).
-PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --durations 20
+# A process that crashes ends the run, as a failure: xdist would start the test that crashed again and again.
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --max-worker-restart 0 --durations 20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-full dogfood dogfood-full test test-all lint format coverage mutation docs reference bench pins clean
+.PHONY: help setup setup-full dogfood dogfood-real dogfood-full test test-all lint format coverage mutation docs reference bench pins clean
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +35,10 @@ $(FULL): $(STAMP) requirements/full.txt
 
 dogfood: setup ## Run the main job against the testbed on this machine and say GO or NO-GO.
 	$(BIN)/dogfood run --fidelity browser,wiki,synthetic $(ARGS)
+
+dogfood-real: setup ## Ask the real extensions (EXTENSIONS=DIR) and intake (INTAKE=URL OBSERVED=FILE) everything; print one table.
+	$(BIN)/dogfood real $(if $(EXTENSIONS),--extensions $(EXTENSIONS)) $(if $(INTAKE),--intake $(INTAKE)) \
+	  $(if $(OBSERVED),--observed $(OBSERVED)) $(if $(GENERATION),--generation $(GENERATION)) $(ARGS)
 
 dogfood-full: setup-full ## The same through a real Kafka and into Hive, by Spark, in a testbed of its own.
 	$(BIN)/dogfood up --testbed .testbed/full --stream kafka

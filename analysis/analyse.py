@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from analysis.checks import checks_of, nobody_enrolled
-from analysis.checks.delivery import reconcile
+from analysis.checks.delivery import FATES, reconcile
 from analysis.checks.wiki import Way, count_ways
 from analysis.effects import Difference, GroupRate, Power, differences, power, rates
 from analysis.evidence import Evidence, gather
@@ -22,11 +22,13 @@ from analysis.segments import SegmentCount, count_segments
 from analysis.series import Moment
 from analysis.stages import StageCount, count_stages
 from analysis.statistics import share_interval
+from analysis.unplayable import facts, unplayable
 from analysis.warehouse import Warehouse
 from metrics_platform.assignment import expected_shares
 from metrics_platform.errors import DogfoodError, KitFaultError
 from run_record.files import write_whole
 from run_record.findings import Finding
+from run_record.manifest import Manifest
 
 _COUNTED = ("subjects", "impressions", "clicks")
 
@@ -117,6 +119,9 @@ def analyse(
     Raises:
         DogfoodError: the run, or what was observed, cannot be read, or the memory limit is too low.
     """
+    stopped = unplayable(run) if not observed and warehouse is None else None
+    if stopped is not None:
+        return _without_traffic(*stopped)
     try:
         evidence = gather(run, observed, floor=floor, warehouse=warehouse, kind=kind)
         explain(evidence.inputs)
@@ -155,6 +160,18 @@ def judge(evidence: Evidence) -> Analysis:
         run=_run(evidence),
         inputs=evidence.inputs,
     )
+
+
+def _without_traffic(manifest: Manifest, configs: CheckResult) -> Analysis:
+    """Return the verdict on a run whose configs let nothing be sent."""
+    verdict, _ = fold([configs])
+    counts = {**dict.fromkeys(("offered", *FATES, "duplicated", "unexpected"), 0)}
+    return Analysis(
+        verdict=verdict, layer=configs.layer, sentence=configs.summary, page=configs.page, checks=(configs,),
+        reconciliation=counts, groups=(), losses=(), stages=(), ways=(), segments=(), series=(), rates=(),
+        differences=(), power=Power(0, None, None, None), delays=(), findings=(), run=facts(manifest),
+        inputs=InputSummary(),
+    )  # fmt: skip
 
 
 def write(run: Path, analysis: Analysis, report: str) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from analysis.arrivals import Arrived, arrived
 from analysis.engine import DuckDb, Engine
@@ -18,15 +17,18 @@ from analysis.inputs.errors import InputError
 from analysis.observed import Observed, read_observed, summarise
 from analysis.other_runs import find_other_runs
 from analysis.participants import FIDELITIES, Participants, participants
+from analysis.plain import words
 from analysis.refused import ERRORS, read_refused
 from analysis.results import Layer
 from analysis.seen import see
 from analysis.sent import Made, first_ms, last_ms, load_sent, places, unknown_event
+from analysis.sent_validity import Dropped, dropped
 from analysis.series import Moment, count_over_time
 from analysis.sources import add_sources
 from analysis.warehouse import NO_ARRIVALS, Warehouse
 from analysis.whereabouts import Whereabouts, add_streams, look
-from metrics_platform.assignment import Generation, subject_id
+from metrics_platform.assignment import subject_id
+from metrics_platform.profiles import profile_of
 from metrics_platform.table import ARRIVALS_FILE, BrokenLine
 from personas.plan import Plan
 from personas.settings import PlanSettings
@@ -38,6 +40,7 @@ from run_record.load import FILE_NAME as LOAD
 from run_record.load import Load
 from run_record.manifest import Manifest
 from run_record.page_views import PageView, forced_by_hand, read_page_views
+from run_record.platform_answers import PlatformAnswers
 from run_record.roster import Account, read_roster
 
 #: Rows of strangers count as unexpected until this long after the last request.
@@ -69,6 +72,7 @@ class Evidence:
         floor: an imbalance between groups below this share of a group's subjects is not called, however sure it is.
         streams_known: whether it is known what the streams held (`analysis.whereabouts`).
         load: what the generator measured of itself, if one did.
+        platform: what the platform answered when the run was made.
         inputs: what the observed files were read as.
         other_runs: rows that are left out because another run's ledger names them, by that run.
     """
@@ -88,6 +92,7 @@ class Evidence:
     floor: float = 0.0
     streams_known: bool = False
     load: Load | None = None
+    platform: PlatformAnswers = field(default_factory=PlatformAnswers)
     inputs: InputSummary = field(default_factory=InputSummary)
     other_runs: Mapping[str, int] = field(default_factory=dict)
 
@@ -173,6 +178,11 @@ class Evidence:
         return bool((self.ledger.status == _HASTY).any())
 
     @cached_property
+    def dropped(self) -> Dropped:
+        """The events that were answered 202 and that no intake could accept."""
+        return dropped(self)
+
+    @cached_property
     def whereabouts(self) -> Whereabouts:
         """Where the events that are lost were seen last."""
         return look(self.engine, self.manifest.stream, known=self.streams_known)
@@ -248,7 +258,9 @@ def gather(
     engine.define("observed_flat", "flat", events="observed_events")
     engine.define("observed_numbered", "numbered", flat="observed_flat")
     engine.define("observed_all", "marked", numbered="observed_numbered")
-    instrument = plan.settings.parsed_instrument().name
+    # Where all instruments' events carry one name, it tells nothing of whose a row is.
+    named = profile_of(manifest.generation).constants.get("instrument_name")
+    instrument = "" if named else plan.settings.parsed_instrument().name
     _keep_ours(engine, {"instrument": instrument, **window})
     others = find_other_runs(run, engine)
     engine.define("ours_whole", "ours_whole")
@@ -265,7 +277,8 @@ def gather(
     evidence = Evidence(
         manifest, plan, ledger, people, roster, views, findings, made, engine, (*files.broken, *broken_reports),
         of_run, files.misplaced, floor, add_streams(run, engine),
-        Load.read(run) if (run / LOAD).is_file() else None, summarise(files.summary, engine, of_run), others,
+        Load.read(run) if (run / LOAD).is_file() else None, PlatformAnswers.read(run),
+        summarise(files.summary, engine, of_run), others,
     )  # fmt: skip
     _add_subjects(evidence)
     return evidence
@@ -324,10 +337,10 @@ def _facts(plan: Plan, ledger: SentEvents, people: Participants) -> pa.Table:
         {
             "place": places(ledger),
             "status": ledger.status,
-            "outcome": _words(ledger.outcome, [str(outcome) for outcome in OUTCOMES]),
+            "outcome": words(ledger.outcome, [str(outcome) for outcome in OUTCOMES]),
             "reason": _reasons(ledger),
-            "group_name": _words(people.group[ledger.visit], plan.experiment.groups),
-            "worker": _words(ledger.worker, ledger.workers),
+            "group_name": words(people.group[ledger.visit], plan.experiment.groups),
+            "worker": words(ledger.worker, ledger.workers),
         }
     )
 
@@ -337,25 +350,19 @@ def _people(plan: Plan, people: Participants) -> pa.Table:
     return pa.table(
         {
             "visit": np.arange(len(people.group)),
-            "fidelity": _words(people.fidelity, [str(fidelity) for fidelity in FIDELITIES]),
-            "persona": _words(people.persona, [persona.name for persona in plan.personas]),
-            "group_name": _words(people.group, plan.experiment.groups),
+            "fidelity": words(people.fidelity, [str(fidelity) for fidelity in FIDELITIES]),
+            "persona": words(people.persona, [persona.name for persona in plan.personas]),
+            "group_name": words(people.group, plan.experiment.groups),
             "by_chance": ~people.chosen,
         }
     )
 
 
-def _words(index: NDArray[np.integer], words: Sequence[str]) -> pa.DictionaryArray:
-    """Return *words* by their *index*, and an empty one for -1, without a copy of each."""
-    shifted = (index.astype(np.int16) + 1).astype(np.int16)
-    return pa.DictionaryArray.from_arrays(pa.array(shifted), pa.array(["", *words], pa.string()))
-
-
 def _reasons(ledger: SentEvents) -> pa.DictionaryArray:
     """Return why each event was refused, empty for most."""
-    words = sorted(set(ledger.reasons.values()))
+    names = sorted(set(ledger.reasons.values()))
     index = np.full(len(ledger.visit), -1, np.int16)
-    numbers = {word: number for number, word in enumerate(words)}
+    numbers = {word: number for number, word in enumerate(names)}
     for worker in {worker for worker, _ in ledger.reasons}:
         mine = np.flatnonzero(ledger.worker == worker)
         said = np.full(int(ledger.request[mine].max(initial=0)) + 1, -1, np.int16)
@@ -363,9 +370,4 @@ def _reasons(ledger: SentEvents) -> pa.DictionaryArray:
             if other == worker and request < len(said):
                 said[request] = numbers[reason]
         index[mine] = said[ledger.request[mine]]
-    return _words(index, words)
-
-
-def is_alpha(evidence: Evidence) -> bool:
-    """Return whether the run is of the alpha generation."""
-    return evidence.manifest.generation is Generation.ALPHA
+    return words(index, names)

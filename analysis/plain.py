@@ -1,6 +1,10 @@
 """Tables as every engine can take them."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 
 def plain(rows: pa.Table) -> pa.Table:
@@ -17,3 +21,9 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_integer(kind):
         return pa.int64()
     return pa.string() if pa.types.is_null(kind) or pa.types.is_large_string(kind) else kind
+
+
+def words(index: NDArray[np.integer], names: Sequence[str]) -> pa.DictionaryArray:
+    """Return *names* by their *index*, and an empty one for -1, without a copy of each."""
+    shifted = (index.astype(np.int16) + 1).astype(np.int16)
+    return pa.DictionaryArray.from_arrays(pa.array(shifted), pa.array(["", *names], pa.string()))

@@ -155,7 +155,8 @@ class Recorder:
         if self.apart:
             self._remember(events, None, now_ms)
             return Response(status_code=202, headers={"access-control-allow-origin": "*"})
-        bodies = [body] if len(events) == 1 else [orjson.dumps(event) for event in events]
+        # The event itself, also where it comes as an array of one; bytes stay as they are where they are the event's.
+        bodies = [body] if body.lstrip().startswith(b"{") else [orjson.dumps(event) for event in events]
         spans = [Span(visit, self._position(visit), 1) for visit in map(self._visit, events)]
         number = self._ledger.intend(spans, intended_ms=now_ms, sent_ms=now_ms, bodies=bodies)
         answer = await self._pass_on(request, body)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import orjson
@@ -12,16 +12,17 @@ from playwright.async_api import Error as PlaywrightError
 from browser_scenarios.chromium import BrowserError
 from browser_scenarios.world import World
 from metrics_platform.page import told_experiments
-from metrics_platform.streams import in_stream_sample
+from metrics_platform.profiles import profile_of
+from metrics_platform.streams import in_stream_sample, seen_by_client
 from run_record.accounts import TestAccount
-from run_record.page_views import PageView, told_group
+from run_record.page_views import PageView, forced_by_hand, told_group
 from run_record.roster import Fidelity
 
 #: What the first production test measured: the control that unpins the main menu.
 ELEMENT = '[data-pinnable-element-id="vector-main-menu"] .vector-pinnable-header-unpin-button'
 
-#: The client's modules: the testbed's own extension's, and the real one's.
-_CLIENTS = ("ext.experimentPlatform", "ext.wikimediaEvents")
+#: The client's modules: of the testbed's own extension; what the testbed starts the real instrument with; the real one.
+_CLIENTS = ("ext.experimentPlatform", "testbed.instruments", "ext.wikimediaEvents")
 
 #: Widths of windows, with and without room for the pinned menu.
 _WIDE, _NARROW = 1280, 700
@@ -93,11 +94,10 @@ class Reading:
         """Whether the client should send events of this page view."""
         world = self._session.world
         stream = world.streams.get(world.stream)
-        forced = self.told.get("coordinator")
-        if isinstance(forced, Mapping) and forced.get(world.experiment) == "forced":
+        if stream is None or not self.client or self.group is None or forced_by_hand(self.told, world.experiment):
             return False
-        sampled = stream is not None and in_stream_sample(stream, self.pageview_id, self.session_id)
-        return bool(self.client) and self.group is not None and sampled
+        known = seen_by_client(stream, profile_of(world.generation))
+        return in_stream_sample(known, self.pageview_id, self.session_id)
 
     async def is_in_view(self) -> bool:
         """Return whether the element is wholly in the window."""
@@ -181,17 +181,25 @@ class Session:
         account: that logs in; None reads without an account.
         scenario: that it belongs to.
         number: of the session within the scenario.
+        progress: called when a page is opened, so that the scenario's time limit follows.
         beacons: bodies of requests to the intake that the network log showed.
     """
 
     def __init__(
-        self, world: World, context: BrowserContext, account: TestAccount | None, scenario: str, number: int
+        self,
+        world: World,
+        context: BrowserContext,
+        account: TestAccount | None,
+        scenario: str,
+        number: int,
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
         self.world = world
         self.context = context
         self.account = account
         self.scenario = scenario
         self.number = number
+        self.progress = progress
         self.beacons: list[bytes] = []
         self.console: list[str] = []
         context.on("request", self._requested)
@@ -237,6 +245,7 @@ class Session:
         Raises:
             BrowserError: the wiki answered anything but 200.
         """
+        self.progress()
         page = page or await self.context.new_page()
         await page.set_viewport_size({"width": _NARROW if narrow else _WIDE, "height": height})
         answer = await page.goto(self.world.wiki + path, timeout=_PAGE_WITHIN_MS, wait_until="domcontentloaded")

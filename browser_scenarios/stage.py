@@ -1,5 +1,6 @@
 """The stage that a scenario is played on: sessions for it, accounts by their hash, and what it found."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,10 +11,14 @@ from playwright.async_api import Error as PlaywrightError
 
 from browser_scenarios.chromium import BrowserError
 from browser_scenarios.redaction import redact
+from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Session
 from browser_scenarios.world import World
 from run_record.accounts import TestAccount
 from run_record.findings import Finding
+
+#: No step of a scenario takes longer, besides what it waits on purpose: a scenario has as long as its steps.
+STEP_WITHIN_S = 180.0
 
 _WITNESS = Path(__file__).with_name("witness.js")
 
@@ -68,10 +73,27 @@ class Stage:
         self.users = users
         self.concurrency = concurrency
         self.findings: list[Finding] = []
+        self._limit: asyncio.Timeout | None = None
         self._browser = browser
         self._folder = folder
         self._sessions: list[Session] = []
         self._count = 0
+
+    async def play(self, scenario: Scenario) -> None:
+        """Play *scenario*. Raises TimeoutError when a step of it takes longer than any step may."""
+        async with asyncio.timeout(None) as self._limit:
+            self.allow()
+            await scenario.play(self)
+
+    def allow(self, extra_s: float = 0.0) -> None:
+        """Give the next step its time, counted from now.
+
+        Args:
+            extra_s: seconds that it waits on purpose.
+        """
+        if self._limit is not None and not self._limit.expired():
+            until = asyncio.get_running_loop().time() + STEP_WITHIN_S + extra_s
+            self._limit.reschedule(max(until, self._limit.when() or 0.0))
 
     @property
     def treatment(self) -> str:
@@ -92,10 +114,11 @@ class Stage:
             account: that logs in.
             pinned: pin the main menu first, so that the element is there.
         """
+        self.allow()
         context = await self._browser.new_context(viewport={"width": 1280, "height": 800})
         await context.add_init_script(path=_WITNESS)
         self._count += 1
-        session = Session(self.world, context, account, self.name, self._count)
+        session = Session(self.world, context, account, self.name, self._count, self.allow)
         self._sessions.append(session)
         failed_before = self._failed()
         crashed, tracing = True, False
@@ -131,6 +154,7 @@ class Stage:
 
     async def check(self, step: str, ok: bool, told: str, layer: str = "instrument") -> bool:
         """Note what was looked at; a failure is kept with screenshots and the console's log."""
+        self.allow()
         evidence = ""
         if not ok:
             evidence = str(self._evidence().relative_to(self._folder.parent))

@@ -16,6 +16,12 @@ from run_record.page_views import PageViewWriter
 class Operator(Protocol):
     """What only the testbed's operator can do; there is none where the systems are not ours."""
 
+    async def forget_configs(self) -> bool:
+        """Let the wiki forget what it has from MPIC; return False when this wiki cannot be made to."""
+
+    async def fetched(self, path: str, how: str) -> int:
+        """Return how often the wiki has asked MPIC for the list at *path* while it misbehaved as *how* ('': well)."""
+
     async def misbehave(self, how: str) -> None:
         """Let MPIC's API misbehave from now on, in one of the known ways; with '' it behaves again."""
 

@@ -31,6 +31,7 @@ _COMMANDS: Mapping[str, str] = {
     "open": "commands.opening:open_report",
     "metrics": "commands.metrics:metrics",
     "doctor": "commands.doctor:doctor",
+    "real": "commands.real:real",
     "completion": "commands.completing:completion",
     "tickets": "tickets.command:tickets",
 }

@@ -9,12 +9,14 @@ import httpx
 from rich.console import Console
 
 from analysis.analyse import Analysis
+from analysis.unplayable import unplayable
 from analysis.whereabouts import STREAMS
 from browser_scenarios.play import Request as BrowserRequest
 from browser_scenarios.play import choose, play
 from dogfood.judging import judge
 from dogfood.locust import Answered, Came, LocustRequest, run_locust
-from dogfood.operator import TestbedOperator
+from dogfood.operator import TestbedOperator, forget_configs
+from dogfood.platform_questions import ask_platform, ask_schemas_of_ledger
 from dogfood.processes import run_module
 from dogfood.seeding import WIKI_ACCOUNTS, accounts_file, put_example, seed_wiki
 from dogfood.services import Testbed
@@ -25,12 +27,13 @@ from metrics_platform.intake import check_reachable
 from metrics_platform.mpic import MpicClient
 from personas.experiments import EXPERIMENT
 from personas.plan import Plan
+from personas.settings import PlanSettings
 from run_record.accounts import TestAccount, read_accounts
 from run_record.folder import OBSERVED, new_run
 from run_record.manifest import Manifest
 from run_record.roster import Account, Fidelity, write_roster
 from run_record.target import Target
-from traffic.options import TrafficOptions, check_ceilings, new_manifest, new_settings
+from traffic.options import TrafficOptions, UnplayableConfigError, check_ceilings, new_manifest, new_settings
 from traffic.wiki_options import on_roster
 
 #: The target whose systems are the testbed's.
@@ -115,6 +118,8 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     target = _ready(request, console)
     accounts = _accounts(request, target)
     manifest, folder, events = _set_up(request, target, accounts)
+    if unplayable(folder):
+        return folder, judge(folder)
     _tell(console, request, manifest, events)
     if Fidelity.SYNTHETIC in request.fidelities:
         # Arrivals are the plan's affair: one Locust user is as good as many.
@@ -130,6 +135,7 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     if Fidelity.BROWSER in request.fidelities:
         _browse(request, target, folder, accounts, console)
     _finish(folder)
+    ask_schemas_of_ledger(target, folder)
     if target.name != LOCAL or request.traffic.intake:
         return folder, None
     time.sleep(_SETTLE_S)
@@ -220,29 +226,57 @@ def _set_up(request: RunRequest, target: Target, accounts: tuple[TestAccount, ..
     if not options.experiment:
         if target.production:
             raise DogfoodError(f"target {target.name!r} is production: name the experiment there with --experiment")
-        with MpicClient(target.mpic) as mpic:
-            put_example(mpic, options.generation)
+        _put_example(request, target)
         options = replace(options, experiment=EXPERIMENT)
-    settings = new_settings(options, target, now_ms=int(time.time() * 1000))
+    settings, events = _planned(options, request, target)
+    manifest = new_manifest("", options, target, settings, ",".join(request.fidelities))
+    folder = new_run(request.runs)
+    write_roster(folder, _roster(request, settings.visitors, accounts))
+    manifest = replace(manifest, run_id=folder.name, other_experiments=_other_experiments(target, settings))
+    manifest.write(folder)
+    ask_platform(target, manifest, on_wiki=request.on_wiki).write(folder)
+    return manifest, folder, events
+
+
+def _put_example(request: RunRequest, target: Target) -> None:
+    """Put the kit's experiment into MPIC; where that changes anything, the wiki must not go on with what it had."""
+    with MpicClient(target.mpic) as mpic:
+        before = _configs(mpic, request)
+        put_example(mpic, request.traffic.generation)
+        changed = before != _configs(mpic, request)
+    if request.on_wiki and changed and not forget_configs(request.testbed, target.wiki):
+        time.sleep(_PRODUCTION_TTL_S)
+
+
+def _configs(mpic: MpicClient, request: RunRequest) -> list[object]:
+    """Return what MPIC serves, but for when it was changed."""
+    configs = [*mpic.raw_experiments(request.traffic.generation), *mpic.raw_instruments()]
+    return [
+        {name: value for name, value in config.items() if name != "updated_at"} if isinstance(config, dict) else config
+        for config in configs
+    ]
+
+
+def _planned(options: TrafficOptions, request: RunRequest, target: Target) -> tuple[PlanSettings, int]:
+    """Return the settings of the plan and its number of events; no visitors where the configs let nothing be sent."""
+    try:
+        settings = new_settings(options, target, now_ms=int(time.time() * 1000))
+    except UnplayableConfigError as error:
+        return replace(error.settings, visitors=0), 0
     if Fidelity.SYNTHETIC not in request.fidelities:
         settings = replace(settings, visitors=0)
     check_ceilings(target, settings)
     plan = Plan(settings)
-    events = sum(1 for _ in plan.events(0, settings.visitors))
-    manifest = new_manifest("", options, target, plan.settings, ",".join(request.fidelities))
-    folder = new_run(request.runs)
-    write_roster(folder, _roster(request, settings.visitors, accounts))
-    manifest = replace(manifest, run_id=folder.name, other_experiments=_other_experiments(target, plan))
-    manifest.write(folder)
-    return manifest, folder, events
+    return plan.settings, sum(1 for _ in plan.events(0, settings.visitors))
 
 
-def _other_experiments(target: Target, plan: Plan) -> tuple[Mapping[str, object], ...]:
+def _other_experiments(target: Target, settings: PlanSettings) -> tuple[Mapping[str, object], ...]:
     """Return the configs of MPIC's other experiments that are switched on."""
     with MpicClient(target.mpic) as mpic:
-        configs = mpic.raw_experiments(plan.settings.generation)
+        configs = mpic.raw_experiments(settings.generation)
     known = [config for config in configs if isinstance(config, dict)]
-    return tuple(config for config in known if config.get("slug") != plan.experiment.name and config.get("status", 1))
+    own = settings.experiment.get("slug")
+    return tuple(config for config in known if config.get("slug") != own and config.get("status", 1))
 
 
 def _roster(request: RunRequest, first: int, accounts: tuple[TestAccount, ...]) -> list[Account]:
@@ -282,11 +316,23 @@ def _browse(
         BrowserRequest(
             run=folder, accounts=accounts, scenarios=asked.scenarios, users=asked.users,
             concurrency=asked.concurrency, headed=asked.headed,
-            operator=TestbedOperator(request.testbed) if target.name == LOCAL else None,
-            configs_ttl_s=_CONFIGS_TTL_S if target.name == LOCAL else _PRODUCTION_TTL_S,
+            operator=_operator(request, target),
+            configs_ttl_s=_configs_ttl_s(request, target),
             tell=lambda found: tell_finding(console, found),
         )
     )  # fmt: skip
+
+
+def _operator(request: RunRequest, target: Target) -> TestbedOperator | None:
+    """Return who can break and mend MPIC; nobody where it is not the testbed's."""
+    own = target.name == LOCAL and target.mpic == request.testbed.url("mpic")
+    return TestbedOperator(request.testbed, target.wiki) if own else None
+
+
+def _configs_ttl_s(request: RunRequest, target: Target) -> float:
+    """Return how long the wiki uses an answer of MPIC: the real extensions do as in production, also in the testbed."""
+    own = target.wiki == request.testbed.url("wiki") and request.testbed.has_own_extension
+    return _CONFIGS_TTL_S if own else _PRODUCTION_TTL_S
 
 
 def _finish(folder: Path) -> None:

@@ -110,6 +110,13 @@ class Testbed:
         return self.folder / "wiki"
 
     @property
+    def has_own_extension(self) -> bool:
+        """Whether the wiki runs the testbed's own extension, and not the real ones."""
+        path = self.wiki_dir / "settings.json"
+        extensions = orjson.loads(path.read_bytes()).get("extensions", {}) if path.is_file() else {}
+        return "ExperimentPlatform" in extensions
+
+    @property
     def stream_dir(self) -> Path:
         """Where the stream's segments are."""
         return self.folder / "stream"

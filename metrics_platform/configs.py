@@ -2,10 +2,10 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import Generic, NamedTuple, NoReturn, TypeVar
 
 from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
@@ -53,6 +53,8 @@ UNSAMPLED = "unsampled"
 # float() takes more than a rate may look like: underscores, spaces, nan, inf.
 _RATE = re.compile(r"[0-9]+(\.[0-9]+)?(e-?[0-9]+)?")
 _LONGEST = 60
+
+Config = TypeVar("Config")
 
 
 class ConfigError(DogfoodError):
@@ -149,6 +151,34 @@ def parse_experiments(generation: Generation, payload: object) -> tuple[Experime
 def parse_instruments(payload: object) -> tuple[Instrument, ...]:
     """Return the instruments of an answer of MPIC. Raises ConfigError naming the first field that is wrong."""
     return tuple(parse_instrument(item, f"instruments[{i}]") for i, item in enumerate(_list(payload, "instruments")))
+
+
+class ReadConfigs(NamedTuple, Generic[Config]):
+    """Configs that can be read, and why the others cannot."""
+
+    configs: tuple[Config, ...]
+    faults: tuple[ConfigError, ...]
+
+
+def read_experiments(generation: Generation, payload: Iterable[object]) -> ReadConfigs[Experiment]:
+    """Return the experiments of an answer of MPIC; one that cannot be read does not hide the others."""
+    return _read(lambda item, where: parse_experiment(generation, item, where), payload, "experiments")
+
+
+def read_instruments(payload: Iterable[object]) -> ReadConfigs[Instrument]:
+    """Return the instruments of an answer of MPIC; one that cannot be read does not hide the others."""
+    return _read(parse_instrument, payload, "instruments")
+
+
+def _read(parse: Callable[[object, str], Config], payload: Iterable[object], where: str) -> ReadConfigs[Config]:
+    configs: list[Config] = []
+    faults: list[ConfigError] = []
+    for number, item in enumerate(payload):
+        try:
+            configs.append(parse(item, f"{where}[{number}]"))
+        except ConfigError as error:
+            faults.append(error)
+    return ReadConfigs(tuple(configs), tuple(faults))
 
 
 def parse_experiment(generation: Generation, payload: object, where: str = "experiment") -> Experiment:

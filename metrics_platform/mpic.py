@@ -6,7 +6,15 @@ import httpx
 
 from metrics_platform.assignment import Generation
 from metrics_platform.closing import Closing
-from metrics_platform.configs import Experiment, Instrument, parse_experiments, parse_instruments
+from metrics_platform.configs import (
+    Experiment,
+    Instrument,
+    ReadConfigs,
+    parse_experiments,
+    parse_instruments,
+    read_experiments,
+    read_instruments,
+)
 from metrics_platform.errors import DogfoodError
 
 #: How long the wiki waits for MPIC (contract: mpic-api.md).
@@ -62,6 +70,14 @@ class MpicClient(Closing):
     def instruments(self) -> tuple[Instrument, ...]:
         """Return the instruments. Raises MpicError, or ConfigError when one of them makes no sense."""
         return parse_instruments(self.raw_instruments())
+
+    def read_experiments(self, generation: Generation) -> ReadConfigs[Experiment]:
+        """Return the experiments, and why those that cannot be read cannot. Raises MpicError."""
+        return read_experiments(generation, self.raw_experiments(generation))
+
+    def read_instruments(self) -> ReadConfigs[Instrument]:
+        """Return the instruments, and why those that cannot be read cannot. Raises MpicError."""
+        return read_instruments(self.raw_instruments())
 
     def put(self, kind: str, name: str, config: dict[str, object]) -> None:
         """Create or replace a config in the testbed's MPIC (the real one has no such call).

@@ -1,13 +1,14 @@
 """Stream configs: what `action=streamconfigs` serves, how instruments are merged in, and stream sampling."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metrics_platform.configs import ConfigError, Instrument
+from metrics_platform.profiles import EventProfile
 
 #: The schema every instrument of MPIC is given; MPIC's own `schema_title` is ignored by the wiki.
 SCHEMA_TITLE = "analytics/product_metrics/web/base"
@@ -16,7 +17,7 @@ DATA_CENTRES = ("eqiad", "codfw")
 ERROR_STREAM = f"{DESTINATION}.error.validation"
 
 #: Sample units the JavaScript client knows; with any other (MPIC also offers `device` and `user`) it sends nothing.
-_SAMPLE_UNITS = ("pageview", "session")
+SAMPLE_UNITS = ("pageview", "session")
 
 
 class Batch(NamedTuple):
@@ -77,10 +78,40 @@ def topics(stream: str) -> tuple[str, ...]:
 
 
 def parse_stream_configs(payload: object) -> dict[str, StreamConfig]:
-    """Return the streams of `{"streams": {name: {...}}}`. Raises ConfigError naming what is wrong."""
+    """Return the streams of `{"streams": {name: {...}}}`. Raises ConfigError naming the first thing that is wrong."""
+    streams = read_stream_configs(payload)
+    for error in streams.faults.values():
+        raise error
+    return streams.configs
+
+
+class ReadStreams(NamedTuple):
+    """Stream configs that can be read, and why the others cannot.
+
+    Attributes:
+        configs: by stream.
+        faults: by stream.
+    """
+
+    configs: dict[str, StreamConfig]
+    faults: dict[str, ConfigError]
+
+
+def read_stream_configs(payload: object) -> ReadStreams:
+    """Return the streams of `{"streams": {name: {...}}}`; one that cannot be read does not hide the others.
+
+    Raises:
+        ConfigError: the answer as a whole is no stream configs.
+    """
     if not isinstance(payload, Mapping) or payload.get("streams") is None:
         raise ConfigError("streams", "stream configs have to be an object with a member 'streams'")
-    return {name: _parse(name, content) for name, content in _table(payload["streams"], "streams").items()}
+    found = ReadStreams({}, {})
+    for name, content in _table(payload["streams"], "streams").items():
+        try:
+            found.configs[name] = _parse(name, content)
+        except ConfigError as error:
+            found.faults[name] = error
+    return found
 
 
 def merge(static: Mapping[str, StreamConfig], instruments: Iterable[Instrument], wiki: str) -> dict[str, StreamConfig]:
@@ -107,6 +138,11 @@ def merge(static: Mapping[str, StreamConfig], instruments: Iterable[Instrument],
     return {**merged, **static}
 
 
+def seen_by_client(config: StreamConfig, profile: EventProfile) -> StreamConfig:
+    """Return *config* as the client of *profile* uses it: one whose events name no sample does not sample streams."""
+    return config if profile.has("sample") else replace(config, sample_rate=None, sample_unit=None)
+
+
 def in_stream_sample(config: StreamConfig, pageview_id: str, session_id: str) -> bool:
     """Return whether the client sends events of a page view: stream sampling, on top of any enrolment.
 
@@ -119,7 +155,7 @@ def in_stream_sample(config: StreamConfig, pageview_id: str, session_id: str) ->
     """
     if config.sample_rate is None:
         return True
-    if config.sample_unit not in _SAMPLE_UNITS:
+    if config.sample_unit not in SAMPLE_UNITS:
         return False
     token = pageview_id if config.sample_unit == "pageview" else session_id
     return int(token[:8], 16) / (2**32 - 1) < config.sample_rate
@@ -129,7 +165,7 @@ def in_stream_samples(config: StreamConfig, starts: NDArray[np.uint32]) -> NDArr
     """Return `in_stream_sample` for many page views or sessions: *starts* are the first eight hex digits' values."""
     if config.sample_rate is None:
         return np.ones(len(starts), dtype=np.bool_)
-    if config.sample_unit not in _SAMPLE_UNITS:
+    if config.sample_unit not in SAMPLE_UNITS:
         return np.zeros(len(starts), dtype=np.bool_)
     return np.asarray(starts / np.float64(2**32 - 1) < config.sample_rate, dtype=np.bool_)
 

@@ -5,9 +5,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import Self
 
 from metrics_platform.assignment import Generation
+from metrics_platform.client_behaviour import ConfigFault, Effect, experiment_faults, instrument_faults
 from metrics_platform.configs import Experiment, Instrument, parse_experiment, parse_instrument
 from metrics_platform.errors import DogfoodError
-from metrics_platform.streams import StreamConfig, merge
+from metrics_platform.profiles import profile_of
+from metrics_platform.streams import StreamConfig, merge, seen_by_client
 from personas.experiments import ELEMENT
 from personas.pacing import Pace, Pacer, parse_shape
 
@@ -127,15 +129,24 @@ class PlanSettings:
         return parse_instrument(self.instrument)
 
     def stream_config(self) -> StreamConfig:
-        """Return what the wiki would tell the client about the instrument's stream.
+        """Return what the client knows about the instrument's stream. Raises PlanError, as `exported_stream` does."""
+        return seen_by_client(self.exported_stream(), profile_of(self.generation))
+
+    def exported_stream(self) -> StreamConfig:
+        """Return what the wiki would export about the instrument's stream.
 
         Raises:
-            PlanError: the instrument is not active, so the client would know no such stream and send nothing.
+            PlanError: by the contract the client sends nothing with this config.
         """
         instrument = self.parsed_instrument()
-        streams = merge({}, [instrument], self.wiki)
-        if instrument.stream_name not in streams:
-            raise PlanError(
-                f"instrument {instrument.name!r} is switched off: its stream has no config, nothing is sent"
-            )
-        return streams[instrument.stream_name]
+        silent = [fault for fault in self.config_faults() if fault.effect is Effect.NOTHING_SENT]
+        if silent:
+            raise PlanError(f"instrument {instrument.name!r}: {silent[0].sentence}")
+        return merge({}, [instrument], self.wiki)[instrument.stream_name]
+
+    def config_faults(self) -> tuple[ConfigFault, ...]:
+        """Return what keeps this plan's experiment and instrument from having valid events, by the contract."""
+        return (
+            *experiment_faults(self.generation, self.experiment, self.wiki),
+            *instrument_faults(self.instrument, self.wiki),
+        )

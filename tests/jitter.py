@@ -28,6 +28,12 @@ def skip_when_too_busy(done: subprocess.CompletedProcess[str]) -> None:
         pytest.skip(f"the machine is too busy (load {os.getloadavg()[0]:.0f}): the schedule was not kept")
 
 
+def skip_when_workers_went_missing(console: str) -> None:
+    """Skip the test when Locust gave its workers up for their late heartbeats, on a machine that is overloaded."""
+    if "failed to send heartbeat" in console and is_overloaded():
+        pytest.skip(f"the machine is too busy (load {os.getloadavg()[0]:.0f}): Locust's workers went missing")
+
+
 class Jitter:
     """How late a thread woke up that only sleeps: seconds, in the order of measurement."""
 

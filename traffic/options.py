@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Self
 
 from metrics_platform.assignment import Generation
+from metrics_platform.client_behaviour import ConfigFault
 from metrics_platform.errors import DogfoodError
 from metrics_platform.mpic import MpicClient
 from personas.experiments import EXPERIMENT, example_experiment, example_instrument
@@ -49,6 +50,21 @@ def check_ceilings(target: Target, settings: PlanSettings) -> None:
         rate = settings.arrivals_per_second * events / settings.visitors
     peak = settings.pacer().shape.peak
     target.ceilings.check(target.name, rate=rate * peak, events=events, seconds=events / rate if rate else 0.0)
+
+
+class UnplayableConfigError(DogfoodError):
+    """By the contract no valid event comes of the configs that MPIC serves: a verdict on them, not a wrong use.
+
+    Attributes:
+        settings: of the plan that cannot be played.
+    """
+
+    exit_code = 1
+    page = "docs/checks.md"
+
+    def __init__(self, settings: PlanSettings, fault: ConfigFault) -> None:
+        super().__init__(f"{fault.sentence}: nothing was sent. Mend it in MPIC")
+        self.settings = settings
 
 
 class OptionError(DogfoodError):
@@ -154,6 +170,7 @@ def new_settings(options: TrafficOptions, target: Target, *, now_ms: int | None 
 
     Raises:
         DogfoodError: MPIC does not know the experiment, or an option is out of range.
+        UnplayableConfigError: its config, or the instrument's, lets no valid event be sent.
     """
     if options.visitors < 1:
         raise DogfoodError(f"visitors has to be between 1 and {MOST_VISITORS}, it is {options.visitors}")
@@ -172,6 +189,8 @@ def new_settings(options: TrafficOptions, target: Target, *, now_ms: int | None 
         wiki=options.wiki,
         aa=options.aa,
     )
+    if faults := settings.config_faults():
+        raise UnplayableConfigError(settings, faults[0])
     return _with_paced_events(settings, options) if options.event_rate else settings
 
 
@@ -216,7 +235,7 @@ def new_manifest(
         fidelity=fidelity,
         generation=settings.generation,
         wiki=settings.wiki,
-        stream=settings.parsed_instrument().stream_name,
+        stream=str(settings.instrument.get("stream_name", "")),
         visitors=settings.visitors,
         hasty=options.hasty,
         batch_size=options.batch,
@@ -239,7 +258,10 @@ def _configs(options: TrafficOptions, target: Target) -> tuple[Mapping[str, obje
 
 
 def _named(configs: list[object], name: str, kind: str, target: Target) -> Mapping[str, object]:
-    found = next((item for item in configs if isinstance(item, dict) and item.get("slug") == name), None)
+    # One without a slug is found by its name, so that what is missing can be told.
+    found = next(
+        (item for item in configs if isinstance(item, dict) and item.get("slug", item.get("name")) == name), None
+    )
     if found is None:
         raise OptionError(f"MPIC at {target.mpic} has no {kind} {name!r}: create it there, or name another")
     return found

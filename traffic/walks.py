@@ -12,7 +12,8 @@ import orjson
 from metrics_platform.errors import DogfoodError
 from metrics_platform.intake import EventAnswer, interpret
 from metrics_platform.page import page_config, told_experiments
-from metrics_platform.streams import StreamConfig, in_stream_sample, parse_stream_configs
+from metrics_platform.profiles import profile_of
+from metrics_platform.streams import StreamConfig, in_stream_sample, read_stream_configs, seen_by_client
 from personas.journeys import Step
 from run_record.accounts import TestAccount
 from run_record.ledger import LedgerWriter, Span
@@ -110,7 +111,10 @@ class Walker:
     def _sends(self, page: Mapping[str, object], site: Site, tokens: Tokens) -> bool:
         stream = site.streams.get(self.stream)
         enrolled = decoration(page, self.instrument) is not None
-        return enrolled and stream is not None and in_stream_sample(stream, tokens.pageview, tokens.session)
+        if not enrolled or stream is None:
+            return False
+        known = seen_by_client(stream, profile_of(self.instrument.generation))
+        return in_stream_sample(known, tokens.pageview, tokens.session)
 
     def _note(
         self,
@@ -169,7 +173,8 @@ def read_site(browser: Browser) -> Site:
         # The one skin that has the instrumented element.
         "skin": "vector-2022",
     }
-    return Site(config, parse_stream_configs(_parsed(told)))
+    # One stream of another instrument that cannot be read must not hide the run's own.
+    return Site(config, read_stream_configs(_parsed(told)).configs)
 
 
 def redirected(url: str, location: str) -> str:

@@ -5,6 +5,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from analysis.checks.assignment import check_assignment
+from analysis.checks.configs import check_configs
 from analysis.checks.delivery import (
     check_corrupted,
     check_duplicated,
@@ -20,6 +21,7 @@ from analysis.checks.funnel import check_funnel
 from analysis.checks.generator import check_completeness, check_lag, check_records
 from analysis.checks.ratio import check_sample_rate, check_sample_ratio, check_segments
 from analysis.checks.sampling import check_overrides, check_stream_sampling
+from analysis.checks.scenarios import check_scenarios
 from analysis.checks.subjects import (
     check_independence,
     check_sampled_out,
@@ -29,7 +31,7 @@ from analysis.checks.subjects import (
 )
 from analysis.checks.times import check_active, check_partitions, check_times
 from analysis.checks.transit import check_canaries, check_freshness, check_replayed, check_silences
-from analysis.checks.wiki import check_instrument, check_scenarios, check_wiki_assignment
+from analysis.checks.wiki import check_instrument, check_wiki_assignment
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer
 from run_record.roster import Fidelity
@@ -76,6 +78,8 @@ CHECKS: tuple[Check, ...] = (
           check_instrument, Asked.WIKI),
     Check("scenarios", Layer.INSTRUMENT, "Was everything that the scenarios looked at as it should be?",
           check_scenarios, Asked.BROWSER),
+    Check("configs", Layer.CONFIG, "By the contract, do the configs let the client make valid events?", check_configs,
+          Asked.QUIET_TOO),
     Check("active", Layer.CONFIG, "Was the experiment on whenever an event was sent?", check_active),
     Check("assignment", Layer.ASSIGNMENT, "Is every landed subject in the group that the contract gives it?",
           check_assignment),

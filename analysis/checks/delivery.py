@@ -15,21 +15,14 @@ On the side of the rows: *duplicated* counts ids that landed more than once, *un
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-import orjson
-
 from analysis.evidence import Evidence
 from analysis.results import ALPHA, CheckResult, Layer, Outcome
 from analysis.segments import count_segments, stand_outs
+from analysis.sent_validity import VALIDATED, Dropped, intake_schemas
 from analysis.silences import find_silences
 from analysis.statistics import unlike
-from metrics_platform.schemas import SchemaNotFoundError, SchemaRegistry
 
 _EXAMPLES = 5
-
-#: Of many refused events so many are validated again.
-_VALIDATED = 200
-
-_SCHEMAS = SchemaRegistry()
 
 #: Above this share of events of which nobody knows what became, a clean rest proves too little.
 MAX_INDETERMINATE = 0.01
@@ -70,7 +63,10 @@ def check_lost(evidence: Evidence) -> CheckResult:
     gone = f" {sum(map(int, map(str, vanished.values()))):,} subjects vanished altogether." if vanished else ""
     where = next((item for item in apart if item.dimension != "group"), None)
     gone += _last_seen(evidence)
-    if not evidence.whereabouts.known and _of_whole_hours(evidence, lost):
+    if evidence.dropped.all_of_them:
+        layer = Layer.INSTRUMENT
+        gone += f" No intake could accept them: {evidence.dropped.problem}."
+    elif not evidence.whereabouts.known and _of_whole_hours(evidence, lost):
         layer = Layer.TABLE
         gone += " All of them are of whole hours from which nothing landed: look whether their partitions have come."
     elif _heavy_subjects_vanished(evidence):
@@ -198,15 +194,18 @@ def _received(rows: Sequence[Mapping[str, object]]) -> str:
 def check_invalid(evidence: Evidence) -> CheckResult:
     """Find events that the intake refused, or dropped behind a 202, and tell why.
 
-    What was sent is validated again here: when it is valid under the schema that it names, as the intake would have
+    What was sent is validated again here, under what the intake serves: when it is valid, as the intake would have
     completed it, the intake is at fault; otherwise the client that sent it.
     """
     rows = evidence.engine.ask("reasons")
     count = sum(int(str(row["events"])) for row in rows)
     if not count:
+        if evidence.dropped.events:
+            return _dropped(evidence.dropped)
         return _passed("invalid", Layer.INSTRUMENT, "The intake found no event invalid.")
     why = str(rows[0]["reason"]) or "it gave no reason"
-    problem = next(filter(None, map(_problem_of, evidence.sent_bodies("refused_events", _VALIDATED))), "")
+    problem_of = intake_schemas(evidence).problem_of
+    problem = next(filter(None, map(problem_of, evidence.sent_bodies("refused_events", VALIDATED))), "")
     if problem:
         layer, where = Layer.INSTRUMENT, f"at what the client sends ({problem})"
     else:
@@ -217,17 +216,15 @@ def check_invalid(evidence: Evidence) -> CheckResult:
     return CheckResult("invalid", layer, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
 
 
-def _problem_of(body: bytes) -> str:
-    """Return why the schema does not allow an event, once the intake has filled in what is its part; else nothing."""
-    event = orjson.loads(body)
-    if not isinstance(event, dict) or not isinstance(event.get("meta"), dict):
-        return "no object with a member meta"
-    event["meta"] = {"dt": "2025-01-01T00:00:00.000Z", "id": "00000000-0000-4000-8000-000000000000", **event["meta"]}
-    try:
-        problems = _SCHEMAS.validate(event)
-    except SchemaNotFoundError as error:
-        return str(error)
-    return str(problems[0]) if problems else ""
+def _dropped(dropped: Dropped) -> CheckResult:
+    """Return the result where nobody reported events that no intake could accept, and they are lost behind a 202."""
+    of = "" if dropped.validated == dropped.lost else f" of {dropped.validated:,} that were validated"
+    summary = (
+        f"{dropped.events:,}{of} of the {dropped.lost:,} events that were answered 202 and are nowhere cannot be "
+        f"accepted by any intake: {dropped.problem}. Look at what the client sends."
+    )
+    detail = {"invalid": dropped.events, **dropped._asdict()}
+    return CheckResult("invalid", Layer.INSTRUMENT, Outcome.FAIL, summary, dropped.events, threshold=0, evidence=detail)
 
 
 def check_indeterminate(evidence: Evidence) -> CheckResult:

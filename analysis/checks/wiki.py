@@ -107,27 +107,7 @@ def _owed(evidence: Evidence, view: PageView, gaps: Mapping[str, int]) -> Owed:
     seen = sum(max(0, view.seen_by_page.get(action, 0) - count) for action, count in came.items())
     number = int(evidence.participants.group[view.visit])
     group = evidence.group_names()[number] if number >= 0 else "(not in the sample)"
-    return Owed(group, sum(view.expected.values()), sum(missing.values()), seen, view.stayed_ms)
-
-
-def check_scenarios(evidence: Evidence) -> CheckResult:
-    """Tell what the scenarios found; the first step that was not as it should be names the layer."""
-    findings = evidence.findings
-    wrong = [finding for finding in findings if not finding.ok]
-    scenarios = {finding.scenario for finding in findings}
-    detail = {"looked_at": len(findings), "wrong": [finding._asdict() for finding in wrong]}
-    if not wrong:
-        summary = f"{len(scenarios)} scenarios looked at {len(findings)} things, and all were as they should be."
-        summary = summary if findings else "No scenario looked at anything besides its events."
-        return CheckResult("scenarios", Layer.INSTRUMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
-    first = wrong[0]
-    kit = all(finding.layer == Layer.GENERATOR for finding in wrong)
-    more = f" ({len(wrong) - 1} more)" if len(wrong) > 1 else ""
-    summary = f"Scenario {first.scenario}, {first.step!r}: {first.told}{more}."
-    layers = [Layer(finding.layer) for finding in wrong]
-    layer = min(layers, key=list(Layer).index)
-    outcome = Outcome.INVALID if kit else Outcome.FAIL
-    return CheckResult("scenarios", layer, outcome, summary, len(wrong), threshold=0, evidence=detail)
+    return Owed(group, sum(view.expected.values()), sum(missing.values()), seen, view.stayed_ms, view.visit)
 
 
 class Way(NamedTuple):

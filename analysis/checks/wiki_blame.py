@@ -4,6 +4,7 @@ Pure functions of counts and of small tuples; `analysis.checks.wiki` gathers the
 """
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import NamedTuple
 
 from analysis.results import ALPHA, Layer
@@ -11,6 +12,22 @@ from analysis.statistics import shorter, unlike
 
 #: Of accounts that were told nothing on a page, so large a share was told their group on another: configs differ.
 _FLICKERS = 0.25
+
+
+#: So many accounts on either side make a pattern: all of one group, none of the others.
+PATTERN_SUBJECTS = 2
+
+_MORE_ACCOUNTS = (
+    f"with {PATTERN_SUBJECTS} accounts or more in each group the layer would be exposure, so let more accounts visit"
+)
+
+
+class Apart(Enum):
+    """Whether one group is hit and the others are not; TOO_FEW: it looks so, of too few accounts."""
+
+    YES = "yes"
+    TOO_FEW = "too few"
+    NO = "no"
 
 
 class Told(NamedTuple):
@@ -69,12 +86,14 @@ def blame_assignment(pages: Sequence[Told]) -> Blame:
                 "look at what caches MPIC's answer",
             )
         counts = _missing_by_group(pages)
-        if unlike(list(counts.values())) < ALPHA:
+        apart = _apart(counts, counts)
+        if apart is Apart.YES:
             return Blame(
                 Layer.EXPOSURE,
                 f"{_by_group(counts)} were told nothing: look for a condition that only one group has to meet",
             )
-        return Blame(Layer.ASSIGNMENT, "they were told nothing: look at the sample rate that the wiki uses")
+        more = f". {_by_group(counts)} were: {_MORE_ACCOUNTS}" if apart is Apart.TOO_FEW else ""
+        return Blame(Layer.ASSIGNMENT, f"they were told nothing: look at the sample rate that the wiki uses{more}")
     return Blame(Layer.ASSIGNMENT, "look at what the wiki hashes, and at the experiment's groups and rate there")
 
 
@@ -87,6 +106,7 @@ class Owed(NamedTuple):
         missing: of them.
         seen: of the missing, those that the page itself saw leave.
         stayed_ms: how long the reader stayed; negative when that is not known.
+        subject: number of the user, the same in all of one user's page views.
     """
 
     group: str
@@ -94,19 +114,22 @@ class Owed(NamedTuple):
     missing: int
     seen: int
     stayed_ms: int
+    subject: int
 
 
 def blame_missing(views: Sequence[Owed]) -> Blame:
     """Return who is to blame for events that page views owed and that never left for the intake.
 
-    - One group's page views miss more than the others': it meets something that the others do not.
+    - One group's page views miss more than the others': it meets something that the others do not. Few accounts cannot
+      show that by a test of chance, so there the pattern itself does: all page views of one group, none of the others'.
     - The pages saw them leave: they went elsewhere.
     - Page views that were left soon miss them, those of readers who stayed do not: they were lost on leaving.
     - Else the instrument did not make them.
     """
     short = [view for view in views if view.missing]
     counts = _hit_by_group(views)
-    if unlike(list(counts.values())) < ALPHA:
+    apart = _apart(counts, _subjects_by_group(views))
+    if apart is Apart.YES:
         return Blame(
             Layer.EXPOSURE,
             f"{_by_group(counts)} page views lack some: look for what one group meets and the other does not",
@@ -126,7 +149,28 @@ def blame_missing(views: Sequence[Owed]) -> Blame:
             f"readers of those pages had left within {longest:.1f} s, and those who stayed longer miss nothing: "
             "look at what is sent when a page is left",
         )
+    if apart is Apart.TOO_FEW:
+        return Blame(
+            Layer.INSTRUMENT, f"look at the instrument. {_by_group(counts)} page views lack some: {_MORE_ACCOUNTS}"
+        )
     return Blame(Layer.INSTRUMENT, "look at the instrument")
+
+
+def _apart(counts: Mapping[str, tuple[int, int]], subjects: Mapping[str, tuple[int, int]]) -> Apart:
+    """Return whether one group is hit and the others are not.
+
+    Args:
+        counts: of each group, how many page views or accounts are hit, and how many there are.
+        subjects: the same in accounts; only whether a group has enough of them is looked at.
+    """
+    if unlike(list(counts.values())) < ALPHA:
+        return Apart.YES
+    whole = [group for group, (hit, total) in counts.items() if hit == total]
+    spared = [group for group, (hit, _) in counts.items() if not hit]
+    if not whole or not spared or len(whole) + len(spared) < len(counts):
+        return Apart.NO
+    enough = all(sum(subjects[group][1] for group in groups) >= PATTERN_SUBJECTS for groups in (whole, spared))
+    return Apart.YES if enough else Apart.TOO_FEW
 
 
 def _missing_by_group(pages: Sequence[Told]) -> dict[str, tuple[int, int]]:
@@ -146,6 +190,14 @@ def _hit_by_group(views: Sequence[Owed]) -> dict[str, tuple[int, int]]:
         hit, total = counts.get(view.group, (0, 0))
         counts[view.group] = hit + bool(view.missing), total + 1
     return dict(sorted(counts.items()))
+
+
+def _subjects_by_group(views: Sequence[Owed]) -> dict[str, tuple[int, int]]:
+    """Return of each group how many accounts lack an event, and how many there are."""
+    groups = {view.group for view in views}
+    hit = {group: {view.subject for view in views if view.group == group and view.missing} for group in groups}
+    every = {group: {view.subject for view in views if view.group == group} for group in groups}
+    return {group: (len(hit[group]), len(every[group])) for group in sorted(groups)}
 
 
 def _by_group(counts: Mapping[str, tuple[int, int]]) -> str:

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 
 import httpx
 
-from browser_scenarios.operating import wiki_follows
+from browser_scenarios.operating import INSTRUMENTS, has_asked, wiki_follows
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.stage import Stage
-from metrics_platform.assignment import Generation
-from metrics_platform.configs import ConfigError
 from metrics_platform.mpic import MpicClient, MpicError
-from metrics_platform.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2
-from metrics_platform.streams import parse_stream_configs
+from metrics_platform.profiles import profile_of
+from metrics_platform.streams import read_stream_configs
 from personas.experiments import example_instrument
 
 _WITHIN_S = 10.0
@@ -30,12 +28,16 @@ async def _mpic(stage: Stage) -> None:
     world = stage.world
     with MpicClient(world.mpic) as mpic:
         try:
-            experiments = {item.name for item in mpic.experiments(world.generation)}
-            instruments = {item.name for item in mpic.instruments()}
-        except (MpicError, ConfigError) as error:
+            read_experiments = mpic.read_experiments(world.generation)
+            read_instruments = mpic.read_instruments()
+        except MpicError as error:
             await stage.check("MPIC's lists make sense", False, str(error), "config")
             return
+    experiments = {item.name for item in read_experiments.configs}
+    instruments = {item.name for item in read_instruments.configs}
+    unread = (*read_experiments.faults, *read_instruments.faults)
     told = f"{len(experiments)} experiments and {len(instruments)} instruments"
+    told += f"; {len(unread)} configs cannot be read ({unread[0]})" if unread else ""
     await stage.check("MPIC serves the experiment", world.experiment in experiments, told, "config")
     instrument = world.plan.settings.parsed_instrument().name
     await stage.check("MPIC serves the instrument", instrument in instruments, told, "config")
@@ -45,7 +47,7 @@ async def _streams(stage: Stage, client: httpx.AsyncClient) -> None:
     """Look at the stream configs before and after an instrument brings a stream of its own."""
     world = stage.world
     own = world.streams.get(world.stream)
-    wanted = world.plan.settings.stream_config()
+    wanted = world.plan.settings.exported_stream()
     told = "the wiki exports no such stream" if own is None else f"it asks for {len(own.provide_values)} attributes"
     await stage.check("the instrument's stream is exported as the contract has it", own == wanted, told, "config")
     if world.operator is None:
@@ -55,11 +57,15 @@ async def _streams(stage: Stage, client: httpx.AsyncClient) -> None:
     before = await _exported(client, world.wiki, name)
     with MpicClient(world.mpic) as mpic:
         mpic.put("instruments", name, instrument)
-        await wiki_follows(world)
+        fetches = await wiki_follows(stage, INSTRUMENTS)
         after = await _exported(client, world.wiki, name)
+        proven = await has_asked(stage, fetches, "an instrument that is switched on")
         mpic.put("instruments", name, {**instrument, "status": 0})
-        await wiki_follows(world)
+        fetches = await wiki_follows(stage, INSTRUMENTS)
         off = await _exported(client, world.wiki, name)
+        proven = proven and await has_asked(stage, fetches, "an instrument that is switched off")
+    if not proven:
+        return
     told = f"before: {name in before}, switched on: {name in after}, switched off: {name in off}"
     right = (name in before, name in after, name in off) == (False, True, False)
     await stage.check("an instrument's stream is there while it is switched on", right, told, "config")
@@ -67,7 +73,7 @@ async def _streams(stage: Stage, client: httpx.AsyncClient) -> None:
 
 async def _exported(client: httpx.AsyncClient, wiki: str, stream: str) -> Mapping[str, object]:
     query = {"action": "streamconfigs", "format": "json", "streams": stream}
-    return parse_stream_configs((await client.get(f"{wiki}/api.php", params=query)).json())
+    return read_stream_configs((await client.get(f"{wiki}/api.php", params=query)).json()).configs
 
 
 async def _intake(stage: Stage, client: httpx.AsyncClient) -> None:
@@ -85,7 +91,7 @@ async def _intake(stage: Stage, client: httpx.AsyncClient) -> None:
 
 def _event(stage: Stage) -> dict[str, object]:
     return {
-        "$schema": WEB_BASE_1_3_0 if stage.world.generation is Generation.ALPHA else WEB_BASE_1_4_2,
+        "$schema": profile_of(stage.world.generation).schema,
         "action": "ping", "funnel_entry_token": secrets.token_hex(10), "funnel_event_sequence_position": 1,
         "instrument_name": f"{stage.world.experiment}-api", "dt": "2025-01-27T14:30:00.000Z",
         "agent": {"client_platform": "mediawiki_js", "client_platform_family": "desktop_browser"},

@@ -1,10 +1,13 @@
 """Readers with accounts read articles as their personas do, see the element or not, click it or not, and leave."""
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
 
+from browser_scenarios.repeating import PlayedView, accounts_wanted
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Reading, Session
-from browser_scenarios.stage import Stage
+from browser_scenarios.stage import NoAccountError, Stage
 from personas.journeys import Step
 from run_record.accounts import TestAccount
 
@@ -16,25 +19,62 @@ _FASTER, _LONGEST_S = 20, 0.5
 
 
 async def play(stage: Stage) -> None:
-    """Let as many accounts as were asked for read, so many at once, every group among them."""
-    accounts = stage.casting.mix(stage.users)
+    """Let as many accounts as were asked for read, so many at once, every group among them.
+
+    When all page views of one group lack events and none of another's does, and too few accounts show it, a few more
+    accounts of those groups read as well.
+    """
+    readings = await _read_all(stage, stage.casting.mix(stage.users))
+    wanted = accounts_wanted(_played(stage, readings))
+    await _read_all(stage, [account for group, count in wanted.items() for account in _more(stage, group, count)])
+
+
+async def _read_all(stage: Stage, accounts: Sequence[TestAccount]) -> list[Reading]:
+    """Let *accounts* read, so many at once as the stage has it; return their page views once all beacons have come."""
     places = asyncio.Semaphore(stage.concurrency)
 
-    async def one(account: TestAccount) -> None:
+    async def one(account: TestAccount) -> list[Reading]:
         async with places, stage.session(account) as session:
-            await _read(stage, session, account)
+            return await _read(stage, session, account)
 
-    await asyncio.gather(*map(one, accounts))
+    readings = await asyncio.gather(*map(one, accounts))
+    await stage.world.recorder.settle()
+    return [reading for one_account in readings for reading in one_account]
 
 
-async def _read(stage: Stage, session: Session, account: TestAccount) -> None:
+def _played(stage: Stage, readings: Sequence[Reading]) -> list[PlayedView]:
+    """Return the page views that owed events, and whether the recorder lacks any of them."""
+    count = stage.world.recorder.count
+    return [
+        PlayedView(
+            reading.group, reading.user_id,
+            any(count(reading.pageview_id, action) < owed for action, owed in reading.expected.items()),
+        )
+        for reading in readings
+        if reading.group is not None and any(reading.expected.values())
+    ]  # fmt: skip
+
+
+def _more(stage: Stage, group: str, count: int) -> list[TestAccount]:
+    """Return *count* more accounts of *group*, or as many as are left."""
+    accounts = []
+    for _ in range(count):
+        with contextlib.suppress(NoAccountError):
+            accounts.append(stage.casting.take(group))
+    return accounts
+
+
+async def _read(stage: Stage, session: Session, account: TestAccount) -> list[Reading]:
     world = stage.world
     journey = world.journeys.of(account.subject, account.user_id, account.central_id)
+    readings = []
     for step in journey[:_PAGES]:
         reading = await session.open(step.page.path, narrow=not step.seen)
         if step.seen:
             await _look(reading, step)
         await reading.leave()
+        readings.append(reading)
+    return readings
 
 
 async def _look(reading: Reading, step: Step) -> None:

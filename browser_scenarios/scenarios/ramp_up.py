@@ -1,11 +1,12 @@
 """The operator raises the sample rate in MPIC's UI: more users take part, and those who did keep their groups."""
 
-from browser_scenarios.operating import operator_page, set_rate, wiki_follows
+from browser_scenarios.operating import has_asked, operator_page, set_rate, wiki_follows
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Session
 from browser_scenarios.stage import Stage
 from browser_scenarios.world import MAIN_PAGE
 from metrics_platform.assignment import assign
+from metrics_platform.profiles import profile_of
 
 _RAISED = 1.0
 
@@ -18,22 +19,30 @@ async def play(stage: Stage) -> None:
     async with operator_page(stage) as page:
         try:
             await set_rate(page, world, _RAISED)
-            await wiki_follows(world)
+            fetches = await wiki_follows(stage)
+            proven = False
             for group, account in cast.items():
-                who = account.user_id if plan.settings.generation == "alpha" else account.central_id
+                who = getattr(account, profile_of(plan.settings.generation).identifier.account_id)
                 raised = assign(
                     plan.settings.generation, who, plan.experiment.name, plan.experiment.groups, _RAISED
                 ).group
                 async with stage.session(account) as session:
                     found = await _group(session)
+                proven = proven or await has_asked(stage, fetches, "at the raised rate")
+                if not proven:
+                    break
                 step = f"one {'outside the sample' if group is None else f'in group {group!r}'} at the raised rate"
                 await stage.check(step, found == raised and group in (None, raised), f"told {found!r}", "assignment")
         finally:
             await set_rate(page, world, plan.rate)
-        await wiki_follows(world)
+        fetches = await wiki_follows(stage)
+        proven = False
         for group, account in cast.items():
             async with stage.session(account) as session:
                 found = await _group(session)
+            proven = proven or await has_asked(stage, fetches, "again at the old rate")
+            if not proven:
+                break
             await stage.check(
                 f"{group or 'not in the sample'!r} again at the old rate",
                 found == group,

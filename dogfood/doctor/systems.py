@@ -9,16 +9,17 @@ from datetime import datetime
 from typing import NamedTuple
 
 import httpx
-import orjson
 
+from dogfood.doctor.configs import examine_experiments, examine_instruments, of_others
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
 from metrics_platform.assignment import Generation
-from metrics_platform.configs import ConfigError, Experiment, Instrument
-from metrics_platform.errors import DogfoodError
+from metrics_platform.client_behaviour import stream_faults
+from metrics_platform.configs import ConfigError, Experiment
 from metrics_platform.intake import IntakeError, check_reachable
 from metrics_platform.mpic import MpicClient, MpicError
-from metrics_platform.streams import StreamConfig, parse_stream_configs
-from personas.rendering import SCHEMAS
+from metrics_platform.profiles import profile_of
+from metrics_platform.schema_probe import Served, probe_schema
+from metrics_platform.streams import StreamConfig, read_stream_configs
 from run_record.target import Target
 
 _TIMEOUT_S = 10.0
@@ -66,72 +67,38 @@ def examine_systems(target: Target, question: Question, transport: httpx.BaseTra
     """
     diagnoses: list[Diagnosis] = []
     experiment: Experiment | None = None
-    instrument: Instrument | None = None
+    stream = ""
     with MpicClient(target.mpic, transport=transport) as mpic:
         try:
-            experiments = mpic.experiments(question.generation)
-            diagnoses.append(fine("mpic", "experiments", f"{target.mpic} serves {len(experiments)}"))
-            experiment = next((item for item in experiments if item.name == question.experiment), None)
-            diagnoses += _experiment(experiment, question)
-        except (MpicError, ConfigError) as error:
+            configs = mpic.raw_experiments(question.generation)
+            diagnoses.append(fine("mpic", "experiments", f"{target.mpic} serves {len(configs)}"))
+            experiment, found = examine_experiments(configs, question.generation, question.experiment, question.wiki)
+            diagnoses += found
+            diagnoses += [] if experiment is None else _active(experiment, question)
+        except MpicError as error:
             diagnoses.append(_mpic_fault("experiments", error))
         try:
-            instruments = mpic.instruments()
-            instrument = next((item for item in instruments if item.name == question.instrument), None)
-            diagnoses.append(_instrument(instrument, question))
-        except (MpicError, ConfigError) as error:
+            stream, found = examine_instruments(mpic.raw_instruments(), question.instrument, question.wiki)
+            diagnoses += found
+        except MpicError as error:
             diagnoses.append(_mpic_fault("instruments", error))
-    stream = instrument.stream_name if instrument is not None else ""
     diagnoses += _wiki(target, stream, question, transport)
     diagnoses += _intake(target, stream, question, transport)
     return Systems(tuple(diagnoses), experiment)
 
 
-def _mpic_fault(subject: str, error: DogfoodError) -> Diagnosis:
-    if isinstance(error, ConfigError):
-        return missing("mpic", subject, str(error), "put the config right in MPIC: the wiki breaks on it", _HELP)
+def _mpic_fault(subject: str, error: MpicError) -> Diagnosis:
     return missing("mpic", subject, str(error), "start it, or put the target's address of MPIC right", _TARGETS)
 
 
-def _experiment(found: Experiment | None, question: Question) -> Iterator[Diagnosis]:
-    name, subject = question.experiment, "experiment"
-    if found is None:
-        yield missing(
-            "mpic", subject, f"there is no experiment {name!r} of generation {question.generation}",
-            "create it in MPIC and switch it on, or name another with --experiment; on the testbed, dogfood up", _HELP,
-        )  # fmt: skip
-        return
+def _active(found: Experiment, question: Question) -> Iterator[Diagnosis]:
+    name = question.experiment
     if found.is_active(question.now):
-        yield fine("mpic", subject, f"{name} is active, with groups {', '.join(found.groups)}")
+        yield fine("mpic", "experiment", f"{name} is active, with groups {', '.join(found.groups)}")
     else:
         why = "its status is off" if question.generation is Generation.ALPHA else "now is not between start and end"
-        yield missing("mpic", subject, f"{name} is not active: {why}", "switch it on in MPIC, or mend its dates", _HELP)
-    rate = found.sample_rate.of(question.wiki)
-    if rate > 0:
-        yield fine("mpic", "sample rate", f"{name} takes {rate:g} of the users of {question.wiki}")
-    else:
-        yield missing(
-            "mpic", "sample rate", f"{name} takes nobody on {question.wiki}",
-            "give the wiki a rate in MPIC, or name another with --wiki", _HELP,
-        )  # fmt: skip
-
-
-def _instrument(found: Instrument | None, question: Question) -> Diagnosis:
-    name, subject = question.instrument, "instrument"
-    if found is None:
-        return missing(
-            "mpic", subject, f"there is no instrument {name!r}", "create it in MPIC, or name another with --instrument",
-            _HELP,
-        )  # fmt: skip
-    if not found.status:
-        return missing("mpic", subject, f"{name} is switched off", "switch it on in MPIC", _HELP)
-    rate = found.sample_rate.of(question.wiki)
-    if rate < 1:
-        return missing(
-            "mpic", subject, f"{name} takes {rate:g} of the traffic on top of the experiment's own sample",
-            "set the instrument's rate to 1 for an experiment", "docs/checks.md",
-        )  # fmt: skip
-    return fine("mpic", subject, f"{name} is on and writes to {found.stream_name}")
+        told = f"{name} is not active: {why}"
+        yield missing("mpic", "experiment", told, "switch it on in MPIC, or mend its dates", _HELP)
 
 
 def _wiki(
@@ -145,7 +112,8 @@ def _wiki(
         with open_client(transport) as client:
             answer = client.get(f"{target.wiki}/api.php", params=query)
         answer.raise_for_status()
-        configs = parse_stream_configs(answer.json())
+        content = answer.json()
+        configs, faults = read_stream_configs(content)
     except httpx.TransportError as error:
         yield missing(
             "wiki", "reachable", f"{target.wiki} does not answer ({error})", "start it, or put the target right",
@@ -160,17 +128,23 @@ def _wiki(
         )  # fmt: skip
         return
     yield fine("wiki", "stream configs", f"{target.wiki} exports {len(configs)}")
+    others = [error for name, error in faults.items() if name != stream]
+    if others:
+        yield of_others("wiki", "streams", others)
     if stream:
-        yield _stream(configs.get(stream), stream, question)
+        yield _stream(configs.get(stream), content["streams"], stream, question)
 
 
-def _stream(found: StreamConfig | None, name: str, question: Question) -> Diagnosis:
+def _stream(found: StreamConfig | None, exported: object, name: str, question: Question) -> Diagnosis:
+    config = exported.get(name) if isinstance(exported, dict) else None
+    for fault in stream_faults(name, config if isinstance(config, dict) else None):
+        return missing("wiki", "stream", fault.sentence, "mend the instrument in MPIC, or $wgEventStreams", _WIKI)
     if found is None:
         return missing(
             "wiki", "stream", f"{name} is not exported", "list it in $wgEventLoggingStreamNames, or switch the "
             "instrument on and wait a minute", _WIKI,
         )  # fmt: skip
-    wanted = SCHEMAS[question.generation].rpartition("/")[0].removeprefix("/")
+    wanted = profile_of(question.generation).schema.rpartition("/")[0].removeprefix("/")
     if found.schema_title != wanted:
         return missing(
             "wiki", "stream", f"{name} has schema {found.schema_title}, events would have {wanted}",
@@ -188,45 +162,21 @@ def _intake(
         yield missing("intake", "reachable", str(error), "start it, or put the target's intake right", _TARGETS)
         return
     yield fine("intake", "reachable", target.intake)
-    schema = SCHEMAS[question.generation]
+    schema = profile_of(question.generation).schema
     if not question.probe:
         yield unknown("intake", "schema", f"not asked for {schema}", "with --probe an event is posted that is refused")
         return
-    try:
-        with open_client(transport) as client:
-            answer = client.post(target.intake, json={"$schema": schema, "meta": {"stream": stream}})
-    except httpx.TransportError as error:
-        yield missing("intake", "schema", f"no answer to an event ({error})", "look at the intake's log", _HELP)
-        return
-    yield _schema(answer, schema)
-
-
-def _schema(answer: httpx.Response, schema: str) -> Diagnosis:
-    """Read the answer to an event that names *schema* and nothing that the schema requires."""
-    said = _first_message(answer)
-    if answer.status_code == 400 and "required" in said:
-        return fine("intake", "schema", f"{schema} is known")
-    if "schema" in said.lower():
-        return missing(
-            "intake", "schema", f"{schema} is not known: {said}",
+    answer = probe_schema(target.intake, schema, stream, transport=transport)
+    if answer.served is Served.YES:
+        yield fine("intake", "schema", f"{schema} is known")
+    elif answer.served is Served.NO:
+        yield missing(
+            "intake", "schema", f"{schema} is not known: {answer.told}",
             "deploy the schema, or let the client name a version that is there", _HELP,
         )  # fmt: skip
-    told = f"an event without its required fields is answered {answer.status_code}: {said or 'nothing'}"
-    return missing("intake", "schema", told, "is this EventGate, without hasty in the target's address?", _TARGETS)
-
-
-def _first_message(answer: httpx.Response) -> str:
-    try:
-        content: object = orjson.loads(answer.content)
-    except orjson.JSONDecodeError:
-        return ""
-    for kind in ("invalid", "error"):
-        failures = content.get(kind) if isinstance(content, dict) else None
-        for failure in failures if isinstance(failures, list) else ():
-            context = failure.get("context") if isinstance(failure, dict) else None
-            if isinstance(context, dict):
-                return str(context.get("errorsText") or context.get("message") or "")
-    return ""
+    else:
+        remedy = "is this EventGate, without hasty in the target's address? Look at the intake's log"
+        yield missing("intake", "schema", answer.told, remedy, _TARGETS)
 
 
 def open_client(transport: httpx.BaseTransport | None) -> httpx.Client:

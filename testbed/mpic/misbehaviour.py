@@ -2,14 +2,18 @@
 
 `GET /testbed/misbehaviour` tells which there are and which one is on; `PUT` of `{"as": "<name>"}` switches one on, and
 of `{"as": ""}` off. The UI and the API's changes are not touched, so that an operator can always put things right.
+
+`GET /testbed/fetches` tells how often each list was asked for, by whom, and what it was answered: a wiki that uses an
+answer which it has from before asks for none, and then shows nothing of a misbehaviour.
 """
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -70,18 +74,39 @@ _SLOW = "slow"
 NAMES = (_SLOW, *_ANSWERS, *_CHANGES)
 
 
+#: As many different askers are counted apart; the rest together.
+_MOST_AGENTS = 50
+_OTHERS = "others"
+
+
 class Misbehaviour:
-    """Which misbehaviour is on, and the routes that tell and change it."""
+    """Which misbehaviour is on, what was fetched meanwhile, and the routes that tell and change it."""
 
     def __init__(self) -> None:
         self.now = ""
+        self._fetches: Counter[tuple[str, str, str]] = Counter()
 
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
             Route("/testbed/misbehaviour", self.show, methods=["GET"]),
             Route("/testbed/misbehaviour", self.change, methods=["PUT"]),
+            Route("/testbed/fetches", self.fetches, methods=["GET"]),
         ]
+
+    def fetched(self, path: str, agent: str) -> None:
+        """Count a fetch of the list at *path* by *agent*, such as `MediaWiki/1.43`."""
+        product = agent.partition("/")[0]
+        known = {name for _, _, name in self._fetches}
+        self._fetches[path, self.now, product if product in known or len(known) < _MOST_AGENTS else _OTHERS] += 1
+
+    async def fetches(self, _: Request) -> Response:
+        """Tell how often each list was asked for: path, misbehaviour that was on, asker's product, count."""
+        rows = [
+            {"path": path, "as": how, "agent": agent, "count": count}
+            for (path, how, agent), count in sorted(self._fetches.items())
+        ]
+        return JSONResponse({"fetches": rows})
 
     async def show(self, _: Request) -> Response:
         """Tell which there are, and which one is on."""
@@ -112,6 +137,8 @@ class Misbehaving:
         """Pass one request on, or spoil its answer."""
         how = self._misbehaviour.now
         is_list = scope["type"] == "http" and scope["method"] == "GET" and scope["path"].startswith("/api/v1/")
+        if is_list:
+            self._misbehaviour.fetched(scope["path"], Headers(scope=scope).get("user-agent", ""))
         if not how or not is_list:
             await self._app(scope, receive, send)
         elif how in _ANSWERS:

@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 
 from metrics_platform.errors import DogfoodError
+from metrics_platform.profiles import PROFILES
 from testbed.wiki.faults import extension_with
 
 HERE = Path(__file__).resolve().parent
@@ -100,7 +101,9 @@ class Installation:
         path = self.folder / "settings.json"
         known = orjson.loads(path.read_bytes()) if path.is_file() else {}
         secret = known.get("secret") or secrets.token_hex(32)
-        content = {**CHANGEABLE, **known, "database": DATABASE, "secret": secret, **settings}
+        profiles = {str(generation): profile.as_json() for generation, profile in PROFILES.items()}
+        fixed = {"database": DATABASE, "secret": secret, "profiles": profiles}
+        content = {**CHANGEABLE, **known, **fixed, **settings}
         content["extensions"] = spoilt_extensions(content.get("extensions", {}), content["faults"], self.folder)
         draft = path.with_suffix(".draft")
         draft.touch(mode=0o600)
@@ -110,7 +113,9 @@ class Installation:
     def seed(self, rows: bytes) -> bytes:
         """Make the pages and accounts of *rows* (NDJSON); return NDJSON of the accounts' ids. Raises WikiError."""
         script = (str(self.release / "maintenance" / "run.php"), str(HERE / "seed.php"))
-        return run_php(*script, environment=self.environment, given=rows, within_s=600)
+        # Without extensions: a real one may expect a later MediaWiki when a page or an account is saved.
+        environment = {**self.environment, "DOGFOOD_WIKI_SEEDING": "1"}
+        return run_php(*script, environment=environment, given=rows, within_s=600)
 
 
 def spoilt_extensions(extensions: Mapping[str, str], faults: Sequence[str], folder: Path) -> dict[str, str]:

@@ -17,6 +17,41 @@ function serve_entry( string $root, string $script ): void {
 	require $root . $script;
 }
 
+// The extensions, by what their keys in a cache have in common: the testbed's own, and the real one.
+const CONFIG_KEYS = [ 'experiment-platform', 'MetricsPlatform' ];
+
+/** Forget what the wiki has from MPIC, so that the next page asks; return how many entries that were. */
+function forget_configs( string $folder ): int {
+	$forgotten = 0;
+	if ( function_exists( 'apcu_delete' ) && apcu_enabled() ) {
+		foreach ( new APCUIterator( '/' . implode( '|', CONFIG_KEYS ) . '/', APC_ITER_KEY ) as $entry ) {
+			$forgotten += (int)apcu_delete( $entry['key'] );
+		}
+	}
+	foreach ( glob( "$folder/data/*.sqlite" ) as $file ) {
+		$database = new PDO( "sqlite:$file" );
+		$database->setAttribute( PDO::ATTR_TIMEOUT, 30 );
+		foreach ( [ 'objectcache', 'objectstash' ] as $table ) {
+			if ( $database->query( "SELECT 1 FROM sqlite_master WHERE name = '$table'" )->fetch() ) {
+				foreach ( CONFIG_KEYS as $key ) {
+					$forgotten += $database->exec( "DELETE FROM $table WHERE keyname LIKE '%$key%'" );
+				}
+			}
+		}
+	}
+	return $forgotten;
+}
+
+if ( $path === '/testbed/forget-configs' ) {
+	// No form of another site can send this header.
+	if ( $_SERVER['REQUEST_METHOD'] !== 'POST' || ( $_SERVER['HTTP_X_REQUESTED_WITH'] ?? '' ) !== 'dogfood' ) {
+		http_response_code( 403 );
+		return true;
+	}
+	header( 'Content-Type: application/json' );
+	echo json_encode( [ 'forgotten' => forget_configs( getenv( 'DOGFOOD_WIKI' ) ) ] );
+	return true;
+}
 if ( $path === '/healthz' ) {
 	$_SERVER['QUERY_STRING'] = 'action=query&meta=siteinfo&format=json';
 	$_GET = [ 'action' => 'query', 'meta' => 'siteinfo', 'format' => 'json' ];

@@ -10,6 +10,7 @@ from analysis.analyse import analyse
 from analysis.results import Layer, Outcome, Verdict
 from metrics_platform.assignment import Generation
 from metrics_platform.intake import EventOutcome
+from metrics_platform.schemas import WEB_BASE_1_3_0
 from tests.analysis.runs import STARTED_MS, Event, Sent, answered, check, failed, make_run
 
 
@@ -85,6 +86,7 @@ def test_subjects_of_one_group_who_never_sent_anything_are_blamed_on_exposure(tm
     [
         (EventOutcome.INVALID, "'.action' should be string", Layer.INTAKE),
         (EventOutcome.ERROR, "Failed loading schema at /no/such/1.3.1", Layer.INTAKE),
+        (EventOutcome.ERROR, f"Failed loading schema at {WEB_BASE_1_3_0}", Layer.INSTRUMENT),
         (EventOutcome.ERROR, "Broker: not enough in-sync replicas", Layer.INTAKE),
     ],
 )

@@ -16,7 +16,10 @@ from analysis.report import render
 from analysis.results import CheckResult, Layer, Outcome, Verdict, fold
 from metrics_platform.assignment import Generation
 from metrics_platform.intake import EventOutcome
+from metrics_platform.schema_probe import Served
+from metrics_platform.schemas import WEB_BASE_1_3_0
 from metrics_platform.table import columns, rows_of
+from run_record.platform_answers import PlatformAnswers
 from tests.analysis.runs import VISITORS, Event, Sent, answered, check, failed, make_run
 
 
@@ -202,6 +205,37 @@ def test_a_hasty_loss_points_at_the_intake(tmp_path: Path) -> None:
     run = make_run(tmp_path, change=answered(202, EventOutcome.INDETERMINATE, 1), hasty=True)
     run.land(run.events[20:])
     assert analyse(tmp_path).layer is Layer.INTAKE
+
+
+HASTY = answered(202, EventOutcome.INDETERMINATE, 1)
+
+
+def test_lost_events_of_an_unknown_schema_are_named(tmp_path: Path) -> None:
+    run = make_run(tmp_path, change=HASTY, hasty=True)
+    run.land([])
+    PlatformAnswers({WEB_BASE_1_3_0: Served.NO}).write(tmp_path)
+    found = analyse(tmp_path)
+    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
+    assert f"events name schema {WEB_BASE_1_3_0}, which does not exist" in found.sentence
+    assert check(found, "invalid").evidence["invalid"] == len(run.events)
+    assert check(found, "lost").layer is Layer.INSTRUMENT
+
+
+@pytest.mark.parametrize("answers", [{}, {WEB_BASE_1_3_0: Served.YES}])
+def test_lost_events_that_are_valid_blame_the_intake(tmp_path: Path, answers: dict[str, Served]) -> None:
+    run = make_run(tmp_path, change=HASTY, hasty=True)
+    run.land([])
+    PlatformAnswers(answers).write(tmp_path)
+    found = analyse(tmp_path)
+    assert found.layer is Layer.INTAKE
+    assert check(found, "invalid").verdict is Outcome.PASS
+
+
+def test_acknowledged_events_are_not_validated_again(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.land([])
+    PlatformAnswers({WEB_BASE_1_3_0: Served.NO}).write(tmp_path)
+    assert analyse(tmp_path).layer is Layer.TABLE
 
 
 def test_a_few_unanswered_events_do_not_matter_and_many_leave_the_verdict_open(tmp_path: Path) -> None:

@@ -50,14 +50,21 @@ def test_a_subject_id_that_is_another_is_an_assignment_fault() -> None:
 
 
 def owed(
-    missing: list[bool], *, groups: list[str] | None = None, seen: int = 0, stays: list[int] | None = None
+    missing: list[bool],
+    *,
+    groups: list[str] | None = None,
+    seen: int = 0,
+    stays: list[int] | None = None,
+    subjects: list[int] | None = None,
 ) -> list[Owed]:
+    """Return a page view each; every one of another subject unless *subjects* tells."""
     names = groups or [GROUPS[number % 2] for number in range(len(missing))]
     times = stays or [-1] * len(missing)
+    numbers = subjects or list(range(len(missing)))
     return [
-        Owed(name, 1, int(gone), seen if gone else 0, stay)
-        for name, gone, stay in zip(names, missing, times, strict=True)
-    ]
+        Owed(name, 1, int(gone), seen if gone else 0, stay, number)
+        for name, gone, stay, number in zip(names, missing, times, numbers, strict=True)
+    ]  # fmt: skip
 
 
 def test_missing_events_are_blamed_by_what_the_page_views_have_in_common() -> None:
@@ -71,5 +78,32 @@ def test_missing_events_are_blamed_by_what_the_page_views_have_in_common() -> No
     assert "20 of 20 of group 'false' and 0 of 20 of group 'true'" in one_group.where
 
 
-def test_too_few_page_views_blame_the_instrument() -> None:
-    assert blame_missing(owed([True, False, True], stays=[100, 3_000, 100])).layer is Layer.INSTRUMENT
+def test_too_few_accounts_blame_the_instrument_and_ask_for_more() -> None:
+    found = blame_missing(owed([True, False, True], stays=[100, 3_000, 100], subjects=[1, 2, 1]))
+    assert found.layer is Layer.INSTRUMENT
+    assert "2 of 2 of group 'false' and 0 of 1 of group 'true'" in found.where
+    assert "let more accounts visit" in found.where
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_one_whole_group_of_few_accounts_is_exposure(group: str) -> None:
+    subjects = [1, 2, 3, 4, 1, 2]
+    missing = [GROUPS[number % 2] == group for number in range(6)]
+    found = blame_missing(owed(missing, subjects=subjects))
+    assert found.layer is Layer.EXPOSURE
+    assert f"3 of 3 of group {group!r}" in found.where
+
+
+def test_a_group_hit_in_part_is_no_pattern() -> None:
+    found = blame_missing(owed([True, False, False, False, True, False], subjects=[1, 2, 3, 4, 1, 2]))
+    assert found == (Layer.INSTRUMENT, "look at the instrument")
+
+
+def test_one_group_told_nothing_is_exposure_for_few() -> None:
+    pages = [Told(user, None if user % 2 else "false", GROUPS[user % 2]) for user in range(4)]
+    found = blame_assignment(pages)
+    assert found.layer is Layer.EXPOSURE
+    assert "2 of 2 of group 'true'" in found.where
+    few = blame_assignment(pages[:2])
+    assert few.layer is Layer.ASSIGNMENT
+    assert "let more accounts visit" in few.where

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from analysis.analyse import Analysis, analyse
 from analysis.results import Layer, Outcome, Verdict
 from analysis.stages import Stage
 from metrics_platform.assignment import Generation, subject_id
 from metrics_platform.intake import EventAnswer, EventOutcome
-from metrics_platform.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2
+from metrics_platform.profiles import profile_of
 from personas.experiments import ELEMENT
 from run_record.findings import Finding, write_findings
 from run_record.ledger import LedgerWriter, Span
@@ -34,13 +35,14 @@ class WikiRun:
     views: list[PageView] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
-    def judge(self, change: Callable[[PageView], PageView] = lambda view: view) -> Analysis:
-        """Write down what happened, with each page view changed, and analyse."""
+    def judge(self, change: Callable[[PageView], PageView] = lambda view: view, *, status: int = 201) -> Analysis:
+        """Write down what happened, with each page view changed and events answered *status*, and analyse."""
         with PageViewWriter(self.made.folder, "wiki-0-1") as writer:
             for view in self.views:
                 writer.write(change(view))
         with LedgerWriter(self.made.folder / "ledger", "wiki-0-1") as ledger:
             positions: dict[int, int] = {}
+            outcome = EventOutcome.OK if status == 201 else EventOutcome.INDETERMINATE
             for event in self.events:
                 visit = event.pop("visit")
                 span = Span(visit, positions.setdefault(visit, 0), 1)
@@ -48,7 +50,7 @@ class WikiRun:
                 request = ledger.intend(
                     [span], intended_ms=STARTED_MS, sent_ms=STARTED_MS, bodies=[orjson.dumps(event)]
                 )
-                ledger.answered(request, [EventAnswer(EventOutcome.OK)], status=201, at_ms=STARTED_MS + 3)
+                ledger.answered(request, [EventAnswer(outcome)], status=status, at_ms=STARTED_MS + 3)
         landed = [filled(event, number) for number, event in enumerate(self.events)]
         self.made.land(self.made.events + landed)
         return analyse(self.made.folder)
@@ -101,15 +103,17 @@ def told(made: MadeUp, generation: Generation, account: Account, group: str | No
 def event_of(made: MadeUp, generation: Generation, account: Account, group: str, token: str) -> Event:
     name = made.plan.experiment.name
     stream = made.plan.settings.stream_config()
+    profile = profile_of(generation)
     event: Event = {
         "action": "impression", "funnel_entry_token": f"{account.user_id:020d}", "funnel_event_sequence_position": 1,
-        "instrument_name": name, "dt": "2025-01-31T14:30:00.000Z",
-        "$schema": WEB_BASE_1_3_0 if generation is Generation.ALPHA else WEB_BASE_1_4_2,
+        "action_source": "ClickThroughRateInstrument", "instrument_name": profile.instrument_name(name),
+        "dt": "2025-01-31T14:30:00.000Z", "$schema": profile.schema,
         "element_friendly_name": ELEMENT, "mediawiki": {"database": "testwiki", "skin": "vector-2022"},
         "agent": {"client_platform": "mediawiki_js", "client_platform_family": "desktop_browser"},
         "performer": {"id": account.user_id, "pageview_id": token}, "meta": {"stream": "product_metrics.web_base"},
         "sample": {"rate": stream.sample_rate, "unit": stream.sample_unit},
     }  # fmt: skip
+    event = {field: value for field, value in event.items() if profile.has(field)}
     if generation is Generation.ALPHA:
         feature = made.plan.experiment.features[0].name
         return {**event, "experiments": {"enrolled": [name], "assigned": {feature: group}}}
@@ -252,3 +256,80 @@ def test_findings_decide_by_the_first_layer(tmp_path: Path) -> None:
     kit = wiki_run(tmp_path / "kit", fidelity=Fidelity.BROWSER)
     write_findings(tmp_path / "kit", [right, wrong._replace(layer="generator")])
     assert kit.judge().verdict is Verdict.INVALID
+
+
+def test_every_layers_findings_are_named(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path, fidelity=Fidelity.BROWSER)
+    config = [Finding("api", f"step {number}", False, "config", "no such stream") for number in range(20)]
+    instrument = [
+        Finding("partial-view", "no impression is sent", False, "instrument", "1 impressions were sent"),
+        Finding("double-start", "impression and click count once", False, "instrument", "2 impressions were sent"),
+    ]
+    unplayed = Finding("mpic-failures", "html: the wiki asked MPIC", False, "generator", "not fetched")
+    write_findings(tmp_path, [*config, *instrument, unplayed])
+    said = check(run.judge(), "scenarios")
+    assert (said.verdict, said.layer) == (Outcome.FAIL, Layer.CONFIG)
+    assert said.evidence["by_layer"] == {"config": 20, "instrument": 2, "generator": 1}
+    assert all(finding.told in said.summary for finding in (config[0], *instrument))
+    assert "19 more" in said.summary
+
+
+def test_steps_that_could_not_be_played_hide_nothing(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path, fidelity=Fidelity.BROWSER)
+    unplayed = Finding("mpic-failures", "html: the wiki asked MPIC", False, "generator", "not fetched")
+    true = Finding("partial-view", "no impression is sent", False, "instrument", "1 impressions were sent")
+    write_findings(tmp_path, [unplayed, true])
+    found = run.judge()
+    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
+    assert "no impression is sent" in found.sentence
+    assert "prove nothing" in found.sentence
+
+
+def test_lost_events_of_a_page_are_validated(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path, fidelity=Fidelity.BROWSER)
+    uri = "/analytics/product_metrics/web/base/9.9.9"
+    for event in run.events:
+        event["$schema"] = uri
+    run.judge(status=202)
+    run.made.land(run.made.events)
+    found = analyse(tmp_path)
+    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
+    said = check(found, "invalid")
+    assert said.verdict is Outcome.FAIL
+    assert f"events name schema {uri}, which does not exist" in said.summary
+    assert said.evidence["invalid"] == len(run.events)
+    assert check(found, "lost").layer is Layer.INSTRUMENT
+
+
+@pytest.mark.parametrize(
+    ("generation", "field", "value", "says"),
+    [
+        (Generation.XLAB, "action_source", "ClickThroughRateInstrument", "have 'action_source', which no event"),
+        (Generation.XLAB, "funnel_event_sequence_position", 1, "have 'funnel_event_sequence_position', which no"),
+        (Generation.XLAB, "sample", {"rate": 1, "unit": "session"}, "have 'sample', which no event of xlab has"),
+        (Generation.ALPHA, "action_source", None, "lack 'action_source', which every event of alpha has"),
+    ],
+)
+def test_fields_of_another_generation_are_named(
+    tmp_path: Path, generation: Generation, field: str, value: object, says: str
+) -> None:
+    run = wiki_run(tmp_path, generation)
+    for event in run.events:
+        event[field] = value
+        if value is None:
+            del event[field]
+    found = check(run.judge(), "names")
+    assert found.verdict is Outcome.FAIL
+    assert says in found.summary
+
+
+def test_clicks_without_position_are_told_apart_by_time(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path, Generation.XLAB)
+    first = run.events[0]
+    for second in (1, 2):
+        run.events.append({**first, "action": "click", "dt": f"2025-01-31T14:30:0{second}.000Z"})
+    at = next(i for i, view in enumerate(run.views) if view.visit == first["visit"])
+    run.views[at] = replace(run.views[at], expected={"impression": 1, "click": 2})
+    found = run.judge()
+    assert outcomes(found) == set()
+    assert check(found, "instrument").evidence["missing"] == {}

@@ -104,3 +104,9 @@ def test_settling_waits_for_quiet(recorder: Recorder) -> None:
     post(recorder, json.dumps(EVENT))
     asyncio.run(recorder.settle(0.05, 5.0))
     assert len(recorder.events()) == 1
+
+
+def test_an_array_of_one_is_in_the_ledger_as_its_event(recorder: Recorder, tmp_path: Path) -> None:
+    assert post(recorder, json.dumps([EVENT])).status_code == 202
+    [body] = read_ledger(tmp_path).bodies.values()
+    assert json.loads(body) == EVENT

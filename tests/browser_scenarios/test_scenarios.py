@@ -147,7 +147,8 @@ def test_a_scenario_that_is_to_send_nothing_can_end_in_go(wiki_home: Path) -> No
     done = call(wiki_home, "browse", "--scenario", "anonymous")
     assert done.returncode == 0, done.stdout + done.stderr
     found = latest(wiki_home)
-    assert {item["name"] for item in found["checks"]} == {"wiki-assignment", "scenarios", "unexpected", "records"}
+    names = {"wiki-assignment", "scenarios", "configs", "unexpected", "records"}
+    assert {item["name"] for item in found["checks"]} == names
     assert found["reconciliation"]["offered"] == 0
 
 

@@ -19,7 +19,7 @@ from run_record.roster import Fidelity
 from tests.dogfood.conftest import call_in
 from tests.jitter import is_overloaded
 from tests.servers import free_port
-from tests.wikis import call, copy_seeded_wiki
+from tests.wikis import call, copy_seeded_wiki, latest
 
 Play = Callable[..., dict[str, Any]]
 
@@ -42,24 +42,44 @@ def play(tmp_path: Path) -> Play:
     return command
 
 
-@pytest.mark.timeout(600)
 def test_faults_behind_the_browser_are_found_and_pairs_are_both_named(play: Play, tmp_path: Path) -> None:
-    pairs = ("loss-by-group+canary-kept", "hasty-invalid+duplicates", "slow-generator")
+    pairs = ("hasty-invalid+duplicates", "slow-generator")
     found = play(*pairs)
     assert [row["id"] for row in found["faults"]] == list(pairs)
-    assert [row["layer_named"] for row in found["faults"]] == ["transport", "intake", "generator"]
-    assert {"indeterminate", "canaries"} <= set(found["faults"][0]["checks"])
-    assert {"invalid", "replayed"} <= set(found["faults"][1]["checks"])
+    assert [row["layer_named"] for row in found["faults"]] == ["intake", "generator"]
+    assert {"invalid", "replayed"} <= set(found["faults"][0]["checks"])
     # Nothing in the runs tells what was switched on.
     for run in (tmp_path / "kept" / "runs").glob("2*"):
         assert not any(fault["id"] in (run / "manifest.json").read_text() for fault in read_catalogue())
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.slow
+def test_a_loss_and_canaries_that_stay_are_both_named(play: Play) -> None:
+    [row] = play("loss-by-group+canary-kept")["faults"]
+    assert row["layer_named"] == "transport"
+    assert {"indeterminate", "canaries"} <= set(row["checks"])
+
+
 def test_faults_of_the_wiki_and_its_client_are_found(play: Play, tmp_path: Path) -> None:
     copy_seeded_wiki(tmp_path / "testbed")
-    found = play("mpic-unreachable", "rate-key", "eligibility", "child-click")
-    assert [row["layer_named"] for row in found["faults"]] == ["config", "assignment", "exposure", "instrument"]
+    # The others are in the whole catalogue.
+    found = play("rate-key", "child-click")
+    assert [row["layer_named"] for row in found["faults"]] == ["assignment", "instrument"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_three_accounts_suffice_to_name_the_group(tmp_path: Path) -> None:
+    copy_seeded_wiki(tmp_path / "testbed")
+    ports = [word for name in ("mpic", "intake", "wiki") for word in (f"--{name}-port", str(free_port()))]
+    try:
+        assert call(tmp_path, "up", "--fault", "one-group-only", *ports).returncode == 0
+        done = call(tmp_path, "browse", "--scenario", "ctr", "--users", "3")
+    finally:
+        call(tmp_path, "down")
+    found = latest(tmp_path)
+    assert (found["verdict"], found["layer"]) == ("NO-GO", "exposure"), done.stdout + done.stderr
+    assert "of group 'false' and 0 of" in found["sentence"]
 
 
 @pytest.mark.slow

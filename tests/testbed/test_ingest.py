@@ -1,7 +1,5 @@
 import json
-import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -10,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from metrics_platform.table import TABLE, read_parquet
 from testbed.ingest import ingest
@@ -120,18 +119,27 @@ def test_nothing_to_read_is_no_error(tmp_path: Path) -> None:
     assert set(fill(tmp_path).values()) == {0}
 
 
-def test_a_killed_ingestion_neither_loses_nor_doubles(tmp_path: Path) -> None:
+def content(folder: Path) -> set[Path]:
+    return set(folder.rglob("*"))
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+def test_a_killed_ingestion_neither_loses_nor_doubles(tmp_path: Path, kills: int) -> None:
     moments = random.Random(3)  # noqa: S311
-    ids = [str(i) for i in range(3000)]
-    times = [f"2025-01-31T{i % 24:02d}:30:00.000Z" for i in range(3000)]
+    ids = [str(i) for i in range(kills * 500)]
+    times = [f"2025-01-31T{i % 24:02d}:30:00.000Z" for i in range(kills * 500)]
     command = [sys.executable, "-m", "testbed.ingest", "--stream-dir", str(tmp_path / "stream")]
     command += ["--table-dir", str(tmp_path / "table")]
-    for part in range(6):
+    for part in range(kills):
         span = slice(part * 500, (part + 1) * 500)
         produce(tmp_path, *map(event, ids[span], times[span]))
+        before = content(tmp_path / "table")
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            time.sleep(moments.uniform(0.3, 1.0))
-            os.kill(process.pid, signal.SIGKILL)
+            # About when it writes, however long it took to get there.
+            while process.poll() is None and content(tmp_path / "table") == before:
+                time.sleep(0.005)
+            time.sleep(moments.uniform(0.0, 0.2))
+            process.kill()
     fill(tmp_path)
     assert sorted(row["meta"]["id"] for row in rows(tmp_path)) == sorted(ids)
 

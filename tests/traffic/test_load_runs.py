@@ -17,7 +17,7 @@ import pytest
 from run_record.folder import find_run
 from run_record.ledger import read_ledger
 from run_record.load import Load
-from tests.jitter import measured_jitter
+from tests.jitter import measured_jitter, skip_when_workers_went_missing
 from tests.servers import Server, free_port, serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,6 +167,7 @@ def test_several_workers_share_the_rate(tmp_path: Path, stub: Server) -> None:
     options = ("--event-rate", "2000/s", "--run-time", "4s", *two_workers())
     with locust(runs, stub, *options) as process:
         said = process.communicate(timeout=240)[0]
+    skip_when_workers_went_missing(said)
     run = find_run(runs, "latest")
     load = Load.read(run)
     assert (load.offered, load.sent, load.accepted) == (8000, 8000, 8000), said
@@ -184,6 +185,9 @@ def test_a_killed_worker_leaves_every_event_accounted_for_and_the_run_invalid(tm
         workers = [child for child in psutil.Process(process.pid).children() if "traffic.sender" not in child.cmdline()]
         os.kill(workers[0].pid, signal.SIGKILL)
         said = process.communicate(timeout=240)[0]
+    # Locust says the same of the worker that was killed.
+    if said.count("failed to send heartbeat") > 1:
+        skip_when_workers_went_missing(said)
     run = find_run(runs, "latest")
     load, ledger = Load.read(run), read_ledger(run / "ledger")
     assert process.returncode == 4, said

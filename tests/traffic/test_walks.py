@@ -9,9 +9,9 @@ import pytest
 
 from analysis.shapes import compare
 from metrics_platform.assignment import Generation
+from metrics_platform.profiles import profile_of
 from personas.journeys import Step
 from personas.pages import Page
-from personas.rendering import SCHEMAS
 from run_record.accounts import TestAccount
 from run_record.ledger import LedgerWriter, read_ledger
 from run_record.page_views import PageViewWriter, read_page_views
@@ -28,7 +28,7 @@ PAGE = {
 ALPHA = {"enrolled": ["dogfood-ctr"], "assigned": {"dogfood-ctr-feature": "true", "other": "unsampled"}}
 XLAB = {
     "enrolled": ["dogfood-ctr"], "assigned": {"dogfood-ctr": "control"}, "subject_ids": {"dogfood-ctr": "ab" * 32},
-    "sampling_units": {"dogfood-ctr": "mw-user"}, "coordinator": {"dogfood-ctr": "xLab"},
+    "sampling_units": {"dogfood-ctr": "mw-user"}, "overrides": [],
 }  # fmt: skip
 TOKENS = Tokens("a" * 20, "b" * 20, "c" * 20, "d" * 20)
 STREAM = plan().settings.stream_config()
@@ -125,14 +125,23 @@ def test_events_are_shaped_like_synthetic_ones(generation: Generation, told: dic
     ours = [json.loads(event.body) for event in plan(generation).events(0, 800)]
     events = [json.loads(body) for body in made]
     assert list(compare(events, ours)) == []
-    assert [event["funnel_event_sequence_position"] for event in events] == [1, 2]
-    assert {event["$schema"] for event in events} == {SCHEMAS[generation]}
+    positions = [event.get("funnel_event_sequence_position") for event in events]
+    assert positions == ([1, 2] if generation is Generation.ALPHA else [None, None])
+    assert {event["$schema"] for event in events} == {profile_of(generation).schema}
     assert events[0]["dt"] == "2025-01-31T14:30:00.500Z"
 
 
+@pytest.mark.parametrize("named", [{}, {"coordinator": {"dogfood-ctr": "xLab"}}])
+def test_the_client_adds_the_coordinator(named: dict[str, object]) -> None:
+    said = decoration({"wgMetricsPlatformUserExperiments": {**XLAB, **named}}, instrument(Generation.XLAB))
+    assert said is not None
+    assert said["experiment"]["coordinator"] == "xLab"  # type: ignore[index]
+
+
 def test_an_override_and_an_unsampled_feature_are_left_out() -> None:
-    forced = {**XLAB, "coordinator": {"dogfood-ctr": "forced"}}
-    assert decoration({"wgMetricsPlatformUserExperiments": forced}, instrument(Generation.XLAB)) is None
+    for forced in ({"coordinator": {"dogfood-ctr": "forced"}}, {"overrides": ["dogfood-ctr"]}):
+        page = {"wgMetricsPlatformUserExperiments": {**XLAB, **forced}}
+        assert decoration(page, instrument(Generation.XLAB)) is None
     said = decoration({"wgMetricsPlatformUserExperiments": ALPHA}, instrument())
     assert said == {"experiments": {"enrolled": ["dogfood-ctr"], "assigned": {"dogfood-ctr-feature": "true"}}}
 

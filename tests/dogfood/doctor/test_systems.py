@@ -62,12 +62,25 @@ def test_nothing_is_missing_where_all_is_served(generation: Generation) -> None:
     assert {request.method for request in asked} == {"GET", "OPTIONS", "POST"}
 
 
+BREAKING = {**example_experiment(Generation.ALPHA), "slug": "other", "sample_rate": {"default": 1.5}}
+TEXT_RATE = {**StreamConfig(STREAM, SCHEMA_TITLE).to_json(), "sample": {"rate": "0.01", "unit": "session"}}
+
+
 @pytest.mark.parametrize(
     ("address", "answer", "subject", "said"),
     [
         (EXPERIMENTS, None, "experiments", "connection refused"),
         (EXPERIMENTS, httpx.Response(500), "experiments", "500"),
-        (EXPERIMENTS, httpx.Response(200, json=[{"slug": EXPERIMENT}]), "experiments", "features"),
+        (EXPERIMENTS, httpx.Response(200, json=[{"slug": EXPERIMENT}]), "experiment", "features"),
+        (EXPERIMENTS, httpx.Response(200, json=[{**BREAKING, "slug": EXPERIMENT}]),
+         "experiment", "pages of users with accounts answer 500"),
+        (EXPERIMENTS, httpx.Response(200, json=[example_experiment(Generation.ALPHA), BREAKING]), "other experiments",
+         "experiments[other].sample_rate.default"),
+        (INSTRUMENTS, httpx.Response(200, json=[{**example_instrument(), "sample_unit": "user"}]), "instrument",
+         "the client sends nothing"),
+        (INSTRUMENTS, httpx.Response(200, json=[{**example_instrument(), "sample_rate": {"default": "1"}}]),
+         "instrument", "the schema refuses every event"),
+        (WIKI, httpx.Response(200, json={"streams": {STREAM: TEXT_RATE}}), "stream", "is the text '0.01'"),
         (EXPERIMENTS, httpx.Response(200, json=[]), "experiment", "no experiment"),
         (EXPERIMENTS, httpx.Response(200, json=[{**example_experiment(Generation.ALPHA), "status": 0}]), "experiment",
          "not active"),
@@ -122,3 +135,18 @@ def test_redirects_are_not_followed() -> None:
     systems, asked = examined({**healthy(), WIKI: elsewhere, EXPERIMENTS: elsewhere})
     assert "elsewhere" not in {request.url.host for request in asked}
     assert {item.area for item in missing(systems)} == {"mpic", "wiki"}
+
+
+def test_faults_of_others_are_noted_and_nothing_is_missing() -> None:
+    foreign = {**example_instrument(name="foreign"), "sample_rate": {"default": "0.5"}}
+    own = StreamConfig(STREAM, SCHEMA_TITLE).to_json()
+    answers = {
+        **healthy(),
+        INSTRUMENTS: httpx.Response(200, json=[foreign, example_instrument()]),
+        WIKI: httpx.Response(200, json={"streams": {"foreign": TEXT_RATE, STREAM: own}}),
+    }
+    systems, _ = examined(answers)
+    assert not missing(systems)
+    noted = {(item.area, item.subject): item.told for item in systems.diagnoses if item.condition is Condition.UNKNOWN}
+    assert "instruments[0].sample_rate.default" in noted["mpic", "other instruments"]
+    assert "streams.foreign.sample.rate" in noted["wiki", "other streams"]

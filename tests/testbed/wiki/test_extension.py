@@ -8,10 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dogfood.seeding import seed_wiki
 from dogfood.services import Testbed
 from metrics_platform.assignment import Generation
 from metrics_platform.mpic import MpicClient
-from metrics_platform.page import page_config
+from metrics_platform.page import page_config, told_experiments
 from metrics_platform.streams import parse_stream_configs
 from personas.experiments import ATTRIBUTES, EXPERIMENT, example_experiment, example_instrument
 from tests.contracts import contract_path
@@ -78,12 +79,18 @@ def test_a_wikis_rate_is_a_key_and_nonsense_is_none() -> None:
 
 
 @pytest.fixture(scope="module")
-def wiki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Addresses of a wiki and of the MPIC that it asks."""
+def wiki_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a testbed with a wiki."""
     with wiki_testbed(tmp_path_factory.mktemp("wiki")) as folder:
-        testbed = Testbed(folder / "testbed")
-        testbed.configure_wiki({"configs_ttl_s": 0})
-        yield str(testbed.url("wiki")), str(testbed.url("mpic"))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def wiki(wiki_folder: Path) -> tuple[str, str]:
+    """Addresses of a wiki and of the MPIC that it asks."""
+    testbed = Testbed(wiki_folder / "testbed")
+    testbed.configure_wiki({"configs_ttl_s": 0})
+    return str(testbed.url("wiki")), str(testbed.url("mpic"))
 
 
 def test_instruments_become_streams_that_the_kit_can_read(wiki: tuple[str, str]) -> None:
@@ -98,6 +105,13 @@ def test_instruments_become_streams_that_the_kit_can_read(wiki: tuple[str, str])
     assert (stream.sample_rate, stream.sample_unit) == (0.25, "session")
     assert sorted(stream.provide_values) == sorted(ATTRIBUTES)
     assert told["streams"][stream.stream]["topics"] == list(stream.topics)
+    with MpicClient(mpic_address) as mpic:
+        own_rate = {**example_instrument(), "sample_rate": {"default": 1, "0.01": ["testwiki"]}}
+        mpic.put("instruments", EXPERIMENT, own_rate)
+    told = httpx.get(f"{address}/api.php", params=query, trust_env=False).json()
+    assert told["streams"][stream.stream]["sample"] == {"rate": "0.01", "unit": "session"}
+    with MpicClient(mpic_address) as mpic:
+        mpic.put("instruments", EXPERIMENT, dict(example_instrument(rate=0.25)))
     none = httpx.get(f"{address}/api.php", params={**query, "streams": "no.such|none"}, trust_env=False).json()
     assert none == {"streams": {}}
 
@@ -115,6 +129,28 @@ def test_pages_are_served_and_nothing_else_is(wiki: tuple[str, str]) -> None:
     for path in SECRET:
         answer = httpx.get(f"{address}{path}", trust_env=False)
         assert (answer.status_code, "secret" in answer.text) == (404, False), path
+
+
+@pytest.mark.parametrize(("name", "expected"), [("mpo", "unsampled"), ("testwikimpo", "true")])
+def test_an_override_by_cookie_needs_the_wikis_prefix(
+    wiki: tuple[str, str], wiki_folder: Path, name: str, expected: str
+) -> None:
+    address, mpic_address = wiki
+    with MpicClient(mpic_address) as mpic:
+        # Nobody is in the sample, so whoever is enrolled is so by hand.
+        mpic.put("experiments", EXPERIMENT, dict(example_experiment(Generation.ALPHA, rate=1e-9)))
+    account = seed_wiki(wiki_folder / "testbed" / "wiki")[0]
+    with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
+        query = {"action": "query", "meta": "tokens", "type": "login", "format": "json"}
+        token = client.get("/api.php", params=query).json()["query"]["tokens"]["logintoken"]
+        form = {
+            "action": "clientlogin", "username": account.name, "password": account.password, "logintoken": token,
+            "loginreturnurl": address, "format": "json",
+        }  # fmt: skip
+        assert client.post("/api.php", data=form).json()["clientlogin"]["status"] == "PASS"
+        client.cookies.set(name, f"{EXPERIMENT}:{EXPERIMENT}-feature:true")
+        told = told_experiments(page_config(client.get("/wiki/Main_Page").text))
+    assert told["assigned"] == {f"{EXPERIMENT}-feature": expected}
 
 
 def test_mpic_misbehaves_only_when_it_is_told_to(wiki: tuple[str, str]) -> None:
@@ -135,3 +171,41 @@ def test_mpic_misbehaves_only_when_it_is_told_to(wiki: tuple[str, str]) -> None:
     assert httpx.put(url, content="x", headers=headers, trust_env=False).status_code == 400
     assert httpx.put(url, json={"as": ""}, headers=headers, trust_env=False).status_code == 200
     assert httpx.get(f"{mpic}/api/v1/experiments", trust_env=False).json() == before
+
+
+def fetches_of_the_wiki(mpic: str, how: str = "") -> int:
+    rows = httpx.get(f"{mpic}/testbed/fetches", trust_env=False).json()["fetches"]
+    mine = (row for row in rows if row["agent"] == "MediaWiki" and row["as"] == how)
+    return sum(row["count"] for row in mine if row["path"] == "/api/v1/instruments")
+
+
+def test_the_wiki_forgets_configs_and_mpic_counts(wiki: tuple[str, str], wiki_folder: Path) -> None:
+    address, mpic = wiki
+    testbed = Testbed(wiki_folder / "testbed")
+    query = {"action": "streamconfigs", "format": "json"}
+    headers = {"X-Requested-With": "dogfood"}
+
+    def exported() -> object:
+        return httpx.get(f"{address}/api.php", params=query, trust_env=False).json()["streams"]
+
+    def misbehave(how: str) -> None:
+        answer = httpx.put(f"{mpic}/testbed/misbehaviour", json={"as": how}, headers=headers, trust_env=False)
+        assert answer.status_code == 200
+
+    testbed.configure_wiki({"configs_ttl_s": 3600})
+    try:
+        forget = f"{address}/testbed/forget-configs"
+        assert httpx.post(forget, trust_env=False).status_code == 403
+        assert httpx.post(forget, headers=headers, trust_env=False).status_code == 200
+        assert exported()
+        misbehave("empty")
+        count = fetches_of_the_wiki(mpic, "empty")
+        # It has an answer from before, so this shows nothing of the misbehaviour.
+        assert exported()
+        assert fetches_of_the_wiki(mpic, "empty") == count
+        assert httpx.post(forget, headers=headers, trust_env=False).json()["forgotten"] > 0
+        assert not exported()
+        assert fetches_of_the_wiki(mpic, "empty") == count + 1
+    finally:
+        misbehave("")
+        testbed.configure_wiki({"configs_ttl_s": 0})

@@ -41,6 +41,18 @@ class Assignment {
 		return self::number( $rates['default'] ?? null );
 	}
 
+	/**
+	 * Return the rate as stream configs export it: a wiki's own is a key, and a key such as "0.1" stays a text.
+	 *
+	 * @param array $rates That `rate` takes
+	 * @param string $wiki Database name
+	 * @return int|float|string
+	 */
+	public static function exportedRate( array $rates, string $wiki ) {
+		$own = array_filter( $rates, static fn ( $wikis ) => is_array( $wikis ) && in_array( $wiki, $wikis, true ) );
+		return array_key_first( $own ) ?? $rates['default'];
+	}
+
 	private static function number( mixed $value ): ?float {
 		return is_numeric( $value ) && $value >= 0 && $value <= 1 ? (float)$value : null;
 	}

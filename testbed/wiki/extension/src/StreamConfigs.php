@@ -47,6 +47,7 @@ class StreamConfigs {
 				$this->mpic->complain( 'An instrument without stream or sample rate is not used', $instrument );
 				continue;
 			}
+			$rate = Assignment::exportedRate( $instrument['sample_rate'], $this->wiki );
 			$attributes = $instrument['contextual_attributes'] ?? [];
 			$configs[$stream] = [
 				'schema_title' => self::SCHEMA_TITLE,

@@ -1,0 +1,94 @@
+"""What a run asks the platform besides sending events: which schemas it serves, and what it exports of its stream."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import orjson
+
+from metrics_platform.configs import ConfigError, read_instruments
+from metrics_platform.mpic import MpicClient, MpicError
+from metrics_platform.schema_probe import Served, probe_schema
+from metrics_platform.streams import read_stream_configs
+from personas.rendering import SCHEMAS
+from run_record.folder import LEDGER
+from run_record.ledger import read_ledger
+from run_record.manifest import Manifest
+from run_record.platform_answers import PlatformAnswers
+from run_record.target import Target
+
+_TIMEOUT_S = 30.0
+
+
+def ask_platform(target: Target, manifest: Manifest, *, on_wiki: bool) -> PlatformAnswers:
+    """Ask the systems of *target* what decides whether the events of a run can be valid. Raises nothing.
+
+    Args:
+        target: whose intake is asked for the schema, unless real readers depend on it, and whose MPIC for instruments.
+        manifest: of the run.
+        on_wiki: ask its wiki for the stream configs as well.
+    """
+    stream, notes = _stream_config(target, manifest.stream) if on_wiki else (None, ())
+    return PlatformAnswers(
+        _schemas(target, manifest, [SCHEMAS[manifest.generation]]),
+        stream,
+        (*_instrument_notes(target, manifest), *notes),
+    )
+
+
+def ask_schemas_of_ledger(target: Target, run: Path) -> None:
+    """Ask the intake for the other schemas that events of the wiki's pages name, and write the answers down.
+
+    Raises:
+        DogfoodError: the run's files cannot be read.
+    """
+    manifest, known = Manifest.read(run), PlatformAnswers.read(run)
+    named = {_schema_of(body) for body in read_ledger(run / LEDGER).bodies.values()} - {"", *known.schemas}
+    if named:
+        replace(known, schemas={**known.schemas, **_schemas(target, manifest, sorted(named))}).write(run)
+
+
+def _schemas(target: Target, manifest: Manifest, uris: Iterable[str]) -> dict[str, Served]:
+    if target.production:
+        return {}
+    return {uri: probe_schema(target.intake, uri, manifest.stream).served for uri in uris}
+
+
+def _schema_of(body: bytes) -> str:
+    event: object = orjson.loads(body)
+    uri = event.get("$schema") if isinstance(event, dict) else None
+    return uri if isinstance(uri, str) else ""
+
+
+def _stream_config(target: Target, stream: str) -> tuple[Mapping[str, object] | None, tuple[str, ...]]:
+    """Return what the wiki exports of *stream*, None when that is not known, and what is wrong with other streams."""
+    query = {"action": "streamconfigs", "format": "json"}
+    try:
+        with httpx.Client(timeout=_TIMEOUT_S, trust_env=False, follow_redirects=False) as client:
+            content = client.get(f"{target.wiki}/api.php", params=query).json()
+        faults = read_stream_configs(content).faults
+    except (httpx.HTTPError, ValueError, ConfigError) as error:
+        return None, (f"the wiki's stream configs cannot be read: {error}",)
+    streams = content["streams"]
+    config = streams.get(stream) if isinstance(streams, dict) else None
+    own = config if isinstance(config, dict) else None
+    return own, tuple(str(error) for name, error in faults.items() if name != stream)
+
+
+def _instrument_notes(target: Target, manifest: Manifest) -> tuple[str, ...]:
+    """Return what is wrong with instruments of others in MPIC."""
+    own = manifest.plan.get("instrument")
+    slug = own.get("slug") if isinstance(own, Mapping) else None
+    try:
+        with MpicClient(target.mpic) as mpic:
+            configs = mpic.raw_instruments()
+    except MpicError as error:
+        return (str(error),)
+    numbers = {f"instruments[{number}]" for number, item in enumerate(configs) if _slug(item) == slug}
+    faults = read_instruments(configs).faults
+    return tuple(str(error) for error in faults if error.field.partition(".")[0] not in numbers)
+
+
+def _slug(config: object) -> object:
+    return config.get("slug") if isinstance(config, Mapping) else None

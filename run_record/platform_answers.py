@@ -1,0 +1,50 @@
+"""What the platform itself answered when a run was made, besides events: its schemas, its stream config."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Self
+
+import orjson
+
+from metrics_platform.errors import KitFaultError
+from metrics_platform.schema_probe import Served
+from run_record.files import write_whole
+
+FILE_NAME = "platform.json"
+
+
+class PlatformAnswersError(KitFaultError):
+    """What the platform answered cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformAnswers:
+    """What the platform answered.
+
+    Attributes:
+        schemas: by the URI that events name, whether the intake serves it.
+        stream: what the wiki exports of the run's own stream; None when it was not asked, empty when it exports none.
+        notes: what is wrong with configs of others, which the run does not depend on; a sentence each.
+    """
+
+    schemas: Mapping[str, Served] = field(default_factory=dict)
+    stream: Mapping[str, object] | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, run: Path) -> Self:
+        """Return what was written into the folder *run*; nothing where no file is. Raises PlatformAnswersError."""
+        path = run / FILE_NAME
+        try:
+            content = orjson.loads(path.read_bytes())
+            schemas = {str(uri): Served(word) for uri, word in content["schemas"].items()}
+            return cls(schemas, content["stream"], tuple(content["notes"]))
+        except FileNotFoundError:
+            return cls()
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise PlatformAnswersError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
+
+    def write(self, run: Path) -> None:
+        """Write the answers into the folder *run*, in one step."""
+        write_whole(run / FILE_NAME, orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
