@@ -63,6 +63,7 @@ class Evidence:
         participants: everybody who was to visit, by visit.
         roster: the wiki's accounts among them.
         page_views: what sessions on the wiki saw.
+        given_up: page views that the kit did not get to the end of; no check judges the platform by them.
         findings: what scenarios found besides.
         made: what the plan has.
         engine: with the tables.
@@ -83,6 +84,7 @@ class Evidence:
     participants: Participants
     roster: Sequence[Account]
     page_views: Sequence[PageView]
+    given_up: Sequence[PageView]
     findings: Sequence[Finding]
     made: Made
     engine: Engine
@@ -239,8 +241,10 @@ def gather(
         reading = reader.submit(read_ledger, run / LEDGER)
         planned = plan.subjects(0, manifest.visitors)
         ledger = reading.result()
-    roster, views, findings = read_roster(run), read_page_views(run), read_findings(run)
-    people = participants(plan, planned, manifest, ledger, roster, views)
+    roster, recorded, findings = read_roster(run), read_page_views(run), read_findings(run)
+    people = participants(plan, planned, manifest, ledger, roster, recorded)
+    views = [view for view in recorded if not view.given_up]
+    given_up = [view for view in recorded if view.given_up]
     _check_visits(ledger, len(people.group))
     window = {"from_ms": first_ms(manifest, ledger), "until_ms": last_ms(manifest, ledger) + SETTLE_MS}
     if warehouse is None:
@@ -275,13 +279,18 @@ def gather(
     [counted] = engine.ask("observed_count")
     of_run = int(str(counted["events"]))
     evidence = Evidence(
-        manifest, plan, ledger, people, roster, views, findings, made, engine, (*files.broken, *broken_reports),
-        of_run, files.misplaced, floor, add_streams(run, engine),
-        Load.read(run) if (run / LOAD).is_file() else None, PlatformAnswers.read(run),
-        summarise(files.summary, engine, of_run), others,
+        manifest, plan, ledger, people, roster, views, given_up, findings, made, engine,
+        (*files.broken, *broken_reports), of_run, files.misplaced, floor, add_streams(run, engine),
+        _load(run), PlatformAnswers.read(run), summarise(files.summary, engine, of_run), others,
     )  # fmt: skip
     _add_subjects(evidence)
     return evidence
+
+
+def _load(run: Path) -> Load | None:
+    """Return what the generator of *run* measured of itself; None when there was none."""
+    load = Load.read(run) if (run / LOAD).is_file() else None
+    return load if load is not None and load.has_generator else None
 
 
 def _add_subjects(evidence: Evidence) -> None:

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Playwright
 from playwright.async_api import Error as PlaywrightError
 from playwright.sync_api import sync_playwright
 
-from metrics_platform.errors import DogfoodError
+from metrics_platform.errors import DogfoodError, KitFaultError
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -27,7 +27,7 @@ _QUIET = (
 
 
 class BrowserError(DogfoodError):
-    """There is no browser, or it does not start."""
+    """There is no browser, or the wiki did not do in it what a scenario needs."""
 
     page = "docs/troubleshooting.md"
 
@@ -79,7 +79,8 @@ async def start_browser(
         headed: show the browser's window.
 
     Raises:
-        BrowserError: there is no browser, or it does not start.
+        BrowserError: there is no browser.
+        KitFaultError: it does not start.
     """
     parts = urlsplit(intake)
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -103,7 +104,7 @@ async def start_browser(
             headless=not headed,
         )  # fmt: skip
     except PlaywrightError as error:
-        raise BrowserError(f"Chromium does not start: {str(error).splitlines()[0]}") from error
+        raise KitFaultError(f"Chromium does not start: {str(error).splitlines()[0]}") from error
 
 
 def resolver_rules(first: str, hosts: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 import httpx
@@ -28,6 +28,12 @@ _POLL_S = 0.02
 
 #: Headers of a request that the intake looks at; the others belong to the connection, or name the user's cookies.
 _PASSED_ON = ("content-type", "user-agent", "origin")
+
+#: What a browser asks for to show how long its requests take to come here.
+PULSE = "/dogfood-pulse"
+
+#: Quiet has to last for so many times what a request takes.
+_PULSES = 3
 
 
 class Recorded(NamedTuple):
@@ -75,6 +81,8 @@ class Recorder:
         self._last = time.monotonic()
         #: When set, events are looked at but neither passed on nor put into the ledger.
         self.apart = False
+        #: Lets the browser send a request to `PULSE` and waits for the answer, so that a slow machine is waited for.
+        self.pulse: Callable[[], Awaitable[None]] | None = None
         self._socket = socket.create_server(("127.0.0.1", 0))
         routes = [Route("/{path:path}", self._take, methods=["GET", "POST", "OPTIONS", "HEAD"])]
         config = uvicorn.Config(
@@ -119,9 +127,17 @@ class Recorder:
         return sum(item.action == action for item in self.events(pageview_id))
 
     async def settle(self, quiet_s: float = 0.6, within_s: float = 10.0) -> None:
-        """Wait until nothing has come for *quiet_s* seconds and nothing is under way, or *within_s* have passed."""
-        deadline = time.monotonic() + within_s
+        """Wait until nothing has come for *quiet_s* seconds and nothing is under way, or *within_s* have passed.
+
+        Where the browser's own requests take long, both last the longer.
+        """
         begun = time.monotonic()
+        if self.pulse is not None:
+            await self.pulse()
+        took_s = time.monotonic() - begun
+        quiet_s, within_s = max(quiet_s, _PULSES * took_s), max(within_s, 10 * _PULSES * took_s)
+        begun = time.monotonic()
+        deadline = begun + within_s
         while time.monotonic() < deadline:
             quiet = time.monotonic() - max(self._last, begun)
             if not self._under_way and quiet >= quiet_s:
@@ -136,6 +152,8 @@ class Recorder:
             await self._server.serve(sockets=[self._socket])
 
     async def _take(self, request: Request) -> Response:
+        if request.url.path == PULSE:
+            return Response("", media_type="text/html", headers={"cache-control": "no-store"})
         self._under_way += 1
         try:
             body = await request.body()

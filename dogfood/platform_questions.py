@@ -9,9 +9,9 @@ import orjson
 
 from metrics_platform.configs import ConfigError, read_instruments
 from metrics_platform.mpic import MpicClient, MpicError
+from metrics_platform.profiles import profile_of
 from metrics_platform.schema_probe import Served, probe_schema
 from metrics_platform.streams import read_stream_configs
-from personas.rendering import SCHEMAS
 from run_record.folder import LEDGER
 from run_record.ledger import read_ledger
 from run_record.manifest import Manifest
@@ -31,7 +31,7 @@ def ask_platform(target: Target, manifest: Manifest, *, on_wiki: bool) -> Platfo
     """
     stream, notes = _stream_config(target, manifest.stream) if on_wiki else (None, ())
     return PlatformAnswers(
-        _schemas(target, manifest, [SCHEMAS[manifest.generation]]),
+        _schemas(target, manifest, [profile_of(manifest.generation).schema]),
         stream,
         (*_instrument_notes(target, manifest), *notes),
     )

@@ -1,8 +1,9 @@
 """The life of one run: testbed up, experiment configured, traffic, ingestion, verdict."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,7 @@ from dogfood.seeding import WIKI_ACCOUNTS, accounts_file, put_example, seed_wiki
 from dogfood.services import Testbed
 from dogfood.tables import OWN_TABLE, TableChoice
 from dogfood.terminal import tell_finding
+from dogfood.warming import warm_wiki
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.intake import check_reachable
 from metrics_platform.mpic import MpicClient
@@ -30,6 +32,10 @@ from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.accounts import TestAccount, read_accounts
 from run_record.folder import OBSERVED, new_run
+from run_record.load import FILE_NAME as LOAD
+from run_record.load import Load, record_analysis, record_machine
+from run_record.machine import busy_warning
+from run_record.machine_watch import MachineWatch, load_now
 from run_record.manifest import Manifest
 from run_record.roster import Account, Fidelity, write_roster
 from run_record.target import Target
@@ -115,18 +121,49 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
         KitFaultError: the testbed or the generator failed.
     """
     choose(request.browser.scenarios)
+    if warning := busy_warning(load_now()):
+        console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
     target = _ready(request, console)
     accounts = _accounts(request, target)
     manifest, folder, events = _set_up(request, target, accounts)
     if unplayable(folder):
         return folder, judge(folder)
     _tell(console, request, manifest, events)
+    with MachineWatch("dogfood", partial(_service_pids, request, target)) as watch:
+        _make_traffic(request, target, folder, accounts, events, console)
+        _finish(folder)
+        record_machine(folder, watch.seen())
+    ask_schemas_of_ledger(target, folder)
+    if target.name != LOCAL or request.traffic.intake:
+        return folder, None
+    time.sleep(_SETTLE_S)
+    with console.status("filling the table and judging"), MachineWatch("analysis") as judging:
+        request.table.fill(request.testbed)
+        observe(request.testbed, folder, request.table)
+        analysis = judge(folder)
+        record_analysis(folder, judging.seen())
+        return folder, analysis
+
+
+def _make_traffic(
+    request: RunRequest, target: Target, folder: Path, accounts: tuple[TestAccount, ...], events: int, console: Console
+) -> None:
+    """Let each fidelity that was asked for make its events; end when the generator has spoilt the run."""
     if Fidelity.SYNTHETIC in request.fidelities:
         # Arrivals are the plan's affair: one Locust user is as good as many.
         most = ("--connections", str(request.users), *_confirmed(request))
         locust = LocustRequest("ctr", folder, 1, request.workers, most)
         count = Answered(folder, min(events, request.traffic.batch))
         run_locust(locust, "synthetic events", events, count, console)
+        if spoilt := _spoilt(folder):
+            rest = " and ".join(item for item in request.fidelities if item is not Fidelity.SYNTHETIC)
+            left_out = f" (left out, as that would not change: {rest})" if rest else ""
+            console.print(f"the run is INVALID: {spoilt}{left_out}", style="magenta", soft_wrap=True)
+            replace(Manifest.read(folder), stopped_early=True).write(folder)
+            return
+    if request.on_wiki:
+        with console.status("warming the wiki"):
+            warm_wiki(target.wiki, accounts[0] if accounts and target.name == LOCAL else None)
     if Fidelity.WIKI in request.fidelities:
         file = ("--accounts", str(_accounts_file(request)), *_confirmed(request))
         locust = LocustRequest("wiki", folder, min(request.users, _READERS), request.workers, file)
@@ -134,15 +171,17 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
         run_locust(locust, "accounts on the wiki", sessions, Came(folder), console)
     if Fidelity.BROWSER in request.fidelities:
         _browse(request, target, folder, accounts, console)
-    _finish(folder)
-    ask_schemas_of_ledger(target, folder)
-    if target.name != LOCAL or request.traffic.intake:
-        return folder, None
-    time.sleep(_SETTLE_S)
-    with console.status("filling the table and judging"):
-        request.table.fill(request.testbed)
-        observe(request.testbed, folder, request.table)
-        return folder, judge(folder)
+
+
+def _spoilt(folder: Path) -> str:
+    """Return why the generator's part of the run proves nothing; empty when it does."""
+    load = Load.read(folder) if (folder / LOAD).is_file() else None
+    return load.invalid[0] if load is not None and load.invalid else ""
+
+
+def _service_pids(request: RunRequest, target: Target) -> Mapping[str, Sequence[int]]:
+    """Return the process ids of the testbed's services, when the run uses them."""
+    return {"services": request.testbed.pids()} if target.name == LOCAL else {}
 
 
 def observe(testbed: Testbed, folder: Path, table: TableChoice = OWN_TABLE) -> None:
@@ -232,7 +271,8 @@ def _set_up(request: RunRequest, target: Target, accounts: tuple[TestAccount, ..
     manifest = new_manifest("", options, target, settings, ",".join(request.fidelities))
     folder = new_run(request.runs)
     write_roster(folder, _roster(request, settings.visitors, accounts))
-    manifest = replace(manifest, run_id=folder.name, other_experiments=_other_experiments(target, settings))
+    others = _other_experiments(target, settings)
+    manifest = replace(manifest, run_id=folder.name, planned_events=events, other_experiments=others)
     manifest.write(folder)
     ask_platform(target, manifest, on_wiki=request.on_wiki).write(folder)
     return manifest, folder, events

@@ -252,6 +252,10 @@ class Testbed:
             states.insert(0, State("kafka", health, None, None, "", self.stream.bootstrap))
         return states
 
+    def pids(self) -> list[int]:
+        """Return the process ids of the services that run."""
+        return [int(record["pid"]) for service in self.services() if (record := self._record(service)) is not None]
+
     def url(self, name: str) -> str | None:
         """Return the address of a service, or None when it does not run."""
         state = next(state for state in self.status() if state.name == name)

@@ -45,7 +45,9 @@ class Manifest:
         deadline_s: seconds after an event's `dt` by which its row has to be in the table.
         versions: of Python, of the kit and of the libraries that matter.
         started_ms, finished_ms: first and last moment of traffic, milliseconds since 1970, or null.
-        stopped_early: the traffic was ended by a person or a time limit before every visitor had come.
+        stopped_early: the traffic was ended before every visitor had come: by a person, by a time limit, or because
+            the schedule could not be kept any more.
+        planned_events: how many events the plan has; 0 when they were not counted.
     """
 
     run_id: str
@@ -65,6 +67,7 @@ class Manifest:
     started_ms: int | None = None
     finished_ms: int | None = None
     stopped_early: bool = False
+    planned_events: int = 0
 
     @property
     def fidelities(self) -> tuple[Fidelity, ...]:

@@ -2,12 +2,14 @@
 
 import socket
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gevent
 from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
@@ -21,6 +23,7 @@ from personas.settings import PlanSettings
 from run_record.folder import LEDGER, new_run
 from run_record.ledger import read_ledger
 from run_record.load_book import LoadBook, LoadPlan
+from run_record.machine_watch import MachineWatch
 from run_record.manifest import FILE_NAME, Manifest
 from traffic.crew import Crew
 from traffic.leases import Lease, Leaser
@@ -31,6 +34,10 @@ from traffic.statistics import feed
 
 #: Reports on their way from a worker to the master.
 _REPORTS = "dogfood_reports"
+
+
+#: A run that is INVALID for certain is ended when the rest of it would take longer than this.
+_WORTH_ENDING_S = 30.0
 
 
 class BeaconCrew(Crew):
@@ -46,6 +53,7 @@ class BeaconCrew(Crew):
         self._book = LoadBook()
         self._names: dict[str, str] = {}
         self._unsent: list[Mapping[str, Any]] = []
+        self._watch_of_machine: MachineWatch | None = None
         super().__init__(environment)
         if isinstance(environment.runner, WorkerRunner):
             environment.events.report_to_master.add_listener(self._to_master)  # type: ignore[no-untyped-call]
@@ -77,6 +85,12 @@ class BeaconCrew(Crew):
     def _leaser(self, folder: Path, manifest: Manifest) -> Leaser:  # noqa: ARG002 (the other crew needs the folder)
         settings = PlanSettings.from_json(manifest.plan)
         self._book, self._names = LoadBook(), {}
+        self._event_rate = settings.events_per_second
+        self._events = settings.events or manifest.planned_events
+        self._is_hopeless = False
+        if self._watch_of_machine is not None:
+            self._watch_of_machine.stop()
+        self._watch_of_machine = MachineWatch("locust")
         return Leaser(manifest.visitors, BLOCK, turn_size(settings.events_per_second * settings.pacer().shape.peak))
 
     def _open(self, folder: Path, manifest: Manifest, worker: str, lease: Lease) -> None:
@@ -139,6 +153,17 @@ class BeaconCrew(Crew):
     def _keep(self, client_id: str, row: Mapping[str, Any]) -> None:
         self._names[client_id] = row["name"]
         self._book.take(row["name"], row["host"], row["report"])
+        if not self._is_hopeless and self._book.is_hopeless(self._event_rate, self._events) and self._takes_long():
+            self._is_hopeless = True
+            print("the schedule cannot be kept any more: the run ends here", file=sys.stderr, flush=True)
+            self._over.set()
+            gevent.spawn(self._runner.quit if self._options.headless else self._runner.stop)
+
+    def _takes_long(self) -> bool:
+        """Return whether the rest of the run would take long enough, at the pace until now, that ending it matters."""
+        started_ms = (self._manifest.started_ms if self._manifest else None) or 0
+        offered = max(self._book.offered, 1)
+        return (time.time() - started_ms / 1000) * (self._events - offered) / offered > _WORTH_ENDING_S
 
     def _last_words(self) -> dict[str, Any]:
         unsent, self._unsent = self._unsent, []
@@ -176,13 +201,12 @@ class BeaconCrew(Crew):
                 events=settings.events,
                 stopped_early=manifest.stopped_early,
                 seconds=round(max(0, (manifest.finished_ms or 0) - started_ms) / 1000, 3),
-            )
+            ),
+            self._watch_of_machine.seen() if self._watch_of_machine is not None else None,
         )
         load.write(folder)
         if load.invalid:
-            needed, there = load.workers_needed, len(load.workers)
-            more = "" if needed is None else f"; it takes {needed - there} more workers, {needed} in all"
-            print(f"INVALID: {'; '.join(load.invalid)}{more}", file=sys.stderr, flush=True)
+            print(f"INVALID: {'; '.join(load.invalid)}", file=sys.stderr, flush=True)
             self._environment.process_exit_code = KitFaultError.exit_code
 
     def _lost_workers(self, folder: Path) -> list[str]:

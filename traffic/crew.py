@@ -23,6 +23,7 @@ from run_record.target import Ceilings, Target
 from traffic.desks import MasterDesk, WorkerDesk
 from traffic.governor import Governor
 from traffic.guard import allow_only
+from traffic.heartbeats import tolerate_silence
 from traffic.leases import Lease, Leaser
 from traffic.options import check_ceilings, check_target
 from traffic.telemetry import listen
@@ -70,6 +71,7 @@ class Crew(ABC):
         )
         self._worker = WorkerDesk(environment.runner) if isinstance(environment.runner, WorkerRunner) else None
         environment.stop_timeout = max(environment.stop_timeout, 5.0)
+        tolerate_silence(environment)
         environment.events.test_start.add_listener(self._start)  # type: ignore[no-untyped-call]
         environment.events.test_stop.add_listener(self._stop)  # type: ignore[no-untyped-call]
         if isinstance(environment.runner, MasterRunner):

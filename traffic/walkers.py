@@ -30,13 +30,27 @@ from traffic.instrument import Instrument
 from traffic.leases import Lease, Leaser
 from traffic.options import TrafficOptions
 from traffic.post import HttpAnswer, Post, beacon_headers
-from traffic.walks import Browser, Site, Walk, Walker, WikiError, domain_of, read_site, redirected
+from traffic.walks import (
+    Browser,
+    NoAnswerError,
+    Site,
+    Walk,
+    Walker,
+    WikiError,
+    domain_of,
+    once_more,
+    read_site,
+    redirected,
+)
 from traffic.wiki_options import new_wiki_run
 
 _log = logging.getLogger("dogfood")
 
 #: Accounts lent at a time: a visit takes as long as hundreds of beacons.
 _LEASE = 4
+
+#: After so many pages or log-ins without an answer the run is INVALID for certain: it ends.
+_MOST_GIVEN_UP = 3
 
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -54,6 +68,7 @@ class WikiCrew(Crew):
     _views: PageViewWriter | None = None
     _walks: Iterator[Walk] = iter(())
     _site: Site | None = None
+    _given_up = 0
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -88,14 +103,18 @@ class WikiCrew(Crew):
         with self._taking:
             walk = next(self._walks, None)
             if walk is not None and self._site is None:
-                self._site = read_site(browser)
+                self._site = once_more(lambda: read_site(browser))
         if walk is None or self._walker is None or self._site is None:
             return False
         try:
-            self._walker.walk(walk, self._site, browser, post)
+            self._given_up += self._walker.walk(walk, self._site, browser, post)
         except WikiError as error:
             # Locust counts the failed request; what is missing from the run, the analysis tells.
             _log.warning("%s: %s", walk.account.name, error)
+            self._given_up += isinstance(error, NoAnswerError)
+        if self._given_up >= _MOST_GIVEN_UP:
+            _log.warning("%d times no answer came in time: no other account is begun", self._given_up)
+            self._walks = iter(())
         return True
 
     def _make_run(self, options: Namespace, now_ms: int) -> Path:
@@ -111,6 +130,7 @@ class WikiCrew(Crew):
         self._governor = self.governor
         self._views = PageViewWriter(folder, worker)
         self._site = None
+        self._given_up = 0
         self._walks = self._lent(lease, plan, _walking(folder))
         instrument, wiki = plan.settings.parsed_instrument().name, manifest.target["wiki"]
         self._walker = Walker(
@@ -146,8 +166,8 @@ class WikiVisitor(FastHttpUser):
 
     abstract = True
     host = "the target's wiki"
-    network_timeout = 30.0
-    connection_timeout = 5.0
+    network_timeout = 45.0
+    connection_timeout = 20.0
 
     @task
     def visit(self) -> None:
@@ -186,6 +206,8 @@ class WikiVisitor(FastHttpUser):
                 if response.status_code != 200:
                     why = f"{response.status_code or response.error!r}"
                     response.failure(why)
+                    if not response.status_code:
+                        raise NoAnswerError(f"{path}: no answer from the wiki ({why})")
                     raise WikiError(f"{path}: the wiki answered {why}")
                 response.success()
                 return response.text or ""

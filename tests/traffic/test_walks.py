@@ -18,7 +18,7 @@ from run_record.page_views import PageViewWriter, read_page_views
 from tests.plans import plan
 from traffic.instrument import Instrument, Tokens, decoration, make_events
 from traffic.post import HttpAnswer
-from traffic.walks import Walk, Walker, WikiError, read_site, redirected
+from traffic.walks import NoAnswerError, Walk, Walker, WikiError, read_site, redirected
 
 PAGE = {
     "wgArticleId": 3, "wgTitle": "Main Page", "wgNamespaceNumber": 0, "wgCanonicalNamespace": "", "wgRevisionId": 9,
@@ -102,6 +102,34 @@ def test_what_is_seen_and_clicked_is_sent_and_written_down(tmp_path: Path) -> No
 def test_who_takes_no_part_sends_nothing(tmp_path: Path, told: dict[str, object]) -> None:
     assert walk(tmp_path, Wiki(told), step(clicked=True)) == []
     assert [view.expected for view in read_page_views(tmp_path)] == [{}]
+
+
+class Stalling(Wiki):
+    """A wiki whose pages do not come the first *times* they are asked for."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(ALPHA)
+        self.times = times
+
+    def get(self, path: str, label: str) -> str:
+        if path.startswith("/wiki/"):
+            self.times -= 1
+            if self.times >= 0:
+                raise NoAnswerError(f"{path}: no answer from the wiki")
+        return super().get(path, label)
+
+
+def test_a_page_that_stalls_is_asked_for_twice(tmp_path: Path) -> None:
+    assert len(walk(tmp_path, Stalling(1), step())) == 1
+    [view] = read_page_views(tmp_path)
+    assert (view.failure, view.given_up) == ("", "")
+
+
+def test_a_page_that_stalls_twice_is_given_up(tmp_path: Path) -> None:
+    assert len(walk(tmp_path, Stalling(2), step(), step())) == 1
+    first, second = read_page_views(tmp_path)
+    assert "no answer" in first.given_up
+    assert (first.failure, second.given_up, second.expected) == ("", "", {"impression": 1})
 
 
 def test_a_refused_log_in_is_one_clear_line(tmp_path: Path) -> None:

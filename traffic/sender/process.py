@@ -4,7 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 31),
     "MALLOC_TOP_PAD_": str(64 << 20),
 }
+
+#: Bytes that are read from the sender in one go, at most.
+_CHUNK = 65_536
 
 Listener = Callable[[Mapping[str, Any]], None]
 
@@ -72,7 +75,7 @@ class SenderProcess:
         self._process.stdout.close()
 
     def _listen(self, listener: Listener) -> None:
-        for line in self._process.stdout:
+        for line in self._lines():
             message = orjson.loads(line)
             if "over" in message or "error" in message:
                 self._over = True
@@ -81,6 +84,16 @@ class SenderProcess:
             self._over = True
             code = self._process.wait()
             listener({"error": f"the sender ended unasked, with {code}", "exit_code": KitFaultError.exit_code})
+
+    def _lines(self) -> Iterator[bytes]:
+        """Yield the lines that the sender writes, as they come.
+
+        Iterating over a pipe without a buffer reads byte by byte: the long report after a stall would take minutes.
+        """
+        held = b""
+        while data := self._process.stdout.read(_CHUNK):
+            *lines, held = (held + data).split(b"\n")
+            yield from lines
 
     def _say(self, message: Mapping[str, object]) -> None:
         try:
