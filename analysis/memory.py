@@ -16,6 +16,10 @@ _SHARE = 0.4
 #: With less the database cannot work.
 _LEAST_BYTES = 64 << 20
 
+#: Address space that Python, its libraries and their threads take. With less, libraries fail to load, or end
+#: the process by a signal instead of raising an error.
+LEAST_ADDRESSES = int(1.2 * _GB)
+
 _CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
@@ -41,6 +45,17 @@ def budget() -> MemoryBudget:
     if not limit or share >= DEFAULT_BYTES:
         return MemoryBudget(DEFAULT_BYTES, cores, limit)
     return MemoryBudget(max(share, _LEAST_BYTES), max(1, min(cores, share // (128 << 20))), limit)
+
+
+def refused() -> str:
+    """Return why an analysis cannot be started under this process' limit; empty where it can."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft == resource.RLIM_INFINITY or soft >= LEAST_ADDRESSES:
+        return ""
+    return (
+        f"an analysis cannot start under ulimit -v of {soft / _GB:.1f} GB: its libraries take "
+        f"{LEAST_ADDRESSES / _GB:.1f} GB of addresses; raise the limit"
+    )
 
 
 def out_of_memory(why: str) -> str:

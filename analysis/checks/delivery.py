@@ -171,7 +171,7 @@ def check_unexpected(evidence: Evidence) -> CheckResult:
     apart = f" Left out: {others}, whose ledger names them." if others else ""
     if not rows:
         summary = f"No row claims this experiment that was not sent.{apart}"
-        detail = {"other_runs": dict(evidence.other_runs)}
+        detail: dict[str, object] = {"other_runs": dict(evidence.other_runs)}
         return CheckResult("unexpected", Layer.TABLE, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
     told = f"{len(rows):,} rows claim this experiment or instrument and were never sent{_received(rows)}"
     summary = f"{told}: look for another sender, or ids that were changed.{apart}"

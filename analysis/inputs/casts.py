@@ -70,7 +70,7 @@ class Casts:
             return self._converted(source, kind, place)
         assert isinstance(place.kind, Mapping)  # noqa: S101 (for mypy)
         members: dict[str, str] = {}
-        for name, member_kind in kind.children:
+        for name, member_kind in _children(kind):
             member = member_of(place.path, name)
             if member is None:
                 self.unmapped.add(f"{place.name}.{name}")
@@ -90,9 +90,9 @@ class Casts:
 
     def _collection(self, source: str, kind: DuckDBPyType, place: Place) -> str:
         target = duckdb_type(place.kind)
-        if kind.id == "map" and target.startswith("MAP") and _flat(kind.children[1][1]):
+        if kind.id == "map" and target.startswith("MAP") and _flat(_children(kind)[1][1]):
             return source if str(kind) == target else f"CAST({source} AS {target})"
-        if kind.id == "list" and target.endswith("[]") and _flat(kind.children[0][1]):
+        if kind.id == "list" and target.endswith("[]") and _flat(_children(kind)[0][1]):
             return source if str(kind) == target else f"CAST({source} AS {target})"
         return self._converted(source, kind, place)
 
@@ -153,6 +153,11 @@ def _time(source: str, kind: str, *, text: bool) -> str:
     )
     # To the nearest millisecond: seconds as a floating-point number are not exact.
     return f"strftime(make_timestamp(CAST(round(({scaled}) / 1e3) * 1000 AS BIGINT)), {_FORMAT})"
+
+
+def _children(kind: DuckDBPyType) -> list[tuple[str, DuckDBPyType]]:
+    """Return the named types within *kind*; sizes and words, which other types have, are not among them."""
+    return [(name, child) for name, child in kind.children if isinstance(child, DuckDBPyType)]
 
 
 def _flat(kind: DuckDBPyType) -> bool:

@@ -6,7 +6,7 @@ import io
 import lzma
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
@@ -68,7 +68,7 @@ class Content(NamedTuple):
     encoding: str = ""
 
 
-def contents_of(path: Path, stream: BinaryIO | None = None) -> Iterator[Content]:
+def contents_of(path: Path, stream: BinaryIO | None = None) -> Generator[Content, None, None]:
     """Yield what the file *path* holds: one content, or one for each file in an archive; none where it is empty.
 
     Args:

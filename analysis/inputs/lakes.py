@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from analysis.inputs.errors import InputError
 
-_INSTALL = "install it (`pip install deltalake` or `pyiceberg`), or export the table as Parquet or NDJSON"
+_INSTALL = "install it (`pip install '.[lakes]'`), or export the table as Parquet or NDJSON"
 
 
 def read_lake(folder: Path, format_: str) -> pa.Table:
@@ -28,6 +28,8 @@ def read_lake(folder: Path, format_: str) -> pa.Table:
         )
     try:
         return reader(folder)
+    except InputError:
+        raise
     except ImportError as error:
         raise InputError(
             f"{folder} is a table of {format_}, and its reader is missing ({error}); {_INSTALL}"
@@ -47,10 +49,18 @@ def _delta(folder: Path) -> pa.Table:
 
 
 def _iceberg(folder: Path) -> pa.Table:
+    from pyiceberg.catalog.noop import NoopCatalog
+    from pyiceberg.serializers import FromInputFile
     from pyiceberg.table import StaticTable
 
-    versions = sorted((folder / "metadata").glob("*.metadata.json*"), key=_version)
-    rows: Any = StaticTable.from_metadata(str(versions[-1])).scan().to_arrow()
+    from analysis.inputs.local_files import LocalFiles
+
+    newest = str(max((folder / "metadata").glob("*.metadata.json"), key=_version))
+    # Not StaticTable.from_metadata: there the table's own metadata says which class reads its files.
+    files = LocalFiles()
+    metadata = FromInputFile.table_metadata(files.new_input(newest))
+    table = StaticTable(("table",), metadata, newest, files, NoopCatalog("observed"))
+    rows: Any = table.scan().to_arrow()
     return rows
 
 

@@ -9,6 +9,8 @@ import duckdb
 import orjson
 import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
+from duckdb.func import FunctionNullHandling
+from duckdb.sqltypes import VARCHAR
 
 from analysis.inputs.casts import Casts, Unsuitable
 from analysis.inputs.contents import Content
@@ -211,7 +213,7 @@ def _registrar(
                     kept.append(str(error))
                 return None
 
-        connection.create_function(function, convert, ["VARCHAR"], "VARCHAR", null_handling="special")  # type: ignore[list-item,arg-type]
+        connection.create_function(function, convert, [VARCHAR], VARCHAR, null_handling=FunctionNullHandling.SPECIAL)
         converters.append(function)
         return function
 

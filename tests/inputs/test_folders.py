@@ -115,6 +115,19 @@ def test_iceberg_table_is_read_as_it_is_now(tmp_path: Path) -> None:
     assert observed.summary.sources[0].format == "Iceberg table"
 
 
+def test_iceberg_files_elsewhere_are_not_fetched(tmp_path: Path) -> None:
+    catalogues = pytest.importorskip("pyiceberg.catalog.memory")
+    catalogue = catalogues.InMemoryCatalog("test", warehouse=f"file://{tmp_path}")
+    catalogue.create_namespace("event")
+    rows = table()
+    catalogue.create_table("event.rows", rows.schema).append(rows)
+    [folder] = [path.parent for path in tmp_path.rglob("metadata")]
+    for path in (folder / "metadata").glob("*.metadata.json"):
+        path.write_text(path.read_text().replace("file://", "hdfs://127.0.0.1:1"))
+    with pytest.raises(InputError, match="which is not on this machine"):
+        read(folder)
+
+
 def test_delta_table_without_its_reader_is_refused(tmp_path: Path) -> None:
     (tmp_path / "_delta_log").mkdir()
     (tmp_path / "part-0.parquet").write_bytes(parquet(table()))

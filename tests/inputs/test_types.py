@@ -44,7 +44,7 @@ def binary(column: pa.Array) -> pa.Array:
     return column
 
 
-def rebuilt(path: str, value: Callable[[object], object], kind: pa.DataType) -> Callable[[pa.Table], pa.Table]:
+def rebuilt(path: str, value: Callable[[Any], object], kind: pa.DataType) -> Callable[[pa.Table], pa.Table]:
     """Return a change that makes every value of the field at *path* anew."""
 
     def change(column: pa.Array) -> pa.Array:
