@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -107,7 +108,7 @@ TYPES: dict[str, Callable[[pa.Table], pa.Table]] = {
     "map as object": rebuilt("http.request_headers", dict, _HEADERS),
     "map as JSON": rebuilt("experiments.assigned", json_text, pa.string()),
     "map as pairs": rebuilt(
-        "http.request_headers", lambda m: [{"key": k, "value": v} for k, v in dict(m).items()], _PAIR  # type: ignore[call-overload]
+        "http.request_headers", lambda m: [{"key": k, "value": v} for k, v in dict(m).items()], _PAIR
     ),
     "list as JSON": rebuilt("experiments.enrolled", json_text, pa.string()),
     "objects as JSON": everywhere_json,
