@@ -7,10 +7,11 @@ from importlib import import_module
 
 import click
 
+from analysis.memory import refused
 from dogfood.commands.options import EXIT_CODES
 from dogfood.examples import add_examples
 from dogfood.signals import treat_as_interrupts
-from metrics_platform.errors import DogfoodError
+from metrics_platform.errors import DogfoodError, KitFaultError
 
 #: Where each command is, `module:name` within `dogfood`.
 _COMMANDS: Mapping[str, str] = {
@@ -38,6 +39,9 @@ _COMMANDS: Mapping[str, str] = {
     "tickets": "tickets.command:tickets",
 }
 
+#: Those that load statistics and a database.
+_ANALYSES = frozenset({"analyse", "compare", "checks", "power", "run", "faults"})
+
 
 class InterruptedCommandError(DogfoodError):
     """A command that was ended by a person or a signal: nothing is proved."""
@@ -64,6 +68,9 @@ class Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         if cmd_name not in self.commands:
+            if cmd_name in _ANALYSES and (why := refused()):
+                # Before the import: libraries that find no memory end the process by a signal.
+                raise KitFaultError(why)
             module, _, attribute = _COMMANDS[cmd_name].partition(":")
             command: click.Command = getattr(import_module(f"dogfood.{module}"), attribute)
             add_examples(cmd_name, command)

@@ -13,12 +13,13 @@ from analysis.analyse import Analysis
 from analysis.analyse import analyse as analyse_run
 from analysis.checks import CHECKS
 from analysis.comparison import compare as compare_runs
+from analysis.inputs.description import InputSummary, ObservedKind
 from analysis.junit import junit
 from analysis.planning import Question, can_show, needs
 from dogfood.commands.options import AS_JSON, EXIT_CODES, RUNS, TESTBED, complete_run
 from dogfood.judging import judge
 from dogfood.services import Testbed
-from dogfood.terminal import show
+from dogfood.terminal import show, show_inputs
 from dogfood.warehouses import TABLE, EngineKind, WarehouseOptions, reached
 from run_record.files import write_whole
 from run_record.folder import find_run
@@ -30,9 +31,12 @@ _HOUR = click.DateTime(["%Y-%m-%dT%H", "%Y-%m-%dT%H:%M", "%Y-%m-%d"])
 @click.argument("name", metavar="RUN", shell_complete=complete_run)
 @RUNS
 @click.option("--observed", type=click.Path(path_type=Path), multiple=True,
-              help="Parquet file or folder, or NDJSON file, to judge instead of its rows. Repeatable.")  # fmt: skip
+              help="File, folder or pipe of events to judge instead, in any common format. Repeatable.")  # fmt: skip
+@click.option("--observed-is", type=click.Choice([str(kind) for kind in ObservedKind]),
+              help="What --observed is; canaries are normal in a stream. Default: by its content.")  # fmt: skip
+@click.option("--explain-input", is_flag=True, help="Print what the observed files were read as, before the verdict.")
 @click.option(
-    "--ingest", is_flag=True, help="Bring the testbed's stream into its table, and the run's rows into the run, first."
+    "--ingest", is_flag=True, help="First fill the testbed's table from its stream, and copy the run's rows from it."
 )
 @click.option("--floor", type=click.FloatRange(0, 1), default=0.0,
               help="Let imbalances below this share of a group pass, however sure; default: none.")  # fmt: skip
@@ -51,6 +55,8 @@ def analyse(
     name: str,
     runs: Path,
     observed: tuple[Path, ...],
+    observed_is: str | None,
+    explain_input: bool,
     ingest: bool,
     floor: float,
     report: Path | None,
@@ -71,8 +77,15 @@ def analyse(
         from dogfood.run import ingest_run
 
         ingest_run(options.testbed, where)
+    kind = ObservedKind(observed_is) if observed_is else None
+
+    def explain(inputs: InputSummary) -> None:
+        # Beside JSON on stdout, it belongs to the messages.
+        show_inputs(Console(stderr=as_json), inputs, whole=explain_input)
+
+    explains = explain if explain_input or observed else lambda _: None
     with reached(options) as warehouse:
-        analysis = judge(where, observed, floor=floor, warehouse=warehouse)
+        analysis = judge(where, observed, floor=floor, warehouse=warehouse, kind=kind, explain=explains)
     if report is not None:
         write_whole(report, junit(analysis))
     if as_json:
