@@ -136,6 +136,7 @@ class BeaconCrew(Crew):
         self._over.clear()
         self._unsent = []
         shared = (folder / FILE_NAME).is_file()
+        users = self._users()
         self._sender.begin(
             {
                 "plan": manifest.plan,
@@ -147,22 +148,21 @@ class BeaconCrew(Crew):
                 "share": self._share,
                 "batch": manifest.batch_size,
                 "connections": self._options.connections,
-                "places": self._users() if vars(self._options).get("limits_visits") else None,
+                "places": users if vars(self._options).get("limits_visits") else None,
                 "started_ms": manifest.started_ms,
                 "ledger": str((folder / LEDGER).resolve()) if shared else "",
                 "worker": worker,
             },
             self._hear,
         )
-        gevent.spawn(self._follow_users, self._sender)
+        gevent.spawn(self._follow_users, self._sender, users)
 
     def _users(self) -> int:
         """Return how many users this process has; one at least, so that what was lent to it is played."""
         return max(1, int(self._runner.user_count))
 
-    def _follow_users(self, sender: SenderProcess) -> None:
-        """Tell *sender* how many users there are, while it plays."""
-        users = self._users()
+    def _follow_users(self, sender: SenderProcess, users: int) -> None:
+        """Tell *sender*, which knows of *users*, how many there are while it plays."""
         while sender is self._sender and not self._over.is_set():
             gevent.sleep(_FOLLOW_EVERY_S)
             if users != (users := self._users()):

@@ -145,6 +145,15 @@ def test_users_limit_the_visits_at_the_same_time(site: Site) -> None:
     assert load.offered == load.sent + load.dropped
 
 
+def test_users_that_come_together_all_count(site: Site) -> None:
+    assert site.start(500, 500)["success"]
+    until(lambda: made(site.running), "no run was made", site.running)
+    run = made(site.running)[-1]
+    until(lambda: most_at_the_same_time(run) > 20, "only few visits are under way", site.running)
+    site.stop()
+    site.await_closed(run)
+
+
 def test_stop_is_seen_and_another_test_starts(site: Site, page: Page) -> None:
     page.goto(site.url)
     page.locator("[name=userCount]").fill("30")
