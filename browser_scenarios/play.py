@@ -18,6 +18,7 @@ from browser_scenarios.scenario import Scenario
 from browser_scenarios.scenarios import SCENARIOS
 from browser_scenarios.stage import Casting, Stage
 from browser_scenarios.world import Operator, World
+from metrics_platform.addresses import under
 from metrics_platform.errors import DogfoodError
 from metrics_platform.streams import read_stream_configs
 from personas.journeys import Journeys, resident_population
@@ -135,7 +136,7 @@ async def _world(
     wiki = manifest.target["wiki"]
     try:
         async with httpx.AsyncClient(timeout=10.0, trust_env=False) as client:
-            answer = await client.get(f"{wiki}/api.php", params={"action": "streamconfigs", "format": "json"})
+            answer = await client.get(under(wiki, "api.php"), params={"action": "streamconfigs", "format": "json"})
             streams = read_stream_configs(answer.json()).configs
     except (httpx.HTTPError, ValueError) as error:
         raise BrowserError(f"the wiki at {wiki} exports no stream configs ({error}): is it up?") from error

@@ -11,6 +11,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from browser_scenarios.chromium import BrowserError
 from browser_scenarios.world import World
+from metrics_platform.addresses import under, with_query
 from metrics_platform.page import told_experiments
 from metrics_platform.streams import in_stream_sample
 from run_record.accounts import TestAccount
@@ -213,7 +214,9 @@ class Session:
         page = await self.context.new_page()
         # The wiki answers with a page that has the element; in a narrow window it cannot come into view by chance.
         await page.set_viewport_size({"width": _NARROW, "height": 800})
-        await page.goto(f"{self.world.wiki}/index.php?title=Special:UserLogin", timeout=_PAGE_WITHIN_MS)
+        await page.goto(
+            with_query(under(self.world.wiki, "index.php"), title="Special:UserLogin"), timeout=_PAGE_WITHIN_MS
+        )
         await page.fill("#wpName1", self.account.name)
         await page.fill("#wpPassword1", self.account.password)
         await page.click("#wpLoginAttempt", timeout=_PAGE_WITHIN_MS)
@@ -268,7 +271,7 @@ class Session:
         (folder / "console.log").write_text("\n".join(self.console) + "\n", encoding="utf-8")
 
     async def _api(self, action: str, **fields: str) -> None:
-        address = f"{self.world.wiki}/api.php"
+        address = under(self.world.wiki, "api.php")
         query: dict[str, str | float | bool] = {"action": "query", "meta": "tokens", "format": "json"}
         asked = await (await self.context.request.get(address, params=query)).json()
         token = asked["query"]["tokens"]["csrftoken"]

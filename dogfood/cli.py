@@ -1,14 +1,14 @@
 """`dogfood`: the command line."""
 
-import sys
 from collections.abc import Mapping
 from importlib import import_module
 
 import click
 
 from dogfood.commands.options import EXIT_CODES
+from dogfood.console import protect_output
+from dogfood.crashing import leave, run_guarded
 from dogfood.examples import add_examples
-from metrics_platform.errors import DogfoodError
 
 #: Where each command is, `module:name` within `dogfood`.
 _COMMANDS: Mapping[str, str] = {
@@ -62,10 +62,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error a user can put right becomes one line and its exit code."""
-    try:
-        cli()
-    except DogfoodError as error:
-        see = f" (see {error.page})" if error.page else ""
-        click.echo(f"error: {error}{see}", err=True)
-        sys.exit(error.exit_code)
+    """Run the command line; an error is one line and its exit code, also one that nobody expected."""
+    protect_output()
+    code = run_guarded(lambda: cli.main(standalone_mode=False))
+    leave(code)

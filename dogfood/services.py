@@ -17,6 +17,7 @@ import psutil
 
 from dogfood.processes import run_module
 from dogfood.streaming import StreamChoice, StreamKind, recorded
+from metrics_platform.addresses import with_query
 from metrics_platform.errors import DogfoodError, KitFaultError
 from run_record.files import write_whole
 
@@ -200,10 +201,12 @@ class Testbed:
 
     def _wiki_arguments(self) -> tuple[str, ...]:
         given = {"--mediawiki": self.wiki.mediawiki, "--extensions": self.wiki.extensions}
-        intake = self.wiki.intake or "{intake}/v1/events"
+        # The testbed's own address is filled in when the wiki is started; one from outside may have a query.
+        given_intake = self.wiki.intake and with_query(self.wiki.intake, hasty="true")
+        intake = given_intake or "{intake}/v1/events?hasty=true"
         return (
             "-m", "testbed.wiki", "--folder", str(self.wiki_dir), "--releases", str(self.folder / "mediawiki"),
-            "--mpic", "{mpic}", "--intake", f"{intake}?hasty=true",
+            "--mpic", "{mpic}", "--intake", intake,
             *(word for option, value in given.items() if value for word in (option, str(value))),
             *self.fault_arguments,
         )  # fmt: skip

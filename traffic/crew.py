@@ -15,11 +15,13 @@ import gevent
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, Runner, WorkerRunner
 
+from metrics_platform.addresses import with_query
 from metrics_platform.errors import DogfoodError
 from personas.settings import PlanSettings
 from run_record.folder import LEDGER
 from run_record.manifest import Manifest
 from run_record.target import Ceilings, Target
+from traffic.bounds import check_numbers
 from traffic.desks import MasterDesk, WorkerDesk
 from traffic.governor import Governor
 from traffic.guard import allow_only
@@ -108,7 +110,8 @@ class Crew(ABC):
         """Where this run's events are posted to."""
         if self._manifest is None:
             raise DogfoodError("no run has been started yet")
-        return self._manifest.target["intake"] + ("?hasty=true" if self._manifest.hasty else "")
+        intake = self._manifest.target["intake"]
+        return with_query(intake, hasty="true") if self._manifest.hasty else intake
 
     @property
     def label(self) -> str:
@@ -148,6 +151,7 @@ class Crew(ABC):
 
     def _lead(self, options: Namespace) -> None:
         """Set the run up, or take up the one that was set up; tell the workers where it is."""
+        check_numbers(options)
         now_ms = int(time.time() * 1000)
         self._folder = Path(options.run) if options.run else self._make_run(options, now_ms + HEAD_START_MS)
         manifest = Manifest.read(self._folder)

@@ -8,6 +8,7 @@ import httpx
 from browser_scenarios.operating import INSTRUMENTS, has_asked, wiki_follows
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.stage import Stage
+from metrics_platform.addresses import under
 from metrics_platform.assignment import Generation
 from metrics_platform.mpic import MpicClient, MpicError
 from metrics_platform.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2
@@ -74,7 +75,7 @@ async def _streams(stage: Stage, client: httpx.AsyncClient) -> None:
 
 async def _exported(client: httpx.AsyncClient, wiki: str, stream: str) -> Mapping[str, object]:
     query = {"action": "streamconfigs", "format": "json", "streams": stream}
-    return read_stream_configs((await client.get(f"{wiki}/api.php", params=query)).json()).configs
+    return read_stream_configs((await client.get(under(wiki, "api.php"), params=query)).json()).configs
 
 
 async def _intake(stage: Stage, client: httpx.AsyncClient) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
 
 from analysis.analyse import Analysis
@@ -15,7 +14,9 @@ from analysis.checks import CHECKS
 from analysis.comparison import compare as compare_runs
 from analysis.junit import junit
 from analysis.planning import Question, can_show, needs
+from dogfood.commands.numbers import Count, Number
 from dogfood.commands.options import AS_JSON, EXIT_CODES, RUNS, TESTBED, complete_run
+from dogfood.console import new_console
 from dogfood.judging import judge
 from dogfood.services import Testbed
 from dogfood.terminal import show
@@ -31,7 +32,7 @@ _HOUR = click.DateTime(["%Y-%m-%dT%H", "%Y-%m-%dT%H:%M", "%Y-%m-%d"])
 @RUNS
 @click.option("--observed", type=click.Path(path_type=Path), multiple=True,
               help="Parquet file or folder, or NDJSON file, to judge instead of its rows. Repeatable.")  # fmt: skip
-@click.option("--floor", type=click.FloatRange(0, 1), default=0.0,
+@click.option("--floor", type=Number(0, 1), default=0.0,
               help="Let imbalances below this share of a group pass, however sure; default: none.")  # fmt: skip
 @click.option(
     "--junit", "report", type=click.Path(path_type=Path, dir_okay=False), help="Write the checks as JUnit XML."
@@ -67,7 +68,7 @@ def analyse(
     if as_json:
         click.echo(analysis.to_json(), nl=False)
     else:
-        console = Console()
+        console = new_console()
         show(console, analysis)
         console.print(f"report: {where / 'report.html'}", soft_wrap=True)
     sys.exit(analysis.verdict.exit_code)
@@ -93,7 +94,7 @@ def compare(before: str, after: str, runs: Path, as_json: bool) -> None:
         table.add_column(column, overflow="fold")
     for change in changes:
         table.add_row(change.what, change.name, _told(change.before), _told(change.after))
-    Console().print(table)
+    new_console().print(table)
 
 
 def _judged(runs: Path, name: str) -> Analysis:
@@ -119,30 +120,30 @@ def checks(as_json: bool) -> None:
         table.add_column(column, overflow="fold")
     for check in CHECKS:
         table.add_row(check.name, str(check.layer), check.question)
-    Console().print(table)
+    new_console().print(table)
 
 
 @click.command(epilog="Example: dogfood power --share 0.51 --loss 0.02 --difference 0.003 --rate 0.1")
 @click.option(
-    "--subjects", type=click.IntRange(2), help="Tell what so many subjects show; default: how many are needed."
+    "--subjects", type=Count(2, 10**12), help="Tell what so many subjects show; default: how many are needed."
 )
-@click.option("--groups", type=click.IntRange(2, 100), default=2, show_default=True, help="Groups of equal share.")
-@click.option("--rate", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
+@click.option("--groups", type=Count(2, 100), default=2, show_default=True, help="Groups of equal share.")
+@click.option("--rate", type=Number(0, 1, min_open=True), default=1.0, show_default=True,
               help="Sample rate, to tell how many have to come.")  # fmt: skip
-@click.option("--share", type=click.FloatRange(0, 1, min_open=True, max_open=True), multiple=True,
+@click.option("--share", type=Number(0, 1, min_open=True, max_open=True), multiple=True,
               help="Share of one group that should be called. Repeatable.")  # fmt: skip
-@click.option("--loss", type=click.FloatRange(0, 1, min_open=True, max_open=True), multiple=True,
+@click.option("--loss", type=Number(0, 1, min_open=True, max_open=True), multiple=True,
               help="Share of one group's subjects whose loss should be called. Repeatable.")  # fmt: skip
-@click.option("--difference", type=click.FloatRange(0, 1, min_open=True, max_open=True), multiple=True,
+@click.option("--difference", type=Number(0, 1, min_open=True, max_open=True), multiple=True,
               help="Difference of click-through rates that should be seen. Repeatable.")  # fmt: skip
-@click.option("--ctr", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.03, show_default=True,
+@click.option("--ctr", type=Number(0, 1, min_open=True, max_open=True), default=0.03, show_default=True,
               help="Clicks per impression.")  # fmt: skip
-@click.option("--spread", type=click.FloatRange(0, 0.5), default=0.03, show_default=True,
+@click.option("--spread", type=Number(0, 0.5), default=0.03, show_default=True,
               help="Standard deviation between subjects of how readily they click.")  # fmt: skip
-@click.option("--impressions", type=click.FloatRange(1), default=3.0, show_default=True, help="Mean per subject.")
-@click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True), default=0.001, show_default=True,
+@click.option("--impressions", type=Number(1, 1_000_000), default=3.0, show_default=True, help="Mean per subject.")
+@click.option("--alpha", type=Number(0, 0.5, min_open=True), default=0.001, show_default=True,
               help="Level of the sample-ratio test; click-through rates are compared at 0.05.")  # fmt: skip
-@click.option("--power", type=click.FloatRange(0.5, 0.9999), default=0.8, show_default=True, help="Chance to see it.")
+@click.option("--power", type=Number(0.5, 0.9999), default=0.8, show_default=True, help="Chance to see it.")
 @AS_JSON
 def power(
     subjects: int | None,

@@ -12,6 +12,7 @@ import httpx
 
 from dogfood.doctor.configs import examine_experiments, examine_instruments, of_others
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
+from metrics_platform.addresses import under
 from metrics_platform.assignment import Generation
 from metrics_platform.client_behaviour import stream_faults
 from metrics_platform.configs import ConfigError, Experiment
@@ -110,7 +111,7 @@ def _wiki(
     query = {"action": "streamconfigs", "format": "json"}
     try:
         with open_client(transport) as client:
-            answer = client.get(f"{target.wiki}/api.php", params=query)
+            answer = client.get(under(target.wiki, "api.php"), params=query)
         answer.raise_for_status()
         content = answer.json()
         configs, faults = read_stream_configs(content)
