@@ -16,7 +16,7 @@ code=$$?; case $$code in 0) word=GO;; 1) word=NO-GO;; 2) word='wrong use';; 3) w
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-full dogfood dogfood-full test test-all lint format coverage mutation docs reference bench pins clean
+.PHONY: help setup setup-full doctor dogfood dogfood-real dogfood-full test test-all chaos lint format coverage mutation docs reference bench pins clean
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,8 +40,15 @@ $(FULL): $(STAMP) requirements/full.txt
 	bash requirements/system.sh java
 	touch $@
 
+doctor: ## Tell what of the system's packages is missing, without installing anything.
+	bash requirements/system.sh --check; wiki=$$?; bash requirements/system.sh --check java && exit $$wiki
+
 dogfood: setup ## Run the main job against the testbed on this machine and say GO or NO-GO.
 	$(BIN)/dogfood run --fidelity browser,wiki,synthetic $(ARGS); $(TELL_EXIT)
+
+dogfood-real: setup ## Ask the real extensions (EXTENSIONS=DIR) and intake (INTAKE=URL OBSERVED=FILE) everything; print one table.
+	$(BIN)/dogfood real $(if $(EXTENSIONS),--extensions $(EXTENSIONS)) $(if $(INTAKE),--intake $(INTAKE)) \
+	  $(if $(OBSERVED),--observed $(OBSERVED)) $(if $(GENERATION),--generation $(GENERATION)) $(ARGS)
 
 dogfood-full: setup-full ## The same through a real Kafka and into Hive, by Spark, in a testbed of its own.
 	$(BIN)/dogfood up --testbed .testbed/full --stream kafka
@@ -52,6 +59,9 @@ test: setup-full lint ## Check style, types and imports, and run the tests.
 
 test-all: setup-full lint ## The same with the slow tests.
 	$(PYTEST) $(ARGS)
+
+chaos: setup-full ## Kill each part under work, KILLS times (20), and say what was found afterwards; takes hours.
+	$(BIN)/python -m tests.chaos --kills $(or $(KILLS),20) $(ARGS)
 
 lint: setup-full ## Check style, types and imports.
 	$(BIN)/ruff check .

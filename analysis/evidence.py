@@ -23,7 +23,8 @@ from analysis.series import Moment, count_over_time
 from analysis.sources import add_sources
 from analysis.warehouse import NO_ARRIVALS, Warehouse
 from analysis.whereabouts import Whereabouts, add_streams, look
-from metrics_platform.assignment import Generation, subject_id
+from metrics_platform.assignment import subject_id
+from metrics_platform.profiles import profile_of
 from metrics_platform.table import ARRIVALS_FILE, BrokenLine, misplaced_rows, parquet_files, parquet_rows, read_ndjson
 from personas.plan import Plan
 from personas.settings import PlanSettings
@@ -58,6 +59,7 @@ class Evidence:
         participants: everybody who was to visit, by visit.
         roster: the wiki's accounts among them.
         page_views: what sessions on the wiki saw.
+        given_up: page views that the kit did not get to the end of; no check judges the platform by them.
         findings: what scenarios found besides.
         made: what the plan has.
         engine: with the tables.
@@ -76,6 +78,7 @@ class Evidence:
     participants: Participants
     roster: Sequence[Account]
     page_views: Sequence[PageView]
+    given_up: Sequence[PageView]
     findings: Sequence[Finding]
     made: Made
     engine: Engine
@@ -223,8 +226,10 @@ def gather(
         reading = reader.submit(read_ledger, run / LEDGER)
         planned = plan.subjects(0, manifest.visitors)
         ledger = reading.result()
-    roster, views, findings = read_roster(run), read_page_views(run), read_findings(run)
-    people = participants(plan, planned, manifest, ledger, roster, views)
+    roster, recorded, findings = read_roster(run), read_page_views(run), read_findings(run)
+    people = participants(plan, planned, manifest, ledger, roster, recorded)
+    views = [view for view in recorded if not view.given_up]
+    given_up = [view for view in recorded if view.given_up]
     _check_visits(ledger, len(people.group))
     window = {"from_ms": first_ms(manifest, ledger), "until_ms": last_ms(manifest, ledger) + SETTLE_MS}
     if warehouse is None:
@@ -241,7 +246,9 @@ def gather(
     engine.define("observed_flat", "flat", events="observed_events")
     engine.define("observed_numbered", "numbered", flat="observed_flat")
     engine.define("observed_all", "marked", numbered="observed_numbered")
-    instrument = plan.settings.parsed_instrument().name
+    # Where all instruments' events carry one name, it tells nothing of whose a row is.
+    named = profile_of(manifest.generation).constants.get("instrument_name")
+    instrument = "" if named else plan.settings.parsed_instrument().name
     _keep_ours(engine, {"instrument": instrument, **window})
     engine.define("ours_whole", "ours_whole")
     if warehouse is None:
@@ -254,12 +261,18 @@ def gather(
     engine.keep("visits", "visits")
     [counted] = engine.ask("observed_count")
     evidence = Evidence(
-        manifest, plan, ledger, people, roster, views, findings, made, engine, (*broken, *broken_reports),
+        manifest, plan, ledger, people, roster, views, given_up, findings, made, engine, (*broken, *broken_reports),
         int(str(counted["events"])), misplaced, floor, add_streams(run, engine),
-        Load.read(run) if (run / LOAD).is_file() else None, PlatformAnswers.read(run),
+        _load(run), PlatformAnswers.read(run),
     )  # fmt: skip
     _add_subjects(evidence)
     return evidence
+
+
+def _load(run: Path) -> Load | None:
+    """Return what the generator of *run* measured of itself; None when there was none."""
+    load = Load.read(run) if (run / LOAD).is_file() else None
+    return load if load is not None and load.has_generator else None
 
 
 def _add_subjects(evidence: Evidence) -> None:
@@ -389,8 +402,3 @@ def _reasons(ledger: SentEvents) -> pa.DictionaryArray:
 
 def _is_ndjson(path: Path) -> bool:
     return path.is_file() and path.suffix != ".parquet"
-
-
-def is_alpha(evidence: Evidence) -> bool:
-    """Return whether the run is of the alpha generation."""
-    return evidence.manifest.generation is Generation.ALPHA

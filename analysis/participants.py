@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics_platform.assignment import Generation, assign_many, subject_id
+from metrics_platform.profiles import profile_of
 from personas.blocks import PlannedSubjects
 from personas.plan import Plan
 from run_record.ledger import SentEvents
@@ -100,11 +101,13 @@ def _begun(manifest: Manifest, ledger: SentEvents) -> int:
 
 
 def _hashed_ids(generation: Generation, subjects: PlannedSubjects) -> NDArray[np.int64]:
-    return subjects.user_id if generation is Generation.ALPHA else subjects.central_id
+    ids: NDArray[np.int64] = getattr(subjects, profile_of(generation).identifier.account_id)
+    return ids
 
 
 def _hashed_id(generation: Generation, account: Account) -> int:
-    return account.user_id if generation is Generation.ALPHA else account.central_id
+    hashed: int = getattr(account, profile_of(generation).identifier.account_id)
+    return hashed
 
 
 def _subject(plan: Plan, generation: Generation, account: Account) -> str:

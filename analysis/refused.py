@@ -58,8 +58,9 @@ def _keys(raw: object) -> list[str]:
     if not isinstance(event, dict):
         return []
     meta = event.get("meta")
-    names = ("funnel_entry_token", "funnel_event_sequence_position", "action")
-    funnel = "/".join(str(event[name]) for name in names if name in event)
+    # An event without a position is told apart by its time, as in `analysis/sql/carried.sql`.
+    place = "funnel_event_sequence_position" if "funnel_event_sequence_position" in event else "dt"
+    funnel = "/".join(str(event[name]) for name in ("funnel_entry_token", place, "action") if name in event)
     found = [str(meta["id"])] if isinstance(meta, dict) and "id" in meta else []
     return [*found, funnel] if funnel else found
 

@@ -8,12 +8,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from metrics_platform.assignment import Generation, assign_hashes, assign_many
+from metrics_platform.profiles import profile_of
 
 #: An xlab subject id is a SHA-256 digest, so many of these digits; the contract's hash is its first 24 bits.
 _DIGEST_LENGTH, _HEXADECIMAL = 64, "0123456789abcdef"
 
 #: An alpha subject is the id of a registered user; those begin at 1 and fit into 64 bits.
-_USER_ID = "[1-9][0-9]{0,17}"
+_USER_ID = profile_of(Generation.ALPHA).identifier.pattern
 
 #: The value of each hexadecimal digit, by its ASCII code.
 _DIGITS = np.zeros(256, np.uint32)

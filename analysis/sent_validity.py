@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from metrics_platform.schema_probe import Served
-from metrics_platform.schemas import SchemaNotFoundError, SchemaRegistry
+from metrics_platform.schemas import NestedTooDeeplyError, SchemaNotFoundError, SchemaRegistry
 
 if TYPE_CHECKING:
     from analysis.evidence import Evidence
@@ -71,7 +71,7 @@ class IntakeSchemas:
         }
         try:
             problems = self.registry.validate(event)
-        except SchemaNotFoundError as error:
+        except (SchemaNotFoundError, NestedTooDeeplyError) as error:
             # A schema that the intake has and this project has not: nothing is known of the event.
             return "" if served is Served.YES else missing_schema(uri) if isinstance(uri, str) else str(error)
         return str(problems[0]) if problems else ""

@@ -11,6 +11,8 @@ import orjson
 from metrics_platform.assignment import Generation
 from metrics_platform.configs import CONTEXTUAL_ATTRIBUTES
 from metrics_platform.errors import DogfoodError
+from metrics_platform.profiles import PROFILES
+from personas.experiments import example_experiment
 from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.folder import LEDGER
@@ -19,7 +21,8 @@ from run_record.manifest import Manifest
 from run_record.roster import Fidelity, read_roster
 
 Event = Mapping[str, object]
-Shape = Mapping[str, str]
+#: By path, the kinds of value that are there: one, or those of a list's elements, whose path ends in `[]`.
+Shape = Mapping[str, frozenset[str]]
 
 #: Synthetic visits that are looked at: enough for every persona, page and action to occur.
 _VISITS = 1_500
@@ -34,8 +37,11 @@ _FORMATS = {
     "moment with milliseconds and Z": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),
 }
 
-#: Objects whose keys are names of features.
+#: Objects whose keys are names of features, headers and the like: each member is looked at, and its key is not.
 _MAPS = ("experiments.assigned",)
+
+#: Ends of paths of a list's elements and of a map's members. A list or a map may be empty.
+_ELEMENTS = ("[]", ".*")
 
 #: Fields whose values are the same for everybody, so that a value of a browser's has to occur in synthetic events.
 _CONSTANT = (
@@ -44,6 +50,9 @@ _CONSTANT = (
     "mediawiki.skin", "meta.stream", "sample.rate", "sample.unit", "experiment.enrolled", "experiment.sampling_unit",
     "experiment.coordinator", "experiments.enrolled", "performer.edit_count_bucket",
 )  # fmt: skip
+
+#: Those of them that are lists.
+_LISTS = ("experiments.enrolled",)
 
 #: Where an attribute that an instrument may ask for is in an event.
 _PLACES = {
@@ -81,12 +90,15 @@ class Difference(NamedTuple):
 
 
 def shape(event: Event) -> Shape:
-    """Return the kind of every field of *event*, by its path; what the intake adds is left out."""
-    return {
-        path: kind
-        for path, kind in _fields(event, "")
-        if not any(path == name or path.startswith(f"{name}.") for name in _OF_THE_INTAKE)
-    }
+    """Return the kinds of every field of *event*, by its path; what the intake adds is left out.
+
+    Lists and maps are looked at element by element: how many there are, and in which order, is no part of the shape.
+    """
+    found: dict[str, frozenset[str]] = {}
+    for path, kind in _fields(event, ""):
+        if not any(path == name or path.startswith(f"{name}.") for name in _OF_THE_INTAKE):
+            found[path] = found.get(path, frozenset()) | {kind}
+    return found
 
 
 def compare(real: Sequence[Event], synthetic: Sequence[Event]) -> Iterator[Difference]:
@@ -102,9 +114,10 @@ def compare(real: Sequence[Event], synthetic: Sequence[Event]) -> Iterator[Diffe
             continue
         known: dict[str, set[str]] = {}
         for found in ours:
-            for path, kind in found.items():
-                known.setdefault(path, set()).add(kind)
+            for path, kinds in found.items():
+                known.setdefault(path, set()).update(kinds)
         always = set.intersection(*(set(found) for found in ours))
+        always = {path for path in always if not path.endswith(_ELEMENTS)}
         theirs = [shape(event) for event in real if event.get("action") == action]
         yield from _differences(action, theirs, known, always)
 
@@ -118,14 +131,18 @@ def calibrate(run: Path) -> Calibration:
     manifest = Manifest.read(run)
     browsers = {account.visit for account in read_roster(run) if account.fidelity is Fidelity.BROWSER}
     carried = read_ledger(run / LEDGER).bodies.items()
-    real = [orjson.loads(body) for (visit, _), body in carried if visit in browsers]
-    real = [event for event in real if event.get("action") in ("impression", "click")]
+    # A body that is an array holds several events.
+    sent = [event for (visit, _), body in carried if visit in browsers for event in _events(orjson.loads(body))]
+    real = [event for event in sent if event.get("action") in ("impression", "click")]
     if not real:
         raise CalibrationError(
             f"no browser sent events in {run.name}: `dogfood browse --scenario ctr` makes such a run"
         )
     synthetic = _synthetic(PlanSettings.from_json(manifest.plan))
-    found = [*(difference.told for difference in compare(real, synthetic)), *_values(real, synthetic)]
+    # A user may be in other experiments as well: their names are no difference.
+    others = frozenset(str(config.get("slug")) for config in manifest.other_experiments)
+    values = _values(real, synthetic, others)
+    found = [*(difference.told for difference in compare(real, synthetic)), *values]
     return Calibration(len(real), len(synthetic), tuple(found))
 
 
@@ -148,14 +165,15 @@ def calibrate_against(events: Path, settings: PlanSettings) -> Calibration:
         raise CalibrationError(f"{events} is no file of events: {error}") from error
     if not captured:
         raise CalibrationError(f"{events} holds no event")
-    groups: dict[tuple[str, ...], list[Event]] = {}
+    if not all(isinstance(event, dict) for event in captured):
+        raise CalibrationError(f"{events} is no file of events: a line is no JSON object")
+    groups: dict[tuple[Generation, tuple[str, ...]], list[Event]] = {}
     for event in captured:
-        groups.setdefault(_asked(shape(event)), []).append(event)
+        groups.setdefault((_generation(event), _asked(shape(event))), []).append(event)
     found: dict[Difference, None] = {}
     total = 0
-    for asked, real in groups.items():
-        instrument = {**settings.instrument, "contextual_attributes": list(asked)}
-        synthetic = _synthetic(replace(settings, instrument=instrument, generation=Generation.ALPHA))
+    for (generation, asked), real in groups.items():
+        synthetic = _synthetic(_adapted(settings, generation, asked))
         total += len(synthetic)
         found |= dict.fromkeys(compare(real, synthetic))
     differences, gaps = (tuple(item.told for item in found if item.is_gap is gap) for gap in (False, True))
@@ -165,6 +183,24 @@ def calibrate_against(events: Path, settings: PlanSettings) -> Calibration:
 def _synthetic(settings: PlanSettings) -> list[Event]:
     plan = Plan(replace(settings, visitors=_VISITS))
     return [orjson.loads(event.body) for event in plan.events(0, _VISITS)]
+
+
+def _adapted(settings: PlanSettings, generation: Generation, asked: Sequence[str]) -> PlanSettings:
+    """Return *settings* for events of *generation* whose instrument asks for the attributes *asked*."""
+    instrument = {**settings.instrument, "contextual_attributes": list(asked)}
+    same = generation is settings.generation
+    experiment = settings.experiment if same else example_experiment(generation)
+    return replace(settings, instrument=instrument, experiment=experiment, generation=generation)
+
+
+def _generation(event: Event) -> Generation:
+    """Return which generation *event* is of, by the member that says the experiment."""
+    fragments = {profile.fragment: generation for generation, profile in PROFILES.items()}
+    return next((fragments[name] for name in fragments if name in event), Generation.ALPHA)
+
+
+def _events(content: object) -> Iterator[Event]:
+    yield from (item for item in (content if isinstance(content, list) else [content]) if isinstance(item, Mapping))
 
 
 def _asked(found: Shape) -> tuple[str, ...]:
@@ -182,11 +218,11 @@ def _differences(
     for found in theirs:
         for path in always - found.keys():
             missing[path] = missing.get(path, 0) + 1
-        for path, kind in found.items():
+        for path, kinds in found.items():
             if path not in known:
-                what = f"{path} ({kind}) is not in synthetic events"
-            elif kind not in known[path]:
-                what = f"{path} is {kind}, and {' or '.join(sorted(known[path]))} in synthetic events"
+                what = f"{path} ({_or(kinds)}) is not in synthetic events"
+            elif strange := kinds - known[path]:
+                what = f"{path} is {_or(strange)}, and {_or(known[path])} in synthetic events"
             else:
                 continue
             counts[what] = counts.get(what, 0) + 1
@@ -197,24 +233,42 @@ def _differences(
         yield Difference(f"{action}: {what} (in {count:,} of {len(theirs):,})", is_gap=False)
 
 
-def _values(real: Iterable[Event], synthetic: Iterable[Event]) -> Iterator[str]:
-    """Yield the constant fields whose values in *real* events do not occur in *synthetic* ones."""
+def _or(kinds: Iterable[str]) -> str:
+    return " or ".join(sorted(kinds))
+
+
+def _values(real: Iterable[Event], synthetic: Iterable[Event], others: frozenset[str]) -> Iterator[str]:
+    """Yield the constant fields whose values in *real* events do not occur in *synthetic* ones.
+
+    A list has several values, one an element. Elements that name one of the *others*, experiments that went on as well,
+    are left out; those of every synthetic event have to be in every real one.
+    """
     theirs, ours = _constants(real), _constants(synthetic)
+    named = {orjson.dumps(name).decode() for name in others}
     for path in _CONSTANT:
-        if extra := theirs.get(path, set()) - ours.get(path, set()):
-            known = ", ".join(sorted(ours.get(path, set()))) or "nothing"
+        mine = set().union(*ours.get(path, ()))
+        extra = set().union(*theirs.get(path, ())) - mine - named
+        if extra:
+            known = ", ".join(sorted(mine)) or "nothing"
             yield f"{path} is {', '.join(sorted(extra))}, and {known} in synthetic events"
+        always = frozenset.intersection(*ours[path]) if path in ours else frozenset()
+        lacking = [values for values in theirs.get(path, ()) if always - values]
+        # Of a field with one value the sentence above has said it.
+        if lacking and not extra and path in _LISTS:
+            yield f"{path} lacks {', '.join(sorted(always))} in {len(lacking):,} events"
 
 
-def _constants(events: Iterable[Event]) -> dict[str, set[str]]:
-    values: dict[str, set[str]] = {}
+def _constants(events: Iterable[Event]) -> dict[str, list[frozenset[str]]]:
+    """Return the values of each constant field, event by event: one, or those of a list's elements."""
+    values: dict[str, list[frozenset[str]]] = {}
     for event in events:
         for path in _CONSTANT:
             value: object = event
             for key in path.split("."):
                 value = value.get(key) if isinstance(value, Mapping) else None
             if value is not None:
-                values.setdefault(path, set()).add(orjson.dumps(value).decode())
+                elements = value if isinstance(value, list) else [value]
+                values.setdefault(path, []).append(frozenset(orjson.dumps(item).decode() for item in elements))
     return values
 
 
@@ -223,6 +277,10 @@ def _fields(value: object, path: str) -> Iterator[tuple[str, str]]:
         for key, member in value.items():
             name = "*" if path in _MAPS else str(key)
             yield from _fields(member, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        yield path, "list"
+        for element in value:
+            yield from _fields(element, f"{path}[]")
     else:
         yield path, _kind(value)
 
@@ -234,4 +292,4 @@ def _kind(value: object) -> str:
         return "true or false"
     if isinstance(value, int | float):
         return "number"
-    return "list" if isinstance(value, list) else "null"
+    return "null"

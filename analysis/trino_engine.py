@@ -103,14 +103,18 @@ _NEEDED = {
 def connect(options: TrinoOptions) -> Connection:
     """Return a connection; Trino is not asked yet. Raises EngineError when the client is not installed."""
     try:
+        import requests
         from trino.auth import BasicAuthentication
         from trino.dbapi import connect as connect_to
     except ImportError:
         raise EngineError("Trino's client is not installed: pip install '.[trino]'") from None
+    # Proxies and passwords of the environment (HTTP_PROXY, netrc) are not used.
+    session = requests.Session()
+    session.trust_env = False
     secured = {"http_scheme": "https", "auth": BasicAuthentication(options.user, options.password)}
     found: Connection = connect_to(  # type: ignore[no-untyped-call]
         host=options.host, port=options.port, user=options.user, source="dogfood",
-        catalog=options.scratch, **(secured if options.password else {}),
+        catalog=options.scratch, http_session=session, **(secured if options.password else {}),
     )  # fmt: skip
     return found
 

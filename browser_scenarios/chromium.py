@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,7 +10,8 @@ from playwright.async_api import Browser, Playwright
 from playwright.async_api import Error as PlaywrightError
 from playwright.sync_api import sync_playwright
 
-from metrics_platform.errors import DogfoodError
+from common.egress import Egress
+from metrics_platform.errors import DogfoodError, KitFaultError
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -21,13 +22,18 @@ _QUIET = (
     "--disable-sync",
     "--no-first-run",
     "--no-default-browser-check",
-    # Whatever the environment says of proxies.
+    # Proxies of the environment are not used.
     "--no-proxy-server",
+    # WebRTC sends datagrams to any address that a page names, past the rules for names; without a proxy that takes
+    # datagrams, this policy leaves it none. QUIC sends datagrams as well.
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--disable-quic",
 )
 
 
 class BrowserError(DogfoodError):
-    """There is no browser, or it does not start."""
+    """There is no browser, or the wiki did not do in it what a scenario needs."""
 
     page = "docs/troubleshooting.md"
 
@@ -58,9 +64,9 @@ async def start_browser(
     *,
     intake: str,
     recorder_port: int,
-    hosts: Iterable[str],
+    egress: Egress,
+    reached: Mapping[str, str] | None = None,
     trusted: str = "",
-    tag: str = "",
     headed: bool = False,
 ) -> Browser:
     """Start Chromium with the recorder in front of the intake.
@@ -72,19 +78,21 @@ async def start_browser(
         playwright: starts it.
         intake: where the wiki lets browsers send events to.
         recorder_port: where the recorder listens on this machine.
-        hosts: the only ones that it can reach besides; every other name resolves to nothing.
+        egress: the policy: its hosts are reached at their pinned addresses, every other name resolves to nothing; its
+            tag ends the browser's name for itself.
+        reached: the address of a host that answers, where it has several; a browser's rule has one.
         trusted: fingerprint of the recorder's key, where the intake is reached by HTTPS; the browser takes a
             certificate with that key for the intake's, and judges all others as ever.
-        tag: of the target, at the end of the browser's name for itself.
         headed: show the browser's window.
 
     Raises:
-        BrowserError: there is no browser, or it does not start.
+        BrowserError: there is no browser.
+        KitFaultError: it does not start.
     """
     parts = urlsplit(intake)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     intake_rule = f"MAP {parts.hostname}:{port} 127.0.0.1:{recorder_port}"
-    arguments = [*_QUIET, f"--host-resolver-rules={resolver_rules(intake_rule, hosts)}"]
+    arguments = [*_QUIET, f"--host-resolver-rules={resolver_rules(intake_rule, egress, reached or {})}"]
     if trusted:
         arguments.append(f"--ignore-certificate-errors-spki-list={trusted}")
     if os.geteuid() == 0:
@@ -93,26 +101,31 @@ async def start_browser(
     try:
         executable = find_browser(playwright.chromium.executable_path)
         browser = await playwright.chromium.launch(executable_path=executable, args=arguments, headless=not headed)
-        if not tag:
+        if not egress.tag:
             return browser
         # Beacons keep the browser's own name, whatever a context says: only the command line reaches them.
         agent = await _own_name(browser)
         await browser.close()
         return await playwright.chromium.launch(
-            executable_path=executable, args=[*arguments, f"--user-agent={agent} {tag}"],
+            executable_path=executable, args=[*arguments, f"--user-agent={agent} {egress.tag}"],
             headless=not headed,
         )  # fmt: skip
     except PlaywrightError as error:
-        raise BrowserError(f"Chromium does not start: {str(error).splitlines()[0]}") from error
+        raise KitFaultError(f"Chromium does not start: {str(error).splitlines()[0]}") from error
 
 
-def resolver_rules(first: str, hosts: Iterable[str]) -> str:
-    """Return Chromium's rules for names: *first*, then the *hosts* as they are; every other name is not found.
+def resolver_rules(first: str, egress: Egress, reached: Mapping[str, str]) -> str:
+    """Return Chromium's rules for names: *first*, then pinned addresses for hosts; every other name is not found.
 
     The first rule that fits decides. They hold for addresses as well as for names, and for redirects.
     """
-    named = (f"[{host}]" if ":" in host else host for host in hosts)
-    return ", ".join([first, *(f"MAP {host} {host}" for host in named), "MAP * ~NOTFOUND"])
+    pins = {host: reached.get(host, addresses[0]) for host, addresses in egress.pins.items() if addresses}
+    named = (f"MAP {_bracketed(host)} {_bracketed(address)}" for host, address in sorted(pins.items()))
+    return ", ".join([first, *named, "MAP * ~NOTFOUND"])
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 async def _own_name(browser: Browser) -> str:

@@ -4,10 +4,11 @@ Beacons that leave while a page unloads are invisible to the page and to Playwri
 """
 
 import asyncio
+import math
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 import httpx
@@ -19,8 +20,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from browser_scenarios.certificate import Certificate
+from common.egress import LOOPBACK, Egress
+from common.http import open_async_client
 from metrics_platform.errors import KitFaultError
 from metrics_platform.intake import interpret
+from run_record.governor import Governor
 from run_record.ledger import LedgerWriter, Span
 
 _UP_WITHIN_S = 10.0
@@ -28,6 +32,12 @@ _POLL_S = 0.02
 
 #: Headers of a request that the intake looks at; the others belong to the connection, or name the user's cookies.
 _PASSED_ON = ("content-type", "user-agent", "origin")
+
+#: What a browser asks for to show how long its requests take to come here.
+PULSE = "/dogfood-pulse"
+
+#: Quiet has to last for so many times what a request takes.
+_PULSES = 3
 
 
 class Recorded(NamedTuple):
@@ -56,6 +66,8 @@ class Recorder:
         intake: where requests go on to (scheme, host and port).
         visit_of: returns the visit that the events of a user (local id) belong to.
         certificate: of the recorder itself, where browsers reach the intake by HTTPS.
+        egress: the policy for connections to the intake; this machine only by default.
+        governor: keeps the target's ceilings; everything passes by default.
     """
 
     def __init__(
@@ -64,9 +76,14 @@ class Recorder:
         intake: str,
         visit_of: Callable[[int], int],
         certificate: Certificate | None = None,
+        *,
+        egress: Egress = LOOPBACK,
+        governor: Governor | None = None,
     ) -> None:
         self._ledger = ledger
-        self._intake = httpx.AsyncClient(base_url=intake, timeout=15.0, trust_env=False)
+        self._intake = open_async_client(egress, timeout_s=15.0, base_url=intake)
+        self._governor = governor or Governor.free()
+        self._held_back = 0
         self._visit_of = visit_of
         self._recorded: list[Recorded] = []
         self._unreadable: list[bytes] = []
@@ -75,6 +92,8 @@ class Recorder:
         self._last = time.monotonic()
         #: When set, events are looked at but neither passed on nor put into the ledger.
         self.apart = False
+        #: Lets the browser send a request to `PULSE` and waits for the answer, so that a slow machine is waited for.
+        self.pulse: Callable[[], Awaitable[None]] | None = None
         self._socket = socket.create_server(("127.0.0.1", 0))
         routes = [Route("/{path:path}", self._take, methods=["GET", "POST", "OPTIONS", "HEAD"])]
         config = uvicorn.Config(
@@ -94,6 +113,11 @@ class Recorder:
     def unreadable(self) -> int:
         """How many requests held no JSON."""
         return len(self._unreadable)
+
+    @property
+    def held_back(self) -> int:
+        """How many events were not sent because the target's ceiling was reached."""
+        return self._held_back
 
     def start(self) -> None:
         """Begin to take requests. Raises KitFaultError when it does not come up."""
@@ -119,9 +143,17 @@ class Recorder:
         return sum(item.action == action for item in self.events(pageview_id))
 
     async def settle(self, quiet_s: float = 0.6, within_s: float = 10.0) -> None:
-        """Wait until nothing has come for *quiet_s* seconds and nothing is under way, or *within_s* have passed."""
-        deadline = time.monotonic() + within_s
+        """Wait until nothing has come for *quiet_s* seconds and nothing is under way, or *within_s* have passed.
+
+        Where the browser's own requests take long, both last the longer.
+        """
         begun = time.monotonic()
+        if self.pulse is not None:
+            await self.pulse()
+        took_s = time.monotonic() - begun
+        quiet_s, within_s = max(quiet_s, _PULSES * took_s), max(within_s, 10 * _PULSES * took_s)
+        begun = time.monotonic()
+        deadline = begun + within_s
         while time.monotonic() < deadline:
             quiet = time.monotonic() - max(self._last, begun)
             if not self._under_way and quiet >= quiet_s:
@@ -136,6 +168,8 @@ class Recorder:
             await self._server.serve(sockets=[self._socket])
 
     async def _take(self, request: Request) -> Response:
+        if request.url.path == PULSE:
+            return Response("", media_type="text/html", headers={"cache-control": "no-store"})
         self._under_way += 1
         try:
             body = await request.body()
@@ -155,7 +189,10 @@ class Recorder:
         if self.apart:
             self._remember(events, None, now_ms)
             return Response(status_code=202, headers={"access-control-allow-origin": "*"})
-        bodies = [body] if len(events) == 1 else [orjson.dumps(event) for event in events]
+        if not await self.admit(len(events)):
+            return Response("the target's ceiling is reached: nothing is sent", status_code=503)
+        # The event itself, also where it comes as an array of one; bytes stay as they are where they are the event's.
+        bodies = [body] if body.lstrip().startswith(b"{") else [orjson.dumps(event) for event in events]
         spans = [Span(visit, self._position(visit), 1) for visit in map(self._visit, events)]
         number = self._ledger.intend(spans, intended_ms=now_ms, sent_ms=now_ms, bodies=bodies)
         answer = await self._pass_on(request, body)
@@ -164,6 +201,15 @@ class Recorder:
         self._ledger.answered(number, answers, status=status, at_ms=int(time.time() * 1000))
         self._remember(events, status, now_ms)
         return answer
+
+    async def admit(self, events: int) -> bool:
+        """Wait until so many *events* may be sent; return whether they may, or the target's ceiling is reached."""
+        while (wait_s := self._governor.wait(events, time.time())) > 0:
+            if math.isinf(wait_s):
+                self._held_back += events
+                return False
+            await asyncio.sleep(wait_s)
+        return True
 
     def _remember(self, events: list[Mapping[str, object]], status: int | None, now_ms: int) -> None:
         for event in events:

@@ -6,28 +6,29 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import orjson
-from playwright.async_api import BrowserContext, Page, Request
+from playwright.async_api import BrowserContext, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
 
 from browser_scenarios.chromium import BrowserError
+from browser_scenarios.trouble import SERVER_ERROR, in_time
 from browser_scenarios.world import World
 from metrics_platform.addresses import under, with_query
 from metrics_platform.page import told_experiments
-from metrics_platform.streams import in_stream_sample
+from metrics_platform.profiles import profile_of
+from metrics_platform.streams import in_stream_sample, seen_by_client
 from run_record.accounts import TestAccount
-from run_record.page_views import PageView, told_group
+from run_record.page_views import PageView, forced_by_hand, told_group
 from run_record.roster import Fidelity
 
 #: What the first production test measured: the control that unpins the main menu.
 ELEMENT = '[data-pinnable-element-id="vector-main-menu"] .vector-pinnable-header-unpin-button'
 
-#: The client's modules: the testbed's own extension's, and the real one's.
-_CLIENTS = ("ext.experimentPlatform", "ext.wikimediaEvents")
+#: The client's modules: of the testbed's own extension; what the testbed starts the real instrument with; the real one.
+_CLIENTS = ("ext.experimentPlatform", "testbed.instruments", "ext.wikimediaEvents")
 
 #: Widths of windows, with and without room for the pinned menu.
 _WIDE, _NARROW = 1280, 700
 
-_PAGE_WITHIN_MS = 20_000
 _IN_VIEW_WITHIN_S = 6.0
 _UNPINNED_WITHIN_MS = 3_000
 _POLL_S = 0.02
@@ -48,12 +49,31 @@ _READ = """async (clients) => {
     };
 }"""
 
+#: Whether the page has the element, with a size.
+_HAS_ELEMENT = """(selector) => {
+    const box = document.querySelector(selector)?.getBoundingClientRect();
+    return Boolean(box && box.width > 0 && box.height > 0);
+}"""
+
+#: Resolves when the page had time to spare and two pictures were drawn: what is in view was noticed by then.
+_HAD_TIME = """() => new Promise((done) => {
+    mw.requestIdleCallback(() => requestAnimationFrame(() => requestAnimationFrame(done)));
+})"""
+
 _IS_IN_VIEW = """(selector) => {
     const node = document.querySelector(selector);
     if (!node) { return false; }
     const box = node.getBoundingClientRect();
     return box.width > 0 && box.height > 0 && box.top >= 0 && box.left >= 0
         && box.bottom <= window.innerHeight && box.right <= window.innerWidth;
+}"""
+
+#: Posts a form to the API with a fresh token; returns the answer's status, 0 for a redirect, which is not followed.
+_CALL_API = """async ({ address, form }) => {
+    const asked = await fetch(address + '?action=query&meta=tokens&format=json', { redirect: 'manual' });
+    const token = (await asked.json()).query.tokens.csrftoken;
+    const body = new URLSearchParams({ ...form, token });
+    return (await fetch(address, { method: 'POST', body, redirect: 'manual' })).status;
 }"""
 
 
@@ -94,11 +114,10 @@ class Reading:
         """Whether the client should send events of this page view."""
         world = self._session.world
         stream = world.streams.get(world.stream)
-        forced = self.told.get("coordinator")
-        if isinstance(forced, Mapping) and forced.get(world.experiment) == "forced":
+        if stream is None or not self.client or self.group is None or forced_by_hand(self.told, world.experiment):
             return False
-        sampled = stream is not None and in_stream_sample(stream, self.pageview_id, self.session_id)
-        return bool(self.client) and self.group is not None and sampled
+        known = seen_by_client(stream, profile_of(world.generation))
+        return in_stream_sample(known, self.pageview_id, self.session_id)
 
     async def is_in_view(self) -> bool:
         """Return whether the element is wholly in the window."""
@@ -106,7 +125,11 @@ class Reading:
 
     async def see(self) -> None:
         """Let the element come into view and the instrument notice; a measured page view then owes an impression."""
-        await self.page.locator(ELEMENT).scroll_into_view_if_needed(timeout=_PAGE_WITHIN_MS)
+        try:
+            await self.page.locator(ELEMENT).scroll_into_view_if_needed(timeout=self._within_ms)
+        except PlaywrightError as error:
+            await self._call_missing_element(error)
+            raise
         if self.measured and await self.is_in_view():
             self.expected["impression"] = 1
             await self._noticed()
@@ -121,14 +144,31 @@ class Reading:
             self.expected["click"] = self.expected.get("click", 0) + 1
         element = self.page.locator(ELEMENT)
         if not settle:
-            await element.click(timeout=_PAGE_WITHIN_MS)
+            await element.click(timeout=self._within_ms)
             return
+        clicked = False
         try:
             async with self.page.expect_response(lambda answer: "/api.php" in answer.url, timeout=_UNPINNED_WITHIN_MS):
-                await element.click(timeout=_PAGE_WITHIN_MS)
-        except PlaywrightError:
+                await element.click(timeout=self._within_ms)
+                clicked = True
+        except PlaywrightError as error:
             # Whether the wiki keeps the preference is not what is measured; the next page shows it.
+            if not clicked:
+                await self._call_missing_element(error)
+                raise
+
+    @property
+    def _within_ms(self) -> float:
+        return self._session.world.page_within_s * 1000
+
+    async def _call_missing_element(self, error: PlaywrightError) -> None:
+        """Raise BrowserError when the page is ready and has no element; otherwise *error* was not the wiki's doing."""
+        try:
+            there = await in_time(self.page.evaluate(_HAS_ELEMENT, ELEMENT), self._within_ms / 1000)
+        except (PlaywrightError, TimeoutError):
             return
+        if not there:
+            raise BrowserError(f"{self.title}: the page does not show the instrumented element") from error
 
     async def leave(self) -> None:
         """Close the tab, and write down what was seen."""
@@ -155,6 +195,7 @@ class Reading:
         if self._noted or world.recorder.apart:
             return
         self._noted = True
+        world.noted.add(self.pageview_id)
         world.views.write(
             PageView(
                 visit=world.visit_of(self.user_id), fidelity=Fidelity.BROWSER, scenario=self._session.scenario,
@@ -166,11 +207,14 @@ class Reading:
         )  # fmt: skip
 
     async def _noticed(self) -> None:
+        """Wait until the instrument noticed the element, or had the time to and did not."""
+        within_s = self._session.world.page_within_s
         deadline = time.monotonic() + _IN_VIEW_WITHIN_S
         while time.monotonic() < deadline:
-            if await self.page.evaluate("() => window.__witness && window.__witness.inView > 0"):
+            if await in_time(self.page.evaluate("() => window.__witness && window.__witness.inView > 0"), within_s):
                 return
             await asyncio.sleep(_POLL_S)
+        await in_time(self.page.evaluate(_HAD_TIME), within_s)
 
 
 class Session:
@@ -184,6 +228,7 @@ class Session:
         number: of the session within the scenario.
         progress: called when a page is opened, so that the scenario's time limit follows.
         beacons: bodies of requests to the intake that the network log showed.
+        wrong_answers: the wiki's answers of status 500 and above, as `500 /path`.
     """
 
     def __init__(
@@ -203,6 +248,8 @@ class Session:
         self.progress = progress
         self.beacons: list[bytes] = []
         self.console: list[str] = []
+        self.wrong_answers: list[str] = []
+        context.on("response", self._answered)
         context.on("request", self._requested)
         context.on("console", lambda said: self.console.append(f"{said.type}: {said.text}"))
         context.on("weberror", lambda error: self.console.append(f"error: {error.error}"))
@@ -214,13 +261,13 @@ class Session:
         page = await self.context.new_page()
         # The wiki answers with a page that has the element; in a narrow window it cannot come into view by chance.
         await page.set_viewport_size({"width": _NARROW, "height": 800})
-        await page.goto(
-            with_query(under(self.world.wiki, "index.php"), title="Special:UserLogin"), timeout=_PAGE_WITHIN_MS
-        )
-        await page.fill("#wpName1", self.account.name)
-        await page.fill("#wpPassword1", self.account.password)
-        await page.click("#wpLoginAttempt", timeout=_PAGE_WITHIN_MS)
-        await page.wait_for_load_state("domcontentloaded")
+        within_ms = self.world.page_within_s * 1000
+        await self._goto(page, "/index.php?title=Special:UserLogin")
+        await page.fill("#wpName1", self.account.name, timeout=within_ms)
+        await page.fill("#wpPassword1", self.account.password, timeout=within_ms)
+        # The answer is another page: asked too early, the form's own would say that nobody is logged in.
+        async with page.expect_navigation(wait_until="domcontentloaded", timeout=within_ms):
+            await page.click("#wpLoginAttempt", timeout=within_ms)
         user_id = await page.evaluate(
             "() => (window.RLCONF || {}).wgUserId || (window.mw && mw.config.get('wgUserId'))"
         )
@@ -247,18 +294,33 @@ class Session:
 
         Raises:
             BrowserError: the wiki answered anything but 200.
+            PlaywrightError, TimeoutError: it did not answer in time, asked twice.
         """
         self.progress()
         page = page or await self.context.new_page()
         await page.set_viewport_size({"width": _NARROW if narrow else _WIDE, "height": height})
-        answer = await page.goto(self.world.wiki + path, timeout=_PAGE_WITHIN_MS, wait_until="domcontentloaded")
+        answer = await self._goto(page, path)
         if answer is None or answer.status != 200:
             raise BrowserError(f"{path}: the wiki answered {answer.status if answer else 'nothing'}")
         return await self.take_up(page)
 
     async def take_up(self, page: Page) -> Reading:
         """Return the reading of the page that *page* shows."""
-        return Reading(self, page, await page.evaluate(_READ, list(_CLIENTS)))
+        said = await in_time(page.evaluate(_READ, list(_CLIENTS)), self.world.page_within_s)
+        return Reading(self, page, said)
+
+    async def _goto(self, page: Page, path: str) -> Response | None:
+        """Load the page at *path*, and once more when no answer came in time. Raises PlaywrightError."""
+        url, within_ms = self.world.wiki + path, self.world.page_within_s * 1000
+        try:
+            return await page.goto(url, timeout=within_ms, wait_until="domcontentloaded")
+        except PlaywrightError as error:
+            self.give_up(f"{path}: {str(error).splitlines()[0]}")
+            return await page.goto(url, timeout=within_ms, wait_until="domcontentloaded")
+
+    def give_up(self, why: str) -> None:
+        """Remember that page views of this session that are not written down were not gone through to their end."""
+        self.world.given_up[self.account.user_id if self.account is not None else 0] = why
 
     async def save_evidence(self, folder: Path) -> None:
         """Save a screenshot of each tab and the console's log into *folder*."""
@@ -271,14 +333,22 @@ class Session:
         (folder / "console.log").write_text("\n".join(self.console) + "\n", encoding="utf-8")
 
     async def _api(self, action: str, **fields: str) -> None:
+        """Call the wiki's API from a page of the wiki: the browser's own rules then say where requests go."""
         address = under(self.world.wiki, "api.php")
-        query: dict[str, str | float | bool] = {"action": "query", "meta": "tokens", "format": "json"}
-        asked = await (await self.context.request.get(address, params=query)).json()
-        token = asked["query"]["tokens"]["csrftoken"]
-        form: dict[str, str | float | bool] = {"action": action, "token": token, "format": "json", **fields}
-        answer = await self.context.request.post(address, form=form)
-        if not answer.ok:
-            raise BrowserError(f"the wiki's API answered {answer.status} to action={action}")
+        page = await self.context.new_page()
+        try:
+            tokens = with_query(address, action="query", meta="tokens", format="json")
+            await page.goto(tokens, timeout=self.world.page_within_s * 1000)
+            given = {"address": address, "form": {"action": action, "format": "json", **fields}}
+            status = await page.evaluate(_CALL_API, given)
+        finally:
+            await page.close()
+        if status != 200:
+            raise BrowserError(f"the wiki's API answered {status} to action={action}")
+
+    def _answered(self, answer: Response) -> None:
+        if answer.status >= SERVER_ERROR and answer.url.startswith(self.world.wiki):
+            self.wrong_answers.append(f"{answer.status} {answer.url.removeprefix(self.world.wiki)[:80]}")
 
     def _requested(self, request: Request) -> None:
         if request.method == "POST" and request.url.startswith(self.world.intake):

@@ -2,17 +2,16 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from playwright.async_api import Browser, BrowserContext
-from playwright.async_api import Error as PlaywrightError
 
-from browser_scenarios.chromium import BrowserError
 from browser_scenarios.redaction import redact
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Session
+from browser_scenarios.trouble import NoAccountError, is_stall, layer_of, told_of
 from browser_scenarios.world import World
 from run_record.accounts import TestAccount
 from run_record.findings import Finding
@@ -21,10 +20,6 @@ from run_record.findings import Finding
 STEP_WITHIN_S = 180.0
 
 _WITNESS = Path(__file__).with_name("witness.js")
-
-
-class NoAccountError(BrowserError):
-    """No unused account has the group that a scenario needs."""
 
 
 class Casting:
@@ -50,6 +45,13 @@ class Casting:
         order = itertools.islice(itertools.cycle(kinds), count)
         return [self.take(kind) for kind in order]
 
+    def snapshot(self) -> "Casting":
+        """Return a casting that gives out the accounts which are unused now."""
+        copy = Casting.__new__(Casting)
+        copy._world = self._world
+        copy._free = {group: list(accounts) for group, accounts in self._free.items()}
+        return copy
+
 
 class Stage:
     """One scenario's stage.
@@ -57,7 +59,7 @@ class Stage:
     Args:
         name: of the scenario.
         world: the systems under test.
-        browser: that sessions are opened in.
+        browser: returns the browser that sessions are opened in.
         casting: gives out accounts.
         folder: for what shows a failed step.
         users: how many users the scenario should play, where that is open.
@@ -65,7 +67,15 @@ class Stage:
     """
 
     def __init__(
-        self, name: str, world: World, browser: Browser, casting: Casting, folder: Path, *, users: int, concurrency: int
+        self,
+        name: str,
+        world: World,
+        browser: Callable[[], Awaitable[Browser]],
+        casting: Casting,
+        folder: Path,
+        *,
+        users: int,
+        concurrency: int,
     ) -> None:
         self.name = name
         self.world = world
@@ -74,6 +84,10 @@ class Stage:
         self.concurrency = concurrency
         self.findings: list[Finding] = []
         self._limit: asyncio.Timeout | None = None
+        #: Set when the scenario could not go on, and nothing that the platform answered is the reason.
+        self.stalled = False
+        self._tried_again = False
+        self._wrong_answers: list[str] = []
         self._browser = browser
         self._folder = folder
         self._sessions: list[Session] = []
@@ -96,6 +110,11 @@ class Stage:
             self._limit.reschedule(max(until, self._limit.when() or 0.0))
 
     @property
+    def may_be_replayed(self) -> bool:
+        """Whether the scenario stalled and no part of it was played twice yet."""
+        return self.stalled and not self._tried_again
+
+    @property
     def treatment(self) -> str:
         """A group that is not control."""
         feature = self.world.plan.experiment.features[0]
@@ -115,7 +134,8 @@ class Stage:
             pinned: pin the main menu first, so that the element is there.
         """
         self.allow()
-        context = await self._browser.new_context(viewport={"width": 1280, "height": 800})
+        browser = await self._browser()
+        context = await browser.new_context(viewport={"width": 1280, "height": 800})
         await context.add_init_script(path=_WITNESS)
         self._count += 1
         session = Session(self.world, context, account, self.name, self._count, self.allow)
@@ -123,6 +143,8 @@ class Stage:
         failed_before = self._failed()
         crashed, tracing = True, False
         try:
+            # A context has limits of its own for what names none.
+            context.set_default_timeout(self.world.page_within_s * 1000)
             await session.log_in()
             # Not before: a trace keeps what is typed in, and nobody's password belongs into a run.
             await context.tracing.start(snapshots=True)
@@ -131,16 +153,22 @@ class Stage:
                 await session.pin_menu()
             yield session
             crashed = False
+        except Exception as error:
+            session.give_up(told_of(error, session.wrong_answers))
+            raise
         finally:
             self._sessions.remove(session)
+            self._wrong_answers += session.wrong_answers
             if crashed:
                 await session.save_evidence(self._evidence())
             broken = crashed or self._failed() > failed_before
             if tracing:
                 await self._end_trace(context, session.number, keep=broken)
             # The browser sends what is still on its way before the context is gone.
-            await self.world.recorder.settle(0.2, 3.0)
-            await context.close()
+            try:
+                await self.world.recorder.settle(0.2, 3.0)
+            finally:
+                await context.close()
 
     async def _end_trace(self, context: BrowserContext, number: int, *, keep: bool) -> None:
         """End the trace; one that is kept holds no cookies."""
@@ -163,14 +191,34 @@ class Stage:
         self.findings.append(Finding(self.name, step, ok, layer, told, evidence))
         return ok
 
+    async def together(self, *players: Callable[[], Awaitable[None]]) -> None:
+        """Let *players* play side by side, each to its end; one that stalls is played once more.
+
+        Raises:
+            Exception: the first that a player ended with, when all have ended.
+        """
+        ended = await asyncio.gather(*map(self._once_more, players), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
+
+    async def _once_more(self, player: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await player()
+        except Exception as error:
+            if not is_stall(error):
+                raise
+            self._tried_again = True
+            await player()
+
     async def broke(self, error: Exception) -> None:
-        """Note that the scenario could not be played to its end."""
-        layer = "generator" if isinstance(error, NoAccountError) else "exposure"
-        said = str(error).strip().splitlines() or [type(error).__name__]
+        """Note that the scenario could not be played to its end, and whose trouble that is."""
+        layer = layer_of(error, self._wrong_answers)
+        self.stalled = layer == "generator" and is_stall(error)
         evidence = self._evidence()
         where = str(evidence.relative_to(self._folder.parent)) if evidence.is_dir() else ""
-        kind = "the browser could not go on" if isinstance(error, PlaywrightError) else "it could not go on"
-        self.findings.append(Finding(self.name, "play to the end", False, layer, f"{kind}: {said[0]}", where))
+        told = told_of(error, self._wrong_answers)
+        self.findings.append(Finding(self.name, "play to the end", False, layer, told, where))
 
     def groups(self) -> Sequence[str]:
         """Return the experiment's groups."""

@@ -1,16 +1,20 @@
 """What a scenario plays against: addresses, experiment, accounts, and what writes down what happens."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from browser_scenarios.recorder import Recorder
+from common.egress import Egress
 from metrics_platform.assignment import Generation
 from metrics_platform.streams import StreamConfig
 from personas.journeys import Journeys
 from personas.plan import Plan
 from run_record.accounts import TestAccount
 from run_record.page_views import PageViewWriter
+
+#: A page, and a step on it, may take so many seconds: machines are shared.
+PAGE_WITHIN_S = 45.0
 
 
 class Operator(Protocol):
@@ -43,6 +47,7 @@ class World:
         plan: its experiment and instrument are the ones under test.
         journeys: what accounts do.
         wiki, mpic, intake: addresses.
+        egress: the policy for connections to them.
         streams: the stream configs that the wiki exports.
         accounts: those that sessions may use.
         visit_of: returns the visit of a user (local id).
@@ -50,6 +55,9 @@ class World:
         views: where page views are written down.
         operator: of the testbed, None elsewhere.
         configs_ttl_s: how long the wiki uses an answer of MPIC.
+        page_within_s: how long a page may take; then it is asked for once more.
+        noted: ids of the page views that were written down.
+        given_up: users (local id) whose session the kit did not get to the end of, and why.
     """
 
     plan: Plan
@@ -57,6 +65,7 @@ class World:
     wiki: str
     mpic: str
     intake: str
+    egress: Egress
     streams: Mapping[str, StreamConfig]
     accounts: Sequence[TestAccount]
     visit_of: Callable[[int], int]
@@ -64,6 +73,9 @@ class World:
     views: PageViewWriter
     operator: Operator | None
     configs_ttl_s: float
+    page_within_s: float = PAGE_WITHIN_S
+    noted: set[str] = field(default_factory=set)
+    given_up: dict[int, str] = field(default_factory=dict)
 
     @property
     def generation(self) -> Generation:

@@ -1,5 +1,6 @@
 """`dogfood`: the command line."""
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 
@@ -9,6 +10,7 @@ from dogfood.commands.options import EXIT_CODES
 from dogfood.console import protect_output
 from dogfood.crashing import leave, run_guarded
 from dogfood.examples import add_examples
+from dogfood.signals import treat_as_interrupts
 
 #: Where each command is, `module:name` within `dogfood`.
 _COMMANDS: Mapping[str, str] = {
@@ -31,6 +33,7 @@ _COMMANDS: Mapping[str, str] = {
     "open": "commands.opening:open_report",
     "metrics": "commands.metrics:metrics",
     "doctor": "commands.doctor:doctor",
+    "real": "commands.real:real",
     "completion": "commands.completing:completion",
     "tickets": "tickets.command:tickets",
 }
@@ -63,6 +66,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; an error is one line and its exit code, also one that nobody expected."""
+    treat_as_interrupts()
+    # Runs and testbeds hold session cookies and names of accounts: their files are for this user only.
+    os.umask(0o077)
     protect_output()
-    code = run_guarded(lambda: cli.main(standalone_mode=False))
-    leave(code)
+    leave(run_guarded(lambda: cli.main(standalone_mode=False)))

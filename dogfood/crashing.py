@@ -71,7 +71,7 @@ def _run(command: Callable[[], object]) -> int:
         error.show()
         return _WRONG_USE
     except (KeyboardInterrupt, click.Abort):
-        _tell("INCONCLUSIVE: ended by hand; run it again for a verdict")
+        _tell("error: interrupted before there was a result: run the command again")
         return _INCONCLUSIVE
     return _code(result)
 

@@ -68,6 +68,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "dogfood doctor --target targets/beta.toml --accounts ~/beta-accounts.ndjson --wiki enwiki",
         "dogfood doctor --account Dogfood-01 --json",
     ),
+    "real": (
+        "dogfood real --extensions ~/extensions --intake http://127.0.0.1:8292/v1/events --observed events.ndjson",
+        "dogfood real --extensions ~/extensions --generation xlab --json",
+    ),
     "completion": (
         "dogfood completion bash > ~/.local/share/bash-completion/completions/dogfood",
         "dogfood completion fish > ~/.config/fish/completions/dogfood.fish",

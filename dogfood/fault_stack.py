@@ -27,7 +27,7 @@ def stack(folder: Path, like: Testbed, *, wiki: bool, told: Console) -> Iterator
     """
     release = like.folder.resolve() / "mediawiki" / "release"
     options = WikiOptions(mediawiki=release if (release / "index.php").is_file() else None)
-    testbed = Testbed(folder / "testbed", options)
+    testbed = Testbed(folder / "testbed", options, outlives_command=False)
     names = ("mpic", "intake", "wiki") if wiki else ("mpic", "intake")
     if wiki:
         _copy_wiki(like, testbed)

@@ -1,6 +1,5 @@
 """Runs a locustfile as a process of its own, and shows how far it is."""
 
-import contextlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,12 +9,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dogfood.processes import free_port
+from dogfood.processes import free_port, kill_group, running
 from metrics_platform.errors import KitFaultError
 from run_record.folder import LEDGER
 from run_record.growing import GrowingFiles
 from run_record.ledger_rows import count_outcomes
 from run_record.load import FILE_NAME as LOAD
+from run_record.manifest import Manifest
 from run_record.page_views import FOLDER as PAGE_VIEWS
 
 _FILES = Path(__file__).resolve().parent.parent / "locustfiles"
@@ -26,6 +26,9 @@ _ENDINGS = (0, 1)
 #: And with 4 when the generator was at fault: of a run that has a load, its analysis tells.
 _FAULT = 4
 _LOOK_EVERY_S = 0.25
+
+#: How long Locust waits for its workers: those that it starts itself come soon, or not at all.
+_WORKERS_COME_WITHIN_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,11 @@ class LocustRequest:
     options: tuple[str, ...] = ()
 
 
-def run_locust(request: LocustRequest, what: str, total: int, count: Callable[[], int], console: Console) -> None:
-    """Run Locust to its end and show how far it is.
+def run_locust(request: LocustRequest, what: str, total: int, count: Callable[[], int], console: Console) -> bool:
+    """Run Locust to its end and show how far it is; return False when somebody has stopped it before.
+
+    Ctrl-C (also SIGTERM and SIGHUP) makes Locust close the run, which can then be judged as far as it went; a second
+    one kills it.
 
     Args:
         request: what it is to run.
@@ -59,7 +65,9 @@ def run_locust(request: LocustRequest, what: str, total: int, count: Callable[[]
 
     Raises:
         KitFaultError: Locust failed.
+        KeyboardInterrupt: it was stopped twice.
     """
+    before = Manifest.read(request.run).finished_ms
     command = [
         sys.executable, "-m", "locust", "-f", str(_FILES / f"{request.name}.py"), "--headless", "--only-summary",
         "--run", str(request.run), "-u", str(request.users), "-r", str(request.users),
@@ -69,23 +77,42 @@ def run_locust(request: LocustRequest, what: str, total: int, count: Callable[[]
         # Locust's own port is the same for everybody on the machine.
         port = str(free_port())
         command += ["--processes", str(request.workers), "--master-bind-port", port, "--master-port", port]
+        command += ["--expect-workers-max-wait", str(_WORKERS_COME_WITHIN_S)]
     log_path = request.run / f"locust-{request.name}.log"
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with log_path.open("wb") as log, Progress(*columns, console=console) as progress:
+    with (
+        log_path.open("wb") as log,
+        running(command, log) as process,
+        Progress(*columns, console=console) as progress,
+    ):
         task = progress.add_task(what, total=total)
-        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-        # Ctrl-C reaches Locust as well: it closes the run, which is judged as far as it went.
-        while True:
-            with contextlib.suppress(KeyboardInterrupt, subprocess.TimeoutExpired):
-                process.wait(_LOOK_EVERY_S)
-            progress.update(task, completed=min(count(), total))
-            if process.poll() is not None:
-                break
+        stopped = _wait(process, lambda: progress.update(task, completed=min(count(), total)))
+    ended = Manifest.read(request.run).finished_ms != before
     judged = process.returncode == _FAULT and (request.run / LOAD).is_file()
-    if process.returncode not in _ENDINGS and not judged:
+    if not ended or (process.returncode not in _ENDINGS and not judged):
         said = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         errors = [line for line in said if line.startswith("error: ")] or said
         raise KitFaultError(f"Locust ended with {process.returncode}: {errors[-1] if errors else ''} (log: {log_path})")
+    return not stopped
+
+
+def _wait(process: "subprocess.Popen[bytes]", look: Callable[[], None]) -> bool:
+    """Wait until *process* has ended, looking now and then; return whether it was stopped. Raises KeyboardInterrupt."""
+    stopped = False
+    while process.poll() is None:
+        try:
+            try:
+                process.wait(_LOOK_EVERY_S)
+            except subprocess.TimeoutExpired:
+                look()
+        except KeyboardInterrupt:
+            if stopped:
+                kill_group(process)
+                raise
+            stopped = True
+            process.terminate()
+    look()
+    return stopped
 
 
 class Answered:

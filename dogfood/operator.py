@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 import httpx
 
+from common.egress import AGENT, LOOPBACK
+from common.http import open_async_client, open_client
 from dogfood.services import Testbed
 from metrics_platform.errors import KitFaultError
-
-#: The kit's own requests to MPIC are no fetches of the wiki.
-_KIT = "python-httpx"
 
 _HEADERS = {"X-Requested-With": "dogfood"}
 
@@ -23,7 +22,8 @@ def forget_configs(testbed: Testbed, wiki: str) -> bool:
     if wiki != testbed.url("wiki"):
         return False
     try:
-        answer = httpx.post(f"{wiki}/testbed/forget-configs", headers=_HEADERS, timeout=30.0, trust_env=False)
+        with open_client(LOOPBACK, timeout_s=30.0) as client:
+            answer = client.post(f"{wiki}/testbed/forget-configs", headers=_HEADERS)
         answer.raise_for_status()
     except httpx.HTTPError as error:
         raise KitFaultError(f"the testbed's wiki cannot be made to forget its configs: {error}") from error
@@ -51,8 +51,11 @@ class TestbedOperator:
         """Return how often anybody but the kit has asked MPIC for the list at *path* while it misbehaved as *how*."""
         told = await self._ask("GET", "fetches")
         rows = told["fetches"] if isinstance(told["fetches"], list) else []
-        mine = (row for row in rows if (row["path"], row["as"]) == (path, how) and row["agent"] != _KIT)
-        return sum(int(row["count"]) for row in mine)
+        # The kit's own requests are not fetches of the wiki.
+        of_wiki = (
+            row for row in rows if (row["path"], row["as"]) == (path, how) and not row["agent"].startswith(AGENT)
+        )
+        return sum(int(row["count"]) for row in of_wiki)
 
     async def misbehaviours(self) -> Sequence[str]:
         """Return the ways in which MPIC's API can misbehave."""
@@ -76,7 +79,7 @@ class TestbedOperator:
     async def _ask(self, method: str, what: str, content: dict[str, str] | None = None) -> dict[str, object]:
         address = self._testbed.url("mpic")
         try:
-            async with httpx.AsyncClient(timeout=10.0, trust_env=False) as client:
+            async with open_async_client(LOOPBACK) as client:
                 answer = await client.request(method, f"{address}/testbed/{what}", json=content, headers=_HEADERS)
             answer.raise_for_status()
             told: dict[str, object] = answer.json()

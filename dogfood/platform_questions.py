@@ -7,11 +7,14 @@ from pathlib import Path
 import httpx
 import orjson
 
+from common.egress import Egress
+from common.http import open_client
+from metrics_platform.addresses import under
 from metrics_platform.configs import ConfigError, read_instruments
 from metrics_platform.mpic import MpicClient, MpicError
+from metrics_platform.profiles import profile_of
 from metrics_platform.schema_probe import Served, probe_schema
 from metrics_platform.streams import read_stream_configs
-from personas.rendering import SCHEMAS
 from run_record.folder import LEDGER
 from run_record.ledger import read_ledger
 from run_record.manifest import Manifest
@@ -21,23 +24,24 @@ from run_record.target import Target
 _TIMEOUT_S = 30.0
 
 
-def ask_platform(target: Target, manifest: Manifest, *, on_wiki: bool) -> PlatformAnswers:
+def ask_platform(target: Target, egress: Egress, manifest: Manifest, *, on_wiki: bool) -> PlatformAnswers:
     """Ask the systems of *target* what decides whether the events of a run can be valid. Raises nothing.
 
     Args:
         target: whose intake is asked for the schema, unless real readers depend on it, and whose MPIC for instruments.
+        egress: the policy for connections to them.
         manifest: of the run.
         on_wiki: ask its wiki for the stream configs as well.
     """
-    stream, notes = _stream_config(target, manifest.stream) if on_wiki else (None, ())
+    stream, notes = _stream_config(target, egress, manifest.stream) if on_wiki else (None, ())
     return PlatformAnswers(
-        _schemas(target, manifest, [SCHEMAS[manifest.generation]]),
+        _schemas(target, egress, manifest, [profile_of(manifest.generation).schema]),
         stream,
-        (*_instrument_notes(target, manifest), *notes),
+        (*_instrument_notes(target, egress, manifest), *notes),
     )
 
 
-def ask_schemas_of_ledger(target: Target, run: Path) -> None:
+def ask_schemas_of_ledger(target: Target, egress: Egress, run: Path) -> None:
     """Ask the intake for the other schemas that events of the wiki's pages name, and write the answers down.
 
     Raises:
@@ -46,13 +50,13 @@ def ask_schemas_of_ledger(target: Target, run: Path) -> None:
     manifest, known = Manifest.read(run), PlatformAnswers.read(run)
     named = {_schema_of(body) for body in read_ledger(run / LEDGER).bodies.values()} - {"", *known.schemas}
     if named:
-        replace(known, schemas={**known.schemas, **_schemas(target, manifest, sorted(named))}).write(run)
+        replace(known, schemas={**known.schemas, **_schemas(target, egress, manifest, sorted(named))}).write(run)
 
 
-def _schemas(target: Target, manifest: Manifest, uris: Iterable[str]) -> dict[str, Served]:
+def _schemas(target: Target, egress: Egress, manifest: Manifest, uris: Iterable[str]) -> dict[str, Served]:
     if target.production:
         return {}
-    return {uri: probe_schema(target.intake, uri, manifest.stream).served for uri in uris}
+    return {uri: probe_schema(target.intake, uri, manifest.stream, egress).served for uri in uris}
 
 
 def _schema_of(body: bytes) -> str:
@@ -61,12 +65,12 @@ def _schema_of(body: bytes) -> str:
     return uri if isinstance(uri, str) else ""
 
 
-def _stream_config(target: Target, stream: str) -> tuple[Mapping[str, object] | None, tuple[str, ...]]:
+def _stream_config(target: Target, egress: Egress, stream: str) -> tuple[Mapping[str, object] | None, tuple[str, ...]]:
     """Return what the wiki exports of *stream*, None when that is not known, and what is wrong with other streams."""
     query = {"action": "streamconfigs", "format": "json"}
     try:
-        with httpx.Client(timeout=_TIMEOUT_S, trust_env=False, follow_redirects=False) as client:
-            content = client.get(f"{target.wiki}/api.php", params=query).json()
+        with open_client(egress, timeout_s=_TIMEOUT_S) as client:
+            content = client.get(under(target.wiki, "api.php"), params=query).json()
         faults = read_stream_configs(content).faults
     except (httpx.HTTPError, ValueError, ConfigError) as error:
         return None, (f"the wiki's stream configs cannot be read: {error}",)
@@ -76,12 +80,12 @@ def _stream_config(target: Target, stream: str) -> tuple[Mapping[str, object] | 
     return own, tuple(str(error) for name, error in faults.items() if name != stream)
 
 
-def _instrument_notes(target: Target, manifest: Manifest) -> tuple[str, ...]:
+def _instrument_notes(target: Target, egress: Egress, manifest: Manifest) -> tuple[str, ...]:
     """Return what is wrong with instruments of others in MPIC."""
     own = manifest.plan.get("instrument")
     slug = own.get("slug") if isinstance(own, Mapping) else None
     try:
-        with MpicClient(target.mpic) as mpic:
+        with MpicClient(target.mpic, egress=egress) as mpic:
             configs = mpic.raw_instruments()
     except MpicError as error:
         return (str(error),)

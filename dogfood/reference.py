@@ -30,6 +30,7 @@ INVALID.
 | `DOGFOOD_TESTBED`, `DOGFOOD_RUNS` | the options `--testbed` and `--runs` of every command |
 | `DOGFOOD_KAFKA` | the option `--kafka` of `dogfood up` |
 | `DOGFOOD_PASSWORD`, `DOGFOOD_KEYRING` | credentials, kept outside of the repository: [targets](targets.md) |
+| `DOGFOOD_STATE` | folder of the budgets of targets; default in `~/.local/state`: [targets](targets.md) |
 | `DOGFOOD_CACHE` | where the jars of Kafka and Spark are kept once they were fetched |
 | `OTEL_EXPORTER_OTLP_ENDPOINT` and the like | where OpenTelemetry sends: [metrics](metrics.md) |
 | `PHABRICATOR_TOKEN` | for `dogfood tickets --create`; never on the command line |"""

@@ -1,8 +1,9 @@
 """The life of one run: testbed up, experiment configured, traffic, ingestion, verdict."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,8 @@ from analysis.unplayable import unplayable
 from analysis.whereabouts import STREAMS
 from browser_scenarios.play import Request as BrowserRequest
 from browser_scenarios.play import choose, play
+from common.egress import LOOPBACK, Egress
+from common.http import open_client
 from dogfood.judging import judge
 from dogfood.locust import Answered, Came, LocustRequest, run_locust
 from dogfood.operator import TestbedOperator, forget_configs
@@ -23,6 +26,7 @@ from dogfood.seeding import WIKI_ACCOUNTS, accounts_file, put_example, seed_wiki
 from dogfood.services import Testbed
 from dogfood.tables import OWN_TABLE, TableChoice
 from dogfood.terminal import tell_finding
+from dogfood.warming import warm_wiki
 from metrics_platform.addresses import under, with_query, without_path
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.intake import check_reachable
@@ -31,8 +35,15 @@ from personas.experiments import EXPERIMENT
 from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.accounts import TestAccount, read_accounts
+from run_record.budget import Budget
+from run_record.ends import End
 from run_record.folder import OBSERVED, new_run
+from run_record.load import FILE_NAME as LOAD
+from run_record.load import Load, record_analysis, record_machine
+from run_record.machine import busy_warning
+from run_record.machine_watch import MachineWatch, load_now
 from run_record.manifest import Manifest
+from run_record.pins import write_pins
 from run_record.roster import Account, Fidelity, write_roster
 from run_record.target import Target
 from traffic.options import TrafficOptions, UnplayableConfigError, check_ceilings, new_manifest, new_settings
@@ -117,34 +128,73 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
         KitFaultError: the testbed or the generator failed.
     """
     choose(request.browser.scenarios)
-    target = _ready(request, console)
+    if warning := busy_warning(load_now()):
+        console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
+    target, egress = _ready(request, console)
     accounts = _accounts(request, target)
-    manifest, folder, events = _set_up(request, target, accounts)
+    manifest, folder, events, rate = _set_up(request, target, egress, accounts)
     if unplayable(folder):
         return folder, judge(folder)
     _tell(console, request, manifest, events)
+    # The budget is held over all fidelities: they share the target's ceilings.
+    with (
+        Budget.open(target, str(folder.resolve()), rate=rate),
+        MachineWatch("dogfood", partial(_service_pids, request, target)) as watch,
+    ):
+        _make_traffic(request, target, egress, folder, accounts, events, console)
+        _finish(folder)
+        record_machine(folder, watch.seen())
+    ask_schemas_of_ledger(target, egress, folder)
+    if target.name != LOCAL or request.traffic.intake:
+        return folder, None
+    time.sleep(_SETTLE_S)
+    with console.status("filling the table and judging"), MachineWatch("analysis") as judging:
+        request.table.fill(request.testbed)
+        observe(request.testbed, folder, request.table)
+        analysis = judge(folder)
+        record_analysis(folder, judging.seen())
+        return folder, analysis
+
+
+def _make_traffic(
+    request: RunRequest, target: Target, egress: Egress, folder: Path, accounts: tuple[TestAccount, ...],
+    events: int, console: Console,
+) -> None:  # fmt: skip
+    """Let each fidelity that was asked for make its events; end when the generator has spoilt the run."""
+    goes_on = True
     if Fidelity.SYNTHETIC in request.fidelities:
         # Arrivals are the plan's affair: one Locust user is as good as many.
         most = ("--connections", str(request.users), *_confirmed(request))
         locust = LocustRequest("ctr", folder, 1, request.workers, most)
         count = Answered(folder, min(events, request.traffic.batch))
-        run_locust(locust, "synthetic events", events, count, console)
-    if Fidelity.WIKI in request.fidelities:
+        goes_on = run_locust(locust, "synthetic events", events, count, console)
+        if spoilt := _spoilt(folder):
+            rest = " and ".join(item for item in request.fidelities if item is not Fidelity.SYNTHETIC)
+            left_out = f" (left out, as that would not change: {rest})" if rest else ""
+            console.print(f"the run is INVALID: {spoilt}{left_out}", style="magenta", soft_wrap=True)
+            replace(Manifest.read(folder), stopped_early=True).write(folder)
+            return
+    if goes_on and request.on_wiki:
+        with console.status("warming the wiki"):
+            warm_wiki(target.wiki, egress, accounts[0] if accounts and target.name == LOCAL else None)
+    if goes_on and Fidelity.WIKI in request.fidelities:
         file = ("--accounts", str(_accounts_file(request)), *_confirmed(request))
         locust = LocustRequest("wiki", folder, min(request.users, _READERS), request.workers, file)
         sessions = min(request.sessions, len(accounts))
-        run_locust(locust, "accounts on the wiki", sessions, Came(folder), console)
-    if Fidelity.BROWSER in request.fidelities:
+        goes_on = run_locust(locust, "accounts on the wiki", sessions, Came(folder), console)
+    if goes_on and Fidelity.BROWSER in request.fidelities:
         _browse(request, target, folder, accounts, console)
-    _finish(folder)
-    ask_schemas_of_ledger(target, folder)
-    if target.name != LOCAL or request.traffic.intake:
-        return folder, None
-    time.sleep(_SETTLE_S)
-    with console.status("filling the table and judging"):
-        request.table.fill(request.testbed)
-        observe(request.testbed, folder, request.table)
-        return folder, judge(folder)
+
+
+def _spoilt(folder: Path) -> str:
+    """Return why the generator's part of the run proves nothing; empty when it does."""
+    load = Load.read(folder) if (folder / LOAD).is_file() else None
+    return load.invalid[0] if load is not None and load.invalid else ""
+
+
+def _service_pids(request: RunRequest, target: Target) -> Mapping[str, Sequence[int]]:
+    """Return the process ids of the testbed's services, when the run uses them."""
+    return {"services": request.testbed.pids()} if target.name == LOCAL else {}
 
 
 def observe(testbed: Testbed, folder: Path, table: TableChoice = OWN_TABLE) -> None:
@@ -161,8 +211,8 @@ def observe(testbed: Testbed, folder: Path, table: TableChoice = OWN_TABLE) -> N
     run_module("reading the table", "testbed.snapshot", *where, *span, *to)
 
 
-def _ready(request: RunRequest, console: Console) -> Target:
-    """Return the target; start what is needed of the testbed when the target is the testbed."""
+def _ready(request: RunRequest, console: Console) -> tuple[Target, Egress]:
+    """Return the target and the policy for it; start what is needed of the testbed when the target is the testbed."""
     target = Target.read(request.traffic.target).confirmed(request.traffic.confirm)
     if target.name == LOCAL:
         services = ("mpic", "intake", "wiki") if request.on_wiki else ("mpic", "intake")
@@ -180,8 +230,8 @@ def _ready(request: RunRequest, console: Console) -> Target:
         raise DogfoodError(
             f"target {target.name!r} names no wiki to visit: add one to it, or leave out wiki and browser"
         )
-    target.addresses()
-    check_reachable(target.intake)
+    egress = target.egress()
+    check_reachable(target.intake, egress)
     if target.name == LOCAL and not asked.intake:
         _send_canaries(target)
     if target.name == LOCAL and request.on_wiki:
@@ -193,13 +243,14 @@ def _ready(request: RunRequest, console: Console) -> Target:
                 "mpic": target.mpic,
             }
         )
-    return target
+    return target, egress
 
 
 def _send_canaries(target: Target) -> None:
     """Have the testbed's intake produce its canary events, which the table must not have afterwards."""
     try:
-        httpx.get(under(without_path(target.intake, "/v1/events"), "v1/_test/events"), timeout=10, trust_env=False)
+        with open_client(LOOPBACK.tagged(target.tag)) as client:
+            client.get(under(without_path(target.intake, "/v1/events"), "v1/_test/events"))
     except httpx.HTTPError as error:
         raise KitFaultError(f"the testbed's intake does not produce canary events: {error}") from error
 
@@ -222,27 +273,35 @@ def _accounts(request: RunRequest, target: Target) -> tuple[TestAccount, ...]:
     return read_accounts(_accounts_file(request))
 
 
-def _set_up(request: RunRequest, target: Target, accounts: tuple[TestAccount, ...]) -> tuple[Manifest, Path, int]:
-    """Configure the experiment in MPIC, read it back as the wiki would, and make the run's folder."""
+def _set_up(
+    request: RunRequest, target: Target, egress: Egress, accounts: tuple[TestAccount, ...]
+) -> tuple[Manifest, Path, int, float]:
+    """Configure the experiment in MPIC, read it back as the wiki would, and make the run's folder.
+
+    Returns:
+        The manifest, the folder, the number of planned events and their highest rate.
+    """
     options = request.traffic
     if not options.experiment:
         if target.production:
             raise DogfoodError(f"target {target.name!r} is production: name the experiment there with --experiment")
-        _put_example(request, target)
+        _put_example(request, target, egress)
         options = replace(options, experiment=EXPERIMENT)
-    settings, events = _planned(options, request, target)
+    settings, events, rate = _planned(options, request, target, egress)
     manifest = new_manifest("", options, target, settings, ",".join(request.fidelities))
     folder = new_run(request.runs)
+    write_pins(folder, egress)
     write_roster(folder, _roster(request, settings.visitors, accounts))
-    manifest = replace(manifest, run_id=folder.name, other_experiments=_other_experiments(target, settings))
+    others = _other_experiments(target, egress, settings)
+    manifest = replace(manifest, run_id=folder.name, planned_events=events, other_experiments=others)
     manifest.write(folder)
-    ask_platform(target, manifest, on_wiki=request.on_wiki).write(folder)
-    return manifest, folder, events
+    ask_platform(target, egress, manifest, on_wiki=request.on_wiki).write(folder)
+    return manifest, folder, events, rate
 
 
-def _put_example(request: RunRequest, target: Target) -> None:
+def _put_example(request: RunRequest, target: Target, egress: Egress) -> None:
     """Put the kit's experiment into MPIC; where that changes anything, the wiki must not go on with what it had."""
-    with MpicClient(target.mpic) as mpic:
+    with MpicClient(target.mpic, egress=egress) as mpic:
         before = _configs(mpic, request)
         put_example(mpic, request.traffic.generation)
         changed = before != _configs(mpic, request)
@@ -259,22 +318,24 @@ def _configs(mpic: MpicClient, request: RunRequest) -> list[object]:
     ]
 
 
-def _planned(options: TrafficOptions, request: RunRequest, target: Target) -> tuple[PlanSettings, int]:
-    """Return the settings of the plan and its number of events; no visitors where the configs let nothing be sent."""
+def _planned(
+    options: TrafficOptions, request: RunRequest, target: Target, egress: Egress
+) -> tuple[PlanSettings, int, float]:
+    """Return the plan's settings, events and highest rate; no visitors where the configs let nothing be sent."""
     try:
-        settings = new_settings(options, target, now_ms=int(time.time() * 1000))
+        settings = new_settings(options, target, egress, now_ms=int(time.time() * 1000))
     except UnplayableConfigError as error:
-        return replace(error.settings, visitors=0), 0
+        return replace(error.settings, visitors=0), 0, 0.0
     if Fidelity.SYNTHETIC not in request.fidelities:
         settings = replace(settings, visitors=0)
-    check_ceilings(target, settings)
+    rate = check_ceilings(target, settings)
     plan = Plan(settings)
-    return plan.settings, sum(1 for _ in plan.events(0, settings.visitors))
+    return plan.settings, sum(1 for _ in plan.events(0, settings.visitors)), rate
 
 
-def _other_experiments(target: Target, settings: PlanSettings) -> tuple[Mapping[str, object], ...]:
+def _other_experiments(target: Target, egress: Egress, settings: PlanSettings) -> tuple[Mapping[str, object], ...]:
     """Return the configs of MPIC's other experiments that are switched on."""
-    with MpicClient(target.mpic) as mpic:
+    with MpicClient(target.mpic, egress=egress) as mpic:
         configs = mpic.raw_experiments(settings.generation)
     known = [config for config in configs if isinstance(config, dict)]
     own = settings.experiment.get("slug")
@@ -339,4 +400,5 @@ def _configs_ttl_s(request: RunRequest, target: Target) -> float:
 
 def _finish(folder: Path) -> None:
     manifest = Manifest.read(folder)
-    manifest.finished(int(time.time() * 1000), stopped_early=manifest.stopped_early).write(folder)
+    ended = manifest.ended or End.FINISHED
+    manifest.finished(int(time.time() * 1000), stopped_early=manifest.stopped_early, ended=ended).write(folder)

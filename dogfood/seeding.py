@@ -10,6 +10,8 @@ from unicodedata import normalize
 import httpx
 import orjson
 
+from common.egress import LOOPBACK
+from common.http import open_client
 from dogfood.processes import run_module
 from dogfood.services import Testbed
 from metrics_platform.assignment import Generation
@@ -54,7 +56,8 @@ def furnish(testbed: Testbed) -> None:
 def _is_there(mpic_address: str) -> bool:
     """Return whether the experiment is in MPIC, switched on or off; the API does not list what is switched off."""
     try:
-        answer = httpx.get(f"{mpic_address}/experiments/{EXPERIMENT}", timeout=10, trust_env=False)
+        with open_client(LOOPBACK) as client:
+            answer = client.get(f"{mpic_address}/experiments/{EXPERIMENT}")
     except httpx.HTTPError as error:
         raise KitFaultError(f"MPIC at {mpic_address} has come up and does not answer: {error}") from error
     return answer.status_code == 200

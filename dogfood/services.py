@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,10 +16,14 @@ import httpx
 import orjson
 import psutil
 
+from common.egress import LOOPBACK
+from common.http import open_client
 from dogfood.processes import run_module
 from dogfood.streaming import StreamChoice, StreamKind, recorded
+from dogfood.testbed_processes import ended, locked, service_environment, stop_leftovers
 from metrics_platform.addresses import with_query
 from metrics_platform.errors import DogfoodError, KitFaultError
+from metrics_platform.tether import tethered
 from run_record.files import write_whole
 
 HOST = "127.0.0.1"
@@ -38,7 +43,8 @@ _started: list[subprocess.Popen[bytes]] = []
 
 def _healthy(port: int) -> bool:
     try:
-        return httpx.get(f"http://{HOST}:{port}/healthz", timeout=5, trust_env=False).status_code == 200
+        with open_client(LOOPBACK, timeout_s=5) as client:
+            return client.get(f"http://{HOST}:{port}/healthz").status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -104,6 +110,8 @@ class Testbed:
 
     folder: Path
     wiki: WikiOptions = WikiOptions()
+    #: Whether its services go on when the command that started them has ended.
+    outlives_command: bool = True
 
     @property
     def wiki_dir(self) -> Path:
@@ -223,6 +231,14 @@ class Testbed:
                 be used does not answer.
             KitFaultError: a service does not come up. What this call started is stopped again.
         """
+        with self.locked():
+            return self._up(ports, names)
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep other commands from starting or stopping services until the block ends. Raises DogfoodError."""
+        return locked(self.folder)
+
+    def _up(self, ports: Mapping[str, int], names: Collection[str]) -> list[State]:
         if self.stream.bootstrap and "intake" in names and not _bootstrap_answers(self.stream.bootstrap):
             raise DogfoodError(f"Kafka at {self.stream.bootstrap} does not answer: is it up, and is that its address?")
         started: list[Service] = []
@@ -243,9 +259,13 @@ class Testbed:
         return self.status()
 
     def down(self, names: Collection[str] = ALL_NAMES) -> list[str]:
-        """Stop every service of *names* that runs; return their names."""
-        asked = [service for service in reversed(self.services()) if service.name in names]
-        return [service.name for service in asked if self._stop(service)]
+        """Stop every service of *names* that runs, also what no file tells of any more; return their names."""
+        if not self.folder.is_dir():
+            return []
+        with self.locked():
+            asked = [service for service in reversed(self.services()) if service.name in names]
+            stopped = [service.name for service in asked if self._stop(service)]
+            return [*stopped, *sorted(stop_leftovers(self.folder, names) - set(stopped))]
 
     def status(self) -> list[State]:
         """Return how each service is, also that of a Kafka which is used and not the testbed's own."""
@@ -254,6 +274,10 @@ class Testbed:
             health = "healthy" if _bootstrap_answers(self.stream.bootstrap) else "not answering"
             states.insert(0, State("kafka", health, None, None, "", self.stream.bootstrap))
         return states
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the services that run."""
+        return [int(record["pid"]) for service in self.services() if (record := self._record(service)) is not None]
 
     def url(self, name: str) -> str | None:
         """Return the address of a service, or None when it does not run."""
@@ -283,11 +307,14 @@ class Testbed:
         self._log(service).parent.mkdir(parents=True, exist_ok=True)
         arguments = [word.format_map(_Addresses(self)) for word in service.arguments]
         command = [sys.executable, *arguments, "--host", HOST, "--port", str(port)]
+        if not self.outlives_command:
+            command = tethered(command, signal.SIGTERM)
         with self._log(service).open("ab") as log:
             # A session of its own: Ctrl-C in the terminal is for the command, not for the testbed.
             process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-            )
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+                env=service_environment(self.folder, service.name), umask=0o077,
+            )  # fmt: skip
         _started.append(process)
         born = psutil.Process(process.pid).create_time()
         record = {"pid": process.pid, "born": born, "port": port}
@@ -313,10 +340,10 @@ class Testbed:
         if record is not None:
             pid = int(record["pid"])
             os.kill(pid, signal.SIGTERM)
-            if not _gone(pid, service.down_within_s):
+            if not ended(pid, service.down_within_s):
                 # The service leads a process group of its own; nothing of it is left behind.
                 os.killpg(pid, signal.SIGKILL)
-                _gone(pid, _KILLED_WITHIN_S)
+                ended(pid, _KILLED_WITHIN_S)
         _started[:] = [process for process in _started if process.poll() is None]
         self._file(service).unlink(missing_ok=True)
         return record is not None
@@ -379,16 +406,3 @@ def _bootstrap_answers(bootstrap: str) -> bool:
     from metrics_platform.kafka import answers
 
     return answers(bootstrap, within_s=2.0)
-
-
-def _gone(pid: int, within_s: float) -> bool:
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        try:
-            # Where the first process of a container does not reap, what has ended stays a zombie for a while.
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        time.sleep(_POLL_S)
-    return False

@@ -7,9 +7,12 @@ written to the run's ledger before it is sent. `dogfood analyse` judges the run 
 from locust import events
 from locust.env import Environment
 
+from traffic.link import bind_to_loopback, secure
 from traffic.options import add_options
 from traffic.users import BeaconUser, man
 
+secure()
+events.init_command_line_parser.add_listener(bind_to_loopback)  # type: ignore[no-untyped-call]
 events.init_command_line_parser.add_listener(add_options)  # type: ignore[no-untyped-call]
 
 

@@ -8,10 +8,13 @@ assignment with the contract, account by account. How fast it goes is up to the 
 from locust import events
 from locust.env import Environment
 
+from traffic.link import bind_to_loopback, secure
 from traffic.options import add_options
 from traffic.walkers import WikiVisitor, man
 from traffic.wiki_options import add_wiki_options
 
+secure()
+events.init_command_line_parser.add_listener(bind_to_loopback)  # type: ignore[no-untyped-call]
 events.init_command_line_parser.add_listener(add_options)  # type: ignore[no-untyped-call]
 events.init_command_line_parser.add_listener(add_wiki_options)  # type: ignore[no-untyped-call]
 

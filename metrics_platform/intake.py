@@ -7,6 +7,8 @@ from typing import NamedTuple
 import httpx
 import orjson
 
+from common.egress import LOOPBACK, Egress
+from common.http import open_client
 from metrics_platform.errors import DogfoodError
 
 
@@ -77,11 +79,14 @@ def interpret(status: int | None, reason: str, body: bytes, event_ids: Sequence[
     return tuple(failures.named.get(event_id, rest) for event_id in event_ids)
 
 
-def check_reachable(url: str, *, timeout_s: float = 5.0, transport: httpx.BaseTransport | None = None) -> None:
+def check_reachable(
+    url: str, egress: Egress = LOOPBACK, *, timeout_s: float = 5.0, transport: httpx.BaseTransport | None = None
+) -> None:
     """See whether anything answers HTTP where events are posted to; sends no event.
 
     Args:
         url: where events are posted to.
+        egress: the policy for connections; this machine only by default.
         timeout_s: seconds to wait for an answer.
         transport: how the request is made; for tests.
 
@@ -89,7 +94,7 @@ def check_reachable(url: str, *, timeout_s: float = 5.0, transport: httpx.BaseTr
         IntakeError: nothing answers.
     """
     try:
-        with httpx.Client(timeout=timeout_s, transport=transport, trust_env=False, follow_redirects=False) as client:
+        with open_client(egress, timeout_s=timeout_s, transport=transport) as client:
             client.options(url)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise IntakeError(f"the intake at {url} does not answer ({error}): is it up? `dogfood status` tells") from error

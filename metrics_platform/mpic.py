@@ -4,6 +4,8 @@ from urllib.parse import quote
 
 import httpx
 
+from common.egress import LOOPBACK, Egress, EgressError
+from common.http import open_client
 from metrics_platform.assignment import Generation
 from metrics_platform.closing import Closing
 from metrics_platform.configs import (
@@ -32,6 +34,7 @@ class MpicClient(Closing):
 
     Args:
         base_url: such as `http://127.0.0.1:8086`.
+        egress: the policy for connections; this machine only by default.
         timeout_s: seconds to wait for an answer.
         transport: how requests are made; for tests.
 
@@ -40,17 +43,16 @@ class MpicClient(Closing):
     """
 
     def __init__(
-        self, base_url: str, *, timeout_s: float = TIMEOUT_S, transport: httpx.BaseTransport | None = None
+        self,
+        base_url: str,
+        *,
+        egress: Egress = LOOPBACK,
+        timeout_s: float = TIMEOUT_S,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         try:
-            self._client = httpx.Client(
-                base_url=self._base_url,
-                timeout=timeout_s,
-                transport=transport,
-                trust_env=False,
-                follow_redirects=False,
-            )
+            self._client = open_client(egress, timeout_s=timeout_s, base_url=self._base_url, transport=transport)
         except httpx.InvalidURL as error:
             raise MpicError(f"MPIC's address {base_url!r} cannot be used: {error}") from error
 
@@ -106,7 +108,7 @@ class MpicClient(Closing):
     def _get(self, path: str, query: dict[str, str]) -> list[object]:
         try:
             answer = self._client.get(path, params=query)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, EgressError) as error:
             raise self._unreachable(path, error) from error
         if answer.status_code != 200:
             raise MpicError(f"MPIC at {answer.url} answers {answer.status_code} {answer.reason_phrase}, not configs")
@@ -121,6 +123,6 @@ class MpicClient(Closing):
             raise MpicError(f"MPIC at {answer.url} answers something else than a bare array of configs")
         return content
 
-    def _unreachable(self, path: str, error: httpx.HTTPError) -> MpicError:
+    def _unreachable(self, path: str, error: Exception) -> MpicError:
         what = "takes too long" if isinstance(error, httpx.TimeoutException) else "does not answer"
         return MpicError(f"MPIC at {self._base_url}{path} {what} ({error}): is it up? `dogfood status` tells")

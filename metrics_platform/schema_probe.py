@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import httpx
 
+from common.egress import Egress
+from common.http import open_client
 from metrics_platform.intake import first_reason
 
 _TIMEOUT_S = 10.0
@@ -31,7 +33,7 @@ class SchemaAnswer(NamedTuple):
 
 
 def probe_schema(
-    intake: str, schema: str, stream: str, *, transport: httpx.BaseTransport | None = None
+    intake: str, schema: str, stream: str, egress: Egress, *, transport: httpx.BaseTransport | None = None
 ) -> SchemaAnswer:
     """Ask the *intake* whether it serves *schema*. Raises nothing.
 
@@ -39,10 +41,11 @@ def probe_schema(
         intake: where events are posted to, without `hasty`.
         schema: URI, as an event names it.
         stream: that the event names.
+        egress: the policy for the connection.
         transport: how the request is made; for tests.
     """
     try:
-        with httpx.Client(timeout=_TIMEOUT_S, transport=transport, trust_env=False, follow_redirects=False) as client:
+        with open_client(egress, timeout_s=_TIMEOUT_S, transport=transport) as client:
             answer = client.post(intake, json={"$schema": schema, "meta": {"stream": stream}})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return SchemaAnswer(Served.UNKNOWN, f"no answer to an event ({error})")

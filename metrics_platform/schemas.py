@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jsonschema_rs
 import orjson
@@ -16,11 +16,26 @@ WEB_BASE_1_4_2 = "/analytics/product_metrics/web/base/1.4.2"
 #: A plain path of names and a version: no address, no `..`, no escapes.
 _URI = re.compile(r"(/[a-z0-9_]+(?:-[a-z0-9_]+)*)+/\d+\.\d+\.\d+")
 
+#: EventGate takes a URI for a file's: it does not mind what stands behind the path, nor slashes too many.
+_BEHIND = re.compile(r"/*(?:[?#].*)?$", re.S)
+_SLASHES = re.compile(r"//+")
+
+#: EventGate's validator checks formats by patterns, which let through days and hours that no calendar has.
+_TIME_OF_DAY = r"(?:[0-2][0-9]:[0-5][0-9]:[0-5][0-9]|23:59:60)(?:\.[0-9]+)?"
+_FORMATS: Mapping[str, str] = {
+    "date-time": rf"^[0-9]{{4}}-[01][0-9]-[0-3][0-9][Tt\s]{_TIME_OF_DAY}(?:[Zz]|[+-][0-9]{{2}}(?::?[0-9]{{2}})?)$",
+    "uri-reference": r"^(?:[^\\\s#][^\s#]*)?(?:#[^\\\s]*)?$",
+}
+
 _NAME = re.compile(r"[A-Za-z$_][A-Za-z$_0-9]*")
 
 
 class SchemaNotFoundError(LookupError):
     """An event names a schema that is not in the folder."""
+
+
+class NestedTooDeeplyError(ValueError):
+    """An event has more levels than the validator follows (255)."""
 
 
 class Problem(NamedTuple):
@@ -55,12 +70,13 @@ class SchemaRegistry:
             SchemaNotFoundError: there is none of that name, or *uri* is an address or climbs out of the folder.
         """
         if uri not in self._loaded:
-            path = self._folder / f"{uri[1:]}.json"
-            if not _URI.fullmatch(uri) or not path.is_file():
+            name = _SLASHES.sub("/", _BEHIND.sub("", uri))
+            path = self._folder / f"{name[1:]}.json"
+            if not _URI.fullmatch(name) or not path.is_file():
                 raise SchemaNotFoundError(f"Failed loading schema at {uri}")
             content = orjson.loads(path.read_bytes())
-            validator = jsonschema_rs.Draft7Validator(content, validate_formats=True)
-            self._loaded[uri] = Schema(uri, content["title"], validator)
+            validator = jsonschema_rs.Draft7Validator(_with_loose_formats(content), validate_formats=False)
+            self._loaded[uri] = Schema(name, content["title"], validator)
         return self._loaded[uri]
 
     def validate(self, event: Mapping[str, object]) -> tuple[Problem, ...]:
@@ -68,20 +84,26 @@ class SchemaRegistry:
 
         Raises:
             SchemaNotFoundError: the event names no schema, or none of the folder's.
+            NestedTooDeeplyError: it cannot be told.
         """
         uri = event.get("$schema")
         if not isinstance(uri, str):
             raise SchemaNotFoundError("Field(s) $schema were missing from event and could not be extracted.")
         validator = self.load(uri).validator
-        if validator.is_valid(event):
-            return ()
-        return tuple(_problem(error) for error in validator.iter_errors(event))
+        try:
+            if validator.is_valid(event):
+                return ()
+            return tuple(_problem(error) for error in validator.iter_errors(event))
+        except ValueError as error:
+            raise NestedTooDeeplyError(str(error)) from error
 
     def uris(self) -> tuple[str, ...]:
         """Return the URIs of all schemas of the folder, in order."""
         paths = sorted(self._folder.rglob("*.json"))
         return tuple(f"/{path.relative_to(self._folder).with_suffix('')}" for path in paths)
 
+
+_FORMAT_NAMES = {pattern: name for name, pattern in _FORMATS.items()}
 
 #: EventGate words its messages as Ajv does; the rest of jsonschema-rs's are used as they are.
 _MESSAGES: Mapping[str, str] = {
@@ -98,12 +120,26 @@ _MESSAGES: Mapping[str, str] = {
 }
 
 
+def _with_loose_formats(content: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Return the schema *content* with patterns in place of formats."""
+    if isinstance(content, list):
+        return [_with_loose_formats(item) for item in content]
+    if not isinstance(content, dict):
+        return content
+    changed = {key: _with_loose_formats(value) for key, value in content.items()}
+    if content.get("type") == "string" and content.get("format") in _FORMATS:
+        changed["pattern"] = _FORMATS[changed.pop("format")]
+    return changed
+
+
 def _problem(error: jsonschema_rs.ValidationError) -> Problem:
     path = "".join(_step(key) for key in error.instance_path)
     template = _MESSAGES.get(error.kind.name)
     if template is None:
         return Problem(path, error.message)
     values = error.kind.as_dict()
+    if values.get("pattern") in _FORMAT_NAMES:
+        template, values = _MESSAGES["format"], {"format": _FORMAT_NAMES[values["pattern"]]}
     if "types" in values:
         values["types"] = ",".join(values["types"])
     return Problem(path, template.format(**values))

@@ -1,13 +1,14 @@
 """Stream configs: what `action=streamconfigs` serves, how instruments are merged in, and stream sampling."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metrics_platform.configs import ConfigError, Instrument
+from metrics_platform.profiles import EventProfile
 
 #: The schema every instrument of MPIC is given; MPIC's own `schema_title` is ignored by the wiki.
 SCHEMA_TITLE = "analytics/product_metrics/web/base"
@@ -135,6 +136,11 @@ def merge(static: Mapping[str, StreamConfig], instruments: Iterable[Instrument],
         if instrument.status
     }
     return {**merged, **static}
+
+
+def seen_by_client(config: StreamConfig, profile: EventProfile) -> StreamConfig:
+    """Return *config* as the client of *profile* uses it: one whose events name no sample does not sample streams."""
+    return config if profile.has("sample") else replace(config, sample_rate=None, sample_unit=None)
 
 
 def in_stream_sample(config: StreamConfig, pageview_id: str, session_id: str) -> bool:

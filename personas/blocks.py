@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from metrics_platform.assignment import Generation, assign_hashes, assign_many, subject_id
 from metrics_platform.configs import Experiment
+from metrics_platform.profiles import profile_of
 from metrics_platform.streams import StreamConfig, in_stream_samples
 from personas.draws import BLOCK, Raw, raw
 from personas.pages import PageShelf, shelve
@@ -118,7 +119,7 @@ def set_scene(settings: PlanSettings, population: Population) -> Scene:
 
 def assign_subjects(scene: Scene, subjects: Subjects | Identities) -> PlannedSubjects:
     """Return *subjects* with the group that the contract gives them."""
-    ids = subjects.user_id if scene.settings.generation is Generation.ALPHA else subjects.central_id
+    ids = getattr(subjects, profile_of(scene.settings.generation).identifier.account_id)
     experiment = scene.experiment
     found = assign_many(scene.settings.generation, ids, experiment.name, experiment.groups, scene.rate)
     own = (subjects.index, subjects.user_id, subjects.central_id, subjects.persona)

@@ -48,6 +48,7 @@ def example_experiment(generation: Generation, *, name: str = EXPERIMENT, rate: 
 def example_instrument(*, name: str = EXPERIMENT, rate: float = 1.0) -> Mapping[str, object]:
     """Return the config of the CTR instrument on the pinnable main menu."""
     common = _common(name, "Clicks on the control that unpins the main menu", rate, "session", "instrument")
+    # MPIC serves these dates by both generations' names.
     return {**common, "utc_start_dt": _START, "utc_end_dt": _END, "contextual_attributes": list(ATTRIBUTES)}
 
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics_platform.assignment import Generation, assign
+from metrics_platform.assignment import assign
+from metrics_platform.profiles import profile_of
 from personas.blocks import (
     DrawnBlock,
     PlannedEvent,
@@ -75,7 +76,7 @@ class Plan:
             central_id: the id across wikis (hashed in xlab).
         """
         generation = self.settings.generation
-        who = user_id if generation is Generation.ALPHA else central_id
+        who = user_id if profile_of(generation).identifier.account_id == "user_id" else central_id
         return assign(generation, who, self.experiment.name, self.experiment.groups, self.rate).group
 
     def arrivals_us(self, first: int, count: int) -> NDArray[np.int64]:

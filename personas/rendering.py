@@ -10,13 +10,10 @@ from typing import NamedTuple
 import orjson
 
 from metrics_platform.assignment import Generation
-from metrics_platform.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2
+from metrics_platform.profiles import EventProfile, profile_of
 from metrics_platform.streams import StreamConfig
 from personas.pages import Page
 from personas.people import Persona
-
-ACTION_SOURCE = "ClickThroughRateInstrument"
-SCHEMAS = {Generation.ALPHA: WEB_BASE_1_3_0, Generation.XLAB: WEB_BASE_1_4_2}
 
 #: Groups that every registered account of the wiki has; the client lists them last.
 IMPLICIT_GROUPS = ("*", "user", "autoconfirmed")
@@ -114,15 +111,9 @@ class Renderer:
     def __init__(self, generation: Generation, stream: StreamConfig, instrument: str, element: str, wiki: Wiki) -> None:
         self._asked = frozenset(stream.provide_values)
         self._wiki = wiki
-        self.start = tuple(
-            b'{"action":%b,"action_source":%b,"funnel_entry_token":"' % (_json(action), _json(ACTION_SOURCE))
-            for action in ("impression", "click")
-        )
-        self.middle = tuple(
-            b'","element_friendly_name":%b,"funnel_event_sequence_position":%d,"instrument_name":%b,"$schema":%b,'
-            % (_json(element), position, _json(instrument), _json(SCHEMAS[generation]))
-            for position in (1, 2)
-        )
+        profile = profile_of(generation)
+        self.start = tuple(_start(profile, action) for action in ("impression", "click"))
+        self.middle = tuple(_middle(profile, instrument, element, position) for position in (1, 2))
         self._sample = b""
         if stream.sample_rate is not None and stream.sample_unit is not None:
             sample = {"rate": js_number(stream.sample_rate), "unit": stream.sample_unit}
@@ -213,14 +204,36 @@ def experiment_alpha(name: str, assigned: Mapping[str, str]) -> bytes:
 
 def experiment_xlab(name: str, group: str, subject_id: str) -> bytes:
     """Return what an xlab event says of its experiment and subject."""
+    profile = profile_of(Generation.XLAB)
     content = {
         "enrolled": name,
         "assigned": group,
         "subject_id": subject_id,
-        "sampling_unit": "mw-user",
-        "coordinator": "xLab",
+        "sampling_unit": profile.identifier.sampling_unit,
+        "coordinator": profile.coordinator,
     }
     return b'"experiment":%b,' % _json(content)
+
+
+def _start(profile: EventProfile, action: str) -> bytes:
+    """Return the beginning of an event, up to the value of its funnel's token."""
+    members = {"action": action, "action_source": profile.constants.get("action_source")}
+    return _json(_kept(profile, members))[:-1] + b',"funnel_entry_token":"'
+
+
+def _middle(profile: EventProfile, instrument: str, element: str, position: int) -> bytes:
+    """Return what stands between the funnel's token and the experiment."""
+    members = {
+        "element_friendly_name": element,
+        "funnel_event_sequence_position": position,
+        "instrument_name": profile.instrument_name(instrument),
+        "$schema": profile.schema,
+    }
+    return b'",' + _json(_kept(profile, members))[1:-1] + b","
+
+
+def _kept(profile: EventProfile, members: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in members.items() if profile.has(name)}
 
 
 def _json(value: object) -> bytes:

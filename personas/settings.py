@@ -8,7 +8,8 @@ from metrics_platform.assignment import Generation
 from metrics_platform.client_behaviour import ConfigFault, Effect, experiment_faults, instrument_faults
 from metrics_platform.configs import Experiment, Instrument, parse_experiment, parse_instrument
 from metrics_platform.errors import DogfoodError
-from metrics_platform.streams import StreamConfig, merge
+from metrics_platform.profiles import profile_of
+from metrics_platform.streams import StreamConfig, merge, seen_by_client
 from personas.experiments import ELEMENT
 from personas.pacing import Pace, Pacer, parse_shape
 
@@ -128,7 +129,11 @@ class PlanSettings:
         return parse_instrument(self.instrument)
 
     def stream_config(self) -> StreamConfig:
-        """Return what the wiki would tell the client about the instrument's stream.
+        """Return what the client knows about the instrument's stream. Raises PlanError, as `exported_stream` does."""
+        return seen_by_client(self.exported_stream(), profile_of(self.generation))
+
+    def exported_stream(self) -> StreamConfig:
+        """Return what the wiki would export about the instrument's stream.
 
         Raises:
             PlanError: by the contract the client sends nothing with this config.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# PHP for the testbed's wiki and a Chromium for its readers; with the argument `java`, Java and Maven for Kafka instead. On
-# Debian they are installed where they are missing and that is allowed; elsewhere this says what is missing, and everything
-# that needs none of them works all the same.
+# system.sh [--check] [java]: PHP for the testbed's wiki and a Chromium for its readers; with `java`, Java and Maven for
+# Kafka instead. Says what is missing, and why it is wanted. On Debian it is installed: as root and without a terminal right
+# away, at a terminal after a question when sudo is needed. Elsewhere, and with --check, nothing is installed; what does not
+# need them works all the same.
 set -euo pipefail
 
 php_modules="mbstring intl xml pdo_sqlite curl"
@@ -34,21 +35,46 @@ lacks_java() {
   [ "${major:-0}" -lt 17 ]
 }
 
+# Whether it is only to be told what is missing.
+check=""
+if [ "${1:-}" = "--check" ]; then check="yes"; shift; fi
+
+# want PACKAGES REASON: notes what is to be installed, and says why.
 wanted=""
+want() {
+  wanted="$wanted $1"
+  echo "missing: $1 – $2"
+}
+
 without="leave browsers and wiki out: make dogfood ARGS='--fidelity synthetic'"
 if [ "${1:-}" = "java" ]; then
-  if lacks_java; then wanted="default-jre-headless"; fi
-  if ! command -v mvn >/dev/null; then wanted="$wanted maven"; fi
+  if lacks_java; then want default-jre-headless "Kafka and Spark run on Java 17 or newer"; fi
+  if ! command -v mvn >/dev/null; then want maven "fetches the jars of Kafka and Spark"; fi
   without="leave the stream in files, as it is unless --stream kafka is said"
 else
-  if lacks_php; then wanted="$php_packages"; fi
-  if lacks_chromium; then wanted="$wanted chromium"; fi
+  if lacks_php; then want "$php_packages" "TestWiki, which is MediaWiki, runs on PHP"; fi
+  if lacks_chromium; then want chromium "the fidelity 'browser' drives real browsers"; fi
 fi
-if [ -z "$wanted" ]; then exit 0; fi
+if [ -z "$wanted" ]; then
+  if [ -n "$check" ]; then echo "nothing is missing${1:+ for $1}"; fi
+  exit 0
+fi
+if [ -n "$check" ]; then
+  echo "install them with make setup${1:+-full}, or $without"
+  exit 1
+fi
 
 as_root=""
 if [ "$(id -u)" -ne 0 ]; then
-  if sudo -n true 2>/dev/null; then as_root="sudo"; else as_root="missing"; fi
+  if [ -t 0 ] && [ -t 1 ] && command -v sudo >/dev/null; then
+    # A person is there: nothing is done as root that was not agreed to.
+    read -r -p "Install these by 'sudo apt-get install'? [y/N] " answer
+    case "$answer" in y | Y | yes) as_root="sudo" ;; *) as_root="missing" ;; esac
+  elif sudo -n true 2>/dev/null; then
+    as_root="sudo"
+  else
+    as_root="missing"
+  fi
 fi
 if command -v apt-get >/dev/null && [ "$as_root" != "missing" ]; then
   echo "installing:$wanted"
@@ -56,5 +82,5 @@ if command -v apt-get >/dev/null && [ "$as_root" != "missing" ]; then
   # shellcheck disable=SC2086  # a list of packages
   DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $wanted >/dev/null
 else
-  echo "missing:$wanted (install them, or $without)" >&2
+  echo "not installed:$wanted (install them, or $without)" >&2
 fi

@@ -21,6 +21,10 @@ OUTCOMES = tuple(EventOutcome)
 #: The requests' numbers in a row for several that were answered in the same moment.
 _SEVERAL = re.compile(rb'\{"outcomes":\[([0-9,]+)\]')
 
+#: The visits, one an event, in a row for several requests that were sent in the same moment.
+_SEVERAL_SENT = re.compile(rb'\{"intents":[0-9]+,"visits":\[([0-9,]+)\]')
+_ONE_SENT = b'{"intent":'
+
 CODES = {str(outcome): code for code, outcome in enumerate(OUTCOMES)}
 
 
@@ -274,3 +278,18 @@ def count_outcomes(rows: bytes) -> int:
     """Return how many requests *rows* of a ledger tell the outcome of, without reading them whole."""
     several: list[bytes] = _SEVERAL.findall(rows)
     return rows.count(b'{"outcome":') + sum(numbers.count(b",") + 1 for numbers in several)
+
+
+def count_sent(path: Path) -> int:
+    """Return how many events the ledger at *path* has intents for, without reading its rows whole."""
+    events = 0
+    with path.open("rb") as file:
+        while lines := file.readlines(_BLOCK_BYTES):
+            if not lines[-1].endswith(b"\n"):
+                # A worker that is killed leaves half a row.
+                lines.pop()
+            several: list[bytes] = _SEVERAL_SENT.findall(b"".join(lines))
+            events += sum(visits.count(b",") + 1 for visits in several)
+            for row in (_object(line) for line in lines if line.startswith(_ONE_SENT)):
+                events += sum(span[2] for span in row["events"]) if isinstance(row, dict) else 0
+    return events

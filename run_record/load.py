@@ -7,7 +7,7 @@ digits, in their standard encoded form, so that the seconds of a run, its worker
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ from hdrh.histogram import HdrHistogram
 
 from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
+from run_record.machine import Machine
 
 FILE_NAME = "load.json"
 
@@ -122,10 +123,13 @@ class Load:
         latency_ms, service_ms: from the intended time, and from the wire, to the answer.
         lag_ms: of the generator behind its schedule.
         workers: of the generator.
-        workers_needed: how many there should have been, where there were too few; None when the generator kept up.
+        workers_needed: how many there should have been, where there were too few; None when the generator kept up, or
+            the machine was short and more workers would not help.
         invalid: why the run proves nothing about the server; empty when the generator was honest.
         windows: second by second.
         latency, service: encoded histograms of the whole run, microseconds.
+        machine: that the run was made on, and the CPU of each part; None when nobody looked.
+        ended: why the traffic ended (`run_record.ends.End`).
     """
 
     offered: int
@@ -150,6 +154,21 @@ class Load:
     windows: tuple[Window, ...]
     latency: str
     service: str
+    ended: str = ""
+    machine: Machine | None = None
+
+    @classmethod
+    def nothing(cls, machine: Machine) -> Self:
+        """Return the load of a run without a generator: all that is known is the machine."""
+        return cls(
+            0, 0, 0, 0, 0, 0, 0, {}, 0.0, 0.0, "constant", "constant", 0.0, Percentiles(), Percentiles(), Lag(),
+            (), None, (), (), "", "", machine=machine,
+        )  # fmt: skip
+
+    @property
+    def has_generator(self) -> bool:
+        """Whether a generator measured itself; otherwise only the machine is known."""
+        return bool(self.workers or self.invalid)
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -168,17 +187,35 @@ class Load:
         except (OSError, orjson.JSONDecodeError) as error:
             raise LoadError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
         known = {item.name for item in fields(cls)}
-        if not isinstance(content, dict) or content.keys() ^ known:
+        if not isinstance(content, dict) or content.keys() - known:
             raise LoadError(f"{path} has other fields than this version knows: made by another version?")
         try:
             return cls(**_parsed(content))
-        except (TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise LoadError(f"{path} cannot be used: {error}. Was it made by another version?") from error
 
     def write(self, folder: Path) -> None:
         """Write this into the run's *folder*, in one step. Raises OSError."""
         options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
         write_whole(folder / FILE_NAME, orjson.dumps(asdict(self), option=options))
+
+
+def record_machine(folder: Path, machine: Machine) -> None:
+    """Write what was seen of the *machine* during the whole run in *folder* into its load; make one if there is none.
+
+    Raises:
+        LoadError: the run has a load that cannot be read.
+    """
+    load = Load.read(folder) if (folder / FILE_NAME).is_file() else Load.nothing(machine)
+    replace(load, machine=machine).write(folder)
+
+
+def record_analysis(folder: Path, judging: Machine) -> None:
+    """Add the CPU that the analysis used, as seen while it was *judging*, to the run's load. Raises LoadError."""
+    load = Load.read(folder)
+    if load.machine is not None:
+        parts = {**load.machine.parts, "analysis": round(sum(judging.parts.values()), 4)}
+        replace(load, machine=replace(load.machine, parts=parts)).write(folder)
 
 
 def _parsed(content: dict[str, Any]) -> dict[str, Any]:
@@ -190,6 +227,7 @@ def _parsed(content: dict[str, Any]) -> dict[str, Any]:
         "workers": tuple(WorkerLoad(**worker) for worker in content["workers"]),
         "invalid": tuple(content["invalid"]),
         "windows": tuple(Window(**window) for window in content["windows"]),
+        "machine": Machine(**content["machine"]) if content.get("machine") else None,
     }
 
 

@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from run_record.ends import End
 from run_record.ledger import SentEvents
 from run_record.ledger_rows import OUTCOMES
 from run_record.load import Lag, Load, WorkerLoad, encoded, percentiles
-from run_record.tally import Tally, TallyKeeper
+from run_record.machine import Machine, advice
+from run_record.tally import Tally, TallyKeeper, histogram_of
+
+#: What reading a report raises that is not one.
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError)
 
 #: The most that single events may lag behind their schedule, by their 99th percentile, in milliseconds.
 MAX_LAG_MS = 100.0
@@ -21,11 +26,21 @@ MAX_VISIT_LAG_MS = 5_000.0
 #: A sender that uses this share of its core is at its limit: what it measures includes its own queue.
 MAX_CPU = 0.95
 
+#: With this share of its core and a lag beyond the limit, the worker was short, and not its machine.
+NEAR_LIMIT = 0.85
+
+#: The schedule is kept when no more than this share of requests is behind by more than the limit.
+_LATE_SHARE = 0.01
+
 #: The share that it should be planned with.
 _GOOD_CPU = 0.7
 
 #: CPU is averaged over so many reports, a second each.
 _CPU_SECONDS = 10
+
+
+class MalformedReportError(ValueError):
+    """A report that no sender of this version makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,8 @@ class LoadPlan:
         events: how many events there were to be, where that is known; 0 where visits arrive.
         stopped_early: the traffic was ended before all had been offered.
         seconds: from the schedule's zero to the end of the traffic.
+        ended: why the traffic ended.
+        failure: what went wrong with the generator, in a line; empty when nothing did.
     """
 
     event_rate: float
@@ -46,6 +63,8 @@ class LoadPlan:
     events: int
     stopped_early: bool
     seconds: float
+    ended: str = ""
+    failure: str = ""
 
 
 @dataclass
@@ -78,35 +97,69 @@ class LoadBook:
         self._workers: dict[str, _Worker] = {}
 
     def take(self, name: str, host: str, report: Mapping[str, Any]) -> None:
-        """Take in one report of a sender (`traffic.sender`)."""
+        """Take in one report of a sender (`traffic.sender`). Raises MalformedReportError, having taken nothing."""
+        try:
+            tally, cpu = Tally.from_json(report["tally"]), float(report["cpu"])
+            offered = tally.total("offered")
+        except _MALFORMED as error:
+            raise MalformedReportError(f"{type(error).__name__}: {error}") from error
         worker = self._workers.setdefault(name, _Worker(host))
-        tally = Tally.from_json(report["tally"])
         worker.tally.add(tally)
-        if tally.total("offered"):
-            worker.cpu.append(float(report["cpu"]))
+        if offered:
+            worker.cpu.append(cpu)
 
     def meet(self, name: str, host: str) -> None:
         """Know of a worker, even if it never reports."""
         self._workers.setdefault(name, _Worker(host))
 
+    def sent(self, name: str) -> int:
+        """Return how many events a worker has reported as sent so far; 0 for one that is not known."""
+        return self._workers[name].tally.total("sent") if name in self._workers else 0
+
     def lose(self, name: str, ledger: SentEvents, started_ms: int) -> None:
         """Take down that a worker died: what it did is read from its ledger, for its last reports are missing."""
+        self._workers.setdefault(name, _Worker("")).alive = False
+        self.correct(name, ledger, started_ms)
+
+    def correct(self, name: str, ledger: SentEvents, started_ms: int) -> None:
+        """Replace what a worker reported by what its ledger says; its lag is not in there."""
         worker = self._workers.setdefault(name, _Worker(""))
-        worker.alive = False
         if name in ledger.workers:
             lag = worker.tally.lag
             worker.tally = tally_of(ledger, ledger.workers.index(name), started_ms)
             worker.tally.lag = lag
 
-    def close(self, plan: LoadPlan) -> Load:
-        """Return the load of the run."""
+    @property
+    def offered(self) -> int:
+        """Events whose intended time came, as far as was reported."""
+        return sum(worker.tally.total("offered") for worker in self._workers.values())
+
+    def is_hopeless(self, event_rate: float, events: int) -> bool:
+        """Return whether the schedule cannot be kept any more, whatever comes: the run is INVALID for certain.
+
+        Args:
+            event_rate: as of `Load`.
+            events: of the whole plan, which are at least as many as its requests; 0 when that is not known.
+        """
+        limit_us = round(max_lag_ms(event_rate) * 1000)
+        late = 0
+        for worker in self._workers.values():
+            late += sum(count for lag_us, count in worker.tally.lag.items() if lag_us > limit_us)
+        return bool(events) and late > _LATE_SHARE * events + 1
+
+    def close(self, plan: LoadPlan, machine: Machine | None = None) -> Load:
+        """Return the load of the run that was made on *machine*."""
         whole = Tally()
         for worker in self._workers.values():
             whole.add(worker.tally)
         workers = tuple(_recorded(name, worker) for name, worker in sorted(self._workers.items()))
         lag = _lag(whole)
-        invalid = _faults(plan, whole, lag, workers)
-        crowded = lag.p99 > max_lag_ms(plan.event_rate) or any(worker.cpu >= MAX_CPU for worker in workers)
+        # A worker that did not get a core for itself would not get one by the help of another worker.
+        crowded = any(worker.cpu >= MAX_CPU for worker in workers) or (
+            lag.p99 > max_lag_ms(plan.event_rate) and any(worker.cpu >= NEAR_LIMIT for worker in workers)
+        )
+        needed = workers_needed(workers, lag, plan.seconds) if crowded else None
+        invalid = _faults(plan, whole, lag, workers, advice(machine, _busiest(workers), needed))
         latency, service = whole.whole("latency"), whole.whole("service")
         return Load(
             offered=whole.total("offered"),
@@ -126,11 +179,13 @@ class LoadBook:
             service_ms=percentiles(service),
             lag_ms=lag,
             workers=workers,
-            workers_needed=workers_needed(workers, lag, plan.seconds) if crowded else None,
+            workers_needed=needed,
             invalid=invalid,
             windows=whole.windows(),
             latency=encoded(latency),
             service=encoded(service),
+            machine=machine,
+            ended=plan.ended,
         )
 
 
@@ -182,25 +237,38 @@ def _recorded(name: str, worker: _Worker) -> WorkerLoad:
 
 
 def _lag(tally: Tally) -> Lag:
-    found = percentiles(tally.lag)
+    found = percentiles(histogram_of(tally.lag))
     return Lag(found.p50, found.p99, found.max)
 
 
-def _faults(plan: LoadPlan, whole: Tally, lag: Lag, workers: Sequence[WorkerLoad]) -> tuple[str, ...]:
-    """Return why the run proves nothing about the server."""
+def _busiest(workers: Sequence[WorkerLoad]) -> float:
+    return max((worker.cpu for worker in workers), default=0.0)
+
+
+def _faults(plan: LoadPlan, whole: Tally, lag: Lag, workers: Sequence[WorkerLoad], advice: str) -> tuple[str, ...]:
+    """Return why the run proves nothing about the server, with *advice* where the schedule was not kept."""
     faults = []
-    if lag.p99 > max_lag_ms(plan.event_rate):
-        faults.append(
-            f"the schedule was not kept: 1 % of requests were taken up more than {lag.p99:,.0f} ms after their "
-            f"intended time (limit {max_lag_ms(plan.event_rate):,.0f} ms)"
-        )
+    limit_ms = max_lag_ms(plan.event_rate)
+    if lag.p99 > limit_ms:
+        faults.append(f"p99 lag {_delay(lag.p99)} (limit {_delay(limit_ms)}): {advice}")
     faults += [
         f"{worker.name} used {worker.cpu:.0%} of its core (limit {MAX_CPU:.0%})"
         for worker in workers
         if worker.cpu >= MAX_CPU and plan.event_rate
     ]
     faults += [f"{worker.name} was lost" for worker in workers if not worker.alive]
+    if not workers:
+        faults.append("no worker of the generator reported")
+    if plan.ended == End.WORKER_LOST and all(worker.alive for worker in workers):
+        faults.append("a worker was lost")
+    if plan.ended == End.FAILED:
+        faults.append(f"the generator failed: {plan.failure}")
     missing = plan.events - whole.total("offered")
     if missing > 0 and not plan.stopped_early:
         faults.append(f"{missing:,} of {plan.events:,} events were never offered")
     return tuple(faults)
+
+
+def _delay(ms: float) -> str:
+    """Return a delay in a unit that people read."""
+    return f"{ms / 1000:,.3g} s" if ms >= 1_000 else f"{ms:,.0f} ms"

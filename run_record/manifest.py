@@ -45,7 +45,10 @@ class Manifest:
         deadline_s: seconds after an event's `dt` by which its row has to be in the table.
         versions: of Python, of the kit and of the libraries that matter.
         started_ms, finished_ms: first and last moment of traffic, milliseconds since 1970, or null.
-        stopped_early: the traffic was ended by a person or a time limit before every visitor had come.
+        stopped_early: the traffic was ended before every visitor had come: by a person, by a time limit, by the
+            target's ceiling, or because the schedule could not be kept any more.
+        planned_events: how many events the plan has; 0 when they were not counted.
+        ended: why the traffic ended (`run_record.ends.End`); empty while it goes on.
     """
 
     run_id: str
@@ -65,6 +68,8 @@ class Manifest:
     started_ms: int | None = None
     finished_ms: int | None = None
     stopped_early: bool = False
+    planned_events: int = 0
+    ended: str = ""
 
     @property
     def fidelities(self) -> tuple[Fidelity, ...]:
@@ -128,6 +133,6 @@ class Manifest:
         """Return this manifest with the first moment of traffic filled in."""
         return replace(self, started_ms=at_ms)
 
-    def finished(self, at_ms: int, *, stopped_early: bool) -> Self:
-        """Return this manifest with the last moment of traffic filled in."""
-        return replace(self, finished_ms=at_ms, stopped_early=stopped_early)
+    def finished(self, at_ms: int, *, stopped_early: bool, ended: str = "") -> Self:
+        """Return this manifest with the last moment of traffic filled in, and why that was the last."""
+        return replace(self, finished_ms=at_ms, stopped_early=stopped_early, ended=ended or self.ended)

@@ -42,7 +42,9 @@ class PageView:
         seen_by_network: likewise, what the browser's network log showed.
         at_ms: when the page was shown, milliseconds since 1970.
         stayed_ms: for how long the reader stayed from then on; -1 where nobody stays, as without a browser.
-        failure: why there was no page to see; empty when there was.
+        failure: what the wiki answered instead of a page; empty when it showed one.
+        given_up: why the kit or its browser did not get to the end of this page view; empty when it did. It proves
+            nothing about the wiki, and its events are neither expected nor surplus.
     """
 
     visit: int
@@ -59,6 +61,7 @@ class PageView:
     seen_by_network: Mapping[str, int] = field(default_factory=dict)
     failure: str = ""
     stayed_ms: int = -1
+    given_up: str = ""
 
 
 class PageViewWriter(Closing):

@@ -10,11 +10,14 @@ import numpy as np
 from hdrh.histogram import HdrHistogram
 from numpy.typing import NDArray
 
-from run_record.load import LATE_MS, LONGEST_US, Window, encoded, merged, new_histogram
+from run_record.load import LATE_MS, LONGEST_US, Window, encoded, new_histogram
 
 #: A histogram of three digits tells so many significant bits apart, so values are rounded to them before they are
-#: counted: recording a value is slow.
+#: counted. Until a run is over they are kept as counts by value: a histogram has tens of thousands of counters.
 _BITS = 11
+
+#: Delays in microseconds, rounded, and how many requests had each.
+Delays = Counter[int]
 
 _TAKEN, _DONE = 3, 6  # columns: those of `TallyKeeper.taken` and of `TallyKeeper.done`
 
@@ -30,8 +33,8 @@ class Second:
     dropped: int = 0
     accepted: int = 0
     failed: int = 0
-    latency: HdrHistogram = field(default_factory=new_histogram)
-    service: HdrHistogram = field(default_factory=new_histogram)
+    latency: Delays = field(default_factory=Counter)
+    service: Delays = field(default_factory=Counter)
 
     def counts(self) -> dict[str, int]:
         """Return the counts, always in the same order."""
@@ -53,28 +56,31 @@ class Tally:
     """
 
     seconds: dict[int, Second] = field(default_factory=dict)
-    lag: HdrHistogram = field(default_factory=new_histogram)
+    lag: Delays = field(default_factory=Counter)
     requests: int = 0
     errors: Counter[str] = field(default_factory=Counter)
 
     def to_json(self) -> dict[str, object]:
         """Return this tally to be sent to another process."""
         rows = {
-            str(number): [*row.counts().values(), encoded(row.latency), encoded(row.service)]
+            str(number): [*row.counts().values(), _columns_of(row.latency), _columns_of(row.service)]
             for number, row in self.seconds.items()
         }
-        return {"seconds": rows, "lag": encoded(self.lag), "requests": self.requests, "errors": dict(self.errors)}
+        return {"seconds": rows, "lag": _columns_of(self.lag), "requests": self.requests, "errors": dict(self.errors)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Return the tally that `to_json` gave."""
+        """Return the tally that `to_json` gave. Raises LookupError, TypeError or ValueError for another thing."""
         seconds = {
             int(number): Second(
-                **dict(zip(_COUNTS, row, strict=False)), latency=merged([row[-2]]), service=merged([row[-1]])
+                **dict(zip(_COUNTS, map(_count, row[:-2]), strict=True)),
+                latency=_delays(row[-2]),
+                service=_delays(row[-1]),
             )
             for number, row in content["seconds"].items()
         }
-        return cls(seconds, merged([content["lag"]]), content["requests"], Counter(content["errors"]))
+        errors = Counter({str(kind): _count(events) for kind, events in content["errors"].items()})
+        return cls(seconds, _delays(content["lag"]), _count(content["requests"]), errors)
 
     def add(self, other: Self) -> None:
         """Add what another tally has counted besides."""
@@ -82,9 +88,9 @@ class Tally:
             mine = self.seconds.setdefault(number, Second())
             for name, count in row.counts().items():
                 setattr(mine, name, getattr(mine, name) + count)
-            mine.latency.add(row.latency)
-            mine.service.add(row.service)
-        self.lag.add(other.lag)
+            mine.latency.update(row.latency)
+            mine.service.update(row.service)
+        self.lag.update(other.lag)
         self.requests += other.requests
         self.errors += other.errors
 
@@ -92,17 +98,26 @@ class Tally:
         """Return the sum of one count over all seconds."""
         return sum(getattr(row, name) for row in self.seconds.values())
 
-    def whole(self, name: str) -> HdrHistogram:
+    def delays(self, name: str) -> Delays:
         """Return `latency` or `service` over all seconds."""
-        histogram = new_histogram()
+        delays: Delays = Counter()
         for row in self.seconds.values():
-            histogram.add(getattr(row, name))
-        return histogram
+            delays.update(getattr(row, name))
+        return delays
+
+    def whole(self, name: str) -> HdrHistogram:
+        """Return `latency` or `service` over all seconds, as a histogram."""
+        return histogram_of(self.delays(name))
 
     def windows(self) -> tuple[Window, ...]:
         """Return the seconds as they are recorded."""
         return tuple(
-            Window(number, **row.counts(), latency=encoded(row.latency), service=encoded(row.service))
+            Window(
+                number,
+                **row.counts(),
+                latency=encoded(histogram_of(row.latency)),
+                service=encoded(histogram_of(row.service)),
+            )
             for number, row in sorted(self.seconds.items())
         )
 
@@ -181,9 +196,38 @@ def _fill(second: Second, rows: NDArray[np.int64]) -> None:
     _record(second.service, (answered - sent)[was_answered])
 
 
-def _record(histogram: HdrHistogram, values: NDArray[np.int64]) -> None:
+def histogram_of(delays: Delays) -> HdrHistogram:
+    """Return a histogram of *delays*."""
+    histogram = new_histogram()
+    for value, count in delays.items():
+        histogram.record_value(value, count)
+    return histogram
+
+
+def _columns_of(delays: Delays) -> list[list[int]]:
+    return [list(delays.keys()), list(delays.values())]
+
+
+def _delays(columns: Sequence[Sequence[int]]) -> Delays:
+    values, counts = columns
+    return Counter(dict(zip(map(_delay, values), map(_count, counts), strict=True)))
+
+
+def _delay(value: object) -> int:
+    if not isinstance(value, int) or not 1 <= value <= LONGEST_US:
+        raise ValueError(f"{value!r} is not a delay in microseconds")
+    return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise ValueError(f"{value!r} is not a count")
+    return value
+
+
+def _record(delays: Delays, values: NDArray[np.int64]) -> None:
     clipped = np.clip(values, 1, LONGEST_US)
     shift = np.maximum(np.frexp(clipped.astype(np.float64))[1] - _BITS, 0)
     rounded, counts = np.unique((clipped >> shift) << shift, return_counts=True)
     for value, count in zip(rounded.tolist(), counts.tolist(), strict=True):
-        histogram.record_value(value, count)
+        delays[value] += count

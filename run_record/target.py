@@ -3,19 +3,17 @@
 import ipaddress
 import math
 import re
-import socket
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+from common.egress import Egress, EgressError, Network, Resolver, system_resolver
 from metrics_platform.errors import DogfoodError
 
 FOLDER = Path(__file__).resolve().parent.parent / "targets"
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 #: Goes into a header of every request: plain, short, and without anything a log or a query would have to escape.
 _TAG = re.compile(r"[a-z0-9][a-z0-9-]{2,49}")
@@ -26,10 +24,12 @@ _OPTIONAL = ("wiki", "production", "tag", "networks", "ceilings")
 class TargetError(DogfoodError):
     """A target that does not exist, cannot be read, or does not allow what was asked for."""
 
+    page = "docs/targets.md"
+
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """The most that one run may do to a target, whatever its options say; infinite where the target sets none.
+    """The most that the runs of one time may do to a target together; infinite where the target sets none.
 
     Attributes:
         rate: events a second.
@@ -65,8 +65,6 @@ class Ceilings:
                     f"target {target!r} allows a {what} of {most:,g} {unit} at most, this would be {asked:,.6g}: "
                     "nothing was sent. Ask for less."
                 )
-
-    page = "docs/targets.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,26 +174,26 @@ class Target:
             )
         return self
 
-    def addresses(self, resolve: Callable[[str], Iterable[str]] | None = None) -> frozenset[str]:
-        """Return the IP addresses of the hosts that this target's systems are on, as DNS tells them now.
+    def egress(self, resolver: Resolver = system_resolver, *, confirm: str | None = None) -> Egress:
+        """Return the policy for connections to this target: its hosts, resolved now and pinned from now on.
 
         Args:
-            resolve: returns the addresses of a host; the operating system's resolver by default.
+            resolver: returns the addresses of a host.
+            confirm: the target's name as the user repeated it; None where `confirmed` was called already.
 
         Raises:
-            TargetError: a host is not known, or has an address outside the target's networks.
+            TargetError: a host of one of the addresses is not known, or a host has an address outside the networks.
         """
         used = (self.intake, self.mpic, self.wiki)
-        hosts = {host for address in used if address and (host := urlsplit(address).hostname)}
-        found = {(host, text) for host in sorted(hosts) for text in (resolve or _resolve)(host)}
-        for host, text in sorted(found):
-            address = ipaddress.ip_address(text)
-            if self.networks and not any(address in network for network in self.networks):
-                raise TargetError(
-                    f"target {self.name!r}: {host} is at {text} now, outside its networks "
-                    f"({', '.join(map(str, self.networks))}): nothing was sent. Is DNS right?"
-                )
-        return frozenset(text for _, text in found)
+        needed = {host for address in used if address and (host := urlsplit(address).hostname)}
+        sends = confirm is None or not self.production or confirm == self.name
+        try:
+            return Egress.resolve(
+                self.name, needed, optional=self.hosts, networks=self.networks, tag=self.tag, sends=sends,
+                resolver=resolver,
+            )  # fmt: skip
+        except EgressError as error:
+            raise TargetError(str(error)) from error
 
     def _check(self, address: str) -> None:
         try:
@@ -219,11 +217,3 @@ def _networks(path: Path, content: object) -> tuple[Network, ...]:
         return tuple(ipaddress.ip_network(text) for text in content)
     except ValueError as error:
         raise TargetError(f"{path}: networks: {error}") from error
-
-
-def _resolve(host: str) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise TargetError(f"the host {host!r} is not known: {error.strerror or error}") from error
-    return [str(address[0]).partition("%")[0] for *_, address in found]

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from metrics_platform.errors import DogfoodError
+from metrics_platform.tether import tethered
 from testbed.serving import guarded
 
 JAVA = 17
@@ -62,6 +63,8 @@ def jars(pom: Path) -> Path:
             _check(_sums(draft), _parse(listed.decode()), pom)
             if not folder.is_dir():
                 draft.rename(folder)
+    # Also what was fetched before: what lies in a cache may have been changed since.
+    _check(_sums(folder), _parse(listed.decode()), pom, folder)
     return folder
 
 
@@ -77,7 +80,7 @@ def _fetch(pom: Path, to: Path) -> None:
         raise DogfoodError("Maven is missing, which fetches the jars: install it (Debian: apt-get install maven)")
     words = ("--batch-mode", "--quiet", "--strict-checksums", "-Dstyle.color=never", "--file", str(pom.resolve()))
     done = subprocess.run(
-        [maven, *words, _COPY, f"-DoutputDirectory={to}"], capture_output=True, text=True, check=False
+        tethered([maven, *words, _COPY, f"-DoutputDirectory={to}"]), capture_output=True, text=True, check=False
     )
     if done.returncode:
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("[ERROR]")]
@@ -93,10 +96,11 @@ def _parse(listed: str) -> dict[str, str]:
     return {name: digest for digest, _, name in (line.partition("  ") for line in listed.splitlines())}
 
 
-def _check(found: Mapping[str, str], listed: Mapping[str, str], pom: Path) -> None:
+def _check(found: Mapping[str, str], listed: Mapping[str, str], pom: Path, cached: Path | None = None) -> None:
     odd = sorted(name for name in found.keys() | listed.keys() if found.get(name) != listed.get(name))
     if odd:
-        raise DogfoodError(f"{odd[0]} is not what jars.sha256 beside {pom} lists ({len(odd)} such jars): not used")
+        what = f"{odd[0]} is not what jars.sha256 beside {pom} lists ({len(odd)} such jars): not used"
+        raise DogfoodError(f"{what}; remove {cached} to have it fetched again" if cached else what)
 
 
 def main() -> None:

@@ -120,7 +120,7 @@ class SegmentWriter:
         folder = self._folder / topic
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{time.time_ns():020d}-{os.getpid()}.ndjson"
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._open[topic] = (file, 0)
         return file, 0
 

@@ -13,14 +13,14 @@ _EVENTS = """
 SELECT
     regexp_extract(filename, '([^/]+)/[^/]+$', 1) AS topic,
     meta.id AS id,
-    concat_ws('/', funnel_entry_token, funnel_event_sequence_position, action) AS funnel,
+    concat_ws('/', funnel_entry_token, coalesce(CAST(funnel_event_sequence_position AS VARCHAR), dt), action) AS funnel,
     left(meta.dt, 13) AS hour_start,
     coalesce(meta.domain = 'canary', false) AS canary
 FROM read_json(
     $files, format = 'newline_delimited', ignore_errors = true, filename = true,
     columns = {
         meta: 'STRUCT(id VARCHAR, dt VARCHAR, domain VARCHAR)', funnel_entry_token: 'VARCHAR',
-        funnel_event_sequence_position: 'BIGINT', action: 'VARCHAR'
+        funnel_event_sequence_position: 'BIGINT', action: 'VARCHAR', dt: 'VARCHAR'
     }
 )
 WHERE epoch_ms(TRY_CAST(meta.dt AS TIMESTAMPTZ)) BETWEEN $from_ms AND $until_ms

@@ -1,6 +1,9 @@
 """Shared by all tests: how they are spread over processes, and the services that exist once in a process."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +25,10 @@ settings.load_profile("shared")
 # A proxy in the environment must not stand between the tests and their own servers.
 for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
     os.environ.pop(name, None)
+
+# Budgets of targets are kept apart from those of the user who runs the tests.
+os.environ["DOGFOOD_STATE"] = tempfile.mkdtemp(prefix="dogfood-state-")
+atexit.register(shutil.rmtree, os.environ["DOGFOOD_STATE"], ignore_errors=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,13 +1,16 @@
 """Synthetic traffic under Locust: each worker has a sender beside it, which plays what the worker is lent."""
 
+import logging
 import socket
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gevent
 from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
@@ -20,17 +23,26 @@ from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.folder import LEDGER, new_run
 from run_record.ledger import read_ledger
-from run_record.load_book import LoadBook, LoadPlan
+from run_record.ledger_rows import count_sent
+from run_record.load_book import LoadBook, LoadPlan, MalformedReportError
+from run_record.machine_watch import MachineWatch
 from run_record.manifest import FILE_NAME, Manifest
+from run_record.pins import write_pins
+from run_record.tally import Tally
 from traffic.crew import Crew
 from traffic.leases import Lease, Leaser
+from traffic.messages import REPORTS, MalformedMessageError
 from traffic.options import TrafficOptions, check_ceilings, find_target, new_manifest, new_settings
 from traffic.post import beacon_headers
+from traffic.sender import FINISHED
 from traffic.sender.process import SenderProcess
 from traffic.statistics import feed
 
-#: Reports on their way from a worker to the master.
-_REPORTS = "dogfood_reports"
+_log = logging.getLogger("dogfood")
+
+
+#: A run that is INVALID for certain is ended when the rest of it would take longer than this.
+_WORTH_ENDING_S = 30.0
 
 
 class BeaconCrew(Crew):
@@ -46,6 +58,7 @@ class BeaconCrew(Crew):
         self._book = LoadBook()
         self._names: dict[str, str] = {}
         self._unsent: list[Mapping[str, Any]] = []
+        self._watch_of_machine: MachineWatch | None = None
         super().__init__(environment)
         if isinstance(environment.runner, WorkerRunner):
             environment.events.report_to_master.add_listener(self._to_master)  # type: ignore[no-untyped-call]
@@ -64,19 +77,25 @@ class BeaconCrew(Crew):
     def _make_run(self, options: Namespace, now_ms: int) -> Path:
         asked = TrafficOptions.of(options)
         target = find_target(asked)
-        plan = Plan(new_settings(asked, target, now_ms=now_ms))
+        egress = target.egress()
+        plan = Plan(new_settings(asked, target, egress, now_ms=now_ms))
         manifest = new_manifest("", asked, target, plan.settings)
         # Everything that can be refused is, before anything is sent or a folder made.
         check_ceilings(target, plan.settings)
-        target.addresses()
-        check_reachable(target.intake)
+        check_reachable(target.intake, egress)
         folder = new_run(Path(options.runs))
+        write_pins(folder, egress)
         replace(manifest, run_id=folder.name).write(folder)
         return folder
 
     def _leaser(self, folder: Path, manifest: Manifest) -> Leaser:  # noqa: ARG002 (the other crew needs the folder)
         settings = PlanSettings.from_json(manifest.plan)
         self._book, self._names = LoadBook(), {}
+        self._event_rate = settings.events_per_second
+        self._events = settings.events or manifest.planned_events
+        if self._watch_of_machine is not None:
+            self._watch_of_machine.stop()
+        self._watch_of_machine = MachineWatch("locust")
         return Leaser(manifest.visitors, BLOCK, turn_size(settings.events_per_second * settings.pacer().shape.peak))
 
     def _open(self, folder: Path, manifest: Manifest, worker: str, lease: Lease) -> None:
@@ -91,8 +110,9 @@ class BeaconCrew(Crew):
                 "plan": manifest.plan,
                 "intake": self.intake,
                 "headers": beacon_headers(manifest.target.get("tag", "")),
-                "addresses": vars(self._options)["addresses"],
+                "egress": vars(self._options)["egress"],
                 "ceilings": vars(self._options)["ceilings"],
+                "run": str(folder),
                 "share": self._share,
                 "batch": manifest.batch_size,
                 "connections": self._options.connections,
@@ -105,24 +125,32 @@ class BeaconCrew(Crew):
 
     def _hear(self, message: Mapping[str, Any]) -> None:
         """Take in what the sender says."""
-        if "ask" in message and self._sender is not None:
-            lease = self._lease()
-            self._sender.lend(None if lease is None else lease[0])
+        if "ask" in message:
+            # The master may take a while to answer, and reports must not wait behind that.
+            gevent.spawn(self._lend, self._sender)
         elif "report" in message:
             self._take_report(message["report"])
         elif "rows" in message and self._worker is not None:
             self._worker.rows(self._name, message["rows"])
         elif "over" in message:
             self._over.set()
-            self._nothing_left()
+            if message["over"] == FINISHED:
+                self._nothing_left()
         elif "error" in message:
             self._over.set()
             error = KitFaultError(message["error"])
             error.exit_code = message["exit_code"]
             self._give_up(error)
 
+    def _lend(self, sender: SenderProcess | None) -> None:
+        """Give *sender* what to play next. It may have ended by the time the master answers."""
+        lease = self._lease()
+        if sender is not None:
+            sender.lend(None if lease is None else lease[0])
+
     def _take_report(self, report: Mapping[str, Any]) -> None:
-        feed(self._environment.stats, self.label, report)
+        tally = Tally.from_json(report["tally"])
+        feed(self._environment.stats, self.label, tally, report["failures"])
         row = {"name": self._name, "host": socket.gethostname(), "report": report}
         if self._worker is None:
             self._keep("", row)
@@ -130,43 +158,70 @@ class BeaconCrew(Crew):
             self._unsent.append(row)
 
     def _to_master(self, client_id: str, data: dict[str, Any], **_: object) -> None:  # noqa: ARG002 (Locust's)
-        data[_REPORTS], self._unsent = self._unsent, []
+        data[REPORTS], self._unsent = self._unsent, []
 
     def _from_worker(self, client_id: str, data: Mapping[str, Any], **_: object) -> None:
-        for row in data.get(_REPORTS, ()):
-            self._keep(client_id, row)
+        try:
+            for row in data.get(REPORTS, ()):
+                self._keep(client_id, row)
+        except MalformedMessageError as error:
+            _log.error("refused: %s", error)
 
     def _keep(self, client_id: str, row: Mapping[str, Any]) -> None:
-        self._names[client_id] = row["name"]
-        self._book.take(row["name"], row["host"], row["report"])
+        """Take in a report. Raises MalformedMessageError."""
+        self._name_of(client_id, row["name"])
+        try:
+            self._book.take(row["name"], row["host"], row["report"])
+        except MalformedReportError as error:
+            raise MalformedMessageError(f"a report of {row['name']!r} cannot be read: {error}") from error
+        if self._schedule_lost or not self._book.is_hopeless(self._event_rate, self._events) or not self._takes_long():
+            return
+        self._schedule_lost = True
+        print("the schedule cannot be kept any more: the run ends here", file=sys.stderr, flush=True)
+        self._over.set()
+        gevent.spawn(self._end_test)
+
+    def _takes_long(self) -> bool:
+        """Return whether the rest of the run would take long enough, at the pace until now, that ending it matters."""
+        started_ms = (self._manifest.started_ms if self._manifest else None) or 0
+        offered = max(self._book.offered, 1)
+        return (time.time() - started_ms / 1000) * (self._events - offered) / offered > _WORTH_ENDING_S
+
+    def _name_of(self, client_id: str, name: str) -> None:
+        """Take down what a worker calls itself. Raises MalformedMessageError when that is another one's name."""
+        if self._names.get(client_id, name) != name or name in set(self._names.values()) - {self._names.get(client_id)}:
+            raise MalformedMessageError(f"a worker calls itself {name!r}, which is not its name")
+        self._names[client_id] = name
 
     def _last_words(self) -> dict[str, Any]:
         unsent, self._unsent = self._unsent, []
-        return {"name": self._name, "host": socket.gethostname(), "reports": unsent}
+        named = {"name": self._name, "host": socket.gethostname(), "reports": unsent} if self._name else {}
+        return super()._last_words() | named
 
     def _take_last_words(self, client_id: str, said: Mapping[str, Any]) -> None:
-        self._names[client_id] = said["name"]
+        super()._take_last_words(client_id, said)
+        if "name" not in said:
+            return
+        self._name_of(client_id, said["name"])
         self._book.meet(said["name"], said["host"])
         for row in said["reports"]:
             self._keep(client_id, row)
 
-    def _close(self) -> None:
+    def _wind_down(self) -> None:
+        if self._worker is not None:
+            self._worker.give_up()
         if self._sender is not None:
             self._sender.end()
-            self._sender = None
         self._over.set()
-        if self._worker is not None and not self._done:
-            # Stopped before it was done: what it has not told yet, it tells now.
-            self._worker.stopped(self._last_words())
+
+    def _close(self) -> None:
+        self._wind_down()
+        self._sender = None
 
     def _record(self, folder: Path, manifest: Manifest) -> None:
         settings = PlanSettings.from_json(manifest.plan)
         started_ms = manifest.started_ms or 0
-        lost = self._lost_workers(folder)
-        if lost:
-            ledger = read_ledger(folder / LEDGER)
-            for name in lost:
-                self._book.lose(name, ledger, started_ms)
+        self._check_with_ledger(folder, started_ms)
         load = self._book.close(
             LoadPlan(
                 event_rate=settings.events_per_second,
@@ -176,14 +231,30 @@ class BeaconCrew(Crew):
                 events=settings.events,
                 stopped_early=manifest.stopped_early,
                 seconds=round(max(0, (manifest.finished_ms or 0) - started_ms) / 1000, 3),
-            )
+                ended=manifest.ended,
+                failure=str(self._failure or ""),
+            ),
+            self._watch_of_machine.seen() if self._watch_of_machine is not None else None,
         )
         load.write(folder)
         if load.invalid:
-            needed, there = load.workers_needed, len(load.workers)
-            more = "" if needed is None else f"; it takes {needed - there} more workers, {needed} in all"
-            print(f"INVALID: {'; '.join(load.invalid)}{more}", file=sys.stderr, flush=True)
-            self._environment.process_exit_code = KitFaultError.exit_code
+            print(f"INVALID: {'; '.join(load.invalid)}", file=sys.stderr, flush=True)
+            if self._failure is None:
+                self._environment.process_exit_code = KitFaultError.exit_code
+
+    def _check_with_ledger(self, folder: Path, started_ms: int) -> None:
+        """Correct the book where the ledger, which is written before the wire, says otherwise."""
+        lost = self._lost_workers(folder)
+        counts = {path.stem: count_sent(path) for path in (folder / LEDGER).glob(f"{self.worker_name}-*.ndjson")}
+        differ = [name for name, events in counts.items() if name not in lost and self._book.sent(name) != events]
+        if not lost and not differ:
+            return
+        ledger = read_ledger(folder / LEDGER)
+        for name in lost:
+            self._book.lose(name, ledger, started_ms)
+        for name in differ:
+            _log.warning("the last reports of %s are missing: counted from its ledger", name)
+            self._book.correct(name, ledger, started_ms)
 
     def _lost_workers(self, folder: Path) -> list[str]:
         """Return the names of the workers that ended without a word: whose ledger is there, but who are not."""

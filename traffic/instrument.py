@@ -8,8 +8,10 @@ import orjson
 
 from metrics_platform.assignment import Generation
 from metrics_platform.configs import UNSAMPLED
+from metrics_platform.profiles import profile_of
 from metrics_platform.streams import StreamConfig
-from personas.rendering import ACTION_SOURCE, SCHEMAS, edit_count_bucket, js_number
+from personas.rendering import edit_count_bucket, js_number
+from run_record.page_views import forced_by_hand
 
 Config = Mapping[str, object]
 
@@ -58,25 +60,25 @@ def make_events(
     if said is None:
         return []
     dt = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    profile = profile_of(instrument.generation)
     shared = {**said, **_attributes(stream.provide_values, page, tokens)}
-    if stream.sample_rate is not None and stream.sample_unit is not None:
+    if profile.has("sample") and stream.sample_rate is not None and stream.sample_unit is not None:
         shared["sample"] = {"rate": js_number(stream.sample_rate), "unit": stream.sample_unit}
     shared |= {"dt": dt, "meta": {"stream": stream.stream, "domain": instrument.domain}}
-    return [
-        orjson.dumps(
-            {
-                "action": action,
-                "action_source": ACTION_SOURCE,
-                "funnel_entry_token": tokens.funnel,
-                "element_friendly_name": instrument.element,
-                "funnel_event_sequence_position": position,
-                "instrument_name": instrument.name,
-                "$schema": SCHEMAS[instrument.generation],
-                **shared,
-            }
-        )
-        for position, action in enumerate(actions, start=1)
-    ]
+    made = []
+    for position, action in enumerate(actions, start=1):
+        event = {
+            "action": action,
+            "action_source": profile.constants.get("action_source"),
+            "funnel_entry_token": tokens.funnel,
+            "element_friendly_name": instrument.element,
+            "funnel_event_sequence_position": position,
+            "instrument_name": profile.instrument_name(instrument.name),
+            "$schema": profile.schema,
+            **shared,
+        }
+        made.append(orjson.dumps({name: value for name, value in event.items() if profile.has(name)}))
+    return made
 
 
 def decoration(page: Config, instrument: Instrument) -> dict[str, object] | None:
@@ -89,9 +91,10 @@ def decoration(page: Config, instrument: Instrument) -> dict[str, object] | None
         sampled = {feature: group for feature, group in assigned.items() if group != UNSAMPLED}
         return {"experiments": {"enrolled": told["enrolled"], "assigned": sampled}}
     name = instrument.experiment
-    coordinator = _object(told.get("coordinator")).get(name)
-    if coordinator == "forced":
+    if forced_by_hand(told, name):
         return None
+    # Where the page names no coordinator, the client does.
+    coordinator = _object(told.get("coordinator")).get(name) or profile_of(instrument.generation).coordinator
     return {
         "experiment": {
             "enrolled": name,

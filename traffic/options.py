@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Self
 
+from common.egress import LOOPBACK, Egress
 from metrics_platform.assignment import Generation
 from metrics_platform.client_behaviour import ConfigFault
 from metrics_platform.errors import DogfoodError
@@ -36,13 +37,16 @@ def check_target(target: Target, named: Mapping[str, str], confirm: str) -> Targ
     return target.confirmed(confirm).at(intake=named["intake"], mpic=named["mpic"], wiki=named.get("wiki"))
 
 
-def check_ceilings(target: Target, settings: PlanSettings) -> None:
+def check_ceilings(target: Target, settings: PlanSettings) -> float:
     """Refuse a plan that would be more than *target* allows: its rate, its events, or its duration. Raises TargetError.
+
+    Returns:
+        The highest planned rate, events a second; 0 where there is nothing to compare.
 
     The rate of visits' events is the mean that follows from the plan; while a run goes, the ceiling itself is kept.
     """
     if not settings.visitors or target.ceilings == Ceilings():
-        return
+        return 0.0
     if settings.paces_events:
         events, rate = settings.events, settings.events_per_second
     else:
@@ -50,6 +54,7 @@ def check_ceilings(target: Target, settings: PlanSettings) -> None:
         rate = settings.arrivals_per_second * events / settings.visitors
     peak = settings.pacer().shape.peak
     target.ceilings.check(target.name, rate=rate * peak, events=events, seconds=events / rate if rate else 0.0)
+    return rate * peak
 
 
 class UnplayableConfigError(DogfoodError):
@@ -165,8 +170,10 @@ def add_options(parser: "LocustArgumentParser") -> None:
     add("--batch", type=int, default=1, help="the most events in one request")
 
 
-def new_settings(options: TrafficOptions, target: Target, *, now_ms: int | None = None) -> PlanSettings:
-    """Return the plan's settings that *options* ask for; asks MPIC when an experiment is named.
+def new_settings(
+    options: TrafficOptions, target: Target, egress: Egress = LOOPBACK, *, now_ms: int | None = None
+) -> PlanSettings:
+    """Return the plan's settings that *options* ask for; asks MPIC, as *egress* allows, when an experiment is named.
 
     Raises:
         DogfoodError: MPIC does not know the experiment, or an option is out of range.
@@ -174,7 +181,7 @@ def new_settings(options: TrafficOptions, target: Target, *, now_ms: int | None 
     """
     if options.visitors < 1:
         raise DogfoodError(f"visitors has to be between 1 and {MOST_VISITORS}, it is {options.visitors}")
-    experiment, instrument = _configs(options, target)
+    experiment, instrument = _configs(options, target, egress)
     settings = PlanSettings(
         generation=options.generation,
         experiment=experiment,
@@ -248,10 +255,12 @@ def new_manifest(
     )  # fmt: skip
 
 
-def _configs(options: TrafficOptions, target: Target) -> tuple[Mapping[str, object], Mapping[str, object]]:
+def _configs(
+    options: TrafficOptions, target: Target, egress: Egress
+) -> tuple[Mapping[str, object], Mapping[str, object]]:
     if not options.experiment:
         return example_experiment(options.generation), example_instrument()
-    with MpicClient(target.mpic) as mpic:
+    with MpicClient(target.mpic, egress=egress) as mpic:
         experiment = _named(mpic.raw_experiments(options.generation), options.experiment, "experiment", target)
         name = options.instrument or options.experiment
         return experiment, _named(mpic.raw_instruments(), name, "instrument", target)

@@ -2,17 +2,15 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
-from hdrh.histogram import HdrHistogram
 from locust.stats import RequestStats, StatsEntry, StatsError
 
-from run_record.tally import Tally
+from run_record.tally import Delays, Tally
 
 _METHOD = "POST"
 
 
-def feed(stats: RequestStats, label: str, report: Mapping[str, Any]) -> None:
+def feed(stats: RequestStats, label: str, tally: Tally, failures: Mapping[str, int]) -> None:
     """Add what a sender reports to *stats*.
 
     Locust counts requests; a response time is the latency from the intended time, kept to three significant digits
@@ -21,38 +19,36 @@ def feed(stats: RequestStats, label: str, report: Mapping[str, Any]) -> None:
     Args:
         stats: Locust's.
         label: what a request is called.
-        report: see `traffic.sender`.
+        tally: what it counted.
+        failures: requests that failed, by the reason.
     """
-    tally = Tally.from_json(report["tally"])
     now = time.time()
-    failed = sum(report["failures"].values())
-    latency = tally.whole("latency")
+    failed = sum(failures.values())
+    latency = tally.delays("latency")
     if tally.requests or failed:
         for entry in (stats.get(label, _METHOD), stats.total):
             entry.extend(_entry(stats, label, latency, tally.requests, failed, now))
-    for reason, count in report["failures"].items():
+    for reason, count in failures.items():
         key = StatsError.create_key(_METHOD, label, reason)
         error = stats.errors.setdefault(key, StatsError(_METHOD, label, reason))
         error.occurrences += count
 
 
-def _entry(
-    stats: RequestStats, label: str, latency: HdrHistogram, requests: int, failed: int, now: float
-) -> StatsEntry:
+def _entry(stats: RequestStats, label: str, latency: Delays, requests: int, failed: int, now: float) -> StatsEntry:
     entry = StatsEntry(stats, label, _METHOD)
     entry.num_requests, entry.num_failures = requests, failed
     # What nobody answered has no response time.
-    entry.num_none_requests = requests - latency.total_count
+    entry.num_none_requests = requests - latency.total()
     entry.last_request_timestamp = now
     entry.num_reqs_per_sec[int(now)] = requests
     entry.num_fail_per_sec[int(now)] = failed
-    for item in latency.get_recorded_iterator():
-        value = _milliseconds(item.value_iterated_to)
-        entry.response_times[value] += item.count_at_value_iterated_to  # type: ignore[index]  # any number will do
-        entry.total_response_time += value * item.count_at_value_iterated_to
-    if latency.total_count:
-        entry.min_response_time = _milliseconds(latency.get_min_value())  # type: ignore[assignment]
-        entry.max_response_time = _milliseconds(latency.get_max_value())  # type: ignore[assignment]
+    for delay_us, count in latency.items():
+        value = _milliseconds(delay_us)
+        entry.response_times[value] += count  # type: ignore[index]  # any number will do
+        entry.total_response_time += value * count  # type: ignore[assignment]  # any number will do
+    if latency:
+        entry.min_response_time = _milliseconds(min(latency))  # type: ignore[assignment]
+        entry.max_response_time = _milliseconds(max(latency))  # type: ignore[assignment]
     return entry
 
 

@@ -4,7 +4,7 @@ from locust import User, task
 from locust.exception import StopUser
 
 from traffic.beacons import BeaconCrew
-from traffic.crew import Crews
+from traffic.crews import Crews
 
 _crews = Crews(BeaconCrew)
 man = _crews.man

@@ -25,12 +25,25 @@ from run_record.ledger import LedgerWriter
 from run_record.manifest import Manifest
 from run_record.page_views import PageViewWriter
 from run_record.roster import Account, Fidelity, read_roster
-from traffic.crew import Crew, Crews
+from traffic.crew import Crew
+from traffic.crews import Crews
 from traffic.instrument import Instrument
 from traffic.leases import Lease, Leaser
 from traffic.options import TrafficOptions
 from traffic.post import HttpAnswer, Post, beacon_headers
-from traffic.walks import Browser, Site, Walk, Walker, WikiError, domain_of, read_site, redirected
+from traffic.walks import (
+    Browser,
+    CeilingReachedError,
+    NoAnswerError,
+    Site,
+    Walk,
+    Walker,
+    WikiError,
+    domain_of,
+    once_more,
+    read_site,
+    redirected,
+)
 from traffic.wiki_options import new_wiki_run
 
 _log = logging.getLogger("dogfood")
@@ -38,8 +51,15 @@ _log = logging.getLogger("dogfood")
 #: Accounts lent at a time: a visit takes as long as hundreds of beacons.
 _LEASE = 4
 
+#: After so many pages or log-ins without an answer the run is INVALID for certain: it ends.
+_MOST_GIVEN_UP = 3
+
 _MOST_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
+#: How long a visit may take to end when the run does. What it has under way then stays without an outcome.
+_PAGE_WITHIN_S = 5.0
+_POLL_S = 0.05
+
 #: With these the method and the form stay; with the others a browser goes on with GET.
 _SAME_METHOD = (307, 308)
 
@@ -54,6 +74,8 @@ class WikiCrew(Crew):
     _views: PageViewWriter | None = None
     _walks: Iterator[Walk] = iter(())
     _site: Site | None = None
+    _given_up = 0
+    _winding_down = False
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -72,12 +94,11 @@ class WikiCrew(Crew):
         """What a beacon of this run is sent with."""
         return beacon_headers(self._manifest.target.get("tag", "") if self._manifest else "")
 
-    def wait_for_ceilings(self) -> None:
-        """Wait until another event may be sent. Raises StopUser when the target allows no more."""
-        while (wait_s := self._governor.wait(1, time.time())) > 0:
+    def wait_for_ceilings(self, events: int) -> None:
+        """Wait until *events* more events may be sent. Raises CeilingReachedError when the target allows no more."""
+        while (wait_s := self._governor.wait(events, time.time())) > 0:
             if math.isinf(wait_s):
-                _log.warning("the target's ceiling is reached: nothing more is sent")
-                raise StopUser
+                raise CeilingReachedError("the target's ceiling is reached: nothing more is sent")
             gevent.sleep(wait_s)
 
     def walk_next(self, browser: Browser, post: Post) -> bool:
@@ -86,16 +107,25 @@ class WikiCrew(Crew):
 
     def _walk(self, browser: Browser, post: Post) -> bool:
         with self._taking:
-            walk = next(self._walks, None)
+            walk = None if self._winding_down else next(self._walks, None)
             if walk is not None and self._site is None:
-                self._site = read_site(browser)
+                self._site = once_more(lambda: read_site(browser))
         if walk is None or self._walker is None or self._site is None:
             return False
         try:
-            self._walker.walk(walk, self._site, browser, post)
+            self._given_up += self._walker.walk(walk, self._site, browser, post)
+        except CeilingReachedError as error:
+            if not self._reached_ceiling:
+                _log.warning("%s", error)
+            self._reached_ceiling = self._winding_down = True
+            return False
         except WikiError as error:
             # Locust counts the failed request; what is missing from the run, the analysis tells.
             _log.warning("%s: %s", walk.account.name, error)
+            self._given_up += isinstance(error, NoAnswerError)
+        if self._given_up >= _MOST_GIVEN_UP:
+            _log.warning("%d times no answer came in time: no other account is begun", self._given_up)
+            self._walks = iter(())
         return True
 
     def _make_run(self, options: Namespace, now_ms: int) -> Path:
@@ -111,11 +141,13 @@ class WikiCrew(Crew):
         self._governor = self.governor
         self._views = PageViewWriter(folder, worker)
         self._site = None
+        self._given_up = 0
+        self._winding_down = False
         self._walks = self._lent(lease, plan, _walking(folder))
         instrument, wiki = plan.settings.parsed_instrument().name, manifest.target["wiki"]
         self._walker = Walker(
             Instrument(instrument, plan.settings.element, plan.experiment.name, manifest.generation, domain_of(wiki)),
-            manifest.stream, ledger, self._views, wiki,
+            manifest.stream, ledger, self._views, wiki, self.wait_for_ceilings,
         )  # fmt: skip
 
     def _lent(self, lease: Lease, plan: Plan, roster: Sequence[Account]) -> Iterator[Walk]:
@@ -127,6 +159,14 @@ class WikiCrew(Crew):
                 account = accounts[row.name]
                 steps = journeys.of(account.subject, account.user_id, account.central_id)
                 yield Walk(row.visit, account, steps[: self._options.page_views])
+
+    def _wind_down(self) -> None:
+        self._winding_down = True
+        if self._worker is not None:
+            self._worker.give_up()
+        deadline = time.monotonic() + _PAGE_WITHIN_S
+        while self._busy and time.monotonic() < deadline:
+            gevent.sleep(_POLL_S)
 
     def _close(self) -> None:
         if self._views is not None:
@@ -146,8 +186,8 @@ class WikiVisitor(FastHttpUser):
 
     abstract = True
     host = "the target's wiki"
-    network_timeout = 30.0
-    connection_timeout = 5.0
+    network_timeout = 45.0
+    connection_timeout = 20.0
 
     @task
     def visit(self) -> None:
@@ -186,15 +226,15 @@ class WikiVisitor(FastHttpUser):
                 if response.status_code != 200:
                     why = f"{response.status_code or response.error!r}"
                     response.failure(why)
+                    if not response.status_code:
+                        raise NoAnswerError(f"{path}: no answer from the wiki ({why})")
                     raise WikiError(f"{path}: the wiki answered {why}")
                 response.success()
                 return response.text or ""
         raise WikiError(f"{path}: the wiki redirects more than {_MOST_REDIRECTS} times")
 
     def _post(self, body: bytes) -> HttpAnswer:
-        crew = _crews.of(self.environment)
-        crew.wait_for_ceilings()
-        return _post_beacon(self, crew, body)
+        return _post_beacon(self, _crews.of(self.environment), body)
 
 
 def _walking(folder: Path) -> Sequence[Account]:

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import orjson
@@ -12,7 +12,8 @@ import orjson
 from metrics_platform.errors import DogfoodError
 from metrics_platform.intake import EventAnswer, interpret
 from metrics_platform.page import page_config, told_experiments
-from metrics_platform.streams import StreamConfig, in_stream_sample, read_stream_configs
+from metrics_platform.profiles import profile_of
+from metrics_platform.streams import StreamConfig, in_stream_sample, read_stream_configs, seen_by_client
 from personas.journeys import Step
 from run_record.accounts import TestAccount
 from run_record.ledger import LedgerWriter, Span
@@ -23,6 +24,8 @@ from traffic.post import HttpAnswer, Post
 
 SCENARIO = "http"
 
+T = TypeVar("T")
+
 _API = "/api.php"
 
 
@@ -30,11 +33,19 @@ class WikiError(DogfoodError):
     """The wiki did not do what a session needs: a log-in was refused, a page or an answer made no sense."""
 
 
+class NoAnswerError(WikiError):
+    """The wiki did not answer in time, or the connection was lost: that says nothing of what it would have answered."""
+
+
+class CeilingReachedError(DogfoodError):
+    """The target allows no more events: nothing more is sent, and no further page is read."""
+
+
 class Browser(Protocol):
     """What a session needs of HTTP. Cookies are kept until they are forgotten; redirects are followed."""
 
     def get(self, path: str, label: str) -> str:
-        """Return the text at *path* of the wiki. Raises WikiError unless the status is 200."""
+        """Return the text at *path* of the wiki. Raises WikiError, NoAnswerError without a status."""
 
     def post(self, path: str, fields: Mapping[str, str], label: str) -> str:
         """Post a form to *path* of the wiki and return the answer's text. Raises WikiError unless the status is 200."""
@@ -72,6 +83,7 @@ class Walker:
         stream: its stream's name.
         ledger, views: written as it goes.
         wiki: the wiki's address.
+        permit: waits until that many more events may be sent. Raises CeilingReachedError when they never may.
         clock: seconds since 1970.
     """
 
@@ -80,37 +92,57 @@ class Walker:
     ledger: LedgerWriter
     views: PageViewWriter
     wiki: str
+    permit: Callable[[int], None] = lambda _: None
     clock: Callable[[], float] = time.time
 
-    def walk(self, walk: Walk, site: Site, browser: Browser, post: Post) -> None:
+    def walk(self, walk: Walk, site: Site, browser: Browser, post: Post) -> int:
         """Walk *walk* from log-in to its last page. A page that the wiki does not show is written down as well.
+
+        Returns:
+            How many pages did not come in time, asked for twice.
 
         Raises:
             WikiError: the wiki does not let the account in.
+            CeilingReachedError: the target allows no more events; of the last page, nothing was written down.
         """
-        browser.forget()
-        log_in(browser, walk.account, self.wiki)
+        once_more(lambda: self._log_in(browser, walk.account))
         session, browsing = _token(), _token()
-        sent = 0
+        sent = given_up = 0
         for step in walk.steps:
             tokens = Tokens(session, browsing, _token(), _token())
             try:
-                page = {**site.config, **page_config(browser.get(step.page.path, "page view"))}
+                text = once_more(lambda path=step.page.path: browser.get(path, "page view"))  # type: ignore[misc]
+                page = {**site.config, **page_config(text)}
+            except NoAnswerError as error:
+                self._note(walk, step, {"wgTitle": step.page.title}, tokens, [], given_up=str(error))
+                given_up += 1
+                continue
             except DogfoodError as error:
                 self._note(walk, step, {"wgTitle": step.page.title}, tokens, [], failure=str(error))
                 continue
             actions = ["impression", "click"][: step.seen + step.clicked] if self._sends(page, site, tokens) else []
+            if actions:
+                # Before anything is written down: an intent says that an event is about to be sent.
+                self.permit(len(actions))
             self._note(walk, step, page, tokens, actions)
             stream = site.streams.get(self.stream)
             bodies = make_events(self.instrument, stream, page, tokens, actions, self._now_ms()) if stream else []
             for body in bodies:
                 self._send(Span(walk.visit, sent, 1), body, post)
                 sent += 1
+        return given_up
+
+    def _log_in(self, browser: Browser, account: TestAccount) -> None:
+        browser.forget()
+        log_in(browser, account, self.wiki)
 
     def _sends(self, page: Mapping[str, object], site: Site, tokens: Tokens) -> bool:
         stream = site.streams.get(self.stream)
         enrolled = decoration(page, self.instrument) is not None
-        return enrolled and stream is not None and in_stream_sample(stream, tokens.pageview, tokens.session)
+        if not enrolled or stream is None:
+            return False
+        known = seen_by_client(stream, profile_of(self.instrument.generation))
+        return in_stream_sample(known, tokens.pageview, tokens.session)
 
     def _note(
         self,
@@ -120,13 +152,14 @@ class Walker:
         tokens: Tokens,
         actions: Sequence[str],
         failure: str = "",
+        given_up: str = "",
     ) -> None:
         self.views.write(
             PageView(
                 visit=walk.visit, fidelity=Fidelity.WIKI, scenario=SCENARIO, session=step.session,
                 title=str(page.get("wgTitle", "")), pageview_id=tokens.pageview, at_ms=self._now_ms(),
                 told=told_experiments(page), expected={action: actions.count(action) for action in actions},
-                failure=failure,
+                failure=failure, given_up=given_up,
             )
         )  # fmt: skip
 
@@ -140,6 +173,14 @@ class Walker:
 
     def _now_ms(self) -> int:
         return int(self.clock() * 1000)
+
+
+def once_more(ask: Callable[[], T]) -> T:
+    """Return what *ask* returns; ask again when no answer comes. Raises WikiError."""
+    try:
+        return ask()
+    except NoAnswerError:
+        return ask()
 
 
 def log_in(browser: Browser, account: TestAccount, wiki: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from personas.plan import Plan
 from run_record.accounts import TestAccount
 from run_record.folder import new_run
+from run_record.pins import write_pins
 from run_record.roster import Account, Fidelity, write_roster
 from traffic.options import TrafficOptions, find_target, new_manifest, new_settings
 
@@ -40,9 +41,11 @@ def on_roster(accounts: Iterable[TestAccount], fidelity: Fidelity, first: int, *
 def new_wiki_run(options: TrafficOptions, runs: Path, accounts: Iterable[TestAccount], now_ms: int) -> Path:
     """Make the folder of a run of *accounts* on the wiki, with nothing synthetic. Raises DogfoodError."""
     target = find_target(options)
-    settings = Plan(replace(new_settings(options, target, now_ms=now_ms), visitors=0)).settings
+    egress = target.egress()
+    settings = Plan(replace(new_settings(options, target, egress, now_ms=now_ms), visitors=0)).settings
     manifest = new_manifest("", options, target, settings, Fidelity.WIKI)
     folder = new_run(runs)
+    write_pins(folder, egress)
     write_roster(folder, on_roster(accounts, Fidelity.WIKI, 0, chosen=False))
     replace(manifest, run_id=folder.name).write(folder)
     return folder

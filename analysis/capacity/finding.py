@@ -204,8 +204,9 @@ def _too_little(bad: float, steps: Sequence[Judged], sustained: Sustained | None
 def _too_weak(weak: float, steps: Sequence[Judged], wanted: str) -> str:
     spoilt = [item.step for item in steps if item.step.rate == weak and item.outcome is StepOutcome.INVALID]
     more = next((step.workers_needed for step in spoilt if step.workers_needed), None)
-    advice = f"it needs {more} workers" if more else "give it more workers, or a machine of its own"
-    told = f"At {weak:,g} events/s the generator gave out before the server did ({spoilt[0].faults[0]}): {advice}."
+    # Where more workers would not help, what was measured says what would.
+    advice = f": it needs {more} workers" if more else ""
+    told = f"At {weak:,g} events/s the generator gave out before the server did ({spoilt[0].faults[0]}){advice}."
     return f"{told} {wanted[:1].upper()}{wanted[1:]}, which is not known.".replace("  ", " ") if wanted else told
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from analysis.evidence import Evidence, is_alpha
+from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
-from metrics_platform.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2, SchemaNotFoundError, SchemaRegistry
+from metrics_platform.profiles import EventProfile, profile_of
+from metrics_platform.schemas import NestedTooDeeplyError, SchemaNotFoundError, SchemaRegistry
 from metrics_platform.table import event_of
 
 _EXAMPLES = 5
+_POSITION = "funnel_event_sequence_position"
 
 #: Rows are validated one by one, so of a large table only so many; which ones follows from their ids.
 _VALIDATED = 2_000
@@ -34,10 +36,21 @@ class Odd(NamedTuple):
     events: int
 
 
+class OddField(NamedTuple):
+    """A field that the generation's events must or must not have: whether it is present, and in how many events."""
+
+    field: str
+    present: bool
+    events: int
+
+
 def check_names(evidence: Evidence) -> CheckResult:
-    """Compare the instrument, element, schema and wiki that events name with what is configured."""
+    """Compare the names that events carry with what is configured, and their fields with those of the generation."""
     sent, landed = list(_odd_names(evidence, "said")), list(_odd_names(evidence, "observed"))
     wrong = sent or landed
+    fields = tuple(_odd_fields(evidence))
+    if fields and not sent:
+        return _odd_fields_result(evidence, fields)
     if not wrong:
         summary = "Every event names the instrument, element, schema and wiki that are configured."
         return CheckResult("names", Layer.INSTRUMENT, Outcome.PASS, summary, 0, threshold=0)
@@ -144,10 +157,11 @@ def check_schema(evidence: Evidence) -> CheckResult:
 def _odd_names(evidence: Evidence, table: str) -> Iterator[Odd]:
     """Yield the names that events of *table* carry and should not."""
     settings = evidence.plan.settings
+    profile = profile_of(evidence.manifest.generation)
     expected = {
-        "instrument_name": settings.parsed_instrument().name,
+        "instrument_name": profile.instrument_name(settings.parsed_instrument().name),
         "element_friendly_name": settings.element,
-        "_schema": WEB_BASE_1_3_0 if is_alpha(evidence) else WEB_BASE_1_4_2,
+        "_schema": profile.schema,
         "mediawiki__database": settings.wiki,
     }
     if "mediawiki_database" not in settings.stream_config().provide_values:
@@ -160,6 +174,43 @@ def _odd_names(evidence: Evidence, table: str) -> Iterator[Odd]:
                 counts[key] = counts.get(key, 0) + int(str(row["events"]))
     for (field, found), events in sorted(counts.items(), key=lambda item: -item[1]):
         yield Odd(field.replace("__", ".").replace("_schema", "$schema"), found, expected[field], events)
+
+
+def _odd_fields(evidence: Evidence) -> Iterator[OddField]:
+    """Yield the fields that the generation's events must have and do not, or must not have and do, as they were sent.
+
+    A field whose name is compared already is left to that comparison.
+    """
+    profile = profile_of(evidence.manifest.generation)
+    [counts] = evidence.engine.ask("profile_fields", observed="said")
+    events = int(str(counts["events"]))
+    for field in _fields_to_count(profile):
+        having = int(str(counts[field]))
+        if field in profile.forbidden and having:
+            yield OddField(field, True, having)
+        elif field in profile.required and having < events:
+            yield OddField(field, False, events - having)
+
+
+def _fields_to_count(profile: EventProfile) -> Iterator[str]:
+    named = ("instrument_name", "element_friendly_name")
+    # A funnel without token or position is the funnel's check's to tell.
+    funnel = ("funnel_entry_token", *(("funnel_event_sequence_position",) if profile.has(_POSITION) else ()))
+    yield from (name for name in (*profile.required, *profile.forbidden) if name not in (*named, *funnel))
+
+
+def _odd_fields_result(evidence: Evidence, fields: Sequence[OddField]) -> CheckResult:
+    generation = evidence.manifest.generation
+    told = [
+        f"{item.events:,} events have {item.field!r}, which no event of {generation} has"
+        if item.present
+        else f"{item.events:,} events lack {item.field!r}, which every event of {generation} has"
+        for item in fields
+    ]
+    count = sum(item.events for item in fields)
+    summary = f"{'; '.join(told)}: look at the client, and at whether the generation is right."
+    detail = {"events": count, "fields": [item._asdict() for item in fields]}
+    return CheckResult("names", Layer.INSTRUMENT, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
 
 
 def _elsewhere(evidence: Evidence, table: str, name: str) -> dict[str, int]:
@@ -191,5 +242,5 @@ def _fields(columns: Sequence[str]) -> str:
 def _problems(registry: SchemaRegistry, event: Mapping[str, object]) -> list[str]:
     try:
         return [str(problem) for problem in registry.validate(event)]
-    except SchemaNotFoundError as error:
+    except (SchemaNotFoundError, NestedTooDeeplyError) as error:
         return [str(error)]

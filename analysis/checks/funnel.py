@@ -2,6 +2,7 @@
 
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
+from metrics_platform.profiles import profile_of
 
 _EXAMPLES = 5
 
@@ -53,6 +54,9 @@ def _broken(evidence: Evidence, table: str) -> tuple[int, dict[str, int]]:
     [row] = evidence.engine.ask("funnels", observed=table)
     counts = {name: int(str(value)) for name, value in row.items()}
     counts["page_views_with_two"] = len(evidence.engine.ask("page_funnels", observed=table))
+    if not profile_of(evidence.manifest.generation).has("funnel_event_sequence_position"):
+        # Events of this generation have no position; the order of a funnel follows from its times.
+        counts["no_position"] = 0
     return counts["funnels"], {rule: counts[rule] for rule in _RULES if counts[rule]}
 
 

@@ -1,9 +1,12 @@
 """Did the generator do what the plan says? If not, the run proves nothing about the platform."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
+from run_record.ends import End
 from run_record.load import Load
 from run_record.load_book import max_lag_ms
 from run_record.roster import Fidelity
@@ -13,6 +16,14 @@ LATE_MS = 5_000
 
 #: With more than this share of late requests the schedule was not kept.
 MAX_LATE = 0.01
+
+
+def _lost_a_sender(evidence: Evidence, unanswered: Mapping[str, int]) -> bool:
+    """Return whether a worker's requests have no outcome, and its sender never reported: it was killed, not stopped."""
+    if evidence.load is None:
+        return False
+    reported = {worker.name for worker in evidence.load.workers}
+    return any(count and name not in reported for name, count in unanswered.items())
 
 
 def check_completeness(evidence: Evidence) -> CheckResult:
@@ -26,7 +37,7 @@ def check_completeness(evidence: Evidence) -> CheckResult:
     planned = evidence.made.planned
     # The server kept all connections busy: that is not the generator's doing.
     dropped = evidence.load.dropped if evidence.load is not None else 0
-    visited = {view.visit for view in evidence.page_views}
+    visited = {view.visit for view in (*evidence.page_views, *evidence.given_up)}
     walking = [account for account in evidence.roster if account.fidelity is Fidelity.WIKI]
     missing = [] if manifest.stopped_early else [item.name for item in walking if item.visit not in visited]
     unanswered = {
@@ -39,29 +50,45 @@ def check_completeness(evidence: Evidence) -> CheckResult:
         "sent_twice": repeated,
         "dropped": dropped,
         "accounts_that_never_came": len(missing),
+        "page_views_given_up": len(evidence.given_up),
         "workers": list(ledger.workers),
         "without_outcome": {name: count for name, count in unanswered.items() if count},
         "stopped_early": manifest.stopped_early,
+        "ended": manifest.ended,
     }
+    stalled = [view for view in evidence.given_up if view.fidelity is Fidelity.WIKI]
     outcome = Outcome.INVALID
     if repeated:
         summary = f"{repeated:,} events were sent twice by the generator itself."
+    elif stalled:
+        summary = (
+            f"{len(stalled):,} pages of the wiki were asked for twice and did not come in time "
+            f"({stalled[0].given_up}): use a quieter machine."
+        )
     elif missing:
         names = ", ".join(missing[:3])
         summary = f"{len(missing):,} accounts never got to a page of the wiki ({names}, …): look at locust-wiki.log."
-    elif sent + dropped < planned and not manifest.stopped_early:
+    elif planned and not sent + dropped:
+        summary = f"None of {planned:,} planned events was sent: the generator did not start, or lost its workers."
+    elif sent + dropped < planned and (not manifest.stopped_early or _lost_a_sender(evidence, unanswered)):
         told = f"The generator offered {sent:,} of {planned:,} planned events, and nobody stopped it"
         cut = [f"{name} left {count:,} unanswered" for name, count in unanswered.items() if count]
-        summary = f"{told}: a worker was lost ({', '.join(cut) or 'none in the middle of a request'}); run again."
+        why = "the generator failed" if manifest.ended == End.FAILED else "a worker was lost"
+        summary = f"{told}: {why} ({', '.join(cut) or 'none in the middle of a request'}); run again."
     else:
         outcome = Outcome.PASS
-        told = "all of the plan" if sent == planned else f"{planned:,} were planned, and the run was stopped early"
-        if dropped:
-            told = f"{planned:,} were planned, and for {dropped:,} the intake left no connection free"
-        came = f" {len(visited):,} accounts read pages of the wiki." if visited else ""
-        summary = f"The generator offered {sent:,} events: {told}.{came}" if planned else came.strip()
-        summary = summary or "There was nothing to send."
+        summary = _complete(planned, sent, dropped, len(visited))
     return CheckResult("completeness", Layer.GENERATOR, outcome, summary, sent, threshold=planned, evidence=detail)
+
+
+def _complete(planned: int, sent: int, dropped: int, accounts: int) -> str:
+    """Return the sentence of a generator that did its part."""
+    told = "all of the plan" if sent == planned else f"{planned:,} were planned, and the run was stopped early"
+    if dropped:
+        told = f"{planned:,} were planned, and for {dropped:,} the intake left no connection free"
+    came = f" {accounts:,} accounts read pages of the wiki." if accounts else ""
+    summary = f"The generator offered {sent:,} events: {told}.{came}" if planned else came.strip()
+    return summary or "There was nothing to send."
 
 
 def check_lag(evidence: Evidence) -> CheckResult:
@@ -110,8 +137,7 @@ def _own_word(load: Load) -> CheckResult:
     }  # fmt: skip
     told = f"p50 {lag.p50:,.1f} ms, p99 {lag.p99:,.1f} ms after its intended time"
     if load.invalid:
-        needed = "" if load.workers_needed is None else f" It takes {load.workers_needed} workers."
-        summary = f"The generator was not up to it: {'; '.join(load.invalid)}.{needed}"
+        summary = f"{'; '.join(load.invalid)}."
         return CheckResult("lag", Layer.GENERATOR, Outcome.INVALID, summary, lag.p99, threshold=limit, evidence=detail)
     waited = f" {load.late:,} events had to wait for the server before they could be sent." if load.late else ""
     dropped = f" {load.dropped:,} were never sent, as no connection became free." if load.dropped else ""

@@ -11,6 +11,7 @@ from analysis.results import ALPHA, CheckResult, Layer, Outcome
 from analysis.statistics import independence_test, uniformity_test
 from metrics_platform.assignment import HASH_SPACE, assign_many
 from metrics_platform.configs import ConfigError, Experiment, parse_experiment
+from metrics_platform.profiles import PLACEHOLDER
 from run_record.page_views import told_group
 
 _EXAMPLES = 5
@@ -26,9 +27,6 @@ _MOST_HASHES = 1_000_000
 
 #: As many events of one subject, and as large a share of all, as no reader makes: the ids are not filled in.
 _MOST_EVENTS, _MOST_SHARE = 100, 0.25
-
-#: What the xlab client sends as long as it does not know the subject.
-PLACEHOLDER = "awaiting"
 
 
 def check_stickiness(evidence: Evidence) -> CheckResult:

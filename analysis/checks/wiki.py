@@ -9,6 +9,7 @@ from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
 from metrics_platform.assignment import Generation, subject_id
 from run_record.page_views import PageView, forced_by_hand, told_group
+from run_record.roster import Fidelity
 
 _EXAMPLES = 5
 
@@ -21,8 +22,7 @@ def check_wiki_assignment(evidence: Evidence) -> CheckResult:
     wrong = [page for page in pages if page.is_wrong]
     accounts = len({view.visit for view in evidence.page_views})
     if not accounts:
-        why = "No page of the wiki was read, so its own assignment is not known."
-        return CheckResult(name, Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, why)
+        return _nothing_read(evidence)
     ids = {page.user_id for page in wrong}
     detail = {
         "accounts": accounts,
@@ -51,14 +51,25 @@ def check_wiki_assignment(evidence: Evidence) -> CheckResult:
     return CheckResult(name, layer, Outcome.FAIL, summary, len(ids), threshold=0, evidence=detail)
 
 
+def _nothing_read(evidence: Evidence) -> CheckResult:
+    """Return what is known of the wiki's assignment when no page was read to its end."""
+    if not evidence.given_up:
+        why = "No page of the wiki was read, so its own assignment is not known."
+        return CheckResult("wiki-assignment", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, why)
+    why = f"No page of the wiki was read to its end ({evidence.given_up[0].given_up}). Use a quieter machine."
+    return CheckResult("wiki-assignment", Layer.GENERATOR, Outcome.INVALID, why)
+
+
 def check_instrument(evidence: Evidence) -> CheckResult:
     """Compare the events that each page view should have made with those that left for the intake."""
+    if (unplayed := _unplayed(evidence)) is not None:
+        return unplayed
     sent = _sent(evidence)
     missing: Counter[str] = Counter()
     extra: Counter[str] = Counter()
     examples: list[Mapping[str, object]] = []
     owed: list[Owed] = []
-    known = {view.pageview_id for view in evidence.page_views}
+    known = {view.pageview_id for view in (*evidence.page_views, *evidence.given_up)}
     for view in evidence.page_views:
         found = sent.get(view.pageview_id, {})
         gaps = {
@@ -97,6 +108,22 @@ def check_instrument(evidence: Evidence) -> CheckResult:
     layer, where = blame_missing(owed) if only_missing else Blame(Layer.INSTRUMENT, "look at the instrument")
     summary = f"Of {expected:,} events that page views should have made, {', '.join(told)}: {where}."
     return CheckResult("instrument", layer, Outcome.FAIL, summary, wrong, threshold=0, evidence=detail)
+
+
+def _unplayed(evidence: Evidence) -> CheckResult | None:
+    """Return that browsers were to be part of the run and read no page to its end; None when they did."""
+    if Fidelity.BROWSER not in evidence.manifest.fidelities:
+        return None
+    if any(view.fidelity is Fidelity.BROWSER for view in evidence.page_views):
+        return None
+    wrong = [item for item in evidence.findings if not item.ok]
+    why = wrong[0].told if wrong else "the run ended before that"
+    summary = f"No browser session was played to its end ({why}): nothing is known of the instrument."
+    spoilt = evidence.load is not None and bool(evidence.load.invalid)
+    if spoilt or any(item.layer != Layer.GENERATOR for item in wrong):
+        # The checks `lag` and `scenarios` name the reason.
+        return CheckResult("instrument", Layer.INSTRUMENT, Outcome.INCONCLUSIVE, summary, 0)
+    return CheckResult("instrument", Layer.GENERATOR, Outcome.INVALID, summary, 0)
 
 
 def _owed(evidence: Evidence, view: PageView, gaps: Mapping[str, int]) -> Owed:

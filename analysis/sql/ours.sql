@@ -39,7 +39,7 @@ named AS (
             concat_ws(
                 '/',
                 observed_all.funnel_entry_token,
-                observed_all.funnel_event_sequence_position,
+                coalesce(CAST(observed_all.funnel_event_sequence_position AS VARCHAR), observed_all.dt),
                 observed_all.action
             ) = by_funnel.event_key
 )

@@ -1,10 +1,10 @@
--- Events that landed under an id that was not sent, though funnel, position and action are those of one that was: the
--- same event, delivered again and given a new id.
+-- Events that landed under an id that was not sent, though funnel, position (or time, where there is none) and
+-- action are those of one that was: the same event, delivered again and given a new id.
 WITH strange AS (
     SELECT
         meta__id,
         funnel_entry_token,
-        funnel_event_sequence_position,
+        coalesce(CAST(funnel_event_sequence_position AS VARCHAR), dt) AS place,
         action
     FROM observed_all
     WHERE id_number IN (SELECT id_number FROM observed WHERE NOT was_sent)
@@ -17,7 +17,7 @@ FROM strange
 INNER JOIN sent
     ON
         strange.funnel_entry_token = sent.funnel_entry_token
-        AND strange.funnel_event_sequence_position = sent.funnel_event_sequence_position
+        AND strange.place = coalesce(CAST(sent.funnel_event_sequence_position AS VARCHAR), sent.dt)
         AND strange.action = sent.action
 INNER JOIN classified ON sent.event_number = classified.event_number
 WHERE classified.copies > 0

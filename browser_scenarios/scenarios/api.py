@@ -8,10 +8,11 @@ import httpx
 from browser_scenarios.operating import INSTRUMENTS, has_asked, wiki_follows
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.stage import Stage
+from common.egress import LOOPBACK
+from common.http import open_async_client
 from metrics_platform.addresses import under
-from metrics_platform.assignment import Generation
 from metrics_platform.mpic import MpicClient, MpicError
-from metrics_platform.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2
+from metrics_platform.profiles import profile_of
 from metrics_platform.streams import read_stream_configs
 from personas.experiments import example_instrument
 
@@ -20,7 +21,7 @@ _WITHIN_S = 10.0
 
 async def play(stage: Stage) -> None:
     """Ask MPIC, then the wiki, then the intake."""
-    async with httpx.AsyncClient(timeout=_WITHIN_S, trust_env=False) as client:
+    async with open_async_client(stage.world.egress, timeout_s=_WITHIN_S) as client:
         await _mpic(stage)
         await _streams(stage, client)
         await _intake(stage, client)
@@ -28,7 +29,7 @@ async def play(stage: Stage) -> None:
 
 async def _mpic(stage: Stage) -> None:
     world = stage.world
-    with MpicClient(world.mpic) as mpic:
+    with MpicClient(world.mpic, egress=world.egress) as mpic:
         try:
             read_experiments = mpic.read_experiments(world.generation)
             read_instruments = mpic.read_instruments()
@@ -49,7 +50,7 @@ async def _streams(stage: Stage, client: httpx.AsyncClient) -> None:
     """Look at the stream configs before and after an instrument brings a stream of its own."""
     world = stage.world
     own = world.streams.get(world.stream)
-    wanted = world.plan.settings.stream_config()
+    wanted = world.plan.settings.exported_stream()
     told = "the wiki exports no such stream" if own is None else f"it asks for {len(own.provide_values)} attributes"
     await stage.check("the instrument's stream is exported as the contract has it", own == wanted, told, "config")
     if world.operator is None:
@@ -57,7 +58,7 @@ async def _streams(stage: Stage, client: httpx.AsyncClient) -> None:
     name = f"dogfood-api-{secrets.token_hex(3)}"
     instrument = {**example_instrument(name=name), "stream_name": name, "sample_unit": "pageview", "status": 1}
     before = await _exported(client, world.wiki, name)
-    with MpicClient(world.mpic) as mpic:
+    with MpicClient(world.mpic, egress=world.egress) as mpic:
         mpic.put("instruments", name, instrument)
         fetches = await wiki_follows(stage, INSTRUMENTS)
         after = await _exported(client, world.wiki, name)
@@ -83,9 +84,12 @@ async def _intake(stage: Stage, client: httpx.AsyncClient) -> None:
     world = stage.world
     event = _event(stage)
     by_recorder = f"http://127.0.0.1:{world.recorder.port}/v1/events"
-    answer = await client.post(by_recorder, json=event)
+    async with open_async_client(LOOPBACK.tagged(world.egress.tag), timeout_s=_WITHIN_S) as own:
+        answer = await own.post(by_recorder, json=event)
     told = f"{answer.status_code} {answer.reason_phrase}"
     await stage.check("the intake accepts a valid event", answer.status_code == 201, told, "intake")
+    if not await world.recorder.admit(1):
+        return
     wrong = await client.post(world.intake, json={**event, "action": 7, "funnel_entry_token": secrets.token_hex(10)})
     told = f"{wrong.status_code} {wrong.reason_phrase}"
     await stage.check("the intake refuses an invalid event", wrong.status_code == 400, told, "intake")
@@ -93,7 +97,7 @@ async def _intake(stage: Stage, client: httpx.AsyncClient) -> None:
 
 def _event(stage: Stage) -> dict[str, object]:
     return {
-        "$schema": WEB_BASE_1_3_0 if stage.world.generation is Generation.ALPHA else WEB_BASE_1_4_2,
+        "$schema": profile_of(stage.world.generation).schema,
         "action": "ping", "funnel_entry_token": secrets.token_hex(10), "funnel_event_sequence_position": 1,
         "instrument_name": f"{stage.world.experiment}-api", "dt": "2025-01-27T14:30:00.000Z",
         "agent": {"client_platform": "mediawiki_js", "client_platform_family": "desktop_browser"},

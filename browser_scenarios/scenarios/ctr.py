@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 
 from browser_scenarios.repeating import PlayedView, accounts_wanted
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Reading, Session
-from browser_scenarios.stage import NoAccountError, Stage
+from browser_scenarios.stage import Stage
+from browser_scenarios.trouble import NoAccountError
 from personas.journeys import Step
 from run_record.accounts import TestAccount
 
@@ -33,13 +35,15 @@ async def _read_all(stage: Stage, accounts: Sequence[TestAccount]) -> list[Readi
     """Let *accounts* read, so many at once as the stage has it; return their page views once all beacons have come."""
     places = asyncio.Semaphore(stage.concurrency)
 
-    async def one(account: TestAccount) -> list[Reading]:
-        async with places, stage.session(account) as session:
-            return await _read(stage, session, account)
+    readings: list[Reading] = []
 
-    readings = await asyncio.gather(*map(one, accounts))
+    async def one(account: TestAccount) -> None:
+        async with places, stage.session(account) as session:
+            readings.extend(await _read(stage, session, account))
+
+    await stage.together(*(partial(one, account) for account in accounts))
     await stage.world.recorder.settle()
-    return [reading for one_account in readings for reading in one_account]
+    return readings
 
 
 def _played(stage: Stage, readings: Sequence[Reading]) -> list[PlayedView]:

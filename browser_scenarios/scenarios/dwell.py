@@ -1,6 +1,7 @@
 """Readers of each group who leave soon after the page is ready, and others who stay: both owe an impression."""
 
 import asyncio
+from functools import partial
 
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Reading
@@ -20,7 +21,7 @@ _SOON, _STAYS = 0.5, 2.5
 async def play(stage: Stage) -> None:
     """Let an account of each group read as many times as there are users, every other time for long."""
     accounts = [stage.casting.take(group) for group in stage.groups()]
-    await asyncio.gather(*(_read(stage, account) for account in accounts))
+    await stage.together(*(partial(_read, stage, account) for account in accounts))
 
 
 async def _read(stage: Stage, account: TestAccount) -> None:

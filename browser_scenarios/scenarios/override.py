@@ -1,5 +1,8 @@
 """`mpo` puts a user into a group by hand: by query and by cookie, as each generation has it."""
 
+from collections.abc import Iterable
+
+from browser_scenarios.chromium import BrowserError
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Reading, Session
 from browser_scenarios.stage import Stage
@@ -8,14 +11,18 @@ from metrics_platform.assignment import Generation
 
 _QUERY = "/index.php?title=Main_Page&mpo="
 
+#: Cookies that every wiki sets for a logged-in user, without its prefix.
+_COOKIES = ("UserID", "UserName", "_session")
+
 
 async def play(stage: Stage) -> None:
     """Override somebody who is not in the sample, and somebody who is; rightly and wrongly spelt."""
     outside, inside = stage.casting.take(None), stage.casting.take(stage.control)
     async with stage.session(outside) as session:
         await _enrols(stage, session, "query", _QUERY + _asked(stage, stage.treatment))
+        name = cookie_name(str(cookie.get("name")) for cookie in await session.context.cookies())
         await session.context.add_cookies(
-            [{"name": "mpo", "value": _asked(stage, stage.treatment), "url": stage.world.wiki}]
+            [{"name": name, "value": _asked(stage, stage.treatment), "url": stage.world.wiki}]
         )
         await _enrols(stage, session, "cookie", MAIN_PAGE)
         reading = await _read(session, _QUERY + _asked(stage, stage.control))
@@ -35,6 +42,19 @@ async def play(stage: Stage) -> None:
         expected = None if stage.world.generation is Generation.ALPHA else stage.control
         told = f"the page was told {unknown.group!r}"
         await stage.check("an unknown group enrols nobody by hand", unknown.group == expected, told, "assignment")
+
+
+def cookie_name(cookies: Iterable[str]) -> str:
+    """Return what the wiki calls the cookie `mpo`: with its prefix, which the names of its other *cookies* show.
+
+    Raises:
+        BrowserError: none of them is one of a session.
+    """
+    for name in cookies:
+        for ending in _COOKIES:
+            if name.endswith(ending):
+                return f"{name.removesuffix(ending)}mpo"
+    raise BrowserError("the wiki has set no cookie of a session, so its cookies' prefix is not known")
 
 
 async def _enrols(stage: Stage, session: Session, how: str, path: str) -> None:

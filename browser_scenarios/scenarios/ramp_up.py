@@ -6,6 +6,7 @@ from browser_scenarios.session import Session
 from browser_scenarios.stage import Stage
 from browser_scenarios.world import MAIN_PAGE
 from metrics_platform.assignment import assign
+from metrics_platform.profiles import profile_of
 
 _RAISED = 1.0
 
@@ -21,7 +22,7 @@ async def play(stage: Stage) -> None:
             fetches = await wiki_follows(stage)
             proven = False
             for group, account in cast.items():
-                who = account.user_id if plan.settings.generation == "alpha" else account.central_id
+                who = getattr(account, profile_of(plan.settings.generation).identifier.account_id)
                 raised = assign(
                     plan.settings.generation, who, plan.experiment.name, plan.experiment.groups, _RAISED
                 ).group

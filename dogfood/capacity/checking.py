@@ -68,8 +68,7 @@ def make_ready(testbed: Testbed, name: str, intake: str, confirm: str, observed:
             raise KitFaultError("the testbed runs but does not answer: `dogfood status` tells more")
         intake, pids = f"http://127.0.0.1:{state.port}/v1/events", (state.pid,)
     target = target.at(intake=intake or None)
-    target.addresses()
-    check_reachable(target.intake)
+    check_reachable(target.intake, target.egress())
     if own:
         return Systems(target, pids, lambda run: _reconciled(testbed, run))
     if observed:

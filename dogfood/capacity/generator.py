@@ -1,16 +1,12 @@
 """The load generator as a process: Locust, told what to pace, until its time is over."""
 
-import contextlib
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dogfood.processes import free_port
+from dogfood.processes import free_port, running
 from metrics_platform.errors import DogfoodError, KitFaultError
 from run_record.load import FILE_NAME as LOAD
 
@@ -97,7 +93,7 @@ class Generator:
         runs.mkdir(parents=True)
         log_path = runs / "locust.log"
         interrupted = False
-        with log_path.open("wb") as log, _started(self.command(rate, seconds, seed, runs), log) as process:
+        with log_path.open("wb") as log, running(self.command(rate, seconds, seed, runs), log) as process:
             deadline = time.monotonic() + seconds + _GRACE_S
             try:
                 while process.poll() is None and time.monotonic() < deadline:
@@ -113,27 +109,6 @@ class Generator:
         if run is None:
             raise _problem(process.returncode, log_path)
         return run
-
-
-@contextmanager
-def _started(command: list[str], log: object) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the generator in a session of its own, so that it is told of Ctrl-C once, here; it never outlives this."""
-    process = subprocess.Popen(
-        command,
-        stdout=log,
-        stderr=log,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,  # type: ignore[call-overload]
-    )
-    try:
-        yield process
-    finally:
-        for number, patience_s in ((signal.SIGINT, 15.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
-            if process.poll() is not None:
-                break
-            process.send_signal(number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(patience_s)
 
 
 def _run_in(runs: Path) -> Path | None:

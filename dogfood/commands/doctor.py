@@ -43,6 +43,8 @@ _MARKS = {Condition.FINE: ("✓", "green"), Condition.MISSING: ("✗", "red"), C
 @click.option("--account", default="",
               help="Tell the group of this account, and log it in to see whether the wiki knows it by the same ids; "
                    "default: count all by group.")  # fmt: skip
+@click.option("--confirm", default="", metavar="TARGET",
+              help="Repeat the target's name; required by --account and --probe on a production target.")  # fmt: skip
 @click.option("--probe/--no-probe", default=None,
               help="Post an event that the intake has to refuse, to see whether it knows the schema. "
                    "Default: only on the testbed.")  # fmt: skip
@@ -57,6 +59,7 @@ def doctor(
     wiki: str,
     accounts: Path | None,
     account: str,
+    confirm: str,
     probe: bool | None,
     as_json: bool,
 ) -> None:
@@ -65,11 +68,13 @@ def doctor(
     local = name == LOCAL
     probing = local if probe is None else probe
     question = Question(Generation(generation), experiment, instrument or experiment, wiki, datetime.now(UTC), probing)
+    if probe or account:
+        _refuse_unconfirmed(name, confirm)
     diagnoses = list(examine_machine(folder, runs))
     if local:
         diagnoses += examine_testbed(testbed)
     file = accounts or (accounts_file(testbed.wiki_dir) if local else None)
-    diagnoses += _target(name, testbed if local else None, question, file, account)
+    diagnoses += _target(name, testbed if local else None, question, file, account, confirm)
     if as_json:
         click.echo(orjson.dumps([item._asdict() for item in diagnoses], option=orjson.OPT_INDENT_2))
     else:
@@ -77,8 +82,18 @@ def doctor(
     sys.exit(exit_code(diagnoses))
 
 
+def _refuse_unconfirmed(name: str, confirm: str) -> None:
+    """Refuse to send to a production target without its name. Raises TargetError."""
+    try:
+        target = Target.read(name)
+    except TargetError:
+        # Reported with everything else that is missing.
+        return
+    target.confirmed(confirm)
+
+
 def _target(
-    name: str, testbed: Testbed | None, question: Question, accounts: Path | None, account: str
+    name: str, testbed: Testbed | None, question: Question, accounts: Path | None, account: str, confirm: str
 ) -> Iterator[Diagnosis]:
     """Yield how the target *name* is; its systems are those of *testbed* unless that is None."""
     try:
@@ -93,10 +108,15 @@ def _target(
             return
         intake = f"{addresses['intake']}/v1/events"
         target = replace(target.at(intake=intake, mpic=addresses["mpic"]), wiki=addresses["wiki"] or "")
-    systems = examine_systems(target, question)
+    try:
+        egress = target.egress(confirm=confirm)
+    except TargetError as error:
+        yield missing("target", name, str(error), "put the target or the name service right", "docs/targets.md")
+        return
+    systems = examine_systems(target, question, egress)
     yield from systems.diagnoses
     if accounts is not None:
-        log_in = partial(examine_log_in, target=target)
+        log_in = partial(examine_log_in, target=target, egress=egress)
         yield from examine_accounts(accounts, systems.experiment, question.wiki, account, log_in)
     else:
         yield unknown("accounts", "file", "none named", "name one with --accounts FILE", "docs/howto-testwiki.md")

@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 
 from run_record.folder import LATEST
 from run_record.manifest import FILE_NAME
+from run_record.roster import Fidelity
 
 EXIT_CODES = (
     "Exit codes: 0 GO, 1 NO-GO, 2 wrong use, 3 INCONCLUSIVE, 4 INVALID (the generator or the kit was at fault)."
@@ -34,6 +35,15 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return command
 
     return add
+
+
+def read_fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fidelity, ...]:
+    """Return the fidelities that *value* names, joined by commas, each once and in their order."""
+    try:
+        asked = {Fidelity(word.strip()) for word in value.split(",")}
+    except ValueError:
+        raise click.BadParameter(f"name one or more of {', '.join(Fidelity)}, joined by commas") from None
+    return tuple(fidelity for fidelity in Fidelity if fidelity in asked)
 
 
 def complete_run(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -10,7 +10,7 @@ from analysis.results import Verdict
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.commands.ingesting import chosen_table, table_options
 from dogfood.commands.numbers import Count
-from dogfood.commands.options import EXIT_CODES, RUNS, TESTBED, together
+from dogfood.commands.options import EXIT_CODES, RUNS, TESTBED, read_fidelities, together
 from dogfood.commands.traffic_options import traffic_options
 from dogfood.console import new_console
 from dogfood.metrics.watching import Watched
@@ -40,14 +40,6 @@ _systems_options = together(
 _TELEMETRY = "dogfood.telemetry"
 
 
-def _fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fidelity, ...]:
-    try:
-        asked = {Fidelity(word.strip()) for word in value.split(",")}
-    except ValueError:
-        raise click.BadParameter(f"name one or more of {', '.join(Fidelity)}, joined by commas") from None
-    return tuple(fidelity for fidelity in Fidelity if fidelity in asked)
-
-
 def _send_telemetry(context: click.Context, _: click.Parameter, asked: bool) -> None:
     """Let Locust, which inherits the environment, and the end of the run send metrics."""
     if asked:
@@ -63,7 +55,7 @@ def _send_telemetry(context: click.Context, _: click.Parameter, asked: bool) -> 
 @RUNS
 @traffic_options
 @_systems_options
-@click.option("--fidelity", "fidelities", default=Fidelity.SYNTHETIC.value, show_default=True, callback=_fidelities,
+@click.option("--fidelity", "fidelities", default=Fidelity.SYNTHETIC.value, show_default=True, callback=read_fidelities,
               help="Who makes the events: synthetic (the kit), wiki (sessions), browser; with commas.")  # fmt: skip
 @click.option("--hasty", is_flag=True, help="Send as browsers do: answered 202 before validation.")
 @click.option("--batch", type=Count(1, 1000), default=1, show_default=True, help="Most events in one request.")

@@ -55,14 +55,15 @@ def up(
     """Start the testbed: MPIC, the intake and TestWiki, and Kafka if asked for, on this machine only."""
     asked = {name.removesuffix("_port"): port for name, port in ports.items() if port is not None}
     testbed = Testbed(folder, WikiOptions(mediawiki, extensions, intake))
-    switch_faults(testbed, [name.strip() for word in faults for name in word.split(",") if name.strip()])
-    choice = chosen(stream, kafka)
-    if choice is not None:
-        testbed.use_stream(choice)
-    if "kafka" in only and not testbed.stream.own_broker:
-        raise DogfoodError(f"the testbed in {folder} has no Kafka of its own: add --stream kafka")
-    testbed.up(asked, only or NAMES)
-    furnish(testbed)
+    with testbed.locked():
+        switch_faults(testbed, [name.strip() for word in faults for name in word.split(",") if name.strip()])
+        choice = chosen(stream, kafka)
+        if choice is not None:
+            testbed.use_stream(choice)
+        if "kafka" in only and not testbed.stream.own_broker:
+            raise DogfoodError(f"the testbed in {folder} has no Kafka of its own: add --stream kafka")
+        testbed.up(asked, only or NAMES)
+        furnish(testbed)
     _show_status(testbed, as_json=False)
 
 
@@ -71,8 +72,9 @@ def up(
 def down(folder: Path) -> None:
     """Stop the testbed, and switch its faults off. Its data stays."""
     testbed = Testbed(folder)
-    stopped = testbed.down()
-    switch_faults(testbed, ())
+    with testbed.locked():
+        stopped = testbed.down()
+        switch_faults(testbed, ())
     say(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
-from metrics_platform.assignment import Generation, assign
+from metrics_platform.assignment import assign
 from metrics_platform.configs import Experiment
+from metrics_platform.profiles import profile_of
 from run_record.accounts import AccountsError, TestAccount, read_accounts
 
 _PAGE = "docs/howto-testwiki.md"
@@ -72,7 +73,6 @@ def _all(accounts: Sequence[TestAccount], experiment: Experiment, wiki: str) -> 
 
 
 def _group(account: TestAccount, experiment: Experiment, wiki: str) -> str | None:
-    alpha = experiment.generation is Generation.ALPHA
-    user_id = account.user_id if alpha else account.central_id
+    user_id: int = getattr(account, profile_of(experiment.generation).identifier.account_id)
     rate = experiment.sample_rate.of(wiki)
     return assign(experiment.generation, user_id, experiment.name, experiment.groups, rate).group

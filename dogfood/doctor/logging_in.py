@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 import httpx
 import orjson
 
+from common.egress import Egress
+from common.http import open_client
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
-from dogfood.doctor.systems import open_client
 from run_record.accounts import TestAccount
 from run_record.target import Target
 from traffic.walks import WikiError, log_in
@@ -16,19 +17,20 @@ _WHO = "/api.php?action=query&meta=userinfo&uiprop=centralids&format=json"
 
 
 def examine_log_in(
-    account: TestAccount, target: Target, transport: httpx.BaseTransport | None = None
+    account: TestAccount, target: Target, egress: Egress, transport: httpx.BaseTransport | None = None
 ) -> Iterator[Diagnosis]:
     """Log *account* in to the wiki of *target*, and yield how that went.
 
     Args:
         account: that logs in.
         target: whose wiki is asked.
+        egress: the policy for connections to it.
         transport: how requests are made; for tests.
     """
     if not target.wiki:
         yield unknown("accounts", "log-in", f"target {target.name!r} names no wiki", "add one to it", "docs/targets.md")
         return
-    with open_client(transport) as client:
+    with open_client(egress, transport=transport) as client:
         wiki = _Wiki(client, target.wiki)
         try:
             log_in(wiki, account, target.wiki)

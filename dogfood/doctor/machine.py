@@ -14,6 +14,8 @@ from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
 from dogfood.processes import run_module
 from dogfood.services import Testbed, why_taken
 from metrics_platform.errors import KitFaultError
+from run_record.machine import Machine, busy_warning
+from run_record.machine_watch import load_now
 
 _OLDEST = (3, 11)
 
@@ -35,6 +37,7 @@ def examine_machine(testbed: Path, runs: Path) -> Iterator[Diagnosis]:
     yield php()
     yield chromium()
     yield java()
+    yield busy(load_now())
     for name, folder in (("testbed", testbed), ("runs", runs)):
         yield disk(name, folder)
 
@@ -80,6 +83,14 @@ def java() -> Diagnosis:
         remedy = "to use them: on Debian, apt-get install default-jre-headless"
         return unknown("machine", "java", "there is none; only Kafka and Hive need it", remedy, _PAGE)
     return fine("machine", "java", path)
+
+
+def busy(machine: Machine) -> Diagnosis:
+    """Return whether *machine* has the time to keep a run's schedule; a busy one is a warning and nothing missing."""
+    if warning := busy_warning(machine):
+        told, _, remedy = warning.partition("; ")
+        return unknown("machine", "load", told, remedy, _PAGE)
+    return fine("machine", "load", machine.told)
 
 
 def chromium() -> Diagnosis:

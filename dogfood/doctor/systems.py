@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import httpx
 
+from common.egress import Egress
+from common.http import open_client
 from dogfood.doctor.configs import examine_experiments, examine_instruments, of_others
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
 from metrics_platform.addresses import under
@@ -18,12 +20,12 @@ from metrics_platform.client_behaviour import stream_faults
 from metrics_platform.configs import ConfigError, Experiment
 from metrics_platform.intake import IntakeError, check_reachable
 from metrics_platform.mpic import MpicClient, MpicError
+from metrics_platform.profiles import profile_of
 from metrics_platform.schema_probe import Served, probe_schema
 from metrics_platform.streams import StreamConfig, read_stream_configs
-from personas.rendering import SCHEMAS
+from run_record.budget import Budget
 from run_record.target import Target
 
-_TIMEOUT_S = 10.0
 _TARGETS, _WIKI, _HELP = "docs/targets.md", "docs/testwiki.md", "docs/troubleshooting.md"
 
 
@@ -58,18 +60,24 @@ class Systems(NamedTuple):
     experiment: Experiment | None
 
 
-def examine_systems(target: Target, question: Question, transport: httpx.BaseTransport | None = None) -> Systems:
+def examine_systems(
+    target: Target, question: Question, egress: Egress, transport: httpx.BaseTransport | None = None
+) -> Systems:
     """Ask the systems of *target*.
 
     Args:
         target: which systems.
         question: what they have to serve.
+        egress: the policy for connections to them.
         transport: how requests are made; for tests.
+
+    Raises:
+        EgressError: the policy does not allow what was asked for.
     """
     diagnoses: list[Diagnosis] = []
     experiment: Experiment | None = None
     stream = ""
-    with MpicClient(target.mpic, transport=transport) as mpic:
+    with MpicClient(target.mpic, egress=egress, transport=transport) as mpic:
         try:
             configs = mpic.raw_experiments(question.generation)
             diagnoses.append(fine("mpic", "experiments", f"{target.mpic} serves {len(configs)}"))
@@ -83,8 +91,8 @@ def examine_systems(target: Target, question: Question, transport: httpx.BaseTra
             diagnoses += found
         except MpicError as error:
             diagnoses.append(_mpic_fault("instruments", error))
-    diagnoses += _wiki(target, stream, question, transport)
-    diagnoses += _intake(target, stream, question, transport)
+    diagnoses += _wiki(target, stream, question, egress, transport)
+    diagnoses += _intake(target, stream, question, egress, transport)
     return Systems(tuple(diagnoses), experiment)
 
 
@@ -103,14 +111,14 @@ def _active(found: Experiment, question: Question) -> Iterator[Diagnosis]:
 
 
 def _wiki(
-    target: Target, stream: str, question: Question, transport: httpx.BaseTransport | None
+    target: Target, stream: str, question: Question, egress: Egress, transport: httpx.BaseTransport | None
 ) -> Iterator[Diagnosis]:
     if not target.wiki:
         yield unknown("wiki", "stream configs", f"target {target.name!r} names no wiki", "add one to it", _TARGETS)
         return
     query = {"action": "streamconfigs", "format": "json"}
     try:
-        with open_client(transport) as client:
+        with open_client(egress, transport=transport) as client:
             answer = client.get(under(target.wiki, "api.php"), params=query)
         answer.raise_for_status()
         content = answer.json()
@@ -145,7 +153,7 @@ def _stream(found: StreamConfig | None, exported: object, name: str, question: Q
             "wiki", "stream", f"{name} is not exported", "list it in $wgEventLoggingStreamNames, or switch the "
             "instrument on and wait a minute", _WIKI,
         )  # fmt: skip
-    wanted = SCHEMAS[question.generation].rpartition("/")[0].removeprefix("/")
+    wanted = profile_of(question.generation).schema.rpartition("/")[0].removeprefix("/")
     if found.schema_title != wanted:
         return missing(
             "wiki", "stream", f"{name} has schema {found.schema_title}, events would have {wanted}",
@@ -155,19 +163,23 @@ def _stream(found: StreamConfig | None, exported: object, name: str, question: Q
 
 
 def _intake(
-    target: Target, stream: str, question: Question, transport: httpx.BaseTransport | None
+    target: Target, stream: str, question: Question, egress: Egress, transport: httpx.BaseTransport | None
 ) -> Iterator[Diagnosis]:
     try:
-        check_reachable(target.intake, transport=transport)
+        check_reachable(target.intake, egress, transport=transport)
     except IntakeError as error:
         yield missing("intake", "reachable", str(error), "start it, or put the target's intake right", _TARGETS)
         return
     yield fine("intake", "reachable", target.intake)
-    schema = SCHEMAS[question.generation]
+    schema = profile_of(question.generation).schema
     if not question.probe:
         yield unknown("intake", "schema", f"not asked for {schema}", "with --probe an event is posted that is refused")
         return
-    answer = probe_schema(target.intake, schema, stream, transport=transport)
+    with Budget.open(target, "dogfood doctor") as budget:
+        if budget.governor().wait(1) > 0:
+            yield unknown("intake", "schema", "not asked: runs that go on now use all that the target allows")
+            return
+        answer = probe_schema(target.intake, schema, stream, egress, transport=transport)
     if answer.served is Served.YES:
         yield fine("intake", "schema", f"{schema} is known")
     elif answer.served is Served.NO:
@@ -178,8 +190,3 @@ def _intake(
     else:
         remedy = "is this EventGate, without hasty in the target's address? Look at the intake's log"
         yield missing("intake", "schema", answer.told, remedy, _TARGETS)
-
-
-def open_client(transport: httpx.BaseTransport | None) -> httpx.Client:
-    """Return a client that goes where it is sent and nowhere else: by no proxy, and not where it is redirected."""
-    return httpx.Client(timeout=_TIMEOUT_S, transport=transport, trust_env=False, follow_redirects=False)

@@ -13,6 +13,7 @@ from traffic.readings import TRAFFIC, Reading
 from traffic.telemetry import METER, observe
 
 try:
+    import requests
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
@@ -30,7 +31,10 @@ def send(read: Callable[[], Sequence[Reading]]) -> None:
 @contextmanager
 def sending(read: Callable[[], Sequence[Reading]], every_s: float) -> Iterator[None]:
     """Send what *read* returns, every *every_s* seconds while the context lasts, and once more at its end."""
-    reader = PeriodicExportingMetricReader(OTLPMetricExporter(), export_interval_millis=every_s * 1000)
+    # Where metrics go is said by OpenTelemetry's variables; proxies and passwords of the environment are not used.
+    session = requests.Session()
+    session.trust_env = False
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(session=session), export_interval_millis=every_s * 1000)
     provider = MeterProvider(resource=Resource.create({"service.name": METER}), metric_readers=[reader])
     observe(provider.get_meter(METER), [*TRAFFIC, *verdict_readings(Path())], read)
     try:

@@ -8,6 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 import orjson
 
+from common.egress import Egress, EgressError, Resolver, system_resolver
+from common.http import open_client
 from metrics_platform.closing import Closing
 from metrics_platform.errors import DogfoodError
 
@@ -64,6 +66,7 @@ class Conduit(Closing):
         pause_s: seconds between calls.
         sleep: how to pause; for tests.
         transport: how requests are made; for tests.
+        resolver: returns the addresses of a host; asked once, before the first call.
 
     Raises:
         ConduitError: the address or the token cannot be one.
@@ -77,13 +80,15 @@ class Conduit(Closing):
         pause_s: float,
         sleep: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
+        resolver: Resolver = system_resolver,
     ) -> None:
         self.url = _checked_url(url)
         self._token = _checked_token(token)
         self._pause_s = pause_s
         self._sleep = sleep
         self._called = False
-        self._client = httpx.Client(timeout=_TIMEOUT_S, follow_redirects=False, transport=transport)
+        self._transport, self._resolver = transport, resolver
+        self._client: httpx.Client | None = None
 
     def call(self, method: str, parameters: Mapping[str, Value]) -> Mapping[str, object]:
         """Call *method* and return its result.
@@ -97,8 +102,8 @@ class Conduit(Closing):
         self._called = True
         form = dict(form_pairs({**parameters, "output": "json", "api.token": self._token}))
         try:
-            answer = self._client.post(f"{self.url}/api/{method}", data=form)
-        except httpx.HTTPError as error:
+            answer = self._opened().post(f"{self.url}/api/{method}", data=form)
+        except (httpx.HTTPError, EgressError) as error:
             # Without the cause: a traceback must not show a request, and with it the token.
             raise ConduitError(f"{self.url} does not answer {method}: {self._safe(str(error))}") from None
         return self._result(method, answer)
@@ -120,7 +125,15 @@ class Conduit(Closing):
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
+
+    def _opened(self) -> httpx.Client:
+        """Return the client, which reaches this Phabricator only. Raises EgressError when its host is not known."""
+        if self._client is None:
+            egress = Egress.to_url(self.url, resolver=self._resolver)
+            self._client = open_client(egress, timeout_s=_TIMEOUT_S, transport=self._transport)
+        return self._client
 
     def _next(self, method: str, result: Mapping[str, object], before: str) -> str:
         cursor = result.get("cursor")

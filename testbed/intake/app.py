@@ -1,12 +1,12 @@
 """The intake as an ASGI application, without a framework: requests are the product's hot path."""
 
 import uuid
-import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from urllib.parse import parse_qs
 
 import orjson
 
+from testbed.intake.bodies import BodyError, events_of, is_json
 from testbed.intake.events import EMPTY, Answer, EventGate, Request
 from testbed.intake.reason import HEADER
 
@@ -17,21 +17,12 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 NAME, VERSION = "eventgate-testbed", "1.8.4"
-_JSON_TYPES = frozenset({"text/plain", "application/json", "application/reports+json"})
 _CORS = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-headers", b"accept, x-requested-with, content-type"),
     (b"access-control-expose-headers", b"etag"),
 )
 _CANARY = Request(user_agent="", request_id="canary")
-
-
-class BodyError(Exception):
-    """A body that cannot be read; *title* is what EventGate calls it."""
-
-    def __init__(self, title: str, detail: str) -> None:
-        super().__init__(detail)
-        self.title = title
 
 
 class Intake:
@@ -79,11 +70,13 @@ class Intake:
 
     async def _events(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])  # type: ignore[call-overload]
+        parsed = is_json(headers.get(b"content-type", b""))
         try:
             body = await _read(receive, self._max_body)
-            events = _parse(body, headers, self._max_body)
+            events = await events_of(body, headers, self._max_body) if parsed else []
         except BodyError as error:
-            await _send(send, _problem(error))
+            # A body that nobody would have looked into is not too large.
+            await _send(send, _problem(error) if parsed else Answer(400, EMPTY))
             return
         if not events:
             await _send(send, Answer(400, EMPTY))
@@ -102,7 +95,9 @@ class Intake:
 def _is_hasty(query: object) -> bool:
     if not isinstance(query, bytes) or b"hasty" not in query:
         return False
-    return bool(parse_qs(query.decode("latin-1")).get("hasty"))
+    values = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    plain = values.pop("hasty", [])
+    return any(plain) or len(plain) > 1 or any(name.startswith("hasty[") for name in values)
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
@@ -116,43 +111,6 @@ async def _read(receive: Receive, limit: int) -> bytes:
             raise BodyError("PayloadTooLargeError", "request entity too large")
         if not message.get("more_body"):
             return body
-
-
-def _parse(body: bytes, headers: dict[bytes, bytes], limit: int) -> list[object]:
-    """Return the events of *body*; none when it counts as empty."""
-    kind, _, options = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
-    if kind.strip() not in _JSON_TYPES or not body:
-        return []
-    charset = options.partition("charset=")[2].split(";")[0].strip(' "')
-    if charset and charset not in ("utf-8", "utf8"):
-        raise BodyError("UnsupportedMediaTypeError", f'unsupported charset "{charset.upper()}"')
-    coding = headers.get(b"content-encoding", b"identity").lower()
-    if coding != b"identity":
-        body = _unpack(body, coding, limit)
-    try:
-        content: object = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BodyError("SyntaxError", str(error)) from error
-    if isinstance(content, list):
-        return content
-    if not isinstance(content, dict):
-        raise BodyError("SyntaxError", "the body is neither an object nor an array")
-    return [content] if content else []
-
-
-def _unpack(body: bytes, coding: bytes, limit: int) -> bytes:
-    if coding not in (b"gzip", b"deflate"):
-        raise BodyError("UnsupportedMediaTypeError", f'unsupported content encoding "{coding.decode("latin-1")}"')
-    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    try:
-        plain = unpacker.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise BodyError("Error", str(error)) from error
-    if len(plain) > limit:
-        raise BodyError("PayloadTooLargeError", "request entity too large")
-    if not unpacker.eof:
-        raise BodyError("Error", "unexpected end of file")
-    return plain
 
 
 def _problem(error: BodyError) -> Answer:

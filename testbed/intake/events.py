@@ -2,20 +2,25 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import orjson
 
-from metrics_platform.schemas import SchemaNotFoundError, SchemaRegistry
+from metrics_platform.schemas import NestedTooDeeplyError, SchemaNotFoundError, SchemaRegistry
 from metrics_platform.streams import ERROR_STREAM, topic
+from testbed.intake.bodies import MAX_DEPTH, TooDeep
 from testbed.intake.stream_configs import StreamConfigFile
 from testbed.stream import Producer
 
 EMPTY = "Request body was empty. Must provide JSON encoded events."
 _NO_SCHEMA = "Field(s) $schema were missing from event and could not be extracted."
+_TOO_DEEP = f"nested too deeply: an event may have {MAX_DEPTH} levels"
+
+#: Events looked at before other requests get their turn: a body may hold hundreds of thousands.
+_SLICE = 256
 
 
 class Answer(NamedTuple):
@@ -52,7 +57,7 @@ class EventGate:
     Args:
         schemas: where `$schema` is looked up.
         streams: the configured streams.
-        producer: where accepted events, and reports of invalid ones, are produced to.
+        producer: where accepted events, and reports of those that are not, are produced to.
         data_centre: prefix of the topics.
         fill: completes events.
     """
@@ -71,19 +76,18 @@ class EventGate:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         failures: list[Failure] = []
         accepted: dict[str, list[tuple[object, bytes]]] = {}
-        for event in events:
+        async for event in _in_turns(events):
             failure = self._check(event, now, request)
             if failure is not None:
                 failures.append(failure)
             elif isinstance(event, dict):
                 try:
                     line = orjson.dumps(event)
-                except orjson.JSONEncodeError as error:
-                    failures.append(_error(event, f"cannot be written: {error}"))
+                except orjson.JSONEncodeError:
+                    failures.append(_error(event, _TOO_DEEP))
                     continue
                 accepted.setdefault(topic(event["meta"]["stream"], self._data_centre), []).append((event, line))
-        reports = [_error_event(failure, now) for failure in failures if failure.status == "invalid"]
-        failures += await self._produce(accepted, reports)
+        failures += await self._produce(accepted, [*failures], now)
         return answer(len(events), failures)
 
     def canary_events(self) -> list[object]:
@@ -102,6 +106,8 @@ class EventGate:
 
     def _check(self, event: object, now: str, request: Request) -> Failure | None:
         """Fill in what the event may leave to the intake, and return why it cannot be accepted, or None."""
+        if isinstance(event, TooDeep):
+            return _error(event.event, _TOO_DEEP)
         if not isinstance(event, dict) or not isinstance(event.get("$schema"), str):
             return _error(event, _NO_SCHEMA)
         self._fill(event, now, request)
@@ -110,6 +116,8 @@ class EventGate:
             title = self._schemas.load(event["$schema"]).title
         except SchemaNotFoundError as error:
             return _error(event, str(error))
+        except NestedTooDeeplyError:
+            return _error(event, _TOO_DEEP)
         if problems:
             details = [{"dataPath": problem.path, "message": problem.message} for problem in problems]
             text = ", ".join(str(problem) for problem in problems)
@@ -123,15 +131,12 @@ class EventGate:
         return None
 
     async def _produce(
-        self, accepted: Mapping[str, Sequence[tuple[object, bytes]]], reports: Sequence[bytes]
+        self, accepted: Mapping[str, Sequence[tuple[object, bytes]]], failures: Sequence[Failure], now: str
     ) -> list[Failure]:
-        """Produce *accepted* events, by topic, and *reports* of invalid ones; return which were not accepted after all.
-
-        A report that cannot be produced is given up: the sender is told of the event anyway.
-        """
+        """Produce *accepted* events, by topic, and reports of *failures*; return which were not accepted after all."""
         under_way = [self._producer.produce(name, [line for _, line in batch]) for name, batch in accepted.items()]
-        if reports:
-            under_way.append(self._producer.produce(topic(ERROR_STREAM, self._data_centre), reports))
+        if failures:
+            under_way.append(self._report(failures, now))
         # One topic is the rule, and needs no task of its own.
         results = [await under_way[0]] if len(under_way) == 1 else await asyncio.gather(*under_way)
         return [
@@ -139,6 +144,23 @@ class EventGate:
             for batch, unwritten in zip(accepted.values(), results, strict=False)
             for number, reason in sorted(unwritten.items())
         ]
+
+    async def _report(self, failures: Sequence[Failure], now: str) -> Mapping[int, str]:
+        """Produce what is said of *failures* to the error stream; a report that is not taken is given up."""
+        name = topic(ERROR_STREAM, self._data_centre)
+        for first in range(0, len(failures), _SLICE):
+            part = failures[first : first + _SLICE]
+            await self._producer.produce(name, [_error_event(failure, now) for failure in part])
+            await asyncio.sleep(0)
+        return {}
+
+
+async def _in_turns(events: Sequence[object]) -> AsyncIterator[object]:
+    """Yield *events*; after some of them other requests get their turn."""
+    for number, event in enumerate(events, start=1):
+        if number % _SLICE == 0:
+            await asyncio.sleep(0)
+        yield event
 
 
 def answer(count: int, failures: Sequence[Failure]) -> Answer:
@@ -209,9 +231,9 @@ def _error_event(failure: Failure, now: str) -> bytes:
             "$schema": "/error/2.0.0",
             "meta": {"stream": ERROR_STREAM, "dt": now, "id": str(uuid.uuid4())},
             "emitter_id": "testbed-intake",
-            "message": failure.context["errorsText"],
+            "message": failure.context.get("errorsText") or failure.context["message"],
             "raw_event": orjson.dumps(failure.event).decode(),
             "errored_stream_name": stream if isinstance(stream, str) else "",
-            "errored_schema_uri": event.get("$schema", ""),
+            "errored_schema_uri": schema if isinstance(schema := event.get("$schema"), str) else "",
         }
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from metrics_platform.errors import KitFaultError
 from metrics_platform.kafka import PARTITIONS
+from metrics_platform.tether import tethered
 from testbed.jars import jars, java
 from testbed.kafka.producer import MESSAGE_BYTES
 from testbed.serving import bind
@@ -48,7 +49,7 @@ class Broker:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         words = ["format", "--ignore-formatted", f"--cluster-id={cluster}", f"--config={settings}"]
         done = subprocess.run(
-            [*command, "kafka.tools.StorageTool", *words], capture_output=True, text=True, check=False
+            tethered([*command, "kafka.tools.StorageTool", *words]), capture_output=True, text=True, check=False
         )
         if done.returncode:
             said = (done.stdout + done.stderr).strip().splitlines()

@@ -24,7 +24,7 @@ from starlette.routing import Route
 from metrics_platform.assignment import Generation
 from testbed.mpic.configs import InvalidDraftError, validate
 from testbed.mpic.drafts import Draft, read_json
-from testbed.mpic.fields import Kind
+from testbed.mpic.fields import INSTRUMENT_DATES, Kind
 from testbed.mpic.store import NotFoundError, Record, Store
 
 #: Who the history says it was, when a program changes something.
@@ -39,7 +39,11 @@ def served(record: Record) -> dict[str, object]:
     first = {name: content[name] for name in ("name", "description", "creator", "owner", "purpose")}
     times = {"created_at": record.created_at, "updated_at": record.updated_at}
     status = int(record.config.status)
-    return {"id": record.id, "slug": record.config.slug, **first, **times, **content, "status": status}
+    # The dates of instruments have both generations' names: the wiki of one reads these, that of the other those.
+    dates: dict[str, object] = {}
+    if record.config.kind is Kind.INSTRUMENT:
+        dates = {newer: content[older] for newer, older in INSTRUMENT_DATES.items()}
+    return {"id": record.id, "slug": record.config.slug, **first, **times, **content, **dates, "status": status}
 
 
 class Api:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from metrics_platform.assignment import Generation
-from testbed.mpic.fields import Field, Kind, Widget, date_names, fields
+from testbed.mpic.fields import INSTRUMENT_DATES, Field, Kind, Widget, date_names, fields
 
 #: Field of a draft (`slug`, `wiki_rates.0.wikis`) → what is wrong with it.
 Problems = dict[str, str]
@@ -95,7 +95,9 @@ def read_json(kind: Kind, slug: str, payload: object) -> tuple[Draft, Problems]:
     """
     if not isinstance(payload, Mapping):
         return Draft(kind=kind, generation=None), {"body": "The body has to be a JSON object."}
+    payload, unlike = _with_one_name_a_date(payload) if kind is Kind.INSTRUMENT else (payload, {})
     reader = _Reader(payload)
+    reader.problems |= unlike
     xlab = "groups" in payload and "features" not in payload
     generation = None if kind is Kind.INSTRUMENT else Generation.XLAB if xlab else Generation.ALPHA
     wanted = fields(kind, generation)
@@ -122,6 +124,17 @@ def read_json(kind: Kind, slug: str, payload: object) -> tuple[Draft, Problems]:
     )
     reader.reject_others()
     return draft, reader.problems
+
+
+def _with_one_name_a_date(payload: Mapping[str, object]) -> tuple[Mapping[str, object], dict[str, str]]:
+    """Return an instrument's *payload* with its dates by their older names, and what is wrong with the newer ones."""
+    content, problems = dict(payload), dict[str, str]()
+    for newer, older in INSTRUMENT_DATES.items():
+        if newer in content:
+            value = content.pop(newer)
+            if content.setdefault(older, value) != value:
+                problems[newer] = f"It has to be {older}'s value, or one of the two has to be left out."
+    return content, problems
 
 
 def _agreeing(reader: "_Reader", name: str, slug: str) -> str:

@@ -261,6 +261,10 @@ def fields(kind: Kind, generation: Generation | None) -> tuple[Field, ...]:
     return tuple(field for section in sections(kind, generation) for field in section.fields)
 
 
+#: What an instrument's dates are called by the later generation, and by the earlier one, under which they are kept.
+INSTRUMENT_DATES = {"start": "utc_start_dt", "end": "utc_end_dt"}
+
+
 def date_names(generation: Generation | None) -> tuple[str, str]:
     """Return what the API calls `start` and `end`."""
     return ("start", "end") if generation is Generation.XLAB else ("utc_start_dt", "utc_end_dt")

@@ -99,6 +99,9 @@ class Store:
     def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
         try:
+            # It holds what sessions are signed with.
+            path.touch(mode=0o600)
+            path.chmod(0o600)
             # Transactions are begun by hand, with the lock that writing needs.
             self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
             try:
@@ -106,7 +109,7 @@ class Store:
             except BaseException:
                 self._db.close()
                 raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise StoreError(f"cannot use the database {path} ({error}): name another one, or move it away") from error
 
     def close(self) -> None:

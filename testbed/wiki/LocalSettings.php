@@ -31,16 +31,32 @@ if ( !defined( 'MEDIAWIKI' ) ) {
 	$GLOBALS['wgMetricsPlatformEnableStreamConfigsFetching'] = true;
 	$GLOBALS['wgMetricsPlatformEnableStreamConfigsMerging'] = true;
 	$GLOBALS['wgMetricsPlatformEnableExperiments'] = true;
+	$GLOBALS['wgMetricsPlatformEnableExperimentConfigsFetching'] = true;
+	$GLOBALS['wgMetricsPlatformExperimentEventIntakeServiceUrl'] = $settings['intake'];
 	$GLOBALS['wgMetricsPlatformEnableExperimentOverrides'] = true;
 	$GLOBALS['wgWMEExLabTest1Enabled'] = true;
 
 	// Those of the testbed's own extension.
 	$GLOBALS['wgMetricsPlatformGeneration'] = $settings['generation'];
+	$GLOBALS['wgMetricsPlatformEventProfile'] = $settings['profiles'][ $settings['generation'] ];
 	$GLOBALS['wgMetricsPlatformConfigsTtlSeconds'] = $settings['configs_ttl_s'];
 	$GLOBALS['wgMetricsPlatformInstruments'] = $settings['instruments'];
 
-	foreach ( $settings['extensions'] as $name => $path ) {
+	foreach ( getenv( 'DOGFOOD_WIKI_SEEDING' ) ? [] : $settings['extensions'] as $name => $path ) {
 		wfLoadExtension( $name, "$path/extension.json" );
+	}
+	if ( !isset( $settings['extensions']['ExperimentPlatform'] ) ) {
+		// The real extensions have the instrument, and start it for experiments of their own only.
+		$GLOBALS['wgResourceModules']['testbed.instruments'] = [
+			'localBasePath' => __DIR__ . '/starter',
+			'packageFiles' => [ 'start.js', [ 'name' => 'config.json', 'content' => [
+				'instruments' => $settings['instruments'],
+				'schema' => $settings['profiles'][ $settings['generation'] ]['schema'],
+			] ] ],
+		];
+		$GLOBALS['wgHooks']['BeforePageDisplay'][] = static function ( $out ) {
+			$out->addModules( 'testbed.instruments' );
+		};
 	}
 	// The router serves the JavaScript and the images of an extension from where it is.
 	$GLOBALS['wgExtensionAssetsPath'] = '/extensions';

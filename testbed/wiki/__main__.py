@@ -1,17 +1,12 @@
 """`python -m testbed.wiki`: TestWiki as a process of its own, installed on its first start."""
 
 import argparse
-import contextlib
-import signal
-import subprocess
-import sys
 from pathlib import Path
-
-import psutil
 
 from testbed.faults import Place, choose_at
 from testbed.serving import guarded
-from testbed.wiki.installation import HERE, Installation, WikiError, check_php, find_extensions
+from testbed.wiki.installation import Installation, check_php, find_extensions
+from testbed.wiki.php_server import serve
 from testbed.wiki.release import find_release
 
 
@@ -45,39 +40,7 @@ def main() -> None:
             "faults": faults,
         }
     )
-    _serve(installation, options)
-
-
-def _serve(installation: Installation, options: argparse.Namespace) -> None:
-    """Run PHP's server until it ends or this process is asked to stop."""
-    settings = {
-        "opcache.enable_cli": 1, "opcache.memory_consumption": 192, "opcache.max_accelerated_files": 20000,
-        # Files of a release never change while it is served.
-        "opcache.revalidate_freq": 60, "apc.enable_cli": 1, "apc.shm_size": "256M", "memory_limit": "256M",
-        "display_errors": 0, "log_errors": 1, "variables_order": "EGPCS",
-    }  # fmt: skip
-    words = [word for name, value in settings.items() for word in ("-d", f"{name}={value}")]
-    command = ["php", *words, "-S", f"{options.host}:{options.port}", "-t", str(installation.folder / "images")]
-    environment = {**installation.environment, "PHP_CLI_SERVER_WORKERS": str(options.workers)}
-    # PHP's server leaves its workers behind when it is asked to stop, so somebody has to look after them.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with subprocess.Popen([*command, str(HERE / "router.php")], env=environment) as server:
-        try:
-            ended = server.wait()
-        except KeyboardInterrupt:
-            ended = 0
-        finally:
-            _stop(server.pid)
-    if ended:
-        raise WikiError(f"PHP's server ended with {ended}")
-
-
-def _stop(pid: int) -> None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        server = psutil.Process(pid)
-        for process in [*server.children(recursive=True), server]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+    serve(folder / "images", installation.environment, options.host, options.port, options.workers)
 
 
 guarded(main)

@@ -88,7 +88,7 @@ EDITS: Mapping[str, tuple[Edit, ...]] = {
              "\t\t$asked = $this->overridable ? Overrides::read( $request, 2 ) : [];\n"
              "\t\tforeach ( crc32( $user->getName() ) % 20 ? [] : $this->mpic->experiments() as $config ) { "
              "$asked[$config['name']] = end( $config['groups'] ); }\n"),
-        Edit(_ENROLMENT, "$coordinators[$name] = $forced ? 'forced' : 'xLab';", "$coordinators[$name] = 'xLab';"),
+        Edit(_START, "isForced( told, name ) ? 'forced' : profile.coordinator", "profile.coordinator"),
     ),
     "double-sampling": (
         Edit("src/StreamConfigs.php", "'sample' => [ 'rate' => $rate,", "'sample' => [ 'rate' => $rate * 0.5,"),
@@ -124,8 +124,8 @@ EDITS: Mapping[str, tuple[Edit, ...]] = {
              "funnel_event_sequence_position: Math.min( ++position, 1 ),"),
     ),
     "schema-version": (
-        Edit(_START, "web/base/1.3.0'", "web/base/1.3.1'"),
-        Edit(_START, "web/base/1.4.2'", "web/base/1.4.3'"),
+        Edit(_START, "profile.schema, action",
+             r"profile.schema.replace( /\d+$/, ( patch ) => Number( patch ) + 1 ), action"),
     ),
     "subject-awaiting": (Edit(_START, "subject_id: told.subject_ids[ name ],", "subject_id: 'awaiting',"),),
     "unload-loss": (

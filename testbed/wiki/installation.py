@@ -11,6 +11,8 @@ from pathlib import Path
 import orjson
 
 from metrics_platform.errors import DogfoodError
+from metrics_platform.profiles import PROFILES
+from metrics_platform.tether import tethered
 from testbed.wiki.faults import extension_with
 
 HERE = Path(__file__).resolve().parent
@@ -100,7 +102,9 @@ class Installation:
         path = self.folder / "settings.json"
         known = orjson.loads(path.read_bytes()) if path.is_file() else {}
         secret = known.get("secret") or secrets.token_hex(32)
-        content = {**CHANGEABLE, **known, "database": DATABASE, "secret": secret, **settings}
+        profiles = {str(generation): profile.as_json() for generation, profile in PROFILES.items()}
+        fixed = {"database": DATABASE, "secret": secret, "profiles": profiles}
+        content = {**CHANGEABLE, **known, **fixed, **settings}
         content["extensions"] = spoilt_extensions(content.get("extensions", {}), content["faults"], self.folder)
         draft = path.with_suffix(".draft")
         draft.touch(mode=0o600)
@@ -110,7 +114,9 @@ class Installation:
     def seed(self, rows: bytes) -> bytes:
         """Make the pages and accounts of *rows* (NDJSON); return NDJSON of the accounts' ids. Raises WikiError."""
         script = (str(self.release / "maintenance" / "run.php"), str(HERE / "seed.php"))
-        return run_php(*script, environment=self.environment, given=rows, within_s=600)
+        # Without extensions: a real one may expect a later MediaWiki when a page or an account is saved.
+        environment = {**self.environment, "DOGFOOD_WIKI_SEEDING": "1"}
+        return run_php(*script, environment=environment, given=rows, within_s=600)
 
 
 def spoilt_extensions(extensions: Mapping[str, str], faults: Sequence[str], folder: Path) -> dict[str, str]:
@@ -158,7 +164,12 @@ def run_php(
     """Run PHP and return what it prints. Raises WikiError with its last line when it fails."""
     try:
         done = subprocess.run(
-            ["php", *arguments], input=given, env=environment, capture_output=True, check=False, timeout=within_s
+            tethered(["php", *arguments]),
+            input=given,
+            env=environment,
+            capture_output=True,
+            check=False,
+            timeout=within_s,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise WikiError(f"PHP cannot be run: {error}") from error

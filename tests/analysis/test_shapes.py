@@ -3,11 +3,16 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from analysis.shapes import CalibrationError, calibrate, calibrate_against, compare, shape
 from metrics_platform.assignment import Generation
+from personas.experiments import example_instrument
+from run_record.ledger import LedgerWriter, Span
+from run_record.manifest import Manifest
+from run_record.roster import Account, Fidelity, write_roster
 from tests.analysis.runs import Event, make_run
 from tests.contracts import contract_path
 from tests.plans import plan, settings
@@ -67,3 +72,59 @@ def test_there_have_to_be_events(tmp_path: Path) -> None:
         (tmp_path / "file").write_text(content)
         with pytest.raises(CalibrationError):
             calibrate_against(tmp_path / "file", replace(settings(), visitors=10))
+
+
+def sent_by_browsers(folder: Path, generation: Generation, bodies: list[Any], **changes: object) -> Path:
+    """Make a run in *folder* whose one browser has sent *bodies*."""
+    made = make_run(folder, generation, visitors=50)
+    replace(Manifest.read(folder), fidelity="synthetic,browser", **changes).write(folder)  # type: ignore[arg-type]
+    write_roster(folder, [Account(50, Fidelity.BROWSER, 7, 7, "Reader", True)])
+    with LedgerWriter(made.folder / "ledger", "browser") as ledger:
+        for position, body in enumerate(bodies):
+            ledger.intend([Span(50, position, 1)], intended_ms=0, sent_ms=0, bodies=[json.dumps(body).encode()])
+    return folder
+
+
+def synthetic(generation: Generation, visits: int = 60) -> list[Event]:
+    return [json.loads(event.body) for event in plan(generation).events(0, visits)]
+
+
+def test_a_user_may_be_in_other_experiments_as_well(tmp_path: Path) -> None:
+    events = synthetic(Generation.ALPHA)
+    for event in events[::2]:
+        event["experiments"] = {
+            "enrolled": ["another", *event["experiments"]["enrolled"]],
+            "assigned": {**event["experiments"]["assigned"], "another-feature": "b"},
+        }
+    others = ({"slug": "another", "status": 1},)
+    assert calibrate(sent_by_browsers(tmp_path / "a", Generation.ALPHA, events, other_experiments=others)) == (
+        replace(calibrate(sent_by_browsers(tmp_path / "b", Generation.ALPHA, OURS[: len(events)])), real=len(events))
+    )
+    unknown = calibrate(sent_by_browsers(tmp_path / "c", Generation.ALPHA, events))
+    assert unknown.differences == ('experiments.enrolled is "another", and "dogfood-ctr" in synthetic events',)
+    for event in events:
+        event["experiments"]["enrolled"] = ["another"]
+    lacking = calibrate(sent_by_browsers(tmp_path / "d", Generation.ALPHA, events, other_experiments=others))
+    assert any('experiments.enrolled lacks "dogfood-ctr"' in told for told in lacking.differences)
+
+
+def test_elements_of_a_list_are_compared_one_by_one() -> None:
+    asked = plan(instrument={**example_instrument(), "contextual_attributes": ["performer_groups"]})
+    ours = [json.loads(event.body) for event in asked.events(0, 60)]
+    longer = [{**event, "performer": {"groups": ["a", "b", "c"]}} for event in ours]
+    numbers = [{**event, "performer": {"groups": ["a", 7]}} for event in ours]
+    assert list(compare(longer, ours)) == []
+    assert any("performer.groups[] is number, and text" in item.told for item in compare(numbers, ours))
+
+
+def test_beacons_that_are_arrays_are_compared(tmp_path: Path) -> None:
+    events = synthetic(Generation.XLAB)
+    run = sent_by_browsers(tmp_path / "run", Generation.XLAB, [[event] for event in events[:-2]] + [events[-2:]])
+    found = calibrate(run)
+    assert (found.real, found.differences) == (len(events), ())
+
+
+def test_captured_events_of_the_later_generation_are_compared_with_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "captured.ndjson"
+    file.write_text("\n".join(json.dumps(event) for event in synthetic(Generation.XLAB)))
+    assert calibrate_against(file, settings()).differences == ()

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from analysis.analyse import Analysis, analyse
 from analysis.results import Layer, Outcome, Verdict
 from analysis.stages import Stage
 from metrics_platform.assignment import Generation, subject_id
 from metrics_platform.intake import EventAnswer, EventOutcome
-from metrics_platform.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2
+from metrics_platform.profiles import profile_of
 from personas.experiments import ELEMENT
 from run_record.findings import Finding, write_findings
 from run_record.ledger import LedgerWriter, Span
@@ -102,15 +103,17 @@ def told(made: MadeUp, generation: Generation, account: Account, group: str | No
 def event_of(made: MadeUp, generation: Generation, account: Account, group: str, token: str) -> Event:
     name = made.plan.experiment.name
     stream = made.plan.settings.stream_config()
+    profile = profile_of(generation)
     event: Event = {
         "action": "impression", "funnel_entry_token": f"{account.user_id:020d}", "funnel_event_sequence_position": 1,
-        "instrument_name": name, "dt": "2025-01-31T14:30:00.000Z",
-        "$schema": WEB_BASE_1_3_0 if generation is Generation.ALPHA else WEB_BASE_1_4_2,
+        "action_source": "ClickThroughRateInstrument", "instrument_name": profile.instrument_name(name),
+        "dt": "2025-01-31T14:30:00.000Z", "$schema": profile.schema,
         "element_friendly_name": ELEMENT, "mediawiki": {"database": "testwiki", "skin": "vector-2022"},
         "agent": {"client_platform": "mediawiki_js", "client_platform_family": "desktop_browser"},
         "performer": {"id": account.user_id, "pageview_id": token}, "meta": {"stream": "product_metrics.web_base"},
         "sample": {"rate": stream.sample_rate, "unit": stream.sample_unit},
     }  # fmt: skip
+    event = {field: value for field, value in event.items() if profile.has(field)}
     if generation is Generation.ALPHA:
         feature = made.plan.experiment.features[0].name
         return {**event, "experiments": {"enrolled": [name], "assigned": {feature: group}}}
@@ -296,3 +299,37 @@ def test_lost_events_of_a_page_are_validated(tmp_path: Path) -> None:
     assert f"events name schema {uri}, which does not exist" in said.summary
     assert said.evidence["invalid"] == len(run.events)
     assert check(found, "lost").layer is Layer.INSTRUMENT
+
+
+@pytest.mark.parametrize(
+    ("generation", "field", "value", "says"),
+    [
+        (Generation.XLAB, "action_source", "ClickThroughRateInstrument", "have 'action_source', which no event"),
+        (Generation.XLAB, "funnel_event_sequence_position", 1, "have 'funnel_event_sequence_position', which no"),
+        (Generation.XLAB, "sample", {"rate": 1, "unit": "session"}, "have 'sample', which no event of xlab has"),
+        (Generation.ALPHA, "action_source", None, "lack 'action_source', which every event of alpha has"),
+    ],
+)
+def test_fields_of_another_generation_are_named(
+    tmp_path: Path, generation: Generation, field: str, value: object, says: str
+) -> None:
+    run = wiki_run(tmp_path, generation)
+    for event in run.events:
+        event[field] = value
+        if value is None:
+            del event[field]
+    found = check(run.judge(), "names")
+    assert found.verdict is Outcome.FAIL
+    assert says in found.summary
+
+
+def test_clicks_without_position_are_told_apart_by_time(tmp_path: Path) -> None:
+    run = wiki_run(tmp_path, Generation.XLAB)
+    first = run.events[0]
+    for second in (1, 2):
+        run.events.append({**first, "action": "click", "dt": f"2025-01-31T14:30:0{second}.000Z"})
+    at = next(i for i, view in enumerate(run.views) if view.visit == first["visit"])
+    run.views[at] = replace(run.views[at], expected={"impression": 1, "click": 2})
+    found = run.judge()
+    assert outcomes(found) == set()
+    assert check(found, "instrument").evidence["missing"] == {}

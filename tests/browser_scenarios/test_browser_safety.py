@@ -1,6 +1,7 @@
 """A browser of a scenario: it reaches the target's hosts and the recorder, and carries the tag."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +14,7 @@ from playwright.async_api import Error, async_playwright
 from browser_scenarios.certificate import temporary_certificate
 from browser_scenarios.chromium import start_browser
 from browser_scenarios.recorder import Recorded, Recorder
+from common.egress import Egress
 from run_record.ledger import LedgerWriter, read_ledger
 
 BEACON = '{"action":"click","performer":{"id":7,"pageview_id":"aa"}}'
@@ -39,6 +41,11 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+def egress(tag: str = "") -> Egress:
+    """Return the policy of a target on one address of this machine."""
+    return Egress("test", {"127.0.0.1": ("127.0.0.1",)}, tag=tag)
+
+
 @pytest.fixture
 def site() -> Iterator[Site]:
     server = Site()
@@ -59,8 +66,8 @@ def test_only_the_targets_hosts_are_reached(site: Site, monkeypatch: pytest.Monk
         outcomes = []
         async with async_playwright() as playwright:
             browser = await start_browser(
-                playwright, intake="http://intake.example:8192/v1/events", recorder_port=port, hosts=["127.0.0.1"],
-                tag="experiment-dogfood",
+                playwright, intake="http://intake.example:8192/v1/events", recorder_port=port,
+                egress=egress("experiment-dogfood"),
             )  # fmt: skip
             page = await browser.new_page()
             for address in (
@@ -89,7 +96,7 @@ def test_what_a_browser_sends_by_https_is_recorded_on_its_way_and_no_other_certi
         async with async_playwright() as playwright:
             browser = await start_browser(
                 playwright, intake="https://intake.example/v1/events", recorder_port=recorder.port,
-                hosts=["127.0.0.1"], trusted=trusted,
+                egress=egress(), trusted=trusted,
             )  # fmt: skip
             page = await browser.new_page()
             await page.goto(f"http://127.0.0.1:{site.server_port}/")
@@ -122,3 +129,82 @@ def test_what_a_browser_sends_by_https_is_recorded_on_its_way_and_no_other_certi
     assert read_ledger(tmp_path).bodies == {(3, 0): BEACON.encode()}
     assert not own.key.exists()
     assert not own.file.exists()
+
+
+def test_named_hosts_are_at_their_pinned_addresses(site: Site) -> None:
+    """The name resolves nowhere: the browser knows its address from the policy only."""
+    policy = Egress("test", {"wiki.example": ("127.0.0.3", "127.0.0.1"), "gone.example": ("127.0.0.3",)})
+    port = site.server_port
+
+    async def visit() -> list[str]:
+        outcomes = []
+        async with async_playwright() as playwright:
+            browser = await start_browser(
+                playwright, intake="http://intake.example/v1/events", recorder_port=1, egress=policy,
+                reached={"wiki.example": policy.answering(f"http://wiki.example:{port}/")},
+            )  # fmt: skip
+            page = await browser.new_page()
+            for host in ("wiki.example", "gone.example", "127.0.0.1"):
+                try:
+                    await page.goto(f"http://{host}:{port}/")
+                    outcomes.append("reached")
+                except Error as error:
+                    outcomes.append(str(error).split("net::")[1].split()[0])
+            await browser.close()
+        return outcomes
+
+    assert asyncio.run(visit()) == ["reached", "ERR_CONNECTION_REFUSED", "ERR_NAME_NOT_RESOLVED"]
+    assert {host for host, _ in site.seen} == {"wiki.example"}
+
+
+#: Tries every way out that does not ask the rules for names: datagrams to an address, and WebRTC over TCP.
+_LEAVE = """async ([udp, tcp]) => {
+    const servers = [
+        { urls: `stun:127.0.0.1:${udp}` },
+        { urls: `turn:127.0.0.1:${udp}?transport=udp`, username: 'a', credential: 'b' },
+        { urls: `turn:127.0.0.2:${tcp}?transport=tcp`, username: 'a', credential: 'b' },
+    ];
+    const connection = new RTCPeerConnection({ iceServers: servers });
+    connection.createDataChannel('out');
+    const gathered = new Promise((done) => {
+        connection.onicegatheringstatechange = () => connection.iceGatheringState === 'complete' && done();
+    });
+    await connection.setLocalDescription(await connection.createOffer());
+    const other = new RTCPeerConnection();
+    await other.setRemoteDescription(connection.localDescription);
+    await other.setLocalDescription(await other.createAnswer());
+    await connection.setRemoteDescription(other.localDescription);
+    for (const line of [
+        `candidate:1 1 udp 2122260223 127.0.0.1 ${udp} typ host`,
+        `candidate:2 1 tcp 1518280447 127.0.0.2 ${tcp} typ host tcptype passive`,
+    ]) {
+        await connection.addIceCandidate({ candidate: line, sdpMid: '0', sdpMLineIndex: 0 });
+    }
+    await Promise.race([gathered, new Promise((done) => setTimeout(done, 15000))]);
+    try { await new WebTransport(`https://127.0.0.1:${udp}/`).ready; } catch (error) { /* as it should */ }
+    await new Promise((done) => setTimeout(done, 2000));
+}"""
+
+
+def test_webrtc_and_quic_do_not_leave(site: Site) -> None:
+    policy = Egress("test", {"wiki.example": ("127.0.0.1",)})
+
+    async def visit(udp: int, tcp: int) -> None:
+        async with async_playwright() as playwright:
+            browser = await start_browser(
+                playwright, intake="http://intake.example/v1/events", recorder_port=1, egress=policy
+            )
+            page = await browser.new_page()
+            await page.goto(f"http://wiki.example:{site.server_port}/")
+            await page.evaluate(_LEAVE, [udp, tcp])
+            await browser.close()
+
+    with socket.socket(type=socket.SOCK_DGRAM) as datagrams, socket.create_server(("127.0.0.2", 0)) as stream:
+        datagrams.bind(("127.0.0.1", 0))
+        asyncio.run(visit(datagrams.getsockname()[1], stream.getsockname()[1]))
+        for listening in (datagrams, stream):
+            listening.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            datagrams.recv(1500)
+        with pytest.raises(BlockingIOError):
+            stream.accept()

@@ -7,7 +7,8 @@ import pytest
 
 from browser_scenarios.play import ScenarioError, choose
 from browser_scenarios.scenarios import SCENARIOS
-from browser_scenarios.stage import Casting, NoAccountError
+from browser_scenarios.stage import Casting
+from browser_scenarios.trouble import NoAccountError
 from browser_scenarios.world import World
 from run_record.accounts import TestAccount
 from tests.plans import plan

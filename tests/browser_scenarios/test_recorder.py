@@ -3,13 +3,18 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
 from browser_scenarios.recorder import Recorder
+from common.egress import Egress
+from run_record.governor import Governor
 from run_record.ledger import LedgerWriter, read_ledger
+from run_record.target import Ceilings
+from tests.common.echo import Moving, two_hosts
 from tests.servers import free_port, serving
 
 EVENT = {
@@ -104,3 +109,33 @@ def test_settling_waits_for_quiet(recorder: Recorder) -> None:
     post(recorder, json.dumps(EVENT))
     asyncio.run(recorder.settle(0.05, 5.0))
     assert len(recorder.events()) == 1
+
+
+def test_an_array_of_one_is_in_the_ledger_as_its_event(recorder: Recorder, tmp_path: Path) -> None:
+    assert post(recorder, json.dumps([EVENT])).status_code == 202
+    [body] = read_ledger(tmp_path).bodies.values()
+    assert json.loads(body) == EVENT
+
+
+def test_a_moved_intake_is_not_followed(tmp_path: Path) -> None:
+    with two_hosts() as (first, second), LedgerWriter(tmp_path, "browser") as ledger:
+        egress = Egress.resolve("mine", ["intake.example"], resolver=Moving("127.0.0.2", "127.0.0.3"))
+        upstream = f"http://intake.example:{first.server_port}"
+        with closing(Recorder(ledger, upstream, lambda _: 1, egress=egress)) as recorder:
+            recorder.start()
+            for _ in range(3):
+                assert post(recorder, json.dumps(EVENT)).status_code == 200
+        assert [item.body for item in first.requests] == [json.dumps(EVENT).encode()] * 3
+        assert second.requests == []
+
+
+def test_events_beyond_the_ceiling_are_not_sent(tmp_path: Path) -> None:
+    with two_hosts() as (first, _), LedgerWriter(tmp_path, "browser") as ledger:
+        governor = Governor(Ceilings(events=2), start_s=None)
+        with closing(Recorder(ledger, first.url, lambda _: 1, governor=governor)) as recorder:
+            recorder.start()
+            assert [post(recorder, json.dumps(EVENT)).status_code for _ in range(3)] == [200, 200, 503]
+            assert recorder.held_back == 1
+        assert len(first.requests) == 2
+        # What was not sent has no intent either.
+        assert len(read_ledger(tmp_path).visit) == 2

@@ -33,7 +33,7 @@ def play(tmp_path: Path) -> Play:
         assert done.stdout, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         wrong = [row for row in found["faults"] if not row["found"]]
-        if is_overloaded() and any("the schedule was not kept" in row["sentence"] for row in wrong):
+        if is_overloaded() and any("p99 lag" in row["sentence"] for row in wrong):
             pytest.skip("the machine is too busy: the schedule was not kept")
         assert not wrong, json.dumps(wrong, indent=1)
         assert done.returncode == bool(found["clean"]["called"]), done.stderr

@@ -12,7 +12,10 @@ import pytest
 from dogfood.seeding import accounts_file
 from dogfood.services import WikiOptions
 from run_record.accounts import read_accounts
+from run_record.ends import End
 from run_record.folder import find_run
+from run_record.ledger import read_ledger
+from run_record.manifest import Manifest
 from run_record.page_views import read_page_views
 from testbed.wiki.installation import REAL_EXTENSIONS
 from tests.contracts import contract_path
@@ -58,6 +61,27 @@ def test_sessions_by_locust_itself_are_a_run(wiki_home: Path) -> None:
     assert "Traceback" not in done.stderr
     run = find_run(wiki_home / "by-hand", "latest")
     assert {view.visit for view in read_page_views(run)} == set(range(8))
+
+
+def test_sessions_end_at_the_targets_ceiling(wiki_home: Path, tmp_path: Path) -> None:
+    assert call(wiki_home, "up").returncode == 0
+    urls = urls_of_testbed(wiki_home)
+    target = tmp_path / "small.toml"
+    target.write_text(
+        f'description = "d"\nintake = "{urls["intake"]}/v1/events"\nmpic = "{urls["mpic"]}"\nwiki = "{urls["wiki"]}"\n'
+        'hosts = ["127.0.0.1"]\n[ceilings]\nevents = 7\n'
+    )
+    accounts = ("--accounts", str(wiki_home / "testbed" / "wiki" / "accounts.ndjson"), "--sessions", "60")
+    command = [sys.executable, "-m", "locust", "-f", str(ROOT / "locustfiles" / "wiki.py"), "--headless"]
+    command += ["--only-summary", "-u", "3", "-r", "3", "--runs", str(tmp_path / "runs"), "--target", str(target)]
+    done = subprocess.run([*command, *accounts], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    run = find_run(tmp_path / "runs", "latest")
+    sent = read_ledger(run / "ledger")
+    # A page with two events is not read when one more is allowed.
+    assert 6 <= len(sent.visit) <= 7
+    assert (sent.answered_ms >= 0).all()
+    assert Manifest.read(run).ended == End.CEILING
 
 
 def test_the_doctor_logs_an_account_in_and_finds_it_known_by_the_files_ids(wiki_home: Path) -> None:
@@ -130,6 +154,11 @@ def test_other_extensions_and_another_intake(tmp_path: Path) -> None:
     for name in REAL_EXTENSIONS:
         (extensions / name).mkdir(parents=True)
         (extensions / name / "extension.json").write_text(json.dumps({"name": name, "manifest_version": 2}))
+    # As the real ones on this MediaWiki: an account or a page cannot be saved while they are loaded.
+    broken = {"Hooks": dict.fromkeys(("LocalUserCreated", "MultiContentSave"), "MissingInLaterMediaWiki::run")}
+    (extensions / "WikimediaEvents" / "extension.json").write_text(
+        json.dumps({"name": "WikimediaEvents", "manifest_version": 2, **broken})
+    )
     shutil.copytree(own, extensions / "MetricsPlatform", dirs_exist_ok=True)
     manifest = (own / "extension.json").read_text()
     (extensions / "MetricsPlatform" / "extension.json").write_text(

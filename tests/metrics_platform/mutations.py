@@ -29,7 +29,8 @@ _FORMATS: Mapping[str, tuple[str, ...]] = {
     "uri-reference": (
         "http://example.org", "https://en.wikipedia.org/wiki/A?b=c#d", "/wiki/A", "//host/path", "A", "?q", "#f", "",
         "http://example.org/a b", "http://example.org/%zz", "/wiki/%C3%A9", "/wiki/é", "http://[::1]/", "http://[::1",
-        "a:b", ":b", "http://host:port/", "<x>", "/a\\b", "/" + "x" * 8191, "/" + "x" * 8192,
+        "a:b", ":b", "http://host:port/", "<x>", "/a\\b", "\\a", "#a\\b", " ", "a\tb", "/A ", "/" + "x" * 8191,
+        "/" + "x" * 8192,
     ),
 }  # fmt: skip
 

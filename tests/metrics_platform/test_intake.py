@@ -118,13 +118,13 @@ def test_an_intake_that_answers_anything_is_there() -> None:
         seen.append(f"{request.method} {request.url}")
         return httpx.Response(404)
 
-    check_reachable("http://intake.test/v1/events", transport=httpx.MockTransport(handle))
-    assert seen == ["OPTIONS http://intake.test/v1/events"]
+    check_reachable("http://127.0.0.1/v1/events", transport=httpx.MockTransport(handle))
+    assert seen == ["OPTIONS http://127.0.0.1/v1/events"]
 
 
 def test_an_intake_that_does_not_answer_is_one_clear_line() -> None:
     def handle(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
-    with pytest.raises(IntakeError, match=r"the intake at http://intake\.test/v1/events does not answer"):
-        check_reachable("http://intake.test/v1/events", transport=httpx.MockTransport(handle))
+    with pytest.raises(IntakeError, match=r"the intake at http://127\.0\.0\.1/v1/events does not answer"):
+        check_reachable("http://127.0.0.1/v1/events", transport=httpx.MockTransport(handle))

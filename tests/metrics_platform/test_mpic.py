@@ -16,7 +16,7 @@ def client(answer: httpx.Response | Exception) -> MpicClient:
             raise answer
         return answer
 
-    return MpicClient("http://mpic.test/", transport=httpx.MockTransport(handle))
+    return MpicClient("http://127.0.0.1/", transport=httpx.MockTransport(handle))
 
 
 def test_each_generation_asks_its_own_question() -> None:
@@ -26,11 +26,11 @@ def test_each_generation_asks_its_own_question() -> None:
         asked.append(str(request.url))
         return httpx.Response(200, json=[])
 
-    with MpicClient("http://mpic.test", transport=httpx.MockTransport(handle)) as mpic:
+    with MpicClient("http://127.0.0.1", transport=httpx.MockTransport(handle)) as mpic:
         for generation in Generation:
             assert mpic.experiments(generation) == ()
         assert mpic.instruments() == ()
-    base = "http://mpic.test/api/v1"
+    base = "http://127.0.0.1/api/v1"
     assert asked == [
         f"{base}/experiments",
         f"{base}/experiments?format=config&authority=mediawiki",
@@ -61,7 +61,7 @@ def test_the_kits_own_configs_are_good_ones(generation: Generation) -> None:
 def test_what_is_no_list_of_configs_is_one_clear_line(answer: httpx.Response | Exception, says: str) -> None:
     with pytest.raises(MpicError, match=says) as caught:
         client(answer).experiments(Generation.ALPHA)
-    assert "http://mpic.test/api/v1/experiments" in str(caught.value)
+    assert "http://127.0.0.1/api/v1/experiments" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -105,7 +105,7 @@ def test_the_wikis_patience_is_the_default() -> None:
         patience.append(request.extensions["timeout"]["read"])
         return httpx.Response(200, json=[])
 
-    MpicClient("http://mpic.test", transport=httpx.MockTransport(handle)).raw_instruments()
+    MpicClient("http://127.0.0.1", transport=httpx.MockTransport(handle)).raw_instruments()
     assert patience == [1.0]
 
 
@@ -124,5 +124,5 @@ def test_a_name_stays_one_step_of_the_path() -> None:
         asked.append(request.url.raw_path)
         return httpx.Response(201)
 
-    MpicClient("http://mpic.test", transport=httpx.MockTransport(handle)).put("instruments", "a/b?c", {})
+    MpicClient("http://127.0.0.1", transport=httpx.MockTransport(handle)).put("instruments", "a/b?c", {})
     assert asked == [b"/api/v1/instruments/a%2Fb%3Fc"]

@@ -161,6 +161,22 @@ def test_the_bytes_are_those_of_every_other_machine() -> None:
     assert sha256(b"\n".join(bodies)).hexdigest() == GOLDEN
 
 
+def test_xlab_events_are_shaped_like_the_real_ones() -> None:
+    """Contract: wiki.md, "The real xlab code, run"."""
+    events = [json.loads(event.body) for event in plan(Generation.XLAB).events(0, 300)]
+    for event in events:
+        assert not event.keys() & {"action_source", "funnel_event_sequence_position", "sample", "experiments"}
+        assert event["instrument_name"] == "ClickThroughRateInstrument"
+        assert event["experiment"]["coordinator"] == "xLab"
+
+
+def test_an_xlab_stream_is_not_sampled_on_top() -> None:
+    everything, half = (
+        plan(Generation.XLAB, instrument=example_instrument(rate=rate)).events(0, 100) for rate in (1.0, 0.5)
+    )
+    assert [event.body for event in everything] == [event.body for event in half]
+
+
 def test_a_visit_is_the_same_whichever_was_asked_for_first() -> None:
     one, other = plan(), plan()
     assert [one.visit(i) for i in (500, 3, 260)] == [other.visit(i) for i in (500, 3, 260)]

@@ -19,7 +19,7 @@ from run_record.ledger import (
     outcomes_row,
     read_ledger,
 )
-from run_record.ledger_rows import OUTCOMES
+from run_record.ledger_rows import OUTCOMES, count_sent
 
 OK = EventAnswer(EventOutcome.OK)
 BAD = EventAnswer(EventOutcome.INVALID, "'.page.id' should be integer")
@@ -157,3 +157,14 @@ def test_a_killed_worker_costs_at_most_the_answer_under_way(tmp_path: Path) -> N
     assert len(sent.broken) <= 1
     open_requests = [code for code in sent.outcome if OUTCOMES[code] is EventOutcome.INDETERMINATE]
     assert len(open_requests) <= 1
+
+
+def test_counting_what_was_sent_leaves_half_a_row_out(tmp_path: Path) -> None:
+    rows = [
+        intents_row(0, [1, 2, 3, 4], [0, 0, 0, 0], size=2, intended_ms=[5, 6], sent_ms=7),
+        intent_row(2, [Span(5, 0, 3)], intended_ms=8, sent_ms=9),
+        outcomes_row([0, 1], EventOutcome.OK, status=201, at_ms=10),
+        intents_row(3, [6], [0], size=1, intended_ms=[11], sent_ms=12)[:-4],
+    ]
+    (tmp_path / "w.ndjson").write_bytes(b"".join(rows))
+    assert count_sent(tmp_path / "w.ndjson") == len(read_ledger(tmp_path).visit) == 7

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from run_record.load import (
     new_histogram,
     percentiles,
 )
+from run_record.machine import Machine
 
 
 def load() -> Load:
@@ -38,6 +40,23 @@ def test_a_load_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     made.write(tmp_path)
     assert Load.read(tmp_path) == made
     assert made.latency_ms.p50 == pytest.approx(2000, rel=0.001)
+
+
+def test_the_machine_is_read_back(tmp_path: Path) -> None:
+    machine = Machine(2, 3.5, 25.0, 0.01, 1.9, {"locust": 0.1, "sender": 0.03})
+    replace(load(), machine=machine).write(tmp_path)
+    assert Load.read(tmp_path).machine == machine
+    Load.nothing(machine).write(tmp_path)
+    assert Load.read(tmp_path) == Load.nothing(machine)
+    assert not Load.read(tmp_path).has_generator
+
+
+def test_a_load_without_the_machine_can_be_read(tmp_path: Path) -> None:
+    load().write(tmp_path)
+    content = orjson.loads((tmp_path / FILE_NAME).read_bytes())
+    del content["machine"]
+    (tmp_path / FILE_NAME).write_bytes(orjson.dumps(content))
+    assert Load.read(tmp_path) == load()
 
 
 def test_a_run_without_load_says_so(tmp_path: Path) -> None:

@@ -90,24 +90,22 @@ def test_fields_that_make_no_sense_are_named(tmp_path: Path, added: str, says: s
 def test_dns_cannot_move_a_target(tmp_path: Path) -> None:
     found = target(tmp_path, PRODUCTION)
     where = {"intake.example": ["192.0.2.7", "2001:db8::7"], "mpic.example": ["192.0.2.8"]}
-    assert found.addresses(where.__getitem__) == {"192.0.2.7", "192.0.2.8", "2001:db8::7"}
+    assert found.egress(where.__getitem__).addresses == {"192.0.2.7", "192.0.2.8", "2001:db8::7"}
     where["mpic.example"].append("198.51.100.1")
     with pytest.raises(TargetError, match=r"mpic.example is at 198.51.100.1 now, outside its networks"):
-        found.addresses(where.__getitem__)
+        found.egress(where.__getitem__)
 
 
 def test_the_local_target_stays_on_this_machine() -> None:
     local = Target.read("local")
-    assert local.addresses() <= {"127.0.0.1", "::1"}
+    assert local.egress().addresses <= {"127.0.0.1", "::1"}
     with pytest.raises(TargetError, match="outside its networks"):
-        local.addresses(lambda _: ["203.0.113.5"])
+        local.egress(lambda _: ["203.0.113.5"])
 
 
 def test_a_host_that_is_not_known_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match=r"the host 'mpic.invalid' is not known"):
-        target(
-            tmp_path, BASE.replace("mpic.example", "mpic.invalid").replace("intake.example", "127.0.0.1")
-        ).addresses()
+        target(tmp_path, BASE.replace("mpic.example", "mpic.invalid").replace("intake.example", "127.0.0.1")).egress()
 
 
 @pytest.mark.parametrize("asked", [{"rate": 5.1}, {"events": 101}, {"seconds": 61}])

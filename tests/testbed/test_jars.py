@@ -39,6 +39,14 @@ def test_jars_are_fetched_once(pom: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+@pytest.mark.parametrize("name", ["some.jar", "another.jar"])
+def test_cached_jars_are_checked_each_time(pom: Path, name: str) -> None:
+    folder = jars(pom)
+    (folder / name).write_bytes(b"something else")
+    with pytest.raises(DogfoodError, match=f"{name} is not what .* remove {folder}"):
+        jars(pom)
+
+
 @pytest.mark.parametrize("listed", ["", f"{'0' * 64}  some.jar\n", f"{'0' * 64}  another.jar\n"])
 def test_jars_that_are_not_what_is_listed_are_not_used(pom: Path, listed: str) -> None:
     pom.with_name("jars.sha256").write_text(listed)

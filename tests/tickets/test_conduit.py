@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dogfood.tickets.conduit import Conduit, ConduitError, Value, form_pairs
+from tests.common.echo import Moving, serving, two_hosts
 from tests.tickets.phabricator import NOW_S, TOKEN, Phabricator, php_form
 
 _KEYS = st.from_regex(r"[a-z][a-z0-9]{0,6}", fullmatch=True)
@@ -189,3 +191,43 @@ def test_what_is_no_token_is_refused_and_not_shown(token: str) -> None:
 def test_a_line_end_after_the_token_does_no_harm(url: str) -> None:
     with Conduit(url, f"{TOKEN}\n", pause_s=0) as conduit:
         assert conduit.call("maniphest.priority.search", {})
+
+
+def test_proxies_and_passwords_of_the_environment_are_ignored(
+    phabricator: Phabricator, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("default login someone password sesame\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with serving("127.0.0.3") as proxy, serving("127.0.0.1") as server:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        with Conduit(url, TOKEN, pause_s=0) as conduit:
+            conduit.call("maniphest.priority.search", {})
+        with Conduit(server.url, TOKEN, pause_s=0) as conduit, pytest.raises(ConduitError):
+            conduit.call("maniphest.priority.search", {})
+        assert proxy.requests == []
+        assert "authorization" not in server.requests[0].headers
+    assert [name for name, _ in phabricator.calls] == ["maniphest.priority.search"]
+
+
+def test_a_moved_phabricator_gets_no_token() -> None:
+    with two_hosts() as (first, second):
+        moving = Moving("127.0.0.2", "127.0.0.3")
+        with Conduit(f"http://localhost:{first.server_port}", TOKEN, pause_s=0, resolver=moving) as conduit:
+            for _ in range(2):
+                with pytest.raises(ConduitError, match="no Conduit result"):
+                    conduit.call("maniphest.search", {})
+        assert len(first.requests) == 2
+        assert second.requests == []
+
+
+def test_a_phabricator_without_address_is_told() -> None:
+    def unknown(host: str) -> list[str]:
+        raise OSError("no such name")
+
+    with (
+        Conduit("https://phabricator.example.org", TOKEN, pause_s=0, resolver=unknown) as conduit,
+        pytest.raises(ConduitError, match=r"the host 'phabricator.example.org' is not known"),
+    ):
+        conduit.call("maniphest.search", {})

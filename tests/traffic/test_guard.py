@@ -15,6 +15,14 @@ allow_only(ALLOWED)
 """
 
 
+_SERVER = """
+import gevent.monkey; gevent.monkey.patch_all()
+import socket
+server = socket.create_server(("127.0.0.1", 0))
+port = server.getsockname()[1]
+"""
+
+
 def run(allowed: str, code: str) -> subprocess.CompletedProcess[str]:
     text = _PRELUDE.replace("ALLOWED", allowed) + code
     return subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=240)
@@ -74,3 +82,29 @@ with tempfile.TemporaryDirectory() as folder:
 print('connected')
 """
     assert run("['192.0.2.1']", code).stdout == "connected\n"
+
+
+def test_names_are_not_resolved_again() -> None:
+    """The name exists nowhere: gevent's sockets, and so Locust's, get its pinned addresses."""
+    code = """
+import gevent, gevent.socket, geventhttpclient
+from common.egress import Egress
+from traffic.guard import confine
+confine(Egress('mine', {'intake.example': ('192.0.2.9',)}))
+confine(Egress('mine', {'intake.example': ('127.0.0.1', '::1')}))
+found = gevent.socket.getaddrinfo('intake.example', port, type=socket.SOCK_STREAM)
+print(sorted({address[4][0] for address in found}))
+print({address[4][0] for address in gevent.socket.getaddrinfo('intake.example', port, socket.AF_INET)})
+gevent.spawn(lambda: server.accept()[0].sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n'))
+print(geventhttpclient.HTTPClient('intake.example', port, connection_timeout=20).get('/').status_code)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", _SERVER + code], capture_output=True, text=True, check=False, timeout=240
+    )
+    assert done.stdout == "['127.0.0.1', '::1']\n{'127.0.0.1'}\n200\n", done.stderr
+
+
+def test_datagrams_of_a_message_are_refused() -> None:
+    code = "socket.socket(type=socket.SOCK_DGRAM).sendmsg([b'x'], [], 0, ('127.0.0.1', port))"
+    done = run("['192.0.2.1']", code)
+    assert "127.0.0.1 is no address of the target" in done.stderr

@@ -17,6 +17,7 @@ import pytest
 from run_record.folder import find_run
 from run_record.ledger import read_ledger
 from run_record.load import Load
+from run_record.manifest import Manifest
 from tests.jitter import measured_jitter, skip_when_workers_went_missing
 from tests.servers import Server, free_port, serving
 
@@ -140,26 +141,27 @@ def test_connections_are_opened_up_to_the_limit_and_then_events_wait_and_are_cou
     assert process.returncode == (4 if load.invalid else 0), said
 
 
-def test_a_generator_starved_of_cpu_is_invalid_and_says_how_many_workers_it_takes(tmp_path: Path, stub: Server) -> None:
+def test_a_starved_generator_ends_early_and_invalid(tmp_path: Path, stub: Server) -> None:
     runs = tmp_path / "runs"
-    with locust(runs, stub, "--event-rate", "400/s", "--run-time", "5s") as process:
+    with locust(runs, stub, "--event-rate", "400/s", "--run-time", "600s") as process:
         zero = started_s(runs)
         [sender] = [child for child in psutil.Process(process.pid).children() if "traffic.sender" in child.cmdline()]
-        while time.time() < zero + 4.5:
-            # It gets the CPU for a tenth of the time, as on a machine with too much to do.
-            sender.suspend()
-            time.sleep(0.45)
-            sender.resume()
-            time.sleep(0.05)
-        said = process.communicate(timeout=240)[0]
-    load = Load.read(find_run(runs, "latest"))
-    assert load.offered == load.sent == 2000
+        # It does not get the CPU, as on a machine with too much to do: 1 % of all events is late by then.
+        sender.suspend()
+        while time.time() < zero + 12:
+            time.sleep(0.1)
+        sender.resume()
+        said = process.communicate(timeout=400)[0]
+    run = find_run(runs, "latest")
+    load = Load.read(run)
+    assert 0 < load.offered < 240_000
+    assert Manifest.read(run).stopped_early
     assert load.lag_ms.p99 > 100
-    assert any("the schedule was not kept" in reason for reason in load.invalid)
-    assert load.workers_needed is not None
-    assert load.workers_needed >= 2
+    assert load.machine is not None
+    assert load.machine.parts.keys() >= {"locust", "sender"}
     assert process.returncode == 4
-    assert re.search(r"INVALID: the schedule was not kept.*it takes \d+ more workers", said)
+    assert re.search(r"INVALID: p99 lag .* \(limit 100 ms\)", said)
+    assert "it takes" not in said
 
 
 def test_several_workers_share_the_rate(tmp_path: Path, stub: Server) -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -77,14 +78,23 @@ def production(folder: Path, intake: Intake, ceilings: str = "rate = 50\nevents 
     return path
 
 
-def locust(target: Path, runs: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [
+def command(target: Path, runs: Path, *options: str) -> list[str]:
+    return [
         sys.executable, "-m", "locust", "-f", str(ROOT / "locustfiles" / "ctr.py"), "--headless", "--only-summary",
         "--runs", str(runs), "--target", str(target), *options,
     ]  # fmt: skip
-    # Nobody listens there: with a proxy from the environment nothing would arrive.
-    proxied = {**os.environ, **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:1")}
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=ROOT, env=proxied)
+
+
+def environment() -> dict[str, str]:
+    """Return an environment with a proxy where nobody listens: with it, nothing would arrive."""
+    return {**os.environ, **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:1")}
+
+
+def locust(target: Path, runs: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(target, runs, *options), capture_output=True, text=True, timeout=300, check=False, cwd=ROOT,
+        env=environment(),
+    )  # fmt: skip
 
 
 def test_a_confirmed_run_within_the_ceilings_is_sent_with_the_tag(tmp_path: Path, intakes: list[Intake]) -> None:
@@ -117,6 +127,30 @@ def test_everything_else_is_refused_and_nothing_is_sent(
     assert says in line
     assert intake.agents == []
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_second_run_above_the_rate_is_refused(tmp_path: Path, intakes: list[Intake]) -> None:
+    _, intake = intakes
+    target = production(tmp_path, intake, "rate = 15\nevents = 50000\nseconds = 6000")
+    options = ("--event-rate", "10/s", "--run-time", "900s", "--confirm", "prod")
+    first = subprocess.Popen(
+        command(target, tmp_path / "first", *options), cwd=ROOT, env=environment(),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 240
+        while not intake.agents:
+            assert time.monotonic() < deadline, "the first run sends nothing"
+            time.sleep(0.05)
+        done = locust(target, tmp_path / "second", *options)
+    finally:
+        # Its sender stops as soon as its standard input ends.
+        first.kill()
+        first.wait(60)
+    assert done.returncode == 2
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "allows a rate of 15 events/s" in line
+    assert str(tmp_path / "first") in line
 
 
 def test_a_redirect_is_not_followed(tmp_path: Path, intakes: list[Intake]) -> None:

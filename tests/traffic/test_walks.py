@@ -1,7 +1,7 @@
 """Sessions on the wiki without a browser, against a wiki of the test's own making."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +9,24 @@ import pytest
 
 from analysis.shapes import compare
 from metrics_platform.assignment import Generation
+from metrics_platform.profiles import profile_of
 from personas.journeys import Step
 from personas.pages import Page
-from personas.rendering import SCHEMAS
 from run_record.accounts import TestAccount
 from run_record.ledger import LedgerWriter, read_ledger
 from run_record.page_views import PageViewWriter, read_page_views
 from tests.plans import plan
 from traffic.instrument import Instrument, Tokens, decoration, make_events
 from traffic.post import HttpAnswer
-from traffic.walks import Walk, Walker, WikiError, read_site, redirected
+from traffic.walks import (
+    CeilingReachedError,
+    NoAnswerError,
+    Walk,
+    Walker,
+    WikiError,
+    read_site,
+    redirected,
+)
 
 PAGE = {
     "wgArticleId": 3, "wgTitle": "Main Page", "wgNamespaceNumber": 0, "wgCanonicalNamespace": "", "wgRevisionId": 9,
@@ -28,7 +36,7 @@ PAGE = {
 ALPHA = {"enrolled": ["dogfood-ctr"], "assigned": {"dogfood-ctr-feature": "true", "other": "unsampled"}}
 XLAB = {
     "enrolled": ["dogfood-ctr"], "assigned": {"dogfood-ctr": "control"}, "subject_ids": {"dogfood-ctr": "ab" * 32},
-    "sampling_units": {"dogfood-ctr": "mw-user"}, "coordinator": {"dogfood-ctr": "xLab"},
+    "sampling_units": {"dogfood-ctr": "mw-user"}, "overrides": [],
 }  # fmt: skip
 TOKENS = Tokens("a" * 20, "b" * 20, "c" * 20, "d" * 20)
 STREAM = plan().settings.stream_config()
@@ -65,7 +73,7 @@ class Wiki:
         self.asked.append("forget")
 
 
-def walk(folder: Path, wiki: Wiki, *steps: Step) -> list[bytes]:
+def walk(folder: Path, wiki: Wiki, *steps: Step, permit: Callable[[int], None] = lambda _: None) -> list[bytes]:
     """Walk one visit of *steps* and return what was posted."""
     posted: list[bytes] = []
 
@@ -75,7 +83,7 @@ def walk(folder: Path, wiki: Wiki, *steps: Step) -> list[bytes]:
 
     (folder / "ledger").mkdir()
     with LedgerWriter(folder / "ledger", "wiki") as ledger, PageViewWriter(folder, "wiki") as views:
-        walker = Walker(instrument(), STREAM.stream, ledger, views, "http://wiki", clock=lambda: 1738333800.5)
+        walker = Walker(instrument(), STREAM.stream, ledger, views, "http://wiki", permit, lambda: 1738333800.5)
         account = TestAccount("Zoë", "secret", 7, 7, 0)
         walker.walk(Walk(40, account, steps), read_site(wiki), wiki, post)
     return posted
@@ -98,10 +106,52 @@ def test_what_is_seen_and_clicked_is_sent_and_written_down(tmp_path: Path) -> No
     assert all(view.told == ALPHA for view in views)
 
 
+def test_nothing_is_written_down_beyond_the_ceiling(tmp_path: Path) -> None:
+    allowed = iter([1])
+
+    def permit(events: int) -> None:
+        if next(allowed, 0) < events:
+            raise CeilingReachedError("enough")
+
+    with pytest.raises(CeilingReachedError):
+        walk(tmp_path, Wiki(ALPHA), step(), step(clicked=True), permit=permit)
+    sent = read_ledger(tmp_path / "ledger")
+    assert [view.expected for view in read_page_views(tmp_path)] == [{"impression": 1}]
+    assert (len(sent.visit), int((sent.answered_ms < 0).sum())) == (1, 0)
+
+
 @pytest.mark.parametrize("told", [{}, {"enrolled": []}, {"enrolled": ["another"], "assigned": {"x": "y"}}])
 def test_who_takes_no_part_sends_nothing(tmp_path: Path, told: dict[str, object]) -> None:
     assert walk(tmp_path, Wiki(told), step(clicked=True)) == []
     assert [view.expected for view in read_page_views(tmp_path)] == [{}]
+
+
+class Stalling(Wiki):
+    """A wiki whose pages do not come the first *times* they are asked for."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(ALPHA)
+        self.times = times
+
+    def get(self, path: str, label: str) -> str:
+        if path.startswith("/wiki/"):
+            self.times -= 1
+            if self.times >= 0:
+                raise NoAnswerError(f"{path}: no answer from the wiki")
+        return super().get(path, label)
+
+
+def test_a_page_that_stalls_is_asked_for_twice(tmp_path: Path) -> None:
+    assert len(walk(tmp_path, Stalling(1), step())) == 1
+    [view] = read_page_views(tmp_path)
+    assert (view.failure, view.given_up) == ("", "")
+
+
+def test_a_page_that_stalls_twice_is_given_up(tmp_path: Path) -> None:
+    assert len(walk(tmp_path, Stalling(2), step(), step())) == 1
+    first, second = read_page_views(tmp_path)
+    assert "no answer" in first.given_up
+    assert (first.failure, second.given_up, second.expected) == ("", "", {"impression": 1})
 
 
 def test_a_refused_log_in_is_one_clear_line(tmp_path: Path) -> None:
@@ -125,14 +175,23 @@ def test_events_are_shaped_like_synthetic_ones(generation: Generation, told: dic
     ours = [json.loads(event.body) for event in plan(generation).events(0, 800)]
     events = [json.loads(body) for body in made]
     assert list(compare(events, ours)) == []
-    assert [event["funnel_event_sequence_position"] for event in events] == [1, 2]
-    assert {event["$schema"] for event in events} == {SCHEMAS[generation]}
+    positions = [event.get("funnel_event_sequence_position") for event in events]
+    assert positions == ([1, 2] if generation is Generation.ALPHA else [None, None])
+    assert {event["$schema"] for event in events} == {profile_of(generation).schema}
     assert events[0]["dt"] == "2025-01-31T14:30:00.500Z"
 
 
+@pytest.mark.parametrize("named", [{}, {"coordinator": {"dogfood-ctr": "xLab"}}])
+def test_the_client_adds_the_coordinator(named: dict[str, object]) -> None:
+    said = decoration({"wgMetricsPlatformUserExperiments": {**XLAB, **named}}, instrument(Generation.XLAB))
+    assert said is not None
+    assert said["experiment"]["coordinator"] == "xLab"  # type: ignore[index]
+
+
 def test_an_override_and_an_unsampled_feature_are_left_out() -> None:
-    forced = {**XLAB, "coordinator": {"dogfood-ctr": "forced"}}
-    assert decoration({"wgMetricsPlatformUserExperiments": forced}, instrument(Generation.XLAB)) is None
+    for forced in ({"coordinator": {"dogfood-ctr": "forced"}}, {"overrides": ["dogfood-ctr"]}):
+        page = {"wgMetricsPlatformUserExperiments": {**XLAB, **forced}}
+        assert decoration(page, instrument(Generation.XLAB)) is None
     said = decoration({"wgMetricsPlatformUserExperiments": ALPHA}, instrument())
     assert said == {"experiments": {"enrolled": ["dogfood-ctr"], "assigned": {"dogfood-ctr-feature": "true"}}}
 

@@ -2,7 +2,8 @@
 
 In: `{"begin": {…}}` once, `{"lend": first visit or null}` for each `ask`, `{"stop": true}`.
 Out: `{"ask": true}`, `{"report": {…}}` once a second, `{"rows": "…"}` where the ledger is kept elsewhere,
-`{"error": "…"}`, and at the very end `{"over": true}`. When standard input ends, its master is gone: it stops at once.
+`{"error": "…"}`, and at the very end `{"over": "finished"}` or `{"over": "stopped"}`.
+When standard input ends, its master is gone: it stops without waiting for answers.
 """
 
 import gc
@@ -19,14 +20,16 @@ from typing import Any
 
 import orjson
 
+from common.egress import Egress
 from metrics_platform.errors import DogfoodError
 from personas.plan import Plan
 from personas.settings import PlanSettings
+from run_record.budget import Budget
 from run_record.ledger import LedgerWriter
 from run_record.tally import TallyKeeper
 from run_record.target import Ceilings
-from traffic.governor import Governor
 from traffic.guard import allow_only
+from traffic.sender import FINISHED, STOPPED
 from traffic.sender.agenda import Agenda
 from traffic.sender.endpoint import Endpoint, framing
 from traffic.sender.engine import Engine, Ledger
@@ -58,8 +61,9 @@ class StreamedLedger:
 
 def main() -> None:
     """Play one run, as told by standard input."""
-    # Ctrl-C reaches every process of the terminal; the Locust worker tells when to stop.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Signals may reach every process of a terminal or a service; the Locust worker tells when to stop.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     inbox: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
     out: SimpleQueue[Mapping[str, object] | None] = SimpleQueue()
     writer = threading.Thread(target=_write, args=(out,), daemon=True)
@@ -71,8 +75,8 @@ def main() -> None:
     first = inbox.get()
     if first is not None and "begin" in first:
         try:
-            _play(first["begin"], inbox, out)
-            out.put({"over": True})
+            finished = _play(first["begin"], inbox, out)
+            out.put({"over": FINISHED if finished else STOPPED})
         except DogfoodError as error:
             out.put({"error": str(error), "exit_code": error.exit_code})
     out.put(None)
@@ -83,10 +87,13 @@ def _play(
     asked: Mapping[str, Any],
     inbox: "SimpleQueue[Mapping[str, Any] | None]",
     out: "SimpleQueue[Mapping[str, object] | None]",
-) -> None:
-    allow_only(asked["addresses"])
+) -> bool:
+    """Play what is *asked* for; return whether all of it was played."""
+    egress = Egress.from_json(asked["egress"])
+    allow_only(egress.addresses)
+    budget = Budget.of_intake(egress.name, asked["intake"], _ceilings(asked["ceilings"]), asked["run"])
     limits = Limits(connections=_most_connections(asked["connections"]))
-    endpoint = Endpoint.of(asked["intake"])
+    endpoint = Endpoint.of(asked["intake"], egress)
     wire = Wire(endpoint, _clock, limits)
     frame = framing(endpoint, asked["headers"].items())
     agenda = Agenda(Plan(PlanSettings.from_json(asked["plan"])), asked["batch"], frame)
@@ -99,7 +106,7 @@ def _play(
         agenda, wire, ledger, tally,
         zero_us=zero_us, started_ms=asked["started_ms"],
         clock=_clock, patience_us=limits.patience_us,
-        governor=_governor(asked["ceilings"], asked["share"]),
+        governor=budget.governor(asked["share"]),
     )  # fmt: skip
     reporter = _Reporter(out, engine, tally)
     waits_for_lease, stop_by = False, 0
@@ -112,7 +119,7 @@ def _play(
             if message is None:
                 # Whoever was to be told is gone. What is under way stays without outcome, and is taken for that.
                 wire.close()
-                return
+                return False
             if "lend" in message:
                 agenda.lend(message["lend"])
                 waits_for_lease = False
@@ -124,14 +131,16 @@ def _play(
             waits_for_lease = True
             out.put({"ask": True})
         reporter.look()
+    finished = engine.is_over and not stop_by
+    engine.abandon()
     reporter.report()
     wire.close()
+    return finished
 
 
-def _governor(ceilings: Mapping[str, float | None], share: float) -> Governor:
-    """Return what holds the rate; JSON has no infinity, so that a ceiling that there is not is null."""
-    there = {name: value for name, value in ceilings.items() if value is not None}
-    return Governor(Ceilings(**there), share=share)
+def _ceilings(ceilings: Mapping[str, float | None]) -> Ceilings:
+    """Return the target's ceilings; JSON has no infinity, so that one that is not set is null."""
+    return Ceilings(**{name: value for name, value in ceilings.items() if value is not None})
 
 
 class _Reporter:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from metrics_platform.errors import DogfoodError
+from common.egress import LOOPBACK, Egress
 
 
 class Endpoint(NamedTuple):
@@ -18,23 +18,24 @@ class Endpoint(NamedTuple):
     addresses: tuple[tuple[socket.AddressFamily, tuple[str | int, ...]], ...]
 
     @classmethod
-    def of(cls, url: str) -> "Endpoint":
-        """Return the endpoint that *url* names. Raises DogfoodError when its host is not known."""
+    def of(cls, url: str, egress: Egress = LOOPBACK) -> "Endpoint":
+        """Return the endpoint that *url* names, at the addresses that *egress* pins. Raises EgressError."""
         parts = urlsplit(url)
         tls = parts.scheme == "https"
         host, port = parts.hostname or "", parts.port or (443 if tls else 80)
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise DogfoodError(f"the intake's host {host!r} is not known: {error.strerror}") from error
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        return cls(host, port, path, tls, tuple((family, address) for family, _, _, _, address in found))  # type: ignore[misc]
+        return cls(host, port, path, tls, tuple(_address(text, port) for text in egress.addresses_of(host)))
 
     @property
     def authority(self) -> str:
         """What the Host field says."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+
+def _address(text: str, port: int) -> tuple[socket.AddressFamily, tuple[str | int, ...]]:
+    """Return an IP address as sockets take it."""
+    return (socket.AF_INET6, (text, port, 0, 0)) if ":" in text else (socket.AF_INET, (text, port))
 
 
 def framing(endpoint: Endpoint, fields: Iterable[tuple[str, str]]) -> Callable[[bytes], bytes]:

@@ -62,6 +62,9 @@ class Connections(Protocol):
     def tidy(self) -> None:
         """Give up what has waited too long."""
 
+    def abandon(self) -> Sequence[Outcome]:
+        """Return an outcome without an answer for each request that is under way."""
+
 
 class Engine:
     """Plays what the agenda has, to its end.
@@ -121,6 +124,14 @@ class Engine:
         """Take up nothing more; what is on the wire may still be answered."""
         self._stopping = True
         self._drop_all()
+
+    def abandon(self) -> None:
+        """Count what is still on the wire as sent and unanswered. Its intents stay without outcomes in the ledger."""
+        for outcome in self._wire.abandon():
+            for (_, stretch, place), sent_us in zip(outcome.tags, outcome.sent_us, strict=True):
+                intended_us, size = stretch.intended_us[place], stretch.size
+                self._tally.done([intended_us], [sent_us - self._zero_us], -1, size, 0, size)
+                self._tally.error(outcome.problem, size)
 
     def step(self) -> None:
         """Do what there is to do now, or wait a moment for it."""

@@ -1,10 +1,9 @@
 """The sender's process, as the Locust worker beside it sees it."""
 
 import contextlib
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,13 @@ import gevent
 import orjson
 from gevent import subprocess as cooperative
 
+from metrics_platform.child_environment import child_environment
 from metrics_platform.errors import KitFaultError
 
 _ROOT = Path(__file__).resolve().parents[2]
 
 #: So long the sender may take from being told to stop until it has ended: longer than it waits for answers.
-_ENDS_WITHIN_S = 8.0
+_ENDS_WITHIN_S = 15.0
 
 #: What a sender makes it gives back soon and needs again at once, megabytes a second of it. These let glibc keep it
 #: (mallopt(3)); other C libraries ignore them.
@@ -26,6 +26,9 @@ ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 31),
     "MALLOC_TOP_PAD_": str(64 << 20),
 }
+
+#: Bytes that are read from the sender in one go, at most.
+_CHUNK = 65_536
 
 Listener = Callable[[Mapping[str, Any]], None]
 
@@ -40,10 +43,11 @@ class SenderProcess:
         self._process = cooperative.Popen(
             [sys.executable, "-m", "traffic.sender"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT, bufsize=0,
-            env={**os.environ, **ENVIRONMENT},
+            env=child_environment("DOGFOOD_STATE", more=ENVIRONMENT),
         )  # fmt: skip
         self._reader: gevent.Greenlet | None = None
         self._over = False
+        self._closed = False
 
     def begin(self, asked: Mapping[str, object], listener: Listener) -> None:
         """Tell it to play; *listener* gets what it says. Raises KitFaultError when it is gone."""
@@ -51,11 +55,15 @@ class SenderProcess:
         self._say({"begin": asked})
 
     def lend(self, first: int | None) -> None:
-        """Give it the next visits to play, or None."""
-        self._say({"lend": first})
+        """Give it the next visits to play, or None. One that has ended, or is ending, takes no more."""
+        if not self._closed and not self._over:
+            self._say({"lend": first})
 
     def end(self) -> None:
-        """Tell it to stop, and wait until it has told everything and ended."""
+        """Tell it to stop, and wait until it has told everything and ended. May be called again."""
+        if self._closed:
+            return
+        self._closed = True
         if not self._over:
             self._say({"stop": True})
         if self._reader is not None:
@@ -72,7 +80,7 @@ class SenderProcess:
         self._process.stdout.close()
 
     def _listen(self, listener: Listener) -> None:
-        for line in self._process.stdout:
+        for line in self._lines():
             message = orjson.loads(line)
             if "over" in message or "error" in message:
                 self._over = True
@@ -81,6 +89,16 @@ class SenderProcess:
             self._over = True
             code = self._process.wait()
             listener({"error": f"the sender ended unasked, with {code}", "exit_code": KitFaultError.exit_code})
+
+    def _lines(self) -> Iterator[bytes]:
+        """Yield the lines that the sender writes, as they come.
+
+        Iterating over a pipe without a buffer reads byte by byte: the long report after a stall would take minutes.
+        """
+        held = b""
+        while data := self._process.stdout.read(_CHUNK):
+            *lines, held = (held + data).split(b"\n")
+            yield from lines
 
     def _say(self, message: Mapping[str, object]) -> None:
         try:

@@ -198,6 +198,14 @@ class Wire:
         while self._idle and now - self._idle[0].begun_us > self._limits.idle_us:
             self._close(self._idle.popleft())
 
+    def abandon(self) -> list[Outcome]:
+        """Return an outcome without an answer for each request that is under way; they are not waited for."""
+        now = self._clock()
+        return [
+            Outcome([item.tag], [item.begun_us], None, "unanswered", "the run was over", now)
+            for item in self._open.values() if item.busy
+        ]  # fmt: skip
+
     def close(self) -> None:
         """Close all connections; requests under way get no outcome."""
         for connection in list(self._open.values()):

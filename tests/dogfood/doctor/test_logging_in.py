@@ -50,7 +50,8 @@ class Wiki:
 
 
 def examined(path: Path, wiki: Wiki, target: Target = TARGET, name: str = ACCOUNT.name) -> list[Diagnosis]:
-    log_in = partial(examine_log_in, target=target, transport=httpx.MockTransport(wiki))
+    egress = target.egress(lambda _: ["192.0.2.1"])
+    log_in = partial(examine_log_in, target=target, egress=egress, transport=httpx.MockTransport(wiki))
     found = list(examine_accounts(path, None, "testwiki", name, log_in))
     return [item for item in found if item.subject in ("log-in", "ids")]
 

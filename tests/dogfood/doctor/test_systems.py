@@ -34,6 +34,11 @@ def healthy(generation: Generation = Generation.ALPHA) -> dict[str, httpx.Respon
     }
 
 
+def resolver(_: str) -> list[str]:
+    """Return an address for every name: requests are answered before any connection."""
+    return ["192.0.2.1"]
+
+
 def examined(
     answers: Mapping[str, httpx.Response], question: Question = QUESTION, target: Target = TARGET
 ) -> tuple[Systems, list[httpx.Request]]:
@@ -46,7 +51,7 @@ def examined(
             raise httpx.ConnectError("connection refused")
         return found
 
-    return examine_systems(target, question, httpx.MockTransport(answer)), asked
+    return examine_systems(target, question, target.egress(resolver), httpx.MockTransport(answer)), asked
 
 
 def missing(systems: Systems) -> list[Diagnosis]:

@@ -41,6 +41,8 @@ def test_every_field_of_the_contract_is_served_and_no_other(client: httpx.Client
     expected = contract_fields() | {"alpha": {"features"}, "xlab": {"groups"}, "instrument": set()}[kind]
     if kind == "xlab":
         expected = expected - {"utc_start_dt", "utc_end_dt"} | {"start", "end"}
+    if kind == "instrument":
+        expected |= {"start", "end"}
     assert served.keys() == expected
 
 
@@ -299,3 +301,18 @@ def test_unknown_addresses_are_answered_in_json(client: httpx.Client) -> None:
 def test_foreign_host_names_are_refused(client: httpx.Client) -> None:
     assert client.get("/api/v1/experiments", headers={"Host": "attacker.example"}).status_code == 400
     assert client.get("/healthz", headers={"Host": "localhost:8086"}).json() == {"status": "ok"}
+
+
+def test_an_instruments_dates_have_both_generations_names(client: httpx.Client) -> None:
+    put(client, "instrument", utc_start_dt="2025-01-27T14:30:00.000Z", utc_end_dt="2025-02-27T14:30:00.000Z")
+    [served] = client.get("/api/v1/instruments").json()
+    assert (served["start"], served["end"]) == ("2025-01-27T14:30:00.000Z", "2025-02-27T14:30:00.000Z")
+    address = "/api/v1/instruments/dogfood-ctr"
+    headers = {"X-Requested-With": "dogfood"}
+    assert client.put(address, json=served, headers=headers).status_code == 200
+    newer = {name: value for name, value in served.items() if not name.startswith("utc_")}
+    assert client.put(address, json={**newer, "end": "2026-01-01T00:00:00Z"}, headers=headers).status_code == 200
+    assert client.get("/api/v1/instruments").json()[0]["utc_end_dt"] == "2026-01-01T00:00:00.000Z"
+    unlike = client.put(address, json={**served, "end": "2027-01-01T00:00:00Z"}, headers=headers)
+    assert unlike.status_code == 422
+    assert "It has to be utc_end_dt's value" in unlike.json()["errors"]["utc_end_dt"]

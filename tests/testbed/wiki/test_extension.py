@@ -8,10 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dogfood.seeding import seed_wiki
 from dogfood.services import Testbed
 from metrics_platform.assignment import Generation
 from metrics_platform.mpic import MpicClient
-from metrics_platform.page import page_config
+from metrics_platform.page import page_config, told_experiments
 from metrics_platform.streams import parse_stream_configs
 from personas.experiments import ATTRIBUTES, EXPERIMENT, example_experiment, example_instrument
 from tests.contracts import contract_path
@@ -128,6 +129,28 @@ def test_pages_are_served_and_nothing_else_is(wiki: tuple[str, str]) -> None:
     for path in SECRET:
         answer = httpx.get(f"{address}{path}", trust_env=False)
         assert (answer.status_code, "secret" in answer.text) == (404, False), path
+
+
+@pytest.mark.parametrize(("name", "expected"), [("mpo", "unsampled"), ("testwikimpo", "true")])
+def test_an_override_by_cookie_needs_the_wikis_prefix(
+    wiki: tuple[str, str], wiki_folder: Path, name: str, expected: str
+) -> None:
+    address, mpic_address = wiki
+    with MpicClient(mpic_address) as mpic:
+        # Nobody is in the sample, so whoever is enrolled is so by hand.
+        mpic.put("experiments", EXPERIMENT, dict(example_experiment(Generation.ALPHA, rate=1e-9)))
+    account = seed_wiki(wiki_folder / "testbed" / "wiki")[0]
+    with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
+        query = {"action": "query", "meta": "tokens", "type": "login", "format": "json"}
+        token = client.get("/api.php", params=query).json()["query"]["tokens"]["logintoken"]
+        form = {
+            "action": "clientlogin", "username": account.name, "password": account.password, "logintoken": token,
+            "loginreturnurl": address, "format": "json",
+        }  # fmt: skip
+        assert client.post("/api.php", data=form).json()["clientlogin"]["status"] == "PASS"
+        client.cookies.set(name, f"{EXPERIMENT}:{EXPERIMENT}-feature:true")
+        told = told_experiments(page_config(client.get("/wiki/Main_Page").text))
+    assert told["assigned"] == {f"{EXPERIMENT}-feature": expected}
 
 
 def test_mpic_misbehaves_only_when_it_is_told_to(wiki: tuple[str, str]) -> None:

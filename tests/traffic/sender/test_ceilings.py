@@ -45,6 +45,9 @@ class Wire:
         answers, self._answers = self._answers, []
         return answers
 
+    def abandon(self) -> list[Outcome]:
+        return []
+
     def tidy(self) -> None:
         """Nothing waits here."""
 

@@ -71,6 +71,9 @@ class Wire:
                 found.append(Outcome([tag], [sent_us], answer, "", "", self._clock.us))
         return found
 
+    def abandon(self) -> list[Outcome]:
+        return []
+
     def tidy(self) -> None:
         """Nobody loses patience here."""
 

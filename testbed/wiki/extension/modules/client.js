@@ -4,7 +4,7 @@
  * Turns what an instrument has to say into an event of its stream.
  */
 
-const { streams } = require( './config.json' );
+const { profile, streams } = require( './config.json' );
 const { collect } = require( './attributes.js' );
 const queue = require( './queue.js' );
 
@@ -21,7 +21,7 @@ function isValid( sample ) {
  * @return {boolean}
  */
 function inSample( { sample } ) {
-	if ( !isValid( sample ) ) {
+	if ( profile.forbidden.includes( 'sample' ) || !isValid( sample ) ) {
 		return true;
 	}
 	const tokens = { pageview: mw.user.getPageviewToken, session: mw.user.sessionId };
@@ -56,6 +56,8 @@ function submitInteraction( streamName, schema, action, data ) {
 			meta: { stream: streamName, domain: location.hostname }
 		}
 	);
+	// What this generation does not say. Its sample is one of these things, so it does not sample streams either.
+	profile.forbidden.forEach( ( field ) => delete event[ field ] );
 	queue.add( event );
 }
 

@@ -5,7 +5,7 @@
  * Nobody learns whether an event arrived: that is how beacons are.
  */
 
-const { serviceUri, lingerSeconds } = require( './config.json' );
+const { profile, serviceUri, lingerSeconds } = require( './config.json' );
 
 let waiting = [];
 let timer = null;
@@ -13,15 +13,16 @@ let timer = null;
 function flush() {
 	clearTimeout( timer );
 	timer = null;
-	const events = waiting;
+	// One beacon an event, or one array of all of them: as the generation has it.
+	const bodies = profile.beaconIsList && waiting.length ? [ waiting ] : waiting;
 	// What the browser does not take (its beacon queue is full) waits for the next turn.
-	waiting = events.filter( ( event ) => {
+	waiting = bodies.filter( ( body ) => {
 		try {
-			return !navigator.sendBeacon( serviceUri, JSON.stringify( event ) );
+			return !navigator.sendBeacon( serviceUri, JSON.stringify( body ) );
 		} catch ( error ) {
 			return false;
 		}
-	} );
+	} ).flat();
 	if ( waiting.length ) {
 		schedule();
 	}

@@ -5,15 +5,15 @@
  * has nothing to compare it with.
  */
 
-const { generation, instruments } = require( './config.json' );
+const { profile, instruments } = require( './config.json' );
 const { submitInteraction } = require( './client.js' );
 const clickThroughRate = require( './clickThroughRate.js' );
 
-const SCHEMAS = {
-	alpha: '/analytics/product_metrics/web/base/1.3.0',
-	xlab: '/analytics/product_metrics/web/base/1.4.2'
-};
 const UNSAMPLED = 'unsampled';
+
+function isForced( told, name ) {
+	return ( told.overrides || [] ).includes( name );
+}
 
 /**
  * Return what events say of an experiment, or null when the user takes no part in it.
@@ -26,13 +26,14 @@ function decoration( name ) {
 	if ( !( told.enrolled || [] ).includes( name ) ) {
 		return null;
 	}
-	if ( generation === 'xlab' ) {
+	if ( profile.fragment === 'experiment' ) {
 		return { experiment: {
 			enrolled: name,
 			assigned: told.assigned[ name ],
 			subject_id: told.subject_ids[ name ],
 			sampling_unit: told.sampling_units[ name ],
-			coordinator: told.coordinator[ name ]
+			// Pages do not say who enrolled; the client does.
+			coordinator: isForced( told, name ) ? 'forced' : profile.coordinator
 		} };
 	}
 	const assigned = {};
@@ -42,10 +43,6 @@ function decoration( name ) {
 		}
 	} );
 	return { experiments: { enrolled: told.enrolled, assigned } };
-}
-
-function isForced( said ) {
-	return Boolean( said.experiment ) && said.experiment.coordinator === 'forced';
 }
 
 /**
@@ -60,15 +57,16 @@ function start( settings ) {
 		return false;
 	}
 	const submit = ( action, data ) => {
-		if ( isForced( said ) ) {
+		if ( said.experiment && said.experiment.coordinator === 'forced' ) {
 			// Who chose a group by hand must not be counted in it.
 			// eslint-disable-next-line no-console
 			console.log( `${ settings.experiment }: ${ action } is not sent, the enrolment is an override.` );
 			return;
 		}
-		submitInteraction( settings.stream, SCHEMAS[ generation ], action, Object.assign( data, said ) );
+		submitInteraction( settings.stream, profile.schema, action, Object.assign( data, said ) );
 	};
-	return clickThroughRate.start( settings.selector, settings.element, settings.instrument, submit );
+	const name = profile.constants.instrument_name || settings.instrument;
+	return clickThroughRate.start( settings.selector, settings.element, name, submit );
 }
 
 mw.requestIdleCallback( () => instruments.forEach( start ) );

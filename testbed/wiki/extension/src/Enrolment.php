@@ -87,7 +87,7 @@ class Enrolment {
 	private function xlab( User $user, WebRequest $request ): array {
 		$asked = $this->overridable ? Overrides::read( $request, 2 ) : [];
 		$id = $this->centralIds->centralIdFromLocalUser( $user, CentralIdLookup::AUDIENCE_RAW );
-		$active = $overrides = $assigned = $subjects = $units = $coordinators = [];
+		$active = $overrides = $assigned = $subjects = $units = [];
 		foreach ( $this->mpic->experiments() as $config ) {
 			$name = $config['name'] ?? null;
 			$groups = $config['groups'] ?? null;
@@ -111,7 +111,6 @@ class Enrolment {
 				$assigned[$name] = $group;
 				$subjects[$name] = $digest;
 				$units[$name] = self::SAMPLING_UNIT;
-				$coordinators[$name] = $forced ? 'forced' : 'xLab';
 			}
 		}
 		if ( !$active ) {
@@ -124,7 +123,6 @@ class Enrolment {
 			'assigned' => (object)$assigned,
 			'subject_ids' => (object)$subjects,
 			'sampling_units' => (object)$units,
-			'coordinator' => (object)$coordinators,
 		];
 	}
 

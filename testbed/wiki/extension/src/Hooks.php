@@ -49,7 +49,7 @@ class Hooks implements BeforePageDisplayHook, OutputPageCheckLastModifiedHook {
 	public static function clientConfig( Context $context, Config $config ): array {
 		$streams = MediaWikiServices::getInstance()->get( 'ExperimentPlatform.StreamConfigs' );
 		return [
-			'generation' => $config->get( 'MetricsPlatformGeneration' ),
+			'profile' => $config->get( 'MetricsPlatformEventProfile' ),
 			'serviceUri' => $config->get( 'EventLoggingServiceUri' ),
 			'lingerSeconds' => $config->get( 'EventLoggingQueueLingerSeconds' ),
 			'streams' => (object)$streams->get( $config->get( 'EventLoggingStreamNames' ) ),

@@ -4,7 +4,7 @@ namespace ExperimentPlatform;
 
 use MediaWiki\Request\WebRequest;
 
-/** What `?mpo=` or a cookie of that name asks for: groups, whatever the hash says. */
+/** What `?mpo=` or a cookie of that name, with the wiki's prefix, asks for: groups, whatever the hash says. */
 class Overrides {
 	private const NAME = 'mpo';
 
@@ -34,6 +34,6 @@ class Overrides {
 	}
 
 	private static function text( WebRequest $request ): string {
-		return $request->getRawVal( self::NAME ) ?? $request->getCookie( self::NAME, '' ) ?? '';
+		return $request->getRawVal( self::NAME ) ?? $request->getCookie( self::NAME ) ?? '';
 	}
 }

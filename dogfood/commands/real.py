@@ -1,0 +1,112 @@
+"""`dogfood real`: what holds of the real extensions and the real intake."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import orjson
+from rich.table import Table
+from rich.text import Text
+
+from analysis.results import Verdict
+from browser_scenarios.scenarios import SCENARIOS
+from dogfood.commands.numbers import Count
+from dogfood.commands.options import AS_JSON, EXIT_CODES, read_fidelities
+from dogfood.commands.traffic_options import traffic_options
+from dogfood.console import new_console
+from dogfood.real.asking import RealParts, ask, with_intake
+from dogfood.real.rows import Row, decide
+from dogfood.run import BrowserOptions
+from dogfood.seeding import WIKI_ACCOUNTS, furnish
+from dogfood.services import Testbed, WikiOptions
+from metrics_platform.errors import DogfoodError
+from run_record.files import write_whole
+from run_record.roster import Fidelity
+from traffic.options import TrafficOptions
+
+_COLOURS = {Verdict.GO: "green", Verdict.NO_GO: "red", Verdict.INCONCLUSIVE: "yellow", Verdict.INVALID: "magenta"}
+
+
+@click.command(epilog=EXIT_CODES)
+@click.option("--extensions", type=click.Path(path_type=Path, file_okay=False),
+              help="Folder of clones of the real extensions; default: the testbed's own.")  # fmt: skip
+@click.option("--intake", default="", metavar="URL", help="Address of a real intake that runs; default: the testbed's.")
+@click.option("--observed", type=click.Path(path_type=Path),
+              help="File or folder that the real intake writes its events into; needed with --intake.")  # fmt: skip
+@click.option("--mediawiki", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="Unpacked MediaWiki 1.43 or newer; default: Debian's package, unpacked.")  # fmt: skip
+@click.option("--testbed", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed/real"),
+              show_default=True, help="Folder of a testbed with these parts.")  # fmt: skip
+@click.option("--runs", type=click.Path(path_type=Path, file_okay=False), default=Path("runs/real"), show_default=True,
+              help="Folder of the runs.")  # fmt: skip
+@click.option("--mpic-port", type=Count(1, 65535), help="Default: 8086.")
+@click.option("--intake-port", type=Count(1, 65535), help="Default: 8192.")
+@click.option("--wiki-port", type=Count(1, 65535), help="Default: 8080.")
+@click.option("--experiment", default="", help="Slug in MPIC; default: the kit's own, created there.")
+@click.option("--instrument", default="", help="Slug in MPIC; default: the experiment's.")
+@click.option("--fidelity", "fidelities", default=",".join(Fidelity), show_default=True, callback=read_fidelities,
+              help="Make only runs of these; with commas.")  # fmt: skip
+@click.option("--sessions", type=Count(1, 1_000_000), default=WIKI_ACCOUNTS, show_default=True,
+              help="Accounts that visit the wiki without a browser.")  # fmt: skip
+@click.option("--browsers", type=Count(1, 10_000), default=9, show_default=True, help="Accounts that visit in one.")
+@click.option("--scenario", "scenarios", type=click.Choice(list(SCENARIOS)), multiple=True,
+              help="Play only this one. Repeatable; default: all.")  # fmt: skip
+@traffic_options
+@AS_JSON
+def real(
+    extensions: Path | None,
+    intake: str,
+    observed: Path | None,
+    mediawiki: Path | None,
+    folder: Path,
+    runs: Path,
+    mpic_port: int | None,
+    intake_port: int | None,
+    wiki_port: int | None,
+    fidelities: tuple[Fidelity, ...],
+    sessions: int,
+    browsers: int,
+    scenarios: tuple[str, ...],
+    as_json: bool,
+    **traffic: object,
+) -> None:
+    """Ask the real extensions and the real intake everything, and print one table of what held and what did not.
+
+    It starts a testbed with them, examines it (doctor), makes a run of each fidelity, plays all scenarios, and
+    calibrates. The table is also written to the runs' folder, as `real.json`.
+    """
+    if bool(intake) is not (observed is not None):
+        raise DogfoodError(
+            "--intake and --observed belong together: the rows of another intake are where it writes them"
+        )
+    if extensions is not None and not extensions.is_dir():
+        raise DogfoodError(f"{extensions} is not a folder: --extensions names the folder that holds the clones")
+    options = with_intake(TrafficOptions(**traffic), intake)  # type: ignore[arg-type]
+    testbed = Testbed(folder, WikiOptions(mediawiki, extensions, options.intake))
+    given = {"mpic": mpic_port, "intake": intake_port, "wiki": wiki_port}
+    testbed.up({name: port for name, port in given.items() if port is not None})
+    furnish(testbed)
+    parts = RealParts(testbed, runs, options, observed, fidelities, sessions, BrowserOptions(scenarios, browsers))
+    rows = list(ask(parts, new_console(stderr=True)))
+    verdict = decide(rows)
+    content = {"verdict": verdict, "asked": asdict(options), "rows": [row._asdict() for row in rows]}
+    runs.mkdir(parents=True, exist_ok=True)
+    write_whole(runs / "real.json", orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    if as_json:
+        click.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+    else:
+        _show(rows, verdict)
+    sys.exit(verdict.exit_code)
+
+
+def _show(rows: list[Row], verdict: Verdict) -> None:
+    console = new_console()
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("part", "subject", "verdict", "what", "run"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(row.part, row.subject, Text(row.verdict, _COLOURS[row.verdict]), Text(row.told), row.run)
+    console.print(table)
+    held = sum(row.verdict is Verdict.GO for row in rows)
+    console.print(Text.assemble((verdict, _COLOURS[verdict]), f": {held} of {len(rows)} rows held"))

@@ -1,0 +1,1 @@
+"""`dogfood real`: everything the kit can ask, against the real parts that a user has."""

@@ -1,0 +1,111 @@
+"""A page that does not come is the machine's trouble, a page that says 500 the wiki's: told apart in a real browser."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from browser_scenarios.play import Request, play
+from metrics_platform.assignment import Generation
+from run_record.findings import Finding
+from run_record.manifest import Manifest
+from run_record.roster import Account, Fidelity, write_roster
+from tests.plans import plan
+
+#: As much of MediaWiki's JavaScript as a session asks for.
+_PAGE = b"""<!doctype html><title>Main Page</title><script>
+window.mw = {
+    loader: { using: () => Promise.resolve(), getState: () => null },
+    config: { get: () => null },
+    user: { getPageviewToken: () => 'a'.repeat(20), sessionId: () => 'b'.repeat(20) },
+};
+</script>"""
+
+
+class Wiki(ThreadingHTTPServer):
+    """Answers pages: the first *stalls* requests for one never, the others with *status*."""
+
+    daemon_threads = True
+
+    def __init__(self, stalls: int, status: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.stalls, self.status = stalls, status
+        self.over = threading.Event()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Wiki
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/api.php"):
+            self._say(200, b'{"streams": {}}', "application/json")
+        elif self.path.startswith("/wiki/"):
+            self.server.stalls -= 1
+            if self.server.stalls >= 0:
+                self.server.over.wait()
+            else:
+                self._say(self.server.status, _PAGE, "text/html")
+        else:
+            self._say(404, b"", "text/plain")
+
+    def _say(self, status: int, body: bytes, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serving(stalls: int, status: int = 200) -> Iterator[Wiki]:
+    with Wiki(stalls, status) as wiki:
+        threading.Thread(target=wiki.serve_forever, daemon=True).start()
+        try:
+            yield wiki
+        finally:
+            wiki.over.set()
+            wiki.shutdown()
+
+
+def played(folder: Path, wiki: Wiki, within_s: float, *scenarios: str) -> list[Finding]:
+    address = f"http://127.0.0.1:{wiki.server_address[1]}"
+    Manifest(
+        run_id="stalls", created="2025-01-31T14:30:00+00:00", fidelity="browser", generation=Generation.ALPHA,
+        wiki="testwiki", stream="product_metrics.web_base", visitors=0, hasty=False, batch_size=1,
+        target={"name": "local", "source": "local", "intake": "http://127.0.0.1:9/v1/events", "mpic": address,
+                "wiki": address},
+        plan=plan(visitors=0).settings.to_json(), started_ms=1,
+    ).write(folder)  # fmt: skip
+    (folder / "ledger").mkdir()
+    write_roster(folder, [Account(0, Fidelity.BROWSER, 0, 0, "", chosen=True)])
+    return play(Request(folder, (), scenarios, 1, 1, False, None, 0.0, lambda _: None, within_s))
+
+
+def test_a_page_that_stalls_once_is_asked_for_again(tmp_path: Path) -> None:
+    with serving(stalls=1) as wiki:
+        found = played(tmp_path, wiki, 20.0, "anonymous")
+    assert [finding.step for finding in found if finding.ok] == ["nobody is enrolled", "no event is sent"]
+    assert len(found) == 2
+
+
+def test_a_page_that_never_comes_is_the_machines_trouble(tmp_path: Path) -> None:
+    with serving(stalls=1_000) as wiki:
+        found = played(tmp_path, wiki, 3.0, "anonymous")
+        assert wiki.stalls <= 998, "it was asked for twice at least"
+    assert [(finding.ok, finding.layer) for finding in found] == [(False, "generator")]
+    assert "Timeout" in found[0].told
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_page_that_says_500_is_a_finding(tmp_path: Path, status: int) -> None:
+    with serving(stalls=0, status=status) as wiki:
+        found = played(tmp_path, wiki, 45.0, "anonymous")
+        assert wiki.stalls == -1
+    assert [(finding.ok, finding.layer) for finding in found] == [(False, "exposure")]
+    assert str(status) in found[0].told

@@ -1,0 +1,74 @@
+"""The pinned packages: who needs each, and under which licence it says it is."""
+
+import re
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = ROOT / "requirements"
+
+#: One licence under the several names that packages give it.
+_NAMES = {
+    "MIT License": "MIT", "MIT license": "MIT", "Apache Software License": "Apache-2.0", "Apache 2.0": "Apache-2.0",
+    "BSD License": "BSD", "BSD 2-Clause License": "BSD-2-Clause", "2-clause BSD": "BSD-2-Clause",
+    "3-Clause BSD License": "BSD-3-Clause", "ISC License (ISCL)": "ISC",
+    "Python Software Foundation License": "PSF-2.0",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+}  # fmt: skip
+
+#: Pins of other systems or Pythons, which are not installed here.
+_ELSEWHERE = {"pywin32": "PSF-2.0", "pyyaml-ft": "MIT"}
+
+
+class Pin(NamedTuple):
+    """A pinned package: the packages that need it; none when the project itself does."""
+
+    name: str
+    needed_by: tuple[str, ...]
+
+
+def pins() -> dict[str, Pin]:
+    """Return every package that some file of pins has, by name."""
+    found: dict[str, set[str]] = {}
+    for path in sorted(REQUIREMENTS.glob("*.txt")):
+        name = ""
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if pinned := re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==", line):
+                name = normal(pinned[1])
+                found.setdefault(name, set())
+            elif via := re.match(r"    # +(?:via )?([A-Za-z0-9._-]+)$", line):
+                found[name].add(normal(via[1]))
+    own = direct()
+    return {
+        name: Pin(name, () if name in own else tuple(sorted(needed_by - {"via", name})))
+        for name, needed_by in sorted(found.items())
+    }
+
+
+def direct() -> frozenset[str]:
+    """Return the packages that the project names itself."""
+    lines = [line for path in REQUIREMENTS.glob("*.in") for line in path.read_text(encoding="utf-8").splitlines()]
+    names = [re.split(r"[\[=<>;]", line)[0].strip() for line in lines if line and not line.startswith(("#", "-r"))]
+    return frozenset(map(normal, names))
+
+
+def normal(name: str) -> str:
+    """Return *name* as package indexes write it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def licence_of(name: str) -> str:
+    """Return the licence that the installed package *name* states; empty when it states none."""
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name]
+    facts = metadata.metadata(name)
+    classifiers = [
+        item.rpartition("::")[2].strip() for item in facts.get_all("Classifier") or () if item.startswith("License ::")
+    ]
+    stated = facts["License-Expression"] or ""
+    text = (facts["License"] or "").strip()
+    if not stated and text and len(text) < 40 and "\n" not in text and text != "UNKNOWN":
+        stated = text
+    stated = stated or " AND ".join(sorted({_NAMES.get(item, item) for item in classifiers} - {"DFSG approved"}))
+    return _NAMES.get(stated, stated)

@@ -1,0 +1,121 @@
+"""What the set-up installs: told first, agreed to at a terminal; and the licences of all packages."""
+
+import os
+import pty
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.licences import direct, licence_of, pins
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = ROOT / "requirements" / "system.sh"
+TABLE = re.compile(r"^\| ([a-z0-9-]+) \| ([^|]+) \| ([^|]+) \|$", re.M)
+
+
+def documented() -> dict[str, tuple[str, str]]:
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").partition("## From the system")[0]
+    return {name: (licence, why) for name, licence, why in TABLE.findall(page) if name != "package"}
+
+
+def test_every_pinned_package_is_documented_and_no_other() -> None:
+    assert documented().keys() == pins().keys()
+
+
+@pytest.mark.parametrize("name", sorted(pins()))
+def test_the_page_states_licence_and_reason(name: str) -> None:
+    licence, why = documented()[name]
+    assert licence == licence_of(name)
+    if name in direct():
+        assert len(why.split()) > 1
+    else:
+        assert tuple(why.split(", ")) == pins()[name].needed_by
+
+
+def test_no_package_is_under_a_gpl() -> None:
+    assert [name for name in pins() if re.search(r"\bA?GPL", licence_of(name))] == []
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> dict[str, str]:
+    """The environment of a Debian without PHP and Chromium, whose apt-get and sudo write down that they were called."""
+    for name in ("bash", "sh", "grep", "sed", "head", "php"):
+        if name != "php":
+            (tmp_path / name).symlink_to(f"/usr/bin/{name}" if Path(f"/usr/bin/{name}").exists() else f"/bin/{name}")
+    calls = tmp_path / "calls"
+    for name, text in {
+        "apt-get": f'echo "apt-get $*" >> {calls}',
+        "sudo": f'echo "sudo $*" >> {calls}\n[ "$1" = "-n" ] || "$@"',
+        "id": "echo ${AS_USER:-0}",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    return {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+
+
+def told(machine: dict[str, str], *words: str, user: str = "0") -> subprocess.CompletedProcess[str]:
+    environment = {**machine, "AS_USER": user}
+    command = ["bash", str(SCRIPT), *words]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+def calls(machine: dict[str, str]) -> str:
+    path = Path(machine["PATH"]) / "calls"
+    return path.read_text() if path.exists() else ""
+
+
+def test_a_check_tells_and_installs_nothing(machine: dict[str, str]) -> None:
+    done = told(machine, "--check")
+    assert done.returncode == 1
+    assert re.search(r"missing: php-cli .* – TestWiki.*\nmissing: chromium – ", done.stdout)
+    assert calls(machine) == ""
+
+
+@pytest.mark.parametrize("user", ["0", "1000"])
+def test_without_a_terminal_it_goes_on(machine: dict[str, str], user: str) -> None:
+    done = subprocess.run(
+        ["bash", str(SCRIPT)],
+        env={**machine, "AS_USER": user},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stdout.index("missing: chromium – ") < done.stdout.index("installing: php-cli")
+    assert "apt-get install -y -qq --no-install-recommends php-cli" in calls(machine)
+
+
+@pytest.mark.parametrize(("answer", "installs"), [("y", True), ("n", False), ("", False)])
+def test_at_a_terminal_sudo_is_asked_for_once(machine: dict[str, str], answer: str, installs: bool) -> None:
+    said = at_a_terminal({**machine, "AS_USER": "1000"}, answer)
+    assert said.count("[y/N]") == 1
+    assert said.index("missing: chromium") < said.index("[y/N]")
+    assert ("apt-get install" in calls(machine)) == installs
+    assert ("not installed: php-cli" in said) != installs
+
+
+def at_a_terminal(environment: dict[str, str], answer: str) -> str:
+    """Return what the script says at a terminal where *answer* is typed."""
+    master, terminal = pty.openpty()
+    with subprocess.Popen(
+        ["bash", str(SCRIPT)], env=environment, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
+    ) as process:
+        os.close(terminal)
+        os.write(master, f"{answer}\n".encode())
+        said = b""
+        while True:
+            try:
+                part = os.read(master, 1024)
+            except OSError:
+                break
+            if not part:
+                break
+            said += part
+        process.wait(20)
+    os.close(master)
+    return said.decode().replace("\r\n", "\n")
