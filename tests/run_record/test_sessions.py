@@ -65,7 +65,7 @@ def test_accounts_that_are_missing_or_broken_are_one_clear_line(tmp_path: Path) 
     with pytest.raises(DogfoodError, match="there are no test accounts"):
         read_accounts(tmp_path / "none")
     (tmp_path / "broken").write_text('{"name": 1}\n')
-    with pytest.raises(DogfoodError, match="no file of test accounts"):
+    with pytest.raises(DogfoodError, match="line 1, name: it is not a row of this file"):
         read_accounts(tmp_path / "broken")
 
 
