@@ -54,7 +54,7 @@ class OutcomeRow(msgspec.Struct, forbid_unknown_fields=True):
     outcome: Whole
     answered_ms: Moment
     answers: EventOutcome | list[EventOutcome]
-    status: _Status | None = None
+    status: _Status | None
     reason: str = ""
 
 
@@ -64,7 +64,7 @@ class OutcomesRow(msgspec.Struct, forbid_unknown_fields=True):
     outcomes: list[Whole]
     answered_ms: Moment
     answers: EventOutcome
-    status: _Status | None = None
+    status: _Status | None
 
 
 _KINDS: Mapping[str, type[msgspec.Struct]] = {

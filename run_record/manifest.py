@@ -1,6 +1,6 @@
 """The manifest: everything that is needed to make a run's events once more, and to judge them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -30,18 +30,14 @@ class ManifestError(DogfoodError):
 class _Addresses(dict[str, str]):
     """The target of a manifest; a field that is missing is an error of the file, not of the code that asks for it."""
 
-    def __init__(self, known: Mapping[str, str], origin: Origin) -> None:
+    def __init__(self, known: Mapping[str, str] | Iterable[tuple[str, str]] = (), origin: Origin | None = None) -> None:
         super().__init__(known)
         self._origin = origin
 
     def __missing__(self, name: str) -> str:
+        if self._origin is None:
+            raise KeyError(name)
         raise self._origin.fault("it is missing", field=f"target.{name}")
-
-    def __deepcopy__(self, _: object) -> dict[str, str]:
-        return dict(self)
-
-    def __reduce__(self) -> tuple[type[dict[str, str]], tuple[dict[str, str]]]:
-        return dict, (dict(self),)
 
 
 @dataclass(frozen=True, slots=True)
