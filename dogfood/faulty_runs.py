@@ -11,8 +11,8 @@ from analysis.results import CheckResult, Outcome, Verdict
 from dogfood.console import new_console
 from dogfood.fault_recipes import Recipe, sample_rates
 from dogfood.fault_switches import refit
-from dogfood.run import BrowserOptions, RunRequest
 from dogfood.run import run as run_once
+from dogfood.run_request import BrowserOptions, RunRequest
 from dogfood.services import Testbed
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.mpic import MpicClient

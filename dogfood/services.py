@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,13 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
 import orjson
 import psutil
 
-from common.egress import LOOPBACK
-from common.http import open_client
 from dogfood.processes import run_module
+from dogfood.service_health import HOST, bootstrap_answers, is_healthy, kafka_answers, why_taken
 from dogfood.streaming import StreamChoice, StreamKind, recorded
 from dogfood.testbed_files import ServiceRecord, read_faults, running, wiki_extensions
 from dogfood.testbed_processes import ended, locked, service_environment, stop_leftovers
@@ -28,7 +25,6 @@ from metrics_platform.tether import tethered
 from run_record.files import write_whole
 from run_record.typed import DamagedFileError
 
-HOST = "127.0.0.1"
 _KILLED_WITHIN_S = 6.0
 _POLL_S = 0.05
 
@@ -41,14 +37,6 @@ ALL_NAMES = ("kafka", *NAMES)
 
 #: Services outlive the command that starts them. Python complains of a process that is forgotten while it runs.
 _started: list[subprocess.Popen[bytes]] = []
-
-
-def _healthy(port: int) -> bool:
-    try:
-        with open_client(LOOPBACK, timeout_s=5) as client:
-            return client.get(f"http://{HOST}:{port}/healthz").status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 class Service(NamedTuple):
@@ -68,7 +56,7 @@ class Service(NamedTuple):
     port: int
     arguments: tuple[str, ...]
     within_s: float = 20.0
-    answers: Callable[[int], bool] = _healthy
+    answers: Callable[[int], bool] = is_healthy
     address: str = "http://{}"
     down_within_s: float = 6.0
 
@@ -155,13 +143,13 @@ class Testbed:
         kafka = Service(
             "kafka", 9092, ("-m", "testbed.kafka", "--data", str(self.folder / "kafka")),
             # On its first start its jars are fetched.
-            within_s=300.0, answers=_kafka_answers, address="{}", down_within_s=20.0,
+            within_s=300.0, answers=kafka_answers, address="{}", down_within_s=20.0,
         )  # fmt: skip
         intake = ("-m", "testbed.intake", *self._stream_arguments("{kafka}"), *self.fault_arguments)
         return (
             *((kafka,) if self.stream.own_broker else ()),
             Service(
-                "mpic", 8086, ("-m", "testbed.mpic", "--database", str(self.folder / "mpic.sqlite")), 20.0, _healthy
+                "mpic", 8086, ("-m", "testbed.mpic", "--database", str(self.folder / "mpic.sqlite")), 20.0, is_healthy
             ),
             Service("intake", 8192, intake),
             # On its first start MediaWiki is fetched and installed.
@@ -238,7 +226,7 @@ class Testbed:
         return locked(self.folder)
 
     def _up(self, ports: Mapping[str, int], names: Collection[str]) -> list[State]:
-        if self.stream.bootstrap and "intake" in names and not _bootstrap_answers(self.stream.bootstrap):
+        if self.stream.bootstrap and "intake" in names and not bootstrap_answers(self.stream.bootstrap):
             raise DogfoodError(f"Kafka at {self.stream.bootstrap} does not answer: is it up, and is that its address?")
         started: list[Service] = []
         try:
@@ -270,7 +258,7 @@ class Testbed:
         """Return how each service is, also that of a Kafka which is used and not the testbed's own."""
         states = [self._state(service) for service in self.services()]
         if self.stream.bootstrap:
-            health = "healthy" if _bootstrap_answers(self.stream.bootstrap) else "not answering"
+            health = "healthy" if bootstrap_answers(self.stream.bootstrap) else "not answering"
             states.insert(0, State("kafka", health, None, None, "", self.stream.bootstrap))
         return states
 
@@ -301,7 +289,7 @@ class Testbed:
         port = service.port if port is None else port
         if why := why_taken(port):
             raise DogfoodError(
-                f"port {port} for {service.name} is not to be had ({why}): choose another with --{service.name}-port"
+                f"port {port} ({service.name}) cannot be used: {why}; choose another with --{service.name}-port"
             )
         self._log(service).parent.mkdir(parents=True, exist_ok=True)
         arguments = [word.format_map(_Addresses(self)) for word in service.arguments]
@@ -380,24 +368,3 @@ class _Addresses(dict[str, str]):
         if state.port is None:
             raise KitFaultError(f"{name} does not run, and another service of the testbed needs it")
         return state.address
-
-
-def why_taken(port: int) -> str:
-    """Return why no service can be started on *port*, empty when one can."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except (OSError, OverflowError) as error:
-            return str(error)
-    return ""
-
-
-def _kafka_answers(port: int) -> bool:
-    return _bootstrap_answers(f"{HOST}:{port}")
-
-
-def _bootstrap_answers(bootstrap: str) -> bool:
-    from metrics_platform.kafka import answers
-
-    return answers(bootstrap, within_s=2.0)

@@ -19,7 +19,7 @@ from dogfood.doctor.diagnosis import Condition, Diagnosis, exit_code, missing, u
 from dogfood.doctor.logging_in import examine_log_in
 from dogfood.doctor.machine import examine_machine, examine_testbed
 from dogfood.doctor.systems import Question, examine_systems
-from dogfood.run import LOCAL
+from dogfood.run_request import LOCAL
 from dogfood.seeding import accounts_file
 from dogfood.services import Testbed
 from metrics_platform.assignment import Generation

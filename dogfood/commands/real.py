@@ -17,7 +17,7 @@ from dogfood.commands.traffic_options import traffic_options
 from dogfood.console import new_console
 from dogfood.real.asking import RealParts, ask, with_intake
 from dogfood.real.rows import Row, decide
-from dogfood.run import BrowserOptions
+from dogfood.run_request import BrowserOptions
 from dogfood.seeding import WIKI_ACCOUNTS, furnish
 from dogfood.services import Testbed, WikiOptions
 from metrics_platform.errors import DogfoodError

@@ -14,8 +14,8 @@ from dogfood.commands.options import EXIT_CODES, RUNS, TESTBED, read_fidelities,
 from dogfood.commands.traffic_options import traffic_options
 from dogfood.console import new_console
 from dogfood.metrics.watching import Watched
-from dogfood.run import BrowserOptions, RunRequest
 from dogfood.run import run as run_once
+from dogfood.run_request import BrowserOptions, RunRequest
 from dogfood.seeding import WIKI_ACCOUNTS
 from dogfood.services import Testbed
 from dogfood.terminal import show
