@@ -1,8 +1,10 @@
 """`dogfood`: the command line."""
 
+import ast
 import os
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -26,7 +28,7 @@ _COMMANDS: Mapping[str, str] = {
     "analyse": "commands.judging:analyse",
     "compare": "commands.judging:compare",
     "checks": "commands.judging:checks",
-    "power": "commands.judging:power",
+    "power": "commands.powering:power",
     "capacity": "commands.capacity:capacity",
     "faults": "commands.faults:faults",
     "watch": "commands.watching:watch",
@@ -56,6 +58,21 @@ class Commands(click.Group):
             add_examples(cmd_name, command)
             self.add_command(command, cmd_name)
         return self.commands[cmd_name]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with their first sentences, which are read from the source: no command is imported."""
+        names = self.list_commands(ctx)
+        limit = formatter.width - 6 - max(map(len, names))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _stub(name).get_short_help_str(limit)) for name in names])
+
+
+def _stub(name: str) -> click.Command:
+    """Return a command that has the docstring of the command *name*, and nothing else of it."""
+    module, _, attribute = _COMMANDS[name].partition(":")
+    source = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+    functions = (item for item in ast.parse(source).body if isinstance(item, ast.FunctionDef))
+    return click.Command(name, help=next(ast.get_docstring(item) for item in functions if item.name == attribute))
 
 
 @click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})

@@ -55,12 +55,12 @@ def _visible(char: str, keep: frozenset[str]) -> str:
 class DataConsole(Console):
     """A console that takes strings for data: no markup, no emoji codes, and control characters are visible."""
 
-    def render_str(self, text: str, **options: object) -> Text:  # type: ignore[override]
+    def render_str(self, text: str, **options: object) -> Text:
         """Return *text* as it is, without markup."""
         options |= {"markup": False, "emoji": False}
         return super().render_str(visible(text, keep=_OWN), **options)  # type: ignore[arg-type]
 
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:  # type: ignore[override]
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Yield the segments of *renderable*, in which a text has no hidden characters."""
         if isinstance(renderable, Text) and not renderable.plain.isprintable():
             renderable = renderable.copy()

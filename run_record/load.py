@@ -173,7 +173,7 @@ class Load:
         return bool(self.workers or self.invalid)
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls, folder: Path) -> "Load":
         """Read the load of the run in *folder*.
 
         Raises:
@@ -181,7 +181,7 @@ class Load:
         """
         origin = Origin(folder / FILE_NAME, LoadError, "restore the file, or make the run again")
         try:
-            return _reader(cls).file(origin)
+            return _reader().file(origin)
         except FileNotFoundError:
             raise LoadError(
                 f"{folder} has no {FILE_NAME}: the run was made without the generator, or is not over"
@@ -212,8 +212,8 @@ def record_analysis(folder: Path, judging: Machine) -> None:
 
 
 @cache
-def _reader(kind: type[Load]) -> Reader[Load]:
-    return Reader(kind)
+def _reader() -> Reader[Load]:
+    return Reader(Load)
 
 
 def new_histogram() -> HdrHistogram:

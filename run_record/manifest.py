@@ -93,7 +93,7 @@ class Manifest:
         return tuple(Fidelity(word) for word in self.fidelity.split(","))
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls, folder: Path) -> "Manifest":
         """Read the manifest of the run in *folder*.
 
         Raises:
@@ -109,7 +109,7 @@ class Manifest:
         return cls.parse(content, folder)
 
     @classmethod
-    def parse(cls, content: bytes, folder: Path) -> Self:
+    def parse(cls, content: bytes, folder: Path) -> "Manifest":
         """Return the manifest that `to_json` gave; *folder* is the run's, which may be on another machine.
 
         Raises:
@@ -117,7 +117,7 @@ class Manifest:
         """
         path = folder / FILE_NAME
         origin = Origin(path, ManifestError, "restore the file, or judge it with the version that made it")
-        manifest = _reader(cls).read(content, origin)
+        manifest = _reader().read(content, origin)
         try:
             manifest.fidelities  # noqa: B018 (raises when there is one that this version does not know)
             if datetime.fromisoformat(manifest.created).tzinfo is None:
@@ -145,5 +145,5 @@ class Manifest:
 
 
 @cache
-def _reader(kind: type[Manifest]) -> Reader[Manifest]:
-    return Reader(kind)
+def _reader() -> Reader[Manifest]:
+    return Reader(Manifest)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Self
 
 import orjson
 
@@ -35,10 +34,10 @@ class PlatformAnswers:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, run: Path) -> Self:
+    def read(cls, run: Path) -> "PlatformAnswers":
         """Return what was written into the folder *run*; nothing where no file is. Raises PlatformAnswersError."""
         try:
-            answers = _reader(cls).file(Origin(run / FILE_NAME, PlatformAnswersError))
+            answers = _reader().file(Origin(run / FILE_NAME, PlatformAnswersError))
         except FileNotFoundError:
             return cls()
         return answers
@@ -49,5 +48,5 @@ class PlatformAnswers:
 
 
 @cache
-def _reader(kind: type[PlatformAnswers]) -> Reader[PlatformAnswers]:
-    return Reader(kind)
+def _reader() -> Reader[PlatformAnswers]:
+    return Reader(PlatformAnswers)

@@ -1,6 +1,7 @@
 """Numbers on the command line: each has a least and a greatest value, and is finite."""
 
 import math
+from typing import Any
 
 import click
 
@@ -23,7 +24,7 @@ class Number(click.FloatRange):
     def __init__(self, least: float, most: float, *, min_open: bool = False, max_open: bool = False) -> None:
         super().__init__(least, most, min_open=min_open, max_open=max_open)
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 (click's)
         """Return the number that *value* is."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
