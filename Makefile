@@ -101,7 +101,7 @@ bench: setup-full ## Print what things cost, beside a named peer in the same run
 	$(BIN)/python -m bench.table
 
 pins: setup ## Resolve requirements/*.in anew.
-	for name in uv base kafka spark trino dev full; do \
+	for name in uv base kafka lakes spark trino dev full; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --universal \
 	    --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; done
 

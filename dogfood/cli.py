@@ -8,11 +8,13 @@ from pathlib import Path
 
 import click
 
+from analysis.memory import refused
 from dogfood.commands.options import EXIT_CODES
 from dogfood.console import protect_output
 from dogfood.crashing import leave, run_guarded
 from dogfood.examples import add_examples
 from dogfood.signals import treat_as_interrupts
+from metrics_platform.errors import KitFaultError
 
 #: Where each command is, `module:name` within `dogfood`.
 _COMMANDS: Mapping[str, str] = {
@@ -40,6 +42,9 @@ _COMMANDS: Mapping[str, str] = {
     "tickets": "tickets.command:tickets",
 }
 
+#: Those that load statistics and a database.
+_ANALYSES = frozenset({"analyse", "compare", "checks", "power", "run", "faults"})
+
 
 class Commands(click.Group):
     """The commands of the kit, each imported when it is asked for: statistics and browsers take a second to import."""
@@ -53,6 +58,9 @@ class Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         if cmd_name not in self.commands:
+            if cmd_name in _ANALYSES and (why := refused()):
+                # Before the import: libraries that find no memory end the process by a signal.
+                raise KitFaultError(why)
             module, _, attribute = _COMMANDS[cmd_name].partition(":")
             command: click.Command = getattr(import_module(f"dogfood.{module}"), attribute)
             add_examples(cmd_name, command)

@@ -12,13 +12,14 @@ from analysis.analyse import Analysis
 from analysis.analyse import analyse as analyse_run
 from analysis.checks import CHECKS
 from analysis.comparison import compare as compare_runs
+from analysis.inputs.description import InputSummary, ObservedKind
 from analysis.junit import junit
 from dogfood.commands.numbers import Number
 from dogfood.commands.options import AS_JSON, EXIT_CODES, RUNS, TESTBED, complete_run
 from dogfood.console import new_console
 from dogfood.judging import judge
 from dogfood.services import Testbed
-from dogfood.terminal import show
+from dogfood.terminal import show, show_inputs
 from dogfood.warehouses import TABLE, EngineKind, WarehouseOptions, reached
 from run_record.files import write_whole
 from run_record.folder import find_run
@@ -30,7 +31,10 @@ _HOUR = click.DateTime(["%Y-%m-%dT%H", "%Y-%m-%dT%H:%M", "%Y-%m-%d"])
 @click.argument("name", metavar="RUN", shell_complete=complete_run)
 @RUNS
 @click.option("--observed", type=click.Path(path_type=Path), multiple=True,
-              help="Parquet file or folder, or NDJSON file, to judge instead of its rows. Repeatable.")  # fmt: skip
+              help="File, folder or pipe of events to judge instead, in any common format. Repeatable.")  # fmt: skip
+@click.option("--observed-is", type=click.Choice([str(kind) for kind in ObservedKind]),
+              help="What --observed is; canaries are normal in a stream. Default: by its content.")  # fmt: skip
+@click.option("--explain-input", is_flag=True, help="Print what the observed files were read as, before the verdict.")
 @click.option("--floor", type=Number(0, 1), default=0.0,
               help="Let imbalances below this share of a group pass, however sure; default: none.")  # fmt: skip
 @click.option(
@@ -48,6 +52,8 @@ def analyse(
     name: str,
     runs: Path,
     observed: tuple[Path, ...],
+    observed_is: str | None,
+    explain_input: bool,
     floor: float,
     report: Path | None,
     engine: str,
@@ -60,8 +66,15 @@ def analyse(
     options = WarehouseOptions(EngineKind(engine), Testbed(folder), **table)
     if observed and options.engine is not EngineKind.DUCKDB:
         raise click.UsageError(f"--observed names files, which are DuckDB's: leave it out, or --engine {engine}")
+    kind = ObservedKind(observed_is) if observed_is else None
+
+    def explain(inputs: InputSummary) -> None:
+        # Beside JSON on stdout, it belongs to the messages.
+        show_inputs(new_console(stderr=as_json), inputs, whole=explain_input)
+
+    explains = explain if explain_input or observed else lambda _: None
     with reached(options) as warehouse:
-        analysis = judge(where, observed, floor=floor, warehouse=warehouse)
+        analysis = judge(where, observed, floor=floor, warehouse=warehouse, kind=kind, explain=explains)
     if report is not None:
         write_whole(report, junit(analysis))
     if as_json:

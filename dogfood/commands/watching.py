@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from analysis.own_events import OwnEvents
 from analysis.participants import chosen_subjects
 from analysis.watching import Look, Watch
 from dogfood.commands.numbers import LONGEST_S, Count, Number
@@ -33,6 +34,9 @@ from run_record.roster import read_roster
 STREAM = "product_metrics.web_base"
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+#: So many events are kept that no ledger names yet.
+_MOST_UNKNOWN = 50_000
 
 #: Events of a run may still be on their way so long after its traffic.
 _SETTLE_S = 3.0
@@ -105,7 +109,8 @@ def watch(
     watched = Watch(plan, chosen_subjects(plan, manifest.generation, read_roster(run)))
     source = observed_or_stream(Testbed(folder), observed, kafka, stream or manifest.stream, must_exist=True)
     ends = _ends(run, watched, until)
-    looks = _looks(watched, _of_run(source, _since(manifest), chosen), every, ends)
+    own = _OwnOnly(source, OwnEvents(run, plan), _since(manifest), chosen)
+    looks = _looks(watched, own.new_events, every, ends)
     try:
         last = _show_lines(looks, srm) if as_json else _show_live(looks, srm, alpha)
     except KeyboardInterrupt:
@@ -131,16 +136,40 @@ def _ends(run: Path, watched: Watch, until: Until) -> Callable[[], bool]:
     return ends
 
 
-def _of_run(source: Source, since: str, filters: tuple[Filter, ...]) -> Callable[[], Iterator[Event]]:
-    """Return what reads the events since *since* that *filters* choose."""
+class _OwnOnly:
+    """Reads the run's own events from a stream that others may share.
 
-    def read() -> Iterator[Event]:
-        for event in source.new_events():
-            meta = event.get("meta")
-            if isinstance(meta, Mapping) and str(meta.get("dt", "")) >= since and matching(filters, event):
+    Args:
+        source: where events come from.
+        own: the run's events, by its ledger.
+        since: the moment from which events may be the run's, as in `meta.dt`.
+        filters: all have to match.
+    """
+
+    def __init__(self, source: Source, own: OwnEvents, since: str, filters: tuple[Filter, ...]) -> None:
+        self._source = source
+        self._own = own
+        self._since = since
+        self._filters = filters
+        # Ledgers of workers on other machines come a moment after their events.
+        self._unknown: list[Event] = []
+
+    def new_events(self) -> Iterator[Event]:
+        """Yield the run's events that came since the last call."""
+        fresh = [event for event in self._source.new_events() if self._may_be(event)]
+        # Intents are written before the wire, so a ledger that is read after the stream names all that is in it.
+        self._own.refresh()
+        waiting, self._unknown = [*self._unknown, *fresh][-_MOST_UNKNOWN:], []
+        for event in waiting:
+            if event in self._own:
                 yield event
+            else:
+                self._unknown.append(event)
 
-    return read
+    def _may_be(self, event: Event) -> bool:
+        meta = event.get("meta")
+        received = str(meta.get("dt", "")) if isinstance(meta, Mapping) else ""
+        return received >= self._since and matching(self._filters, event)
 
 
 def _looks(
