@@ -43,32 +43,30 @@ class ConfigFault(NamedTuple):
         return told if str(self.effect) in told else f"{told}, so {self.effect}"
 
 
-def experiment_faults(
-    generation: Generation, config: object, wiki: str, where: str = "experiment"
-) -> tuple[ConfigFault, ...]:
-    """Return what keeps users of *wiki* from being enrolled in an experiment, or their events from being valid.
+def experiment_faults(generation: Generation, config: object, where: str = "experiment") -> tuple[ConfigFault, ...]:
+    """Return what keeps users from being enrolled in an experiment, or their events from being valid.
 
-    Whether it is switched on, and its dates, are not looked at: the check `active` compares them with the events.
+    Whether it is switched on, its dates, and a rate of 0 are not looked at: nobody is then enrolled on purpose.
 
     Args:
         generation: whose shape *config* has.
         config: as MPIC serves it.
-        wiki: database name, which selects the sample rate.
         where: what faults call the config.
     """
     try:
-        experiment = parse_experiment(generation, config, where)
+        parse_experiment(generation, config, where)
     except ConfigError as error:
         return (_unreadable(error, _experiment_effect(generation, config, error, where)),)
-    if experiment.sample_rate.of(wiki) <= 0:
-        return (ConfigFault(f"{where}.sample_rate", f"takes nobody on {wiki}", Effect.NOBODY),)
     return ()
 
 
 def instrument_faults(config: object, wiki: str, where: str = "instrument") -> tuple[ConfigFault, ...]:
     """Return what keeps the client from sending an instrument's events, or the schema from taking them.
 
-    Arguments as of `experiment_faults`.
+    Args:
+        config: as MPIC serves it.
+        wiki: database name, which selects the sample rate.
+        where: what faults call the config.
     """
     if not isinstance(config, Mapping):
         return (ConfigFault(where, "has to be an object", Effect.NOTHING_SENT),)
@@ -119,7 +117,7 @@ def faults_of_others(generation: Generation, configs: Iterable[object]) -> Itera
     for number, config in enumerate(configs):
         name = config.get("slug") or config.get("name") if isinstance(config, Mapping) else None
         where = f"experiments[{name or number}]"
-        for fault in experiment_faults(generation, config, "", where):
+        for fault in experiment_faults(generation, config, where):
             emptied = generation is Generation.XLAB and fault.field.removeprefix(f"{where}.") in _EMPTYING
             if emptied:
                 yield fault._replace(effect=Effect.NOBODY)

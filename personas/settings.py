@@ -144,6 +144,6 @@ class PlanSettings:
     def config_faults(self) -> tuple[ConfigFault, ...]:
         """Return what keeps this plan's experiment and instrument from having valid events, by the contract."""
         return (
-            *experiment_faults(self.generation, self.experiment, self.wiki),
+            *experiment_faults(self.generation, self.experiment),
             *instrument_faults(self.instrument, self.wiki),
         )

@@ -46,7 +46,7 @@ def own_faults(manifest: Manifest, platform: PlatformAnswers) -> Sequence[Config
     """Return what keeps the run's own experiment and instrument from having valid events."""
     wiki, plan = manifest.wiki, manifest.plan
     faults = [
-        *experiment_faults(manifest.generation, plan.get("experiment"), wiki),
+        *experiment_faults(manifest.generation, plan.get("experiment")),
         *instrument_faults(plan.get("instrument"), wiki),
         *stream_faults(manifest.stream, platform.stream),
     ]

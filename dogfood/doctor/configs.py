@@ -34,13 +34,13 @@ def examine_experiments(
         experiment = parse_experiment(generation, own)
     except ConfigError:
         experiment = None
-    faults = experiment_faults(generation, own, wiki)
+    faults = experiment_faults(generation, own)
     if experiment is not None:
-        if faults:
-            told = f"{name} {faults[0].why}"
+        rate = experiment.sample_rate.of(wiki)
+        if rate <= 0:
+            told = f"{name} takes nobody on {wiki}"
             remedy = "give the wiki a rate in MPIC, or name another with --wiki"
             return experiment, [*diagnoses, missing("mpic", "sample rate", told, remedy, _HELP)]
-        rate = experiment.sample_rate.of(wiki)
         return experiment, [*diagnoses, fine("mpic", "sample rate", f"{name} takes {rate:g} of the users of {wiki}")]
     return None, [*diagnoses, *_told("experiment", faults)]
 

@@ -30,8 +30,13 @@ FEATURE = {"dogfood-ctr-feature": {"control": "false", "values": []}}
 
 @pytest.mark.parametrize("generation", Generation)
 def test_the_kits_own_configs_have_no_fault(generation: Generation) -> None:
-    assert experiment_faults(generation, example_experiment(generation), WIKI) == ()
+    assert experiment_faults(generation, example_experiment(generation)) == ()
     assert instrument_faults(example_instrument(), WIKI) == ()
+
+
+@pytest.mark.parametrize("rate", [{"default": 0}, {"default": 1, "0": [WIKI]}])
+def test_a_rate_of_zero_enrols_nobody_on_purpose(rate: dict[str, object]) -> None:
+    assert experiment_faults(Generation.ALPHA, alpha(sample_rate=rate)) == ()
 
 
 @pytest.mark.parametrize(
@@ -41,15 +46,13 @@ def test_the_kits_own_configs_have_no_fault(generation: Generation) -> None:
         (alpha(sample_rate={"default": None}), "sample_rate.default", Effect.PAGES_FAIL),
         (without(alpha(), "slug"), "slug", Effect.PAGES_FAIL),
         (without(alpha(), "sample_rate"), "sample_rate", Effect.NOBODY),
-        (alpha(sample_rate={"default": 0}), "sample_rate", Effect.NOBODY),
-        (alpha(sample_rate={"default": 1, "0": [WIKI]}), "sample_rate", Effect.NOBODY),
         (without(alpha(), "features"), "features", Effect.NOBODY),
         (alpha(features={}), "features", Effect.NOBODY),
         (alpha(features=FEATURE), "features.dogfood-ctr-feature.values", Effect.INVALID_EVENTS),
     ],
 )
 def test_each_fault_of_an_experiment_has_its_effect(config: object, field: str, effect: Effect) -> None:
-    [fault] = experiment_faults(Generation.ALPHA, config, WIKI)
+    [fault] = experiment_faults(Generation.ALPHA, config)
     assert (fault.field, fault.effect) == (f"experiment.{field}", effect)
     assert f"experiment.{field}" in fault.sentence
     assert str(effect) in fault.sentence
