@@ -103,9 +103,9 @@ def _make_traffic(
     """Let each fidelity that was asked for make its events; end when the generator has spoilt the run."""
     goes_on = True
     if Fidelity.SYNTHETIC in request.fidelities:
-        # Arrivals are the plan's affair: one Locust user is as good as many.
+        # Arrivals are the plan's affair: nobody waits for a Locust user.
         most = ("--connections", str(request.users), *_confirmed(request))
-        locust = LocustRequest("ctr", folder, 1, request.workers, most)
+        locust = LocustRequest("ctr", folder, None, request.workers, most)
         count = Answered(folder, min(events, request.traffic.batch))
         goes_on = run_locust(locust, "synthetic events", events, count, console)
         if spoilt := _spoilt(folder):
@@ -135,6 +135,27 @@ def _spoilt(folder: Path) -> str:
 def _service_pids(request: RunRequest, target: Target) -> Mapping[str, Sequence[int]]:
     """Return the process ids of the testbed's services, when the run uses them."""
     return {"services": request.testbed.pids()} if target.name == LOCAL else {}
+
+
+def ingest_run(testbed: Testbed, folder: Path) -> None:
+    """Fill the testbed's table and copy what landed of the run in *folder* into it.
+
+    Raises:
+        DogfoodError: the run went elsewhere, or the testbed does not run.
+        KitFaultError: filling or reading the table failed.
+    """
+    intake, own = Manifest.read(folder).target["intake"], testbed.url("intake")
+    if own is None:
+        raise DogfoodError(
+            f"the testbed in {testbed.folder} does not run: start it with `dogfood up`, or give --observed"
+        )
+    if intake != f"{own}/v1/events":
+        raise DogfoodError(
+            f"the run's events went to {intake}, not to the testbed in {testbed.folder}: give --observed"
+        )
+    time.sleep(_SETTLE_S)
+    OWN_TABLE.fill(testbed)
+    observe(testbed, folder)
 
 
 def observe(testbed: Testbed, folder: Path, table: TableChoice = OWN_TABLE) -> None:

@@ -35,6 +35,9 @@ _HOUR = click.DateTime(["%Y-%m-%dT%H", "%Y-%m-%dT%H:%M", "%Y-%m-%d"])
 @click.option("--observed-is", type=click.Choice([str(kind) for kind in ObservedKind]),
               help="What --observed is; canaries are normal in a stream. Default: by its content.")  # fmt: skip
 @click.option("--explain-input", is_flag=True, help="Print what the observed files were read as, before the verdict.")
+@click.option(
+    "--ingest", is_flag=True, help="First fill the testbed's table from its stream, and copy the run's rows from it."
+)
 @click.option("--floor", type=Number(0, 1), default=0.0,
               help="Let imbalances below this share of a group pass, however sure; default: none.")  # fmt: skip
 @click.option(
@@ -54,6 +57,7 @@ def analyse(
     observed: tuple[Path, ...],
     observed_is: str | None,
     explain_input: bool,
+    ingest: bool,
     floor: float,
     report: Path | None,
     engine: str,
@@ -66,6 +70,13 @@ def analyse(
     options = WarehouseOptions(EngineKind(engine), Testbed(folder), **table)
     if observed and options.engine is not EngineKind.DUCKDB:
         raise click.UsageError(f"--observed names files, which are DuckDB's: leave it out, or --engine {engine}")
+    if ingest and (observed or options.engine is not EngineKind.DUCKDB):
+        raise click.UsageError("--ingest takes the testbed's rows: leave out --observed and --engine")
+    if ingest:
+        # Imported here: it knows of browsers, which other judgements do not need.
+        from dogfood.run import ingest_run
+
+        ingest_run(options.testbed, where)
     kind = ObservedKind(observed_is) if observed_is else None
 
     def explain(inputs: InputSummary) -> None:
