@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 from rich.console import Console
+from rich.text import Text
 
 from analysis.analyse import Analysis
 from analysis.unplayable import unplayable
@@ -27,6 +28,7 @@ from dogfood.services import Testbed
 from dogfood.tables import OWN_TABLE, TableChoice
 from dogfood.terminal import tell_finding
 from dogfood.warming import warm_wiki
+from metrics_platform.addresses import under, with_query, without_path
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.intake import check_reachable
 from run_record.accounts import TestAccount
@@ -198,7 +200,7 @@ def _ready(request: RunRequest, console: Console) -> tuple[Target, Egress]:
             {
                 "generation": str(asked.generation),
                 "configs_ttl_s": _CONFIGS_TTL_S,
-                "intake": f"{target.intake}?hasty=true",
+                "intake": with_query(target.intake, hasty="true"),
                 "mpic": target.mpic,
             }
         )
@@ -209,7 +211,7 @@ def _send_canaries(target: Target) -> None:
     """Have the testbed's intake produce its canary events, which the table must not have afterwards."""
     try:
         with open_client(LOOPBACK.tagged(target.tag)) as client:
-            client.get(f"{target.intake.removesuffix('/v1/events')}/v1/_test/events")
+            client.get(under(without_path(target.intake, "/v1/events"), "v1/_test/events"))
     except httpx.HTTPError as error:
         raise KitFaultError(f"the testbed's intake does not produce canary events: {error}") from error
 
@@ -226,7 +228,7 @@ def _tell(console: Console, request: RunRequest, manifest: Manifest, events: int
         Fidelity.BROWSER: f"browsers ({', '.join(request.browser.scenarios) or 'all scenarios'})",
     }
     told = ", ".join(parts[fidelity] for fidelity in Fidelity if fidelity in request.fidelities)
-    console.print(f"run [bold]{manifest.run_id}[/]: {told}, to {manifest.target['intake']}")
+    console.print(Text.assemble("run ", (manifest.run_id, "bold"), f": {told}, to {manifest.target['intake']}"))
 
 
 def _browse(

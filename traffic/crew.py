@@ -17,6 +17,7 @@ from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, MasterRunner, Runner, WorkerRunner
 
 from common.egress import Egress
+from metrics_platform.addresses import with_query
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.tether import die_with
 from personas.settings import PlanSettings
@@ -27,6 +28,7 @@ from run_record.ledger import append_rows
 from run_record.manifest import Manifest
 from run_record.pins import pinned
 from run_record.target import Ceilings, Target
+from traffic.bounds import check_numbers
 from traffic.desks import MasterDesk, WorkerDesk
 from traffic.ends import Signals
 from traffic.governor import Governor
@@ -139,7 +141,8 @@ class Crew(TrafficKind):
         """Where this run's events are posted to."""
         if self._manifest is None:
             raise DogfoodError("no run has been started yet")
-        return self._manifest.target["intake"] + ("?hasty=true" if self._manifest.hasty else "")
+        intake = self._manifest.target["intake"]
+        return with_query(intake, hasty="true") if self._manifest.hasty else intake
 
     @property
     def label(self) -> str:
@@ -188,11 +191,13 @@ class Crew(TrafficKind):
 
     def _lead(self, options: Namespace) -> None:
         """Set the run up, or take up the one that was set up; tell the workers where it is."""
+        check_numbers(options)
         now_ms = int(time.time() * 1000)
         self._folder = Path(options.run) if options.run else self._make_run(options, now_ms + HEAD_START_MS)
         manifest = Manifest.read(self._folder)
         target = check_target(Target.read(manifest.target["source"]), manifest.target, options.confirm)
-        rate = self._check(target, manifest)
+        # A run that is more than the target allows is refused.
+        rate = check_ceilings(target, PlanSettings.from_json(manifest.plan))
         options.egress = pinned(self._folder, target).to_json()
         options.ceilings = asdict(target.ceilings)
         self._budgets.append(Budget.open(target, str(self._folder.resolve()), rate=rate))
@@ -214,10 +219,6 @@ class Crew(TrafficKind):
         if self._page is not None:
             self._page.begin(self._folder)
         _log.info("run %s goes to %s", self._folder, manifest.target["intake"])
-
-    def _check(self, target: Target, manifest: Manifest) -> float:
-        """Refuse a run that is more than *target* allows; return its highest planned rate. Raises TargetError."""
-        return check_ceilings(target, PlanSettings.from_json(manifest.plan))
 
     @property
     def governor(self) -> Governor:

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import click
 import orjson
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from analysis.own_events import OwnEvents
 from analysis.participants import chosen_subjects
 from analysis.watching import Look, Watch
+from dogfood.commands.numbers import LONGEST_S, Count, Number
 from dogfood.commands.options import AS_JSON, RUNS, TESTBED, complete_run
 from dogfood.commands.tailing import Until, tail_stream
+from dogfood.console import new_console, reader_left
 from dogfood.filters import Filter, matching, parse_filter
 from dogfood.services import Testbed
 from dogfood.tail import Event, Source, observed_or_stream
@@ -44,10 +46,11 @@ def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float
     """Return a duration such as `10s` in seconds."""
     if value is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", value)
-    if found is None:
-        raise click.BadParameter("has to be a number and ms, s, m or h, such as 10s")
-    return float(found[1]) * _SECONDS[found[2]]
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)", value)
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else math.inf
+    if seconds > LONGEST_S:
+        raise click.BadParameter("has to be a number and ms, s, m or h, such as 10s, and at most a year")
+    return seconds
 
 
 @click.command(epilog="Exit codes: 0 nothing was called, 1 the sample ratio was called (with --srm), 2 wrong use.")
@@ -64,11 +67,11 @@ def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float
 @click.option("--from-beginning", is_flag=True,
               help="Begin with what is there, as with a RUN, --observed and --once; else with what comes.")  # fmt: skip
 @click.option("--for", "seconds", callback=_duration, metavar="10s", help="End after so long (ms, s, m, h).")
-@click.option("--count", type=click.IntRange(1), help="End after so many events.")
+@click.option("--count", type=Count(1), help="End after so many events.")
 @click.option("--srm", is_flag=True, help="Test the sample ratio at every look; valid however often one looks.")
-@click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True), default=0.05, show_default=True,
+@click.option("--alpha", type=Number(0, 0.5, min_open=True), default=0.05, show_default=True,
               help="Level at which the ratio is called, over all looks together.")  # fmt: skip
-@click.option("--every", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Seconds between looks.")
+@click.option("--every", type=Number(0.1, 86_400), default=1.0, show_default=True, help="Seconds between looks.")
 @click.option("--once", is_flag=True, help="Look once, at what is there.")
 @AS_JSON
 def watch(
@@ -174,7 +177,7 @@ def _looks(
 ) -> Iterator[Look]:
     """Yield a look at a time, until one that was begun after the end."""
     while True:
-        over = ends()
+        over = ends() or reader_left()
         for event in new_events():
             watched.add(event)
         yield watched.look()
@@ -191,7 +194,7 @@ def _show_lines(looks: Iterator[Look], srm: bool) -> Look:
 
 
 def _show_live(looks: Iterator[Look], srm: bool, alpha: float) -> Look:
-    with Live(console=Console(), auto_refresh=False) as live:
+    with Live(console=new_console(), auto_refresh=False) as live:
         for look in looks:
             live.update(_table(look, srm, alpha), refresh=True)
     return look
@@ -205,6 +208,6 @@ def _table(look: Look, srm: bool, alpha: float) -> Table:
         table.add_row(f"subjects in {group}", f"{count:,} ({count / total:.2%})" if total else "0")
     if srm:
         called = look.p_value <= alpha
-        word = f"[red]called[/] at {alpha:g}" if called else "[green]as expected[/]"
-        table.add_row("sample ratio", f"{word} (p = {look.p_value:.3g}, e-value {look.e_value:.3g})")
+        word = Text.assemble(("called", "red"), f" at {alpha:g}") if called else Text("as expected", "green")
+        table.add_row("sample ratio", word.append(f" (p = {look.p_value:.3g}, e-value {look.e_value:.3g})", ""))
     return table

@@ -32,10 +32,10 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"{", "cannot be read"),
-        (b"[]", "not a JSON object"),
-        (b'{"surprise": 1}', "unknown fields"),
-        (b"{}", "incomplete"),
+        (b"{", "manifest.json: it is not JSON"),
+        (b"[]", "expected `object`, got `array`"),
+        (b'{"surprise": 1}', "unknown field `surprise`"),
+        (b"{}", "missing required field `run_id`"),
     ],
 )
 def test_what_is_no_manifest_is_one_clear_line(tmp_path: Path, content: bytes, says: str) -> None:
