@@ -59,7 +59,8 @@ class WebPage:
         self._app.before_request(self._before)
         self._app.after_request(self._after)
         self._app.register_blueprint(self._routes())
-        # The form has the options in the order of --help.
+        # The form has the options in the order of --help, the page its rows in the order of a run.
+        self._app.json.sort_keys = False
         self._app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}
         self._page.template_args |= {
             "extended_tabs": [{"title": "Fates", "key": _KEY}],
