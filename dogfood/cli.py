@@ -29,7 +29,7 @@ _COMMANDS: Mapping[str, str] = {
     "ingest": "commands.ingesting:ingest",
     "analyse": "commands.judging:analyse",
     "compare": "commands.judging:compare",
-    "checks": "commands.judging:checks",
+    "checks": "commands.checks:checks",
     "power": "commands.powering:power",
     "capacity": "commands.capacity:capacity",
     "faults": "commands.faults:faults",
@@ -43,7 +43,7 @@ _COMMANDS: Mapping[str, str] = {
 }
 
 #: Those that load statistics and a database.
-_ANALYSES = frozenset({"analyse", "compare", "checks", "power", "run", "faults"})
+_ANALYSES = frozenset({"analyse", "compare", "power", "run", "faults"})
 
 
 class Commands(click.Group):

@@ -1,22 +1,18 @@
 """Switches faults of the catalogue on and off in a testbed."""
 
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 import orjson
 
-from dogfood.processes import free_port, run_module
+from dogfood.fault_catalogue import read_catalogue
+from dogfood.processes import free_port
 from dogfood.services import FAULTS, Testbed
 from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
 
 #: What is started anew for other faults. The wiki goes on, with an extension that has them.
 _RENEWED = ("mpic", "intake")
-
-
-def read_catalogue() -> list[Mapping[str, str]]:
-    """Return the testbed's fault catalogue: id, layer, place, what, fidelity and generation. Raises KitFaultError."""
-    return [orjson.loads(line) for line in run_module("reading the fault catalogue", "testbed.faults").splitlines()]
 
 
 def check_faults(names: Collection[str]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import click
 import orjson
@@ -15,14 +16,16 @@ from rich.text import Text
 from dogfood.commands.numbers import Count
 from dogfood.commands.options import AS_JSON
 from dogfood.console import new_console
-from dogfood.fault_recipes import Recipe, clean_recipes, recipe_of
-from dogfood.fault_reports import CleanRuns, junit, matrix, put_between_marks
-from dogfood.fault_stack import stack
-from dogfood.fault_switches import read_catalogue
-from dogfood.faulty_runs import Row, clean_run, faulty_run, fired_checks, needs_wiki
-from dogfood.services import Testbed
+from dogfood.fault_catalogue import read_catalogue
 from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
+
+# What makes runs takes seconds to import, and the list of faults needs none of it.
+if TYPE_CHECKING:
+    from dogfood.fault_recipes import Recipe
+    from dogfood.fault_reports import CleanRuns
+    from dogfood.faulty_runs import Row
+    from dogfood.services import Testbed
 
 Fault = Mapping[str, str]
 
@@ -66,6 +69,9 @@ def faults(
     if only_list:
         _list(list(catalogue.values()), as_json=as_json)
         return
+    from dogfood.fault_reports import junit, matrix, put_between_marks
+    from dogfood.services import Testbed
+
     asked = [_named(catalogue, name) for name in names] or [(fault,) for fault in catalogue.values()]
     count = clean if clean is not None else 0 if names else _CLEAN
     told = new_console(stderr=as_json)
@@ -101,9 +107,14 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 
 def _run(
-    asked: Sequence[tuple[Fault, ...]], clean: int, folder: Path, like: Testbed, told: Console
-) -> tuple[list[Row], CleanRuns]:
+    asked: Sequence[tuple[Fault, ...]], clean: int, folder: Path, like: "Testbed", told: Console
+) -> "tuple[list[Row], CleanRuns]":
     """Make the runs, first those that need the wiki no more than the intake does, then the others."""
+    from dogfood.fault_recipes import clean_recipes, recipe_of
+    from dogfood.fault_reports import CleanRuns
+    from dogfood.fault_stack import stack
+    from dogfood.faulty_runs import clean_run, faulty_run, fired_checks, needs_wiki
+
     recipes = clean_recipes()
     plans: list[tuple[tuple[Fault, ...], Recipe]] = [(faults, recipe_of(faults)) for faults in asked]
     cleans = [recipes[number % len(recipes)] for number in range(clean)]
@@ -126,7 +137,7 @@ def _run(
     return [rows["+".join(fault["id"] for fault in faults)] for faults in asked], found
 
 
-def _tell(told: Console, row: Row) -> None:
+def _tell(told: Console, row: "Row") -> None:
     word = ("found", "green") if row.found else ("NOT FOUND", "red")
     named = f", {row.layer_named or 'no layer'} ({', '.join(row.checks)}) in {row.seconds:.0f} s"
     told.print(Text.assemble(f"{row.id}: ", word, named))
@@ -145,7 +156,7 @@ def _list(rows: Sequence[Fault], *, as_json: bool) -> None:
     new_console().print(table)
 
 
-def _show(console: Console, rows: Sequence[Row], runs: CleanRuns) -> None:
+def _show(console: Console, rows: "Sequence[Row]", runs: "CleanRuns") -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("fault", "expected", "named", "checks that fired", "subjects", "seconds", "what the user reads"):
         table.add_column(column, overflow="fold")

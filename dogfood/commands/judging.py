@@ -1,4 +1,4 @@
-"""Commands that judge: `analyse`, `compare`, `checks`, `power`."""
+"""Commands that judge: `analyse` and `compare`."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,6 @@ from rich.table import Table
 
 from analysis.analyse import Analysis
 from analysis.analyse import analyse as analyse_run
-from analysis.checks import CHECKS
 from analysis.comparison import compare as compare_runs
 from analysis.inputs.description import InputSummary, ObservedKind
 from analysis.junit import junit
@@ -128,19 +127,3 @@ def _told(value: object) -> str:
     if value is None:
         return "–"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-@click.command()
-@AS_JSON
-def checks(as_json: bool) -> None:
-    """List the checks: name, layer, and the question that each answers."""
-    if as_json:
-        rows = [{"name": check.name, "layer": str(check.layer), "question": check.question} for check in CHECKS]
-        click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
-        return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("check", "layer", "question"):
-        table.add_column(column, overflow="fold")
-    for check in CHECKS:
-        table.add_row(check.name, str(check.layer), check.question)
-    new_console().print(table)

@@ -1,6 +1,7 @@
 """Independence, effects, power, what is told about them, and what changed between two runs."""
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -141,3 +142,9 @@ def test_checks_are_named_once_and_ask_a_question() -> None:
     assert len({item.name for item in CHECKS}) == len(CHECKS)
     assert all(item.question.endswith("?") for item in CHECKS)
     assert {item.layer for item in CHECKS} == set(Layer)
+
+
+def test_each_check_has_its_function() -> None:
+    for item in CHECKS:
+        module, _, name = item.function.partition(":")
+        assert callable(getattr(import_module(f"analysis.checks.{module}"), name)), item.function

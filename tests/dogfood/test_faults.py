@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from dogfood.fault_catalogue import read_catalogue
 from dogfood.fault_recipes import recipe_of
 from dogfood.fault_reports import CleanRuns, junit, matrix, put_between_marks
-from dogfood.fault_switches import read_catalogue
 from dogfood.faulty_runs import Row
 from dogfood.services import Testbed
 from metrics_platform.assignment import Generation

@@ -20,8 +20,15 @@ print("heavy:", *(name for name in {heavy!r} if name in sys.modules), file=sys.s
 
 @pytest.mark.parametrize(
     ("arguments", "allowed"),
-    [(["--help"], ()), (["completion", "bash"], ()), (["power", "--help"], ()), (["power"], ("numpy", "scipy"))],
-    ids=["help", "completion", "power-help", "power"],
+    [
+        (["--help"], ()),
+        (["completion", "bash"], ()),
+        (["checks"], ()),
+        (["faults", "--list"], ()),
+        (["power", "--help"], ()),
+        (["power"], ("numpy", "scipy")),
+    ],
+    ids=["help", "completion", "checks", "faults-list", "power-help", "power"],
 )
 def test_a_static_command_imports_only_what_it_needs(arguments: list[str], allowed: tuple[str, ...]) -> None:
     code = _CODE.format(arguments=arguments, heavy=HEAVY)
