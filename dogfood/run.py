@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import httpx
 from rich.console import Console
+from rich.text import Text
 
 from analysis.analyse import Analysis
 from analysis.unplayable import unplayable
@@ -18,37 +19,29 @@ from common.egress import LOOPBACK, Egress
 from common.http import open_client
 from dogfood.judging import judge
 from dogfood.locust import Answered, Came, LocustRequest, run_locust
-from dogfood.operator import TestbedOperator, forget_configs
-from dogfood.platform_questions import ask_platform, ask_schemas_of_ledger
+from dogfood.operator import TestbedOperator
+from dogfood.platform_questions import ask_schemas_of_ledger
 from dogfood.processes import run_module
-from dogfood.seeding import WIKI_ACCOUNTS, accounts_file, put_example, seed_wiki
+from dogfood.run_request import LOCAL, RunRequest
+from dogfood.run_setup import PRODUCTION_TTL_S, accounts_file_of, accounts_of, set_up
 from dogfood.services import Testbed
 from dogfood.tables import OWN_TABLE, TableChoice
 from dogfood.terminal import tell_finding
 from dogfood.warming import warm_wiki
+from metrics_platform.addresses import under, with_query, without_path
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.intake import check_reachable
-from metrics_platform.mpic import MpicClient
-from personas.experiments import EXPERIMENT
-from personas.plan import Plan
-from personas.settings import PlanSettings
-from run_record.accounts import TestAccount, read_accounts
+from run_record.accounts import TestAccount
 from run_record.budget import Budget
 from run_record.ends import End
-from run_record.folder import OBSERVED, new_run
+from run_record.folder import OBSERVED
 from run_record.load import FILE_NAME as LOAD
 from run_record.load import Load, record_analysis, record_machine
 from run_record.machine import busy_warning
 from run_record.machine_watch import MachineWatch, load_now
 from run_record.manifest import Manifest
-from run_record.pins import write_pins
-from run_record.roster import Account, Fidelity, write_roster
+from run_record.roster import Fidelity
 from run_record.target import Target
-from traffic.options import TrafficOptions, UnplayableConfigError, check_ceilings, new_manifest, new_settings
-from traffic.wiki_options import on_roster
-
-#: The target whose systems are the testbed's.
-LOCAL = "local"
 
 #: Rows are read from the span of the traffic and this much around it.
 _MARGIN_MS = 60_000
@@ -59,59 +52,8 @@ _SETTLE_S = 1.0
 #: Sessions on the wiki at once: as many as it has workers; more would only wait.
 _READERS = 4
 
-#: How long the testbed's wiki uses an answer of MPIC; in production it is a minute.
-_CONFIGS_TTL_S, _PRODUCTION_TTL_S = 0.5, 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class BrowserOptions:
-    """How browsers are used.
-
-    Attributes:
-        scenarios: names; all when empty.
-        users: how many users, where a scenario leaves that open.
-        concurrency: sessions at once.
-        headed: show the windows.
-    """
-
-    scenarios: tuple[str, ...] = ("ctr",)
-    users: int = 9
-    concurrency: int = 3
-    headed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """What `dogfood run` was asked for, besides the traffic's own options.
-
-    Attributes:
-        runs: folder of the runs.
-        testbed: that the target `local` means.
-        traffic: what decides the events.
-        fidelities: who makes them.
-        users: requests under way at once, at most, of a worker.
-        workers: Locust processes.
-        sessions: accounts that visit the wiki without a browser.
-        browser: how browsers are used.
-        accounts: file of test accounts; the testbed's own when None.
-        table: that the testbed fills.
-    """
-
-    runs: Path
-    testbed: Testbed
-    traffic: TrafficOptions
-    fidelities: tuple[Fidelity, ...] = (Fidelity.SYNTHETIC,)
-    users: int = 1000
-    workers: int = 1
-    sessions: int = WIKI_ACCOUNTS
-    browser: BrowserOptions = BrowserOptions()
-    accounts: Path | None = None
-    table: TableChoice = OWN_TABLE
-
-    @property
-    def on_wiki(self) -> bool:
-        """Whether anybody visits the wiki."""
-        return any(fidelity is not Fidelity.SYNTHETIC for fidelity in self.fidelities)
+#: How long the testbed's wiki uses an answer of MPIC, in seconds.
+_CONFIGS_TTL_S = 0.5
 
 
 def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
@@ -129,8 +71,8 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     if warning := busy_warning(load_now()):
         console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
     target, egress = _ready(request, console)
-    accounts = _accounts(request, target)
-    manifest, folder, events, rate = _set_up(request, target, egress, accounts)
+    accounts = accounts_of(request, target)
+    manifest, folder, events, rate = set_up(request, target, egress, accounts)
     if unplayable(folder):
         return folder, judge(folder)
     _tell(console, request, manifest, events)
@@ -161,9 +103,9 @@ def _make_traffic(
     """Let each fidelity that was asked for make its events; end when the generator has spoilt the run."""
     goes_on = True
     if Fidelity.SYNTHETIC in request.fidelities:
-        # Arrivals are the plan's affair: one Locust user is as good as many.
+        # Arrivals are the plan's affair: nobody waits for a Locust user.
         most = ("--connections", str(request.users), *_confirmed(request))
-        locust = LocustRequest("ctr", folder, 1, request.workers, most)
+        locust = LocustRequest("ctr", folder, None, request.workers, most)
         count = Answered(folder, min(events, request.traffic.batch))
         goes_on = run_locust(locust, "synthetic events", events, count, console)
         if spoilt := _spoilt(folder):
@@ -176,7 +118,7 @@ def _make_traffic(
         with console.status("warming the wiki"):
             warm_wiki(target.wiki, egress, accounts[0] if accounts and target.name == LOCAL else None)
     if goes_on and Fidelity.WIKI in request.fidelities:
-        file = ("--accounts", str(_accounts_file(request)), *_confirmed(request))
+        file = ("--accounts", str(accounts_file_of(request)), *_confirmed(request))
         locust = LocustRequest("wiki", folder, min(request.users, _READERS), request.workers, file)
         sessions = min(request.sessions, len(accounts))
         goes_on = run_locust(locust, "accounts on the wiki", sessions, Came(folder), console)
@@ -193,6 +135,27 @@ def _spoilt(folder: Path) -> str:
 def _service_pids(request: RunRequest, target: Target) -> Mapping[str, Sequence[int]]:
     """Return the process ids of the testbed's services, when the run uses them."""
     return {"services": request.testbed.pids()} if target.name == LOCAL else {}
+
+
+def ingest_run(testbed: Testbed, folder: Path) -> None:
+    """Fill the testbed's table and copy what landed of the run in *folder* into it.
+
+    Raises:
+        DogfoodError: the run went elsewhere, or the testbed does not run.
+        KitFaultError: filling or reading the table failed.
+    """
+    intake, own = Manifest.read(folder).target["intake"], testbed.url("intake")
+    if own is None:
+        raise DogfoodError(
+            f"the testbed in {testbed.folder} does not run: start it with `dogfood up`, or give --observed"
+        )
+    if intake != f"{own}/v1/events":
+        raise DogfoodError(
+            f"the run's events went to {intake}, not to the testbed in {testbed.folder}: give --observed"
+        )
+    time.sleep(_SETTLE_S)
+    OWN_TABLE.fill(testbed)
+    observe(testbed, folder)
 
 
 def observe(testbed: Testbed, folder: Path, table: TableChoice = OWN_TABLE) -> None:
@@ -237,7 +200,7 @@ def _ready(request: RunRequest, console: Console) -> tuple[Target, Egress]:
             {
                 "generation": str(asked.generation),
                 "configs_ttl_s": _CONFIGS_TTL_S,
-                "intake": f"{target.intake}?hasty=true",
+                "intake": with_query(target.intake, hasty="true"),
                 "mpic": target.mpic,
             }
         )
@@ -248,7 +211,7 @@ def _send_canaries(target: Target) -> None:
     """Have the testbed's intake produce its canary events, which the table must not have afterwards."""
     try:
         with open_client(LOOPBACK.tagged(target.tag)) as client:
-            client.get(f"{target.intake.removesuffix('/v1/events')}/v1/_test/events")
+            client.get(under(without_path(target.intake, "/v1/events"), "v1/_test/events"))
     except httpx.HTTPError as error:
         raise KitFaultError(f"the testbed's intake does not produce canary events: {error}") from error
 
@@ -258,100 +221,6 @@ def _confirmed(request: RunRequest) -> tuple[str, ...]:
     return ("--confirm", request.traffic.confirm) if request.traffic.confirm else ()
 
 
-def _accounts_file(request: RunRequest) -> Path:
-    return request.accounts or accounts_file(request.testbed.wiki_dir)
-
-
-def _accounts(request: RunRequest, target: Target) -> tuple[TestAccount, ...]:
-    """Return the test accounts, made first where the wiki is the testbed's."""
-    if not request.on_wiki:
-        return ()
-    if target.name == LOCAL and request.accounts is None:
-        return seed_wiki(request.testbed.wiki_dir)
-    return read_accounts(_accounts_file(request))
-
-
-def _set_up(
-    request: RunRequest, target: Target, egress: Egress, accounts: tuple[TestAccount, ...]
-) -> tuple[Manifest, Path, int, float]:
-    """Configure the experiment in MPIC, read it back as the wiki would, and make the run's folder.
-
-    Returns:
-        The manifest, the folder, the number of planned events and their highest rate.
-    """
-    options = request.traffic
-    if not options.experiment:
-        if target.production:
-            raise DogfoodError(f"target {target.name!r} is production: name the experiment there with --experiment")
-        _put_example(request, target, egress)
-        options = replace(options, experiment=EXPERIMENT)
-    settings, events, rate = _planned(options, request, target, egress)
-    manifest = new_manifest("", options, target, settings, ",".join(request.fidelities))
-    folder = new_run(request.runs)
-    write_pins(folder, egress)
-    write_roster(folder, _roster(request, settings.visitors, accounts))
-    others = _other_experiments(target, egress, settings)
-    manifest = replace(manifest, run_id=folder.name, planned_events=events, other_experiments=others)
-    manifest.write(folder)
-    ask_platform(target, egress, manifest, on_wiki=request.on_wiki).write(folder)
-    return manifest, folder, events, rate
-
-
-def _put_example(request: RunRequest, target: Target, egress: Egress) -> None:
-    """Put the kit's experiment into MPIC; where that changes anything, the wiki must not go on with what it had."""
-    with MpicClient(target.mpic, egress=egress) as mpic:
-        before = _configs(mpic, request)
-        put_example(mpic, request.traffic.generation)
-        changed = before != _configs(mpic, request)
-    if request.on_wiki and changed and not forget_configs(request.testbed, target.wiki):
-        time.sleep(_PRODUCTION_TTL_S)
-
-
-def _configs(mpic: MpicClient, request: RunRequest) -> list[object]:
-    """Return what MPIC serves, but for when it was changed."""
-    configs = [*mpic.raw_experiments(request.traffic.generation), *mpic.raw_instruments()]
-    return [
-        {name: value for name, value in config.items() if name != "updated_at"} if isinstance(config, dict) else config
-        for config in configs
-    ]
-
-
-def _planned(
-    options: TrafficOptions, request: RunRequest, target: Target, egress: Egress
-) -> tuple[PlanSettings, int, float]:
-    """Return the plan's settings, events and highest rate; no visitors where the configs let nothing be sent."""
-    try:
-        settings = new_settings(options, target, egress, now_ms=int(time.time() * 1000))
-    except UnplayableConfigError as error:
-        return replace(error.settings, visitors=0), 0, 0.0
-    if Fidelity.SYNTHETIC not in request.fidelities:
-        settings = replace(settings, visitors=0)
-    rate = check_ceilings(target, settings)
-    plan = Plan(settings)
-    return plan.settings, sum(1 for _ in plan.events(0, settings.visitors)), rate
-
-
-def _other_experiments(target: Target, egress: Egress, settings: PlanSettings) -> tuple[Mapping[str, object], ...]:
-    """Return the configs of MPIC's other experiments that are switched on."""
-    with MpicClient(target.mpic, egress=egress) as mpic:
-        configs = mpic.raw_experiments(settings.generation)
-    known = [config for config in configs if isinstance(config, dict)]
-    own = settings.experiment.get("slug")
-    return tuple(config for config in known if config.get("slug") != own and config.get("status", 1))
-
-
-def _roster(request: RunRequest, first: int, accounts: tuple[TestAccount, ...]) -> list[Account]:
-    """Return who visits the wiki: the first accounts without a browser, the others and one without account with one."""
-    roster: list[Account] = []
-    sessions = min(request.sessions, len(accounts)) if Fidelity.WIKI in request.fidelities else 0
-    roster += on_roster(accounts[:sessions], Fidelity.WIKI, first, chosen=False)
-    if Fidelity.BROWSER in request.fidelities:
-        rest = accounts[WIKI_ACCOUNTS:] or accounts[sessions:]
-        roster += on_roster(rest, Fidelity.BROWSER, first + sessions, chosen=True)
-        roster.append(Account(first + len(roster), Fidelity.BROWSER, 0, 0, "", chosen=True))
-    return roster
-
-
 def _tell(console: Console, request: RunRequest, manifest: Manifest, events: int) -> None:
     parts = {
         Fidelity.SYNTHETIC: f"{manifest.visitors:,} synthetic visitors with {events:,} events",
@@ -359,7 +228,7 @@ def _tell(console: Console, request: RunRequest, manifest: Manifest, events: int
         Fidelity.BROWSER: f"browsers ({', '.join(request.browser.scenarios) or 'all scenarios'})",
     }
     told = ", ".join(parts[fidelity] for fidelity in Fidelity if fidelity in request.fidelities)
-    console.print(f"run [bold]{manifest.run_id}[/]: {told}, to {manifest.target['intake']}")
+    console.print(Text.assemble("run ", (manifest.run_id, "bold"), f": {told}, to {manifest.target['intake']}"))
 
 
 def _browse(
@@ -393,7 +262,7 @@ def _operator(request: RunRequest, target: Target) -> TestbedOperator | None:
 def _configs_ttl_s(request: RunRequest, target: Target) -> float:
     """Return how long the wiki uses an answer of MPIC: the real extensions do as in production, also in the testbed."""
     own = target.wiki == request.testbed.url("wiki") and request.testbed.has_own_extension
-    return _CONFIGS_TTL_S if own else _PRODUCTION_TTL_S
+    return _CONFIGS_TTL_S if own else PRODUCTION_TTL_S
 
 
 def _finish(folder: Path) -> None:

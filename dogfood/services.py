@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,20 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import httpx
 import orjson
 import psutil
 
-from common.egress import LOOPBACK
-from common.http import open_client
 from dogfood.processes import run_module
+from dogfood.service_health import HOST, bootstrap_answers, is_healthy, kafka_answers, why_taken
 from dogfood.streaming import StreamChoice, StreamKind, recorded
+from dogfood.testbed_files import ServiceRecord, read_faults, running, wiki_extensions
 from dogfood.testbed_processes import ended, locked, service_environment, stop_leftovers
+from metrics_platform.addresses import with_query
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.tether import tethered
 from run_record.files import write_whole
+from run_record.typed import DamagedFileError
 
-HOST = "127.0.0.1"
 _KILLED_WITHIN_S = 6.0
 _POLL_S = 0.05
 
@@ -38,14 +37,6 @@ ALL_NAMES = ("kafka", *NAMES)
 
 #: Services outlive the command that starts them. Python complains of a process that is forgotten while it runs.
 _started: list[subprocess.Popen[bytes]] = []
-
-
-def _healthy(port: int) -> bool:
-    try:
-        with open_client(LOOPBACK, timeout_s=5) as client:
-            return client.get(f"http://{HOST}:{port}/healthz").status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 class Service(NamedTuple):
@@ -65,7 +56,7 @@ class Service(NamedTuple):
     port: int
     arguments: tuple[str, ...]
     within_s: float = 20.0
-    answers: Callable[[int], bool] = _healthy
+    answers: Callable[[int], bool] = is_healthy
     address: str = "http://{}"
     down_within_s: float = 6.0
 
@@ -120,9 +111,7 @@ class Testbed:
     @property
     def has_own_extension(self) -> bool:
         """Whether the wiki runs the testbed's own extension, and not the real ones."""
-        path = self.wiki_dir / "settings.json"
-        extensions = orjson.loads(path.read_bytes()).get("extensions", {}) if path.is_file() else {}
-        return "ExperimentPlatform" in extensions
+        return "ExperimentPlatform" in wiki_extensions(self.wiki_dir / "settings.json")
 
     @property
     def stream_dir(self) -> Path:
@@ -142,8 +131,7 @@ class Testbed:
     @property
     def faults(self) -> tuple[str, ...]:
         """The faults of the catalogue that are switched on (`dogfood.fault_switches`)."""
-        path = self.folder / FAULTS
-        return tuple(orjson.loads(path.read_bytes())) if path.is_file() else ()
+        return read_faults(self.folder / FAULTS)
 
     @property
     def fault_arguments(self) -> tuple[str, ...]:
@@ -155,13 +143,13 @@ class Testbed:
         kafka = Service(
             "kafka", 9092, ("-m", "testbed.kafka", "--data", str(self.folder / "kafka")),
             # On its first start its jars are fetched.
-            within_s=300.0, answers=_kafka_answers, address="{}", down_within_s=20.0,
+            within_s=300.0, answers=kafka_answers, address="{}", down_within_s=20.0,
         )  # fmt: skip
         intake = ("-m", "testbed.intake", *self._stream_arguments("{kafka}"), *self.fault_arguments)
         return (
             *((kafka,) if self.stream.own_broker else ()),
             Service(
-                "mpic", 8086, ("-m", "testbed.mpic", "--database", str(self.folder / "mpic.sqlite")), 20.0, _healthy
+                "mpic", 8086, ("-m", "testbed.mpic", "--database", str(self.folder / "mpic.sqlite")), 20.0, is_healthy
             ),
             Service("intake", 8192, intake),
             # On its first start MediaWiki is fetched and installed.
@@ -208,10 +196,12 @@ class Testbed:
 
     def _wiki_arguments(self) -> tuple[str, ...]:
         given = {"--mediawiki": self.wiki.mediawiki, "--extensions": self.wiki.extensions}
-        intake = self.wiki.intake or "{intake}/v1/events"
+        # The testbed's own address is filled in when the wiki is started; one from outside may have a query.
+        given_intake = self.wiki.intake and with_query(self.wiki.intake, hasty="true")
+        intake = given_intake or "{intake}/v1/events?hasty=true"
         return (
             "-m", "testbed.wiki", "--folder", str(self.wiki_dir), "--releases", str(self.folder / "mediawiki"),
-            "--mpic", "{mpic}", "--intake", f"{intake}?hasty=true",
+            "--mpic", "{mpic}", "--intake", intake,
             *(word for option, value in given.items() if value for word in (option, str(value))),
             *self.fault_arguments,
         )  # fmt: skip
@@ -236,7 +226,7 @@ class Testbed:
         return locked(self.folder)
 
     def _up(self, ports: Mapping[str, int], names: Collection[str]) -> list[State]:
-        if self.stream.bootstrap and "intake" in names and not _bootstrap_answers(self.stream.bootstrap):
+        if self.stream.bootstrap and "intake" in names and not bootstrap_answers(self.stream.bootstrap):
             raise DogfoodError(f"Kafka at {self.stream.bootstrap} does not answer: is it up, and is that its address?")
         started: list[Service] = []
         try:
@@ -268,13 +258,13 @@ class Testbed:
         """Return how each service is, also that of a Kafka which is used and not the testbed's own."""
         states = [self._state(service) for service in self.services()]
         if self.stream.bootstrap:
-            health = "healthy" if _bootstrap_answers(self.stream.bootstrap) else "not answering"
+            health = "healthy" if bootstrap_answers(self.stream.bootstrap) else "not answering"
             states.insert(0, State("kafka", health, None, None, "", self.stream.bootstrap))
         return states
 
     def pids(self) -> list[int]:
         """Return the process ids of the services that run."""
-        return [int(record["pid"]) for service in self.services() if (record := self._record(service)) is not None]
+        return [record.pid for service in self.services() if (record := self._record(service)) is not None]
 
     def url(self, name: str) -> str | None:
         """Return the address of a service, or None when it does not run."""
@@ -289,17 +279,17 @@ class Testbed:
         )  # fmt: skip
 
     def _start(self, service: Service, port: int | None) -> bool:
-        running = self._record(service)
-        if running is not None:
-            if port not in (None, running["port"]):
+        known = self._record(service)
+        if known is not None:
+            if port not in (None, known.port):
                 raise DogfoodError(
-                    f"{service.name} already runs on port {running['port']}: stop it first with `dogfood down`"
+                    f"{service.name} already runs on port {known.port}: stop it first with `dogfood down`"
                 )
             return False
         port = service.port if port is None else port
         if why := why_taken(port):
             raise DogfoodError(
-                f"port {port} for {service.name} is not to be had ({why}): choose another with --{service.name}-port"
+                f"port {port} ({service.name}) cannot be used: {why}; choose another with --{service.name}-port"
             )
         self._log(service).parent.mkdir(parents=True, exist_ok=True)
         arguments = [word.format_map(_Addresses(self)) for word in service.arguments]
@@ -314,8 +304,7 @@ class Testbed:
             )  # fmt: skip
         _started.append(process)
         born = psutil.Process(process.pid).create_time()
-        record = {"pid": process.pid, "born": born, "port": port}
-        write_whole(self._file(service), orjson.dumps(record))
+        write_whole(self._file(service), ServiceRecord(process.pid, born, port).write())
         return True
 
     def _await(self, service: Service) -> None:
@@ -333,9 +322,13 @@ class Testbed:
         )
 
     def _stop(self, service: Service) -> bool:
-        record = self._record(service)
+        try:
+            record = self._record(service)
+        except DamagedFileError:
+            # What runs without a record is found by its environment.
+            record = None
         if record is not None:
-            pid = int(record["pid"])
+            pid = record.pid
             os.kill(pid, signal.SIGTERM)
             if not ended(pid, service.down_within_s):
                 # The service leads a process group of its own; nothing of it is left behind.
@@ -349,20 +342,13 @@ class Testbed:
         record = self._record(service)
         if record is None:
             return State(service.name, "stopped", None, None, str(self._log(service)))
-        port, pid = int(record["port"]), int(record["pid"])
+        port, pid = record.port, record.pid
         health = "healthy" if service.answers(port) else "not answering"
         return State(service.name, health, port, pid, str(self._log(service)), service.address.format(f"{HOST}:{port}"))
 
-    def _record(self, service: Service) -> dict[str, float] | None:
-        """Return what is known of the running process; None when there is none, also after a crash."""
-        try:
-            record: dict[str, float] = orjson.loads(self._file(service).read_bytes())
-            process = psutil.Process(int(record["pid"]))
-            # A process id is used again after a while; the time of birth tells ours from a stranger's.
-            same = abs(process.create_time() - record["born"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
-        except (OSError, ValueError, KeyError, psutil.Error):
-            return None
-        return record if same else None
+    def _record(self, service: Service) -> ServiceRecord | None:
+        """Return what is known of the running process; None when there is none. Raises DamagedFileError."""
+        return running(self._file(service))
 
     def _file(self, service: Service) -> Path:
         return self.folder / f"{service.name}.json"
@@ -382,24 +368,3 @@ class _Addresses(dict[str, str]):
         if state.port is None:
             raise KitFaultError(f"{name} does not run, and another service of the testbed needs it")
         return state.address
-
-
-def why_taken(port: int) -> str:
-    """Return why no service can be started on *port*, empty when one can."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except (OSError, OverflowError) as error:
-            return str(error)
-    return ""
-
-
-def _kafka_answers(port: int) -> bool:
-    return _bootstrap_answers(f"{HOST}:{port}")
-
-
-def _bootstrap_answers(bootstrap: str) -> bool:
-    from metrics_platform.kafka import answers
-
-    return answers(bootstrap, within_s=2.0)

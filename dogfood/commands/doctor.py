@@ -9,17 +9,17 @@ from pathlib import Path
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from dogfood.commands.options import AS_JSON, RUNS, TESTBED
+from dogfood.console import new_console
 from dogfood.doctor.accounts import examine_accounts
 from dogfood.doctor.diagnosis import Condition, Diagnosis, exit_code, missing, unknown
 from dogfood.doctor.logging_in import examine_log_in
 from dogfood.doctor.machine import examine_machine, examine_testbed
 from dogfood.doctor.systems import Question, examine_systems
-from dogfood.run import LOCAL
+from dogfood.run_request import LOCAL
 from dogfood.seeding import accounts_file
 from dogfood.services import Testbed
 from metrics_platform.assignment import Generation
@@ -135,7 +135,7 @@ def _show(diagnoses: list[Diagnosis]) -> None:
         if item.page and item.condition is Condition.MISSING:
             told.append(f"\n  see {item.page}", style="dim")
         table.add_row(Text(mark, style=colour), item.area, item.subject, told)
-    console = Console()
+    console = new_console()
     console.print(table)
     count = sum(item.condition is Condition.MISSING for item in diagnoses)
     console.print(f"{count} missing" if count else "nothing is missing", style="bold red" if count else "bold green")

@@ -7,6 +7,7 @@ import click
 import orjson
 
 from dogfood.commands.options import AS_JSON, RUNS, complete_run
+from dogfood.console import say
 from metrics_platform.errors import DogfoodError
 from run_record.folder import LATEST, find_run
 
@@ -34,5 +35,5 @@ def open_report(name: str, runs: Path, only_print: bool, as_json: bool) -> None:
     elif only_print:
         click.echo(report)
     else:
-        click.echo(f"report: {report}")
+        say(f"report: {report}")
         sys.exit(min(click.launch(report.as_uri()), 1))

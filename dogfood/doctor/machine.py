@@ -12,7 +12,8 @@ from packaging.version import Version
 from browser_scenarios.chromium import BrowserError, installed_browser
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
 from dogfood.processes import run_module
-from dogfood.services import Testbed, why_taken
+from dogfood.service_health import why_taken
+from dogfood.services import Testbed
 from metrics_platform.errors import KitFaultError
 from run_record.machine import Machine, busy_warning
 from run_record.machine_watch import load_now
@@ -132,7 +133,7 @@ def examine_testbed(testbed: Testbed) -> Iterator[Diagnosis]:
             yield missing("testbed", state.name, told, f"dogfood down; dogfood up (its log: {state.log})", _PAGE)
         elif why := why_taken(usual[state.name]):
             remedy = f"start it on another: dogfood up --{state.name}-port PORT"
-            yield missing("testbed", state.name, f"port {usual[state.name]} is not to be had ({why})", remedy, _PAGE)
+            yield missing("testbed", state.name, f"port {usual[state.name]} cannot be used ({why})", remedy, _PAGE)
         else:
             yield unknown("testbed", state.name, f"stopped; port {usual[state.name]} is free", "dogfood up")
 

@@ -16,7 +16,8 @@ from dogfood.doctor.logging_in import examine_log_in
 from dogfood.doctor.systems import Question, examine_systems
 from dogfood.judging import judge
 from dogfood.real.rows import Row, of_analysis, of_calibration, of_diagnoses, of_findings
-from dogfood.run import LOCAL, BrowserOptions, RunRequest, run
+from dogfood.run import run
+from dogfood.run_request import LOCAL, BrowserOptions, RunRequest
 from dogfood.seeding import accounts_file
 from dogfood.services import Testbed
 from metrics_platform.errors import DogfoodError

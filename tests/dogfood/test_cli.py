@@ -138,7 +138,7 @@ def test_a_taken_port_starts_nothing(tmp_path: Path) -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         port = listener.getsockname()[1]
-        with pytest.raises(DogfoodError, match=f"port {port} for intake is not to be had"):
+        with pytest.raises(DogfoodError, match=rf"port {port} \(intake\) cannot be used"):
             testbed.up({"mpic": free_port(), "intake": port})
     deadline = time.monotonic() + 60
     while {state.health for state in testbed.status()} != {"stopped"}:

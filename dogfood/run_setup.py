@@ -1,0 +1,123 @@
+"""A run before its traffic: accounts, the experiment in MPIC, the plan, and the run's folder."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from common.egress import Egress
+from dogfood.operator import forget_configs
+from dogfood.platform_questions import ask_platform
+from dogfood.run_request import LOCAL, RunRequest
+from dogfood.seeding import WIKI_ACCOUNTS, accounts_file, put_example, seed_wiki
+from metrics_platform.errors import DogfoodError
+from metrics_platform.mpic import MpicClient
+from personas.experiments import EXPERIMENT
+from personas.plan import Plan
+from personas.settings import PlanSettings
+from run_record.accounts import TestAccount, read_accounts
+from run_record.folder import new_run
+from run_record.manifest import Manifest
+from run_record.pins import write_pins
+from run_record.roster import Account, Fidelity, write_roster
+from run_record.target import Target
+from traffic.options import TrafficOptions, UnplayableConfigError, check_ceilings, new_manifest, new_settings
+from traffic.wiki_options import on_roster
+
+#: How long a wiki may use an answer of MPIC, in seconds.
+PRODUCTION_TTL_S = 60.0
+
+
+def accounts_file_of(request: RunRequest) -> Path:
+    """Return the file of the test accounts: the one that was named, or the testbed's."""
+    return request.accounts or accounts_file(request.testbed.wiki_dir)
+
+
+def accounts_of(request: RunRequest, target: Target) -> tuple[TestAccount, ...]:
+    """Return the test accounts, made first where the wiki is the testbed's."""
+    if not request.on_wiki:
+        return ()
+    if target.name == LOCAL and request.accounts is None:
+        return seed_wiki(request.testbed.wiki_dir)
+    return read_accounts(accounts_file_of(request))
+
+
+def set_up(
+    request: RunRequest, target: Target, egress: Egress, accounts: tuple[TestAccount, ...]
+) -> tuple[Manifest, Path, int, float]:
+    """Configure the experiment in MPIC, read it back as the wiki would, and make the run's folder.
+
+    Returns:
+        The manifest, the folder, the number of planned events and their highest rate.
+    """
+    options = request.traffic
+    if not options.experiment:
+        if target.production:
+            raise DogfoodError(f"target {target.name!r} is production: name the experiment there with --experiment")
+        _put_example(request, target, egress)
+        options = replace(options, experiment=EXPERIMENT)
+    settings, events, rate = _planned(options, request, target, egress)
+    manifest = new_manifest("", options, target, settings, ",".join(request.fidelities))
+    folder = new_run(request.runs)
+    write_pins(folder, egress)
+    write_roster(folder, _roster(request, settings.visitors, accounts))
+    others = _other_experiments(target, egress, settings)
+    manifest = replace(manifest, run_id=folder.name, planned_events=events, other_experiments=others)
+    manifest.write(folder)
+    ask_platform(target, egress, manifest, on_wiki=request.on_wiki).write(folder)
+    return manifest, folder, events, rate
+
+
+def _put_example(request: RunRequest, target: Target, egress: Egress) -> None:
+    """Put the kit's experiment into MPIC; where that changes anything, the wiki must not go on with what it had."""
+    with MpicClient(target.mpic, egress=egress) as mpic:
+        before = _configs(mpic, request)
+        put_example(mpic, request.traffic.generation)
+        changed = before != _configs(mpic, request)
+    if request.on_wiki and changed and not forget_configs(request.testbed, target.wiki):
+        time.sleep(PRODUCTION_TTL_S)
+
+
+def _configs(mpic: MpicClient, request: RunRequest) -> list[object]:
+    """Return what MPIC serves, but for when it was changed."""
+    configs = [*mpic.raw_experiments(request.traffic.generation), *mpic.raw_instruments()]
+    return [
+        {name: value for name, value in config.items() if name != "updated_at"} if isinstance(config, dict) else config
+        for config in configs
+    ]
+
+
+def _planned(
+    options: TrafficOptions, request: RunRequest, target: Target, egress: Egress
+) -> tuple[PlanSettings, int, float]:
+    """Return the plan's settings, events and highest rate; no visitors where the configs let nothing be sent."""
+    try:
+        settings = new_settings(options, target, egress, now_ms=int(time.time() * 1000))
+    except UnplayableConfigError as error:
+        return replace(error.settings, visitors=0), 0, 0.0
+    if Fidelity.SYNTHETIC not in request.fidelities:
+        settings = replace(settings, visitors=0)
+    rate = check_ceilings(target, settings)
+    plan = Plan(settings)
+    return plan.settings, sum(1 for _ in plan.events(0, settings.visitors)), rate
+
+
+def _other_experiments(target: Target, egress: Egress, settings: PlanSettings) -> tuple[Mapping[str, object], ...]:
+    """Return the configs of MPIC's other experiments that are switched on."""
+    with MpicClient(target.mpic, egress=egress) as mpic:
+        configs = mpic.raw_experiments(settings.generation)
+    known = [config for config in configs if isinstance(config, dict)]
+    own = settings.experiment.get("slug")
+    return tuple(config for config in known if config.get("slug") != own and config.get("status", 1))
+
+
+def _roster(request: RunRequest, first: int, accounts: tuple[TestAccount, ...]) -> list[Account]:
+    """Return who visits the wiki: the first accounts without a browser, the others and one without account with one."""
+    roster: list[Account] = []
+    sessions = min(request.sessions, len(accounts)) if Fidelity.WIKI in request.fidelities else 0
+    roster += on_roster(accounts[:sessions], Fidelity.WIKI, first, chosen=False)
+    if Fidelity.BROWSER in request.fidelities:
+        rest = accounts[WIKI_ACCOUNTS:] or accounts[sessions:]
+        roster += on_roster(rest, Fidelity.BROWSER, first + sessions, chosen=True)
+        roster.append(Account(first + len(roster), Fidelity.BROWSER, 0, 0, "", chosen=True))
+    return roster
