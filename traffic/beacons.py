@@ -183,7 +183,8 @@ class BeaconCrew(Crew):
                 self._nothing_left()
         elif "error" in message:
             self._over.set()
-            error = KitFaultError(message["error"])
+            told = message["error"]
+            error = KitFaultError(f"the sender of {self._name} {told}" if message.get("unasked") else told)
             error.exit_code = message["exit_code"]
             self._give_up(error)
 

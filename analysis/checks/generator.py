@@ -18,12 +18,21 @@ LATE_MS = 5_000
 MAX_LATE = 0.01
 
 
-def _lost_a_sender(evidence: Evidence, unanswered: Mapping[str, int]) -> bool:
-    """Return whether a worker's requests have no outcome, and its sender never reported: it was killed, not stopped."""
+def _was_cut_short(evidence: Evidence, unanswered: Mapping[str, int]) -> bool:
+    """Return whether the traffic ended because the generator failed, and not because somebody ended it."""
+    manifest = evidence.manifest
+    if not manifest.stopped_early or manifest.ended in (End.FAILED, End.WORKER_LOST):
+        return True
     if evidence.load is None:
         return False
+    # A worker that left requests without outcome and never reported was killed, not stopped.
     reported = {worker.name for worker in evidence.load.workers}
     return any(count and name not in reported for name, count in unanswered.items())
+
+
+def _why(evidence: Evidence) -> str:
+    """Return why a generator that nobody stopped ended before it was through."""
+    return "the generator failed" if evidence.manifest.ended == End.FAILED else "a worker was lost"
 
 
 def check_completeness(evidence: Evidence) -> CheckResult:
@@ -57,24 +66,30 @@ def check_completeness(evidence: Evidence) -> CheckResult:
         "ended": manifest.ended,
     }
     stalled = [view for view in evidence.given_up if view.fidelity is Fidelity.WIKI]
+    cut = ", ".join(f"{name} left {count:,} unanswered" for name, count in unanswered.items() if count)
     outcome = Outcome.INVALID
     if repeated:
         summary = f"{repeated:,} events were sent twice by the generator itself."
+    elif manifest.started_ms is not None and manifest.finished_ms is None:
+        summary = (
+            f"The generator ended without closing the run, as a process that is killed does, or it is not over yet: "
+            f"{sent:,} of {planned:,} planned events were offered ({cut or 'every request was answered'}). Run again."
+        )
     elif stalled:
+        ended = any("refused" in view.given_up for view in stalled)
+        advice = "the wiki had ended, `dogfood up` starts it again" if ended else "use a quieter machine"
         summary = (
             f"{len(stalled):,} pages of the wiki were asked for twice and did not come in time "
-            f"({stalled[0].given_up}): use a quieter machine."
+            f"({stalled[0].given_up}): {advice}."
         )
     elif missing:
         names = ", ".join(missing[:3])
         summary = f"{len(missing):,} accounts never got to a page of the wiki ({names}, …): look at locust-wiki.log."
     elif planned and not sent + dropped:
         summary = f"None of {planned:,} planned events was sent: the generator did not start, or lost its workers."
-    elif sent + dropped < planned and (not manifest.stopped_early or _lost_a_sender(evidence, unanswered)):
+    elif sent + dropped < planned and _was_cut_short(evidence, unanswered):
         told = f"The generator offered {sent:,} of {planned:,} planned events, and nobody stopped it"
-        cut = [f"{name} left {count:,} unanswered" for name, count in unanswered.items() if count]
-        why = "the generator failed" if manifest.ended == End.FAILED else "a worker was lost"
-        summary = f"{told}: {why} ({', '.join(cut) or 'none in the middle of a request'}); run again."
+        summary = f"{told}: {_why(evidence)} ({cut or 'every request was answered'}); run again."
     else:
         outcome = Outcome.PASS
         summary = _complete(planned, sent, dropped, len(visited))

@@ -1,10 +1,11 @@
-"""Killing a process at a moment that is proven: it is stopped, looked at, and then killed or let go on."""
+"""Killing processes at a moment that is proven: they are stopped, looked at, and then killed or continued."""
 
 import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 import psutil
 
@@ -12,37 +13,61 @@ import psutil
 WITHIN_S = 240.0
 
 
-def killed_inside(pid: int, inside: Callable[[], bool], chance: random.Random, *, longest_s: float = 0.05) -> bool:
-    """Kill the process *pid* while *inside* holds; return whether it was, and not just ended by itself.
+def killed_inside(
+    victims: Sequence[int], inside: Callable[[], bool], chance: random.Random, *, longest_s: float = 0.05,
+    held: Sequence[int] = (),
+) -> bool:  # fmt: skip
+    """Kill the processes *victims* while *inside* holds; return False when one of them had ended before.
 
-    The process stands still while *inside* is asked, so the kill falls into what was seen.
+    All of them stand still while *inside* is asked, so the kill falls into what was seen.
 
     Args:
-        pid: the process; what it started is not killed with it.
+        victims: process ids; what they started is not killed with them.
         inside: whether the work is under way.
-        chance: draws how long the process goes on between two looks.
+        chance: draws how long the processes go on between two looks.
         longest_s: seconds of the longest such time.
+        held: process ids of others that stand still meanwhile, and go on afterwards.
     """
     deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline:
         try:
-            os.kill(pid, signal.SIGSTOP)
-            _stands(pid)
+            if not all(map(_runs, victims)):
+                return False
+            # A look that stops nothing comes first: stopping all the time would keep the work from being done.
             if inside():
-                os.kill(pid, signal.SIGKILL)
-                return True
-            os.kill(pid, signal.SIGCONT)
+                _stop([*held, *victims])
+                if inside():
+                    for pid in victims:
+                        os.kill(pid, signal.SIGKILL)
+                    return True
+                _continue(victims)
         except (ProcessLookupError, psutil.NoSuchProcess):
+            _continue(victims)
             return False
+        finally:
+            _continue(held)
         time.sleep(chance.uniform(0, longest_s))
-    raise AssertionError(f"process {pid} did not come to its work within {WITHIN_S:.0f} s")
+    raise AssertionError(f"process {victims[0]} did not come to its work within {WITHIN_S:.0f} s")
 
 
-def _stands(pid: int) -> None:
-    while (status := psutil.Process(pid).status()) != psutil.STATUS_STOPPED:
-        if status == psutil.STATUS_ZOMBIE:
-            raise ProcessLookupError(pid)
-        time.sleep(0.0005)
+def _runs(pid: int) -> bool:
+    return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+
+
+def _stop(pids: Iterable[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in pids:
+        while (status := psutil.Process(pid).status()) != psutil.STATUS_STOPPED:
+            if status == psutil.STATUS_ZOMBIE:
+                raise ProcessLookupError(pid)
+            time.sleep(0.0005)
+
+
+def _continue(pids: Iterable[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def until(holds: Callable[[], bool], otherwise: str) -> None:
@@ -50,4 +75,15 @@ def until(holds: Callable[[], bool], otherwise: str) -> None:
     deadline = time.monotonic() + WITHIN_S
     while not holds():
         assert time.monotonic() < deadline, otherwise
-        time.sleep(0.01)
+        time.sleep(0.02)
+
+
+def below(pid: int, word: str = "") -> list[psutil.Process]:
+    """Return the processes that *pid* has started, directly or not, with *word* in their command line."""
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(pid).children(recursive=True):
+            with suppress(psutil.Error):
+                if any(word in part for part in child.cmdline()):
+                    found.append(child)
+    return found

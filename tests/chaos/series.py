@@ -1,35 +1,28 @@
-"""The series: for each victim, so many kills under work, and what has to hold after each."""
+"""The series: for each victim, so many kills inside its work, and what has to hold after each."""
 
-import json
 import random
-import subprocess
-import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import duckdb
 import httpx
 
-from analysis.analyse import VERDICT, analyse
 from analysis.results import Verdict
 from metrics_platform.assignment import Generation
 from metrics_platform.mpic import MpicClient
-from metrics_platform.table import read_parquet
-from tests.analysis.runs import make_run
-from tests.brokers import running_broker
-from tests.chaos.generator import kill_sender
 from tests.chaos.kills import killed_inside
+from tests.chaos.runs import kill_in_run
+from tests.chaos.targets import TARGETS
+from tests.chaos.writers import kill_analysis, kill_ingestion, kill_spark_job
 from tests.servers import free_port, serving
-from tests.testbed.hive.test_crashes import Job, produce_part
 from tests.testbed.intake.test_crashes import landed, traffic
-from tests.testbed.kafka.test_crashes import assert_each_is_there_once, killed_at_random
 from tests.testbed.mpic.conftest import HEADERS, config, path
-from tests.testbed.test_ingest import event, fill, produce, rows
 
-ROOT = Path(__file__).resolve().parents[2]
+#: How events fared that the kit knows to be wrong.
+_WRONG = ("lost", "duplicated", "corrupted", "unexpected")
 
 
 class Result(NamedTuple):
@@ -46,7 +39,41 @@ class Result(NamedTuple):
     after: str
 
 
-def intake(folder: Path, kills: int, chance: random.Random) -> Result:
+Series = Callable[[Path, int, random.Random], Result]
+
+
+def of_runs(
+    name: str, verdicts: Collection[Verdict], word: str, folder: Path, kills: int, chance: random.Random
+) -> Result:
+    """Kill the part *name* in one run after the other.
+
+    Args:
+        name: one of `TARGETS`.
+        verdicts: that such a run may have.
+        word: that the verdict's sentence or an unpassed check has to contain, unless the run is GO.
+        folder, kills, chance: as of every series.
+    """
+    sentences, acknowledged = Counter[str](), 0
+    for number in range(kills):
+        home = folder / str(number)
+        home.mkdir(parents=True)
+        said = kill_in_run(home, TARGETS[name], chance, 1_000 + number)
+        counts = said["reconciliation"]
+        assert not any(counts[fate] for fate in _WRONG), counts
+        assert counts["ok"] + counts["indeterminate"] + counts["invalid"] + counts["late"] == counts["offered"], counts
+        assert said["verdict"] in verdicts, f"{said['verdict']}: {said['sentence']}"
+        assert said["verdict"] == Verdict.GO or word in _told(said), said["sentence"]
+        acknowledged += counts["ok"]
+        sentences[f"{said['verdict']}: {str(said['sentence'])[:110]}"] += 1
+    return Result(kills, acknowledged, "; ".join(f"{count} × {sentence}" for sentence, count in sentences.items()))
+
+
+def _told(said: Mapping[str, Any]) -> str:
+    unpassed = [item["summary"] for item in said["checks"] if item["verdict"] not in ("pass", "skipped")]
+    return " ".join([str(said["sentence"]), *unpassed])
+
+
+def intake_alone(folder: Path, kills: int, chance: random.Random) -> Result:
     """Kill the intake while requests are under way: every acknowledged event is in the stream, once."""
     port, stream, acknowledged = free_port(), folder / "stream", list[str]()
     for life in range(kills):
@@ -58,8 +85,8 @@ def intake(folder: Path, kills: int, chance: random.Random) -> Result:
             for sender in senders:
                 sender.start()
             some = len(acknowledged) + chance.randint(3, 60)
-            assert killed_inside(server.process.pid, lambda some=some: len(acknowledged) >= some, chance)  # type: ignore[misc]
-            server.process.wait(20)
+            _kill(server.process.pid, acknowledged, some, chance)
+            server.process.wait(60)
             stop.set()
             for sender in senders:
                 sender.join()
@@ -69,7 +96,7 @@ def intake(folder: Path, kills: int, chance: random.Random) -> Result:
     return Result(kills, len(acknowledged), f"{found.total():,} in the stream, none twice")
 
 
-def mpic(folder: Path, kills: int, chance: random.Random) -> Result:
+def mpic_alone(folder: Path, kills: int, chance: random.Random) -> Result:
     """Kill MPIC while configs are put into it: every one that it acknowledged is there afterwards."""
     port, database, acknowledged = free_port(), folder / "mpic.sqlite", list[str]()
     for life in range(kills):
@@ -77,8 +104,8 @@ def mpic(folder: Path, kills: int, chance: random.Random) -> Result:
             writer = threading.Thread(target=_put_configs, args=(server.url, life, acknowledged))
             writer.start()
             some = len(acknowledged) + chance.randint(1, 10)
-            assert killed_inside(server.process.pid, lambda some=some: len(acknowledged) >= some, chance)  # type: ignore[misc]
-            server.process.wait(20)
+            _kill(server.process.pid, acknowledged, some, chance)
+            server.process.wait(60)
             writer.join()
     again = serving("testbed.mpic", "--database", str(database), port=port, log=folder / "log")
     with again as server, MpicClient(server.url) as client:
@@ -86,6 +113,11 @@ def mpic(folder: Path, kills: int, chance: random.Random) -> Result:
     assert set(acknowledged) <= found.keys()
     assert max(found.values()) == 1
     return Result(kills, len(acknowledged), f"{found.total():,} configs, none twice")
+
+
+def _kill(pid: int, acknowledged: Sequence[str], some: int, chance: random.Random) -> None:
+    """Kill a service once *some* were acknowledged; clients keep it busy from then to the kill."""
+    assert killed_inside([pid], lambda: len(acknowledged) >= some, chance), "it had ended before"
 
 
 def _put_configs(url: str, life: int, acknowledged: list[str]) -> None:
@@ -100,94 +132,32 @@ def _put_configs(url: str, life: int, acknowledged: list[str]) -> None:
                 acknowledged.append(slug)
 
 
-def ingest(folder: Path, kills: int, chance: random.Random) -> Result:
-    """Kill the ingestion while it writes an hour's file: the next run has every event in the table, once."""
-    command = [sys.executable, "-m", "testbed.ingest", "--stream-dir", str(folder / "stream")]
-    command += ["--table-dir", str(folder / "table")]
-    ids: list[str] = []
-    for kill in range(kills):
-        fresh = [f"{kill}-{number}" for number in range(2_400)]
-        produce(folder, *(event(name, f"2025-01-31T{i % 24:02d}:30:00.000Z") for i, name in enumerate(fresh)))
-        ids += fresh
-        while True:
-            with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-                hit = killed_inside(process.pid, lambda: _drafts(folder / "table"), chance, longest_s=0.004)
-            if hit:
-                break
-            # It was done before it was looked at: another hour's worth, then.
-            produce(folder, event(more := f"more-{len(ids)}"))
-            ids.append(more)
-    fill(folder)
-    found = Counter(row["meta"]["id"] for row in rows(folder))
-    assert found == Counter(ids)
-    return Result(kills, len(ids), f"{found.total():,} rows, none twice")
+def _writer(kill: Callable[[Path, int, random.Random], tuple[int, str]]) -> Series:
+    def series(folder: Path, kills: int, chance: random.Random) -> Result:
+        return Result(kills, *kill(folder, kills, chance))
+
+    return series
 
 
-def _drafts(folder: Path) -> bool:
-    return any(folder.rglob("*.draft"))
+_INVALID = (Verdict.INVALID,)
+#: A busy machine may make any run INVALID.
+_NO_LOSS = (Verdict.GO, Verdict.INCONCLUSIVE, Verdict.INVALID)
 
-
-def analysis(folder: Path, kills: int, chance: random.Random) -> Result:
-    """Kill the analysis while it writes: no half verdict, and the next analysis says what the first would have said."""
-    run = make_run(folder / "run")
-    run.land()
-    command = [sys.executable, "-c", "from dogfood.cli import main; main()", "analyse", str(folder / "run")]
-    killed = 0
-    while killed < kills:
-        (folder / "run" / VERDICT).unlink(missing_ok=True)
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            killed += killed_inside(process.pid, lambda: _drafts(folder / "run"), chance, longest_s=0.001)
-        if (folder / "run" / VERDICT).exists():
-            assert json.loads((folder / "run" / VERDICT).read_text())["verdict"] == "GO"
-    found = analyse(folder / "run")
-    assert found.verdict is Verdict.GO
-    return Result(kills, len(run.events), found.verdict)
-
-
-def kafka(folder: Path, kills: int, chance: random.Random) -> Result:
-    """Kill the broker, and as often the intake, under traffic: acknowledged events are in topic and table, once."""
-    with running_broker(folder) as broker:
-        acknowledged = killed_at_random(broker, folder, kills, chance.randrange(1 << 30), "test.chaos")
-        assert_each_is_there_once(broker, folder, "test.chaos", acknowledged)
-    return Result(kills, len(acknowledged), "each once in topic and table")
-
-
-def spark(folder: Path, kills: int, chance: random.Random) -> Result:
-    """Kill the Spark job while files of a commit lie in `_temporary`: the next job has every event, once."""
-    job, ids = Job(folder), list[str]()
-    for kill in range(kills):
-        ids += produce_part(job, kill)
-        job.killed(job.writes, chance.uniform(0, 0.3), only_java=bool(kill % 3 == 0))
-    job.run()
-    assert job.ids() == sorted(ids)
-    return Result(kills, len(ids), f"{len(read_parquet(job.files, duckdb.connect())):,} rows, none twice")
-
-
-def sender(folder: Path, kills: int, chance: random.Random) -> Result:
-    """Kill the sender of a run: the run ends, with a verdict on what was sent."""
-    return _of_runs(folder, kills, kill_sender, chance)
-
-
-Kill = Callable[[Path, random.Random, int], Mapping[str, object]]
-
-
-def _of_runs(folder: Path, kills: int, kill: Kill, chance: random.Random) -> Result:
-    sentences, acknowledged = Counter[str](), 0
-    for number in range(kills):
-        said = kill(folder, chance, number)
-        counts = said["reconciliation"]
-        assert isinstance(counts, Mapping)
-        assert not any(counts[fate] for fate in ("lost", "duplicated", "corrupted", "unexpected")), counts
-        acknowledged += counts["ok"]
-        assert said["verdict"] == Verdict.INVALID, said["sentence"]
-        sentences[str(said["sentence"])[:90]] += 1
-    return Result(kills, acknowledged, f"INVALID: {sentences.most_common(1)[0][0]}")
-
-
-SERIES: Mapping[str, Callable[[Path, int, random.Random], Result]] = {
-    "sender": sender, "mpic": mpic, "intake": intake, "ingest": ingest,
-    "analyse": analysis, "kafka": kafka, "spark": spark,
-}  # fmt: skip
+SERIES: Mapping[str, Series] = {
+    "sender": partial(of_runs, "sender", _INVALID, "the sender of worker-0-"),
+    "worker": partial(of_runs, "worker", _INVALID, " was lost"),
+    "master": partial(of_runs, "master", _INVALID, "ended without closing the run"),
+    "recorder": partial(of_runs, "recorder", _INVALID, "ended without closing the run"),
+    "mpic": partial(of_runs, "mpic", _NO_LOSS, ""),
+    "mpic, writing": mpic_alone,
+    "wiki": partial(of_runs, "wiki", _INVALID, "wiki"),
+    "intake": partial(of_runs, "intake", (*_NO_LOSS, Verdict.NO_GO), "answered"),
+    "intake, writing": intake_alone,
+    "ingest": _writer(kill_ingestion),
+    "analyse": _writer(kill_analysis),
+    "kafka": partial(of_runs, "kafka", (*_NO_LOSS, Verdict.NO_GO), ""),
+    "spark": _writer(kill_spark_job),
+}
 
 #: Those that take no Java and no run of the kit: what the short form runs.
-QUICK = ("mpic", "intake", "ingest")
+QUICK = ("mpic, writing", "intake, writing", "ingest", "analyse")

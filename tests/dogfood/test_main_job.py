@@ -257,7 +257,7 @@ def test_a_generator_killed_at_any_moment_leaves_no_event_unaccounted_for(
         # Each of the eight users had at most one request under way.
         assert counts["indeterminate"] <= 8
         assert found.verdict is Verdict.INVALID
-        assert "a worker was lost" in next(c.summary for c in found.checks if c.name == "completeness")
+        assert "ended without closing the run" in next(c.summary for c in found.checks if c.name == "completeness")
         assert counts["offered"] > 0
 
 

@@ -33,6 +33,11 @@ _CHUNK = 65_536
 Listener = Callable[[Mapping[str, Any]], None]
 
 
+def _ending(code: int) -> str:
+    """Return how a process ended, from the exit code that Python gives it."""
+    return f"exit code {code}" if code >= 0 else f"killed by signal {-code}"
+
+
 class SenderProcess:
     """A sender that waits to be told what to play.
 
@@ -93,7 +98,8 @@ class SenderProcess:
         if not self._over:
             self._over = True
             code = self._process.wait()
-            listener({"error": f"the sender ended unasked, with {code}", "exit_code": KitFaultError.exit_code})
+            told = f"ended unasked ({_ending(code)})"
+            listener({"error": told, "unasked": True, "exit_code": KitFaultError.exit_code})
 
     def _lines(self) -> Iterator[bytes]:
         """Yield the lines that the sender writes, as they come.

@@ -42,11 +42,14 @@ class Job:
         summary: dict[str, int] = orjson.loads(done.stdout)
         return summary
 
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start the job, leading a session."""
+        with (self.folder / "killed.log").open("ab") as log:
+            return subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
+
     def killed(self, when: Callable[[], bool], after_s: float, only_java: bool = False) -> None:
         """Start the job and kill it *after_s* seconds after *when* has come, all of it or its Java process only."""
-        log = (self.folder / "killed.log").open("ab")
-        process = subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
-        log.close()
+        process = self.start()
         deadline = time.monotonic() + _WITHIN_S
         while process.poll() is None and not when() and time.monotonic() < deadline:
             time.sleep(0.002)
