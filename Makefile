@@ -8,6 +8,13 @@ FULL := .venv/.full
 # A process that crashes ends the run, as a failure: xdist would start the test that crashed again and again.
 PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --max-worker-restart 0 --durations 20
 
+# `make` exits with 2 for every failed recipe, so the run's exit code is the recipe's last line.
+define TELL_EXIT
+code=$$?; case $$code in 0) word=GO;; 1) word=NO-GO;; 2) word='wrong use';; 3) word=INCONCLUSIVE;; \
+  4) word=INVALID;; *) word='ended by a signal or the shell';; esac; \
+  echo "exit code $$code: $$word (make itself exits with 0 or 2; scripts call $(BIN)/dogfood run)"; exit $$code
+endef
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-full doctor dogfood dogfood-real dogfood-full test test-all chaos lint format coverage mutation docs reference picture bench pins clean
 
@@ -37,7 +44,7 @@ doctor: ## Tell what of the system's packages is missing, without installing any
 	bash requirements/system.sh --check; wiki=$$?; bash requirements/system.sh --check java && exit $$wiki
 
 dogfood: setup ## Run the main job against the testbed on this machine and say GO or NO-GO.
-	$(BIN)/dogfood run --fidelity browser,wiki,synthetic $(ARGS)
+	$(BIN)/dogfood run --fidelity browser,wiki,synthetic $(ARGS); $(TELL_EXIT)
 
 dogfood-real: setup ## Ask the real extensions (EXTENSIONS=DIR) and intake (INTAKE=URL OBSERVED=FILE) everything; print one table.
 	$(BIN)/dogfood real $(if $(EXTENSIONS),--extensions $(EXTENSIONS)) $(if $(INTAKE),--intake $(INTAKE)) \
@@ -45,7 +52,7 @@ dogfood-real: setup ## Ask the real extensions (EXTENSIONS=DIR) and intake (INTA
 
 dogfood-full: setup-full ## The same through a real Kafka and into Hive, by Spark, in a testbed of its own.
 	$(BIN)/dogfood up --testbed .testbed/full --stream kafka
-	$(BIN)/dogfood run --testbed .testbed/full --table hive --fidelity browser,wiki,synthetic $(ARGS)
+	$(BIN)/dogfood run --testbed .testbed/full --table hive --fidelity browser,wiki,synthetic $(ARGS); $(TELL_EXIT)
 
 test: setup-full lint ## Check style, types and imports, and run the tests.
 	$(PYTEST) -m "not slow" $(ARGS)
@@ -97,7 +104,7 @@ bench: setup-full ## Print what things cost, beside a named peer in the same run
 	$(BIN)/python -m bench.table
 
 pins: setup ## Resolve requirements/*.in anew.
-	for name in uv base kafka spark trino dev full; do \
+	for name in uv base kafka lakes spark trino dev full; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --universal \
 	    --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; done
 

@@ -1,6 +1,6 @@
 """Judges a run: evidence in, verdict out, written as `verdict.json` and `report.html`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,13 +8,15 @@ import duckdb
 import numpy as np
 import orjson
 
-from analysis.checks import checks_of
+from analysis.checks import checks_of, nobody_enrolled
 from analysis.checks.delivery import FATES, reconcile
 from analysis.checks.wiki import Way, count_ways
 from analysis.effects import Difference, GroupRate, Power, differences, power, rates
 from analysis.evidence import Evidence, gather
+from analysis.inputs.description import InputSummary, ObservedKind
 from analysis.latency import Delay, delays
 from analysis.losses import GroupLoss, losses
+from analysis.memory import out_of_memory
 from analysis.results import CheckResult, Layer, Verdict, fold
 from analysis.segments import SegmentCount, count_segments
 from analysis.series import Moment
@@ -23,7 +25,7 @@ from analysis.statistics import share_interval
 from analysis.unplayable import facts, unplayable
 from analysis.warehouse import Warehouse
 from metrics_platform.assignment import expected_shares
-from metrics_platform.errors import DogfoodError
+from metrics_platform.errors import DogfoodError, KitFaultError
 from run_record.files import write_whole
 from run_record.findings import Finding
 from run_record.manifest import Manifest
@@ -81,6 +83,7 @@ class Analysis:
     delays: tuple[Delay, ...]
     findings: tuple[Finding, ...]
     run: Mapping[str, object]
+    inputs: InputSummary
 
     def to_json(self) -> bytes:
         """Return the content of `verdict.json`."""
@@ -95,24 +98,38 @@ class Analysis:
 
 
 def analyse(
-    run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0, warehouse: Warehouse | None = None
+    run: Path,
+    observed: Sequence[Path] = (),
+    *,
+    floor: float = 0.0,
+    warehouse: Warehouse | None = None,
+    kind: ObservedKind | None = None,
+    explain: Callable[[InputSummary], None] = lambda _: None,
 ) -> Analysis:
     """Judge the run in the folder *run*.
 
     Args:
         run: the run's folder.
-        observed: Parquet files or folders, or NDJSON files, in place of what the run's folder holds.
+        observed: files, folders or pipes of any common format, in place of what the run's folder holds.
         floor: an imbalance between groups below this share is not called, however sure it is.
         warehouse: whose table to look at, in place of files.
+        kind: what *observed* is, a stream or a table; None to find that out.
+        explain: is given what the files were read as, before anything is judged.
 
     Raises:
-        DogfoodError: the run, or what was observed, cannot be read.
+        DogfoodError: the run, or what was observed, cannot be read, or the memory limit is too low.
     """
     stopped = unplayable(run) if not observed and warehouse is None else None
     if stopped is not None:
         return _without_traffic(*stopped)
     try:
-        return judge(gather(run, observed, floor=floor, warehouse=warehouse))
+        evidence = gather(run, observed, floor=floor, warehouse=warehouse, kind=kind)
+        explain(evidence.inputs)
+        return judge(evidence)
+    except duckdb.OutOfMemoryException as error:
+        raise KitFaultError(out_of_memory(str(error))) from error
+    except MemoryError as error:
+        raise KitFaultError(out_of_memory("Python has no memory left")) from error
     except duckdb.IOException as error:
         raise DogfoodError(f"{run} cannot be judged: {str(error).splitlines()[0]}") from error
 
@@ -141,6 +158,7 @@ def judge(evidence: Evidence) -> Analysis:
         power=power(evidence, [group.landed for group in groups]),
         findings=tuple(evidence.findings),
         run=_run(evidence),
+        inputs=evidence.inputs,
     )
 
 
@@ -152,6 +170,7 @@ def _without_traffic(manifest: Manifest, configs: CheckResult) -> Analysis:
         verdict=verdict, layer=configs.layer, sentence=configs.summary, page=configs.page, checks=(configs,),
         reconciliation=counts, groups=(), losses=(), stages=(), ways=(), segments=(), series=(), rates=(),
         differences=(), power=Power(0, None, None, None), delays=(), findings=(), run=facts(manifest),
+        inputs=InputSummary(),
     )  # fmt: skip
 
 
@@ -163,6 +182,8 @@ def write(run: Path, analysis: Analysis, report: str) -> None:
 
 def _all_well(evidence: Evidence) -> str:
     sent = len(evidence.ledger.visit)
+    if nobody_enrolled(evidence):
+        return "The sample rate is 0: nobody is enrolled, nothing was sent, and no row claims otherwise."
     if not sent:
         return "All that the scenarios looked at was as it should be, and nothing was sent, rightly."
     unknown = reconcile(evidence)["indeterminate"]

@@ -38,8 +38,8 @@ def over_time(moments: Sequence[Moment]) -> Figure:
 
 def script(figures: Mapping[str, Figure]) -> str:
     """Return JavaScript that draws each of *figures* into the element of its name; plotly comes with it."""
-    # A "</" would end the script element.
-    data = orjson.dumps(figures).decode().replace("</", "<\\/")
+    # "</" would end the script element, and "<!--" begin a comment in it.
+    data = orjson.dumps(figures).decode().replace("<", "\\u003c")
     return f"{get_plotlyjs()}\n{_DRAW.replace('FIGURES', data)}"
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.memory import budget
 from metrics_platform.errors import DogfoodError
 
 Value = str | int
@@ -67,17 +68,25 @@ class DuckDb:
     What it keeps is in a file of its own, which is gone with the engine: tables in memory are several times as large.
 
     Args:
-        memory_gb: how much memory the database may use before it spills to disk.
+        memory_gb: gigabytes that the database may use before it spills to disk; by default as this process may.
+
+    Attributes:
+        folder: for files that are needed as long as the engine is.
     """
 
     hashes = f"DuckDB {duckdb.__version__}"
 
-    def __init__(self, memory_gb: float = 2) -> None:
+    def __init__(self, memory_gb: float | None = None) -> None:
+        given = budget()
+        memory = f"{given.bytes // 1000}KB" if memory_gb is None else f"{memory_gb}GB"
         folder = mkdtemp(prefix="dogfood-analysis-")
+        self.folder = Path(folder)
         self.connection = duckdb.connect(
             Path(folder) / "tables.duckdb",
-            config={"memory_limit": f"{memory_gb}GB", "temp_directory": folder},
+            config={"memory_limit": memory, "temp_directory": folder, "threads": given.threads},
         )
+        # Moments without a zone are UTC, wherever this machine is.
+        self.connection.execute("SET TimeZone = 'UTC'")
         weakref.finalize(self, _forget, self.connection, folder)
 
     def add(self, name: str, rows: pa.Table) -> None:

@@ -12,9 +12,13 @@ import pyarrow as pa
 
 from analysis.arrivals import Arrived, arrived
 from analysis.engine import DuckDb, Engine
+from analysis.inputs.description import InputSummary, ObservedKind
+from analysis.inputs.errors import InputError
+from analysis.observed import Observed, read_observed, summarise
+from analysis.other_runs import find_other_runs
 from analysis.participants import FIDELITIES, Participants, participants
 from analysis.plain import words
-from analysis.refused import ERRORS, ObservedError, read_refused
+from analysis.refused import ERRORS, read_refused
 from analysis.results import Layer
 from analysis.seen import see
 from analysis.sent import Made, first_ms, last_ms, load_sent, places, unknown_event
@@ -25,7 +29,7 @@ from analysis.warehouse import NO_ARRIVALS, Warehouse
 from analysis.whereabouts import Whereabouts, add_streams, look
 from metrics_platform.assignment import subject_id
 from metrics_platform.profiles import profile_of
-from metrics_platform.table import ARRIVALS_FILE, BrokenLine, misplaced_rows, parquet_files, parquet_rows, read_ndjson
+from metrics_platform.table import ARRIVALS_FILE, BrokenLine
 from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.findings import Finding, read_findings
@@ -70,6 +74,8 @@ class Evidence:
         streams_known: whether it is known what the streams held (`analysis.whereabouts`).
         load: what the generator measured of itself, if one did.
         platform: what the platform answered when the run was made.
+        inputs: what the observed files were read as.
+        other_runs: rows that are left out because another run's ledger names them, by that run.
     """
 
     manifest: Manifest
@@ -89,6 +95,8 @@ class Evidence:
     streams_known: bool = False
     load: Load | None = None
     platform: PlatformAnswers = field(default_factory=PlatformAnswers)
+    inputs: InputSummary = field(default_factory=InputSummary)
+    other_runs: Mapping[str, int] = field(default_factory=dict)
 
     def labels(self, table: str) -> Sequence[Mapping[str, object]]:
         """The names that the events of *table* carry (`analysis/sql/labels.sql`)."""
@@ -206,15 +214,22 @@ class Evidence:
 
 
 def gather(
-    run: Path, observed: Sequence[Path] = (), *, floor: float = 0.0, warehouse: Warehouse | None = None
+    run: Path,
+    observed: Sequence[Path] = (),
+    *,
+    floor: float = 0.0,
+    warehouse: Warehouse | None = None,
+    kind: ObservedKind | None = None,
 ) -> Evidence:
     """Read the run in the folder *run*, make what it sent again, and load what was *observed*.
 
     Args:
         run: the run's folder.
-        observed: Parquet files or folders, or NDJSON files; by default what the run's folder holds.
+        observed: files, folders or pipes of any common format (`docs/inputs.md`); by default what the run's folder
+            holds.
         floor: as of `Evidence`.
         warehouse: whose table to look at, instead of anything that was *observed*.
+        kind: what *observed* is; None to find that out by its content.
 
     Raises:
         DogfoodError: the run, or what was observed, cannot be read.
@@ -233,15 +248,16 @@ def gather(
     _check_visits(ledger, len(people.group))
     window = {"from_ms": first_ms(manifest, ledger), "until_ms": last_ms(manifest, ledger) + SETTLE_MS}
     if warehouse is None:
-        engine, broken, misplaced = _files(run, observed)
+        engine: Engine = (database := DuckDb())
+        files = read_observed(run, observed, database, kind)
     else:
-        engine, broken = warehouse.engine, ()
+        engine = warehouse.engine
         warehouse.add_rows(window["from_ms"], window["until_ms"] + manifest.deadline_s * 1000)
-        misplaced = warehouse.misplaced()
+        files = Observed((), (), warehouse.misplaced(), warehouse.summary())
     zero_ms = plan.settings.epoch_ms if manifest.started_ms is None else manifest.started_ms
     engine.add("asked", _asked(plan, zero_ms))
     made = load_sent(run, plan, ledger, _facts(plan, ledger, people), zero_ms, engine)
-    refused, broken_reports = read_refused([run / OBSERVED / ERRORS, *(path for path in observed if _is_ndjson(path))])
+    refused, broken_reports = read_refused(run / OBSERVED / ERRORS, files.reports)
     engine.add("refused", refused)
     engine.define("observed_flat", "flat", events="observed_events")
     engine.define("observed_numbered", "numbered", flat="observed_flat")
@@ -250,6 +266,7 @@ def gather(
     named = profile_of(manifest.generation).constants.get("instrument_name")
     instrument = "" if named else plan.settings.parsed_instrument().name
     _keep_ours(engine, {"instrument": instrument, **window})
+    others = find_other_runs(run, engine)
     engine.define("ours_whole", "ours_whole")
     if warehouse is None:
         _add_arrivals(engine, run / OBSERVED / ARRIVALS_FILE if not observed else None)
@@ -260,10 +277,11 @@ def gather(
     add_sources(engine)
     engine.keep("visits", "visits")
     [counted] = engine.ask("observed_count")
+    of_run = int(str(counted["events"]))
     evidence = Evidence(
-        manifest, plan, ledger, people, roster, views, given_up, findings, made, engine, (*broken, *broken_reports),
-        int(str(counted["events"])), misplaced, floor, add_streams(run, engine),
-        _load(run), PlatformAnswers.read(run),
+        manifest, plan, ledger, people, roster, views, given_up, findings, made, engine,
+        (*files.broken, *broken_reports), of_run, files.misplaced, floor, add_streams(run, engine),
+        _load(run), PlatformAnswers.read(run), summarise(files.summary, engine, of_run), others,
     )  # fmt: skip
     _add_subjects(evidence)
     return evidence
@@ -301,48 +319,12 @@ def _add_arrivals(engine: Engine, path: Path | None) -> None:
         engine.add("arrivals", NO_ARRIVALS)
 
 
-def _files(run: Path, observed: Sequence[Path]) -> tuple[Engine, tuple[BrokenLine, ...], Mapping[tuple[str, str], int]]:
-    """Return an engine that knows the files' rows, the lines that are no events, and the rows that are misplaced."""
-    engine = DuckDb()
-    broken = _add_observed(run, observed, engine)
-    folders = [path for path in observed or [run / OBSERVED] if path.is_dir()]
-    return (
-        engine,
-        broken,
-        {key: number for folder in folders for key, number in misplaced_rows(folder, engine.connection).items()},
-    )
-
-
-def _add_observed(run: Path, paths: Sequence[Path], engine: DuckDb) -> tuple[BrokenLine, ...]:
-    """Make what was observed known as the table `observed_events`; return the lines that are no events."""
-    folder = run / OBSERVED
-    if not paths and not parquet_files(folder):
-        raise ObservedError(f"{folder} holds no rows: `dogfood run` puts them there, or name them with --observed")
-    parts: list[duckdb.DuckDBPyRelation] = []
-    broken: list[BrokenLine] = []
-    for path in paths or [folder]:
-        if not path.exists():
-            raise ObservedError(f"{path} does not exist: --observed takes Parquet files or folders, or NDJSON files")
-        if not _is_ndjson(path):
-            parts.append(parquet_rows(path, engine.connection, data_centre=True))
-            continue
-        rows = read_ndjson([path], engine.connection)
-        nowhere = pa.nulls(len(rows.table), pa.string())
-        parts.append(engine.stored(f"observed_lines_{len(parts)}", rows.table.append_column("datacenter", nowhere)))
-        broken += rows.broken
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = whole.union(part)
-    whole.create_view("observed_events")
-    return tuple(broken)
-
-
 def _keep_ours(engine: Engine, values: Mapping[str, str | int]) -> None:
-    """Keep the table `observed`. They are read here for the first time, so here it shows if they cannot be."""
+    """Keep the table `claimed`. They are read here for the first time, so here it shows if they cannot be."""
     try:
-        engine.keep("observed", "ours", values)
+        engine.keep("claimed", "ours", values)
     except duckdb.Error as error:
-        raise ObservedError(f"what was observed cannot be read: {str(error).splitlines()[0]}") from error
+        raise InputError(f"what was observed cannot be read: {str(error).splitlines()[0]}") from error
 
 
 def _asked(plan: Plan, zero_ms: int) -> pa.Table:
@@ -398,7 +380,3 @@ def _reasons(ledger: SentEvents) -> pa.DictionaryArray:
                 said[request] = numbers[reason]
         index[mine] = said[ledger.request[mine]]
     return words(index, names)
-
-
-def _is_ndjson(path: Path) -> bool:
-    return path.is_file() and path.suffix != ".parquet"

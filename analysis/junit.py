@@ -5,6 +5,7 @@ from dataclasses import asdict
 from xml.etree import ElementTree
 
 from analysis.analyse import Analysis
+from analysis.junit_xml import to_bytes
 from analysis.results import CheckResult, Outcome
 
 _TAGS = {Outcome.FAIL: "failure", Outcome.INVALID: "error", Outcome.INCONCLUSIVE: "skipped"}
@@ -27,8 +28,7 @@ def junit(analysis: Analysis) -> bytes:
         ElementTree.SubElement(properties, "property", name=name, value="" if value is None else str(value))
     for check in analysis.checks:
         _add(suite, check)
-    ElementTree.indent(suite)
-    return bytes(ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)) + b"\n"
+    return to_bytes(suite)
 
 
 def _properties(analysis: Analysis) -> Iterator[tuple[str, object]]:

@@ -6,42 +6,35 @@ from pathlib import Path
 import orjson
 import pyarrow as pa
 
-from metrics_platform.errors import DogfoodError
+from analysis.inputs.errors import InputError
 from metrics_platform.table import BrokenLine
 
 ERRORS = "errors.ndjson"
 
 
-class ObservedError(DogfoodError):
-    """There is nothing to compare with, or it cannot be read."""
+def read_refused(file: Path, among_events: Sequence[bytes]) -> tuple[pa.Table, list[BrokenLine]]:
+    """Return the events of the error stream by their keys, and the lines of its own file that are not reports.
 
-    page = "docs/checks.md"
-
-
-def read_refused(paths: Sequence[Path]) -> tuple[pa.Table, list[BrokenLine]]:
-    """Return the events of the error stream by their keys, and the lines of its own file that are no reports.
-
-    A real EventGate may write both streams into one file, so the observed files are looked through as well.
+    Args:
+        file: the error stream's own, which may be missing.
+        among_events: reports that stood among the observed events: EventGate may write both into one file.
 
     Raises:
-        ObservedError: a file cannot be read.
+        InputError: the file cannot be read.
     """
     keys, messages = [], []
     broken: list[BrokenLine] = []
-    for path in paths:
-        for number, line in enumerate(_lines(path), start=1):
-            if path.name != ERRORS and b'"raw_event"' not in line:
-                continue
-            try:
-                report = orjson.loads(line)
-                raw, message = report["raw_event"], str(report.get("message", ""))
-            except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-                if path.name == ERRORS and line.strip():
-                    broken.append(BrokenLine(path.name, number, f"no error report: {error}"))
-                continue
-            for key in _keys(raw):
-                keys.append(key)
-                messages.append(message)
+    for line, number in (*((line, 0) for line in among_events), *_numbered(file)):
+        try:
+            report = orjson.loads(line)
+            raw, message = report["raw_event"], str(report.get("message", ""))
+        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            if number and line.strip():
+                broken.append(BrokenLine(file.name, number, f"no error report: {error}"))
+            continue
+        for key in _keys(raw):
+            keys.append(key)
+            messages.append(message)
     columns = {"event_key": pa.array(keys, pa.string()), "message": pa.array(messages, pa.string())}
     return pa.table(columns), broken
 
@@ -52,7 +45,7 @@ def _keys(raw: object) -> list[str]:
     An event so broken that it has none can be nobody's of ours.
     """
     try:
-        event: object = orjson.loads(raw)  # type: ignore[arg-type]
+        event: object = raw if isinstance(raw, dict) else orjson.loads(raw)  # type: ignore[arg-type]
     except (orjson.JSONDecodeError, TypeError):
         return []
     if not isinstance(event, dict):
@@ -65,8 +58,9 @@ def _keys(raw: object) -> list[str]:
     return [*found, funnel] if funnel else found
 
 
-def _lines(path: Path) -> list[bytes]:
+def _numbered(path: Path) -> list[tuple[bytes, int]]:
     try:
-        return path.read_bytes().splitlines() if path.exists() else []
+        lines = path.read_bytes().splitlines() if path.exists() else []
     except OSError as error:
-        raise ObservedError(f"{path} cannot be read: {error.strerror}") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    return [(line, number) for number, line in enumerate(lines, start=1)]

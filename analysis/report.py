@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from analysis import wording
 from analysis.analyse import Analysis, GroupCount
 from analysis.charts import over_time, script
+from analysis.links import within
 from analysis.results import Layer, Outcome
 from analysis.stages import Stage
 
@@ -89,6 +90,7 @@ def render(analysis: Analysis) -> str:
     loader = PackageLoader("analysis")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     environment.filters["pretty"] = _pretty
+    environment.filters["within"] = within
     environment.filters["moment"] = _moment
     environment.globals["say"] = wording
     low, high = _axis(analysis)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 
 from analysis.engine import Engine, EngineError
+from analysis.inputs.description import InputSummary, ObservedKind, SourceSummary
 
 #: Of no row is it known when it came.
 NO_ARRIVALS = pa.schema([("meta_id", pa.string()), ("topic_ms", pa.int64()), ("table_ms", pa.int64())]).empty_table()
@@ -53,6 +54,13 @@ class Warehouse:
             self.engine.define("arrivals", "table_arrivals", table_arrivals=self.arrivals)
         else:
             self.engine.add("arrivals", NO_ARRIVALS)
+
+    def summary(self) -> InputSummary:
+        """Return what is looked at; its numbers of rows follow later."""
+        source = SourceSummary(
+            f"warehouse table by {self.engine.hashes.split()[0]}", "", ObservedKind.TABLE, 1, self.table, 0
+        )
+        return InputSummary(sources=(source,))
 
     def misplaced(self) -> Mapping[tuple[str, str], int]:
         """Return how many rows are in another hour's partition, by partition and hour they belong to."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from playwright.async_api import Page
 
 from browser_scenarios.world import World
+from metrics_platform.addresses import under
 
 if TYPE_CHECKING:
     from browser_scenarios.stage import Stage
@@ -33,7 +34,7 @@ async def operator_page(stage: "Stage") -> AsyncIterator[Page]:
 
 async def switch(page: Page, world: World, *, on: bool) -> None:
     """Switch the experiment on or off, if it is not already."""
-    await page.goto(f"{world.mpic}/experiments/{world.experiment}")
+    await page.goto(under(world.mpic, "experiments", world.experiment))
     button = page.get_by_role("button", name=f"Switch {'on' if on else 'off'} {world.experiment}")
     if await button.count():
         await button.click()
@@ -42,7 +43,7 @@ async def switch(page: Page, world: World, *, on: bool) -> None:
 
 async def set_rate(page: Page, world: World, rate: float) -> None:
     """Set the experiment's default sample rate."""
-    await page.goto(f"{world.mpic}/experiments/{world.experiment}/edit")
+    await page.goto(under(world.mpic, "experiments", world.experiment, "edit"))
     await page.fill("#default_rate", f"{rate:g}")
     await page.get_by_role("button", name="Save changes").click()
     await page.wait_for_load_state()

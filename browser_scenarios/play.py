@@ -22,6 +22,7 @@ from browser_scenarios.stage import Casting, Stage
 from browser_scenarios.world import PAGE_WITHIN_S, Operator, World
 from common.egress import Egress
 from common.http import open_async_client
+from metrics_platform.addresses import under
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.streams import read_stream_configs
 from personas.journeys import Journeys, resident_population
@@ -164,7 +165,7 @@ async def _world(
     wiki = manifest.target["wiki"]
     try:
         async with open_async_client(egress, timeout_s=_FIRST_ANSWER_S) as client:
-            answer = await client.get(f"{wiki}/api.php", params={"action": "streamconfigs", "format": "json"})
+            answer = await client.get(under(wiki, "api.php"), params={"action": "streamconfigs", "format": "json"})
             streams = read_stream_configs(answer.json()).configs
     except httpx.TransportError as error:
         raise KitFaultError(f"the wiki at {wiki} does not answer ({type(error).__name__}): is it up?") from error

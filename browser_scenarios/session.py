@@ -12,6 +12,7 @@ from playwright.async_api import Error as PlaywrightError
 from browser_scenarios.chromium import BrowserError
 from browser_scenarios.trouble import SERVER_ERROR, in_time
 from browser_scenarios.world import World
+from metrics_platform.addresses import under, with_query
 from metrics_platform.page import told_experiments
 from metrics_platform.profiles import profile_of
 from metrics_platform.streams import in_stream_sample, seen_by_client
@@ -333,10 +334,11 @@ class Session:
 
     async def _api(self, action: str, **fields: str) -> None:
         """Call the wiki's API from a page of the wiki: the browser's own rules then say where requests go."""
-        address = f"{self.world.wiki}/api.php"
+        address = under(self.world.wiki, "api.php")
         page = await self.context.new_page()
         try:
-            await page.goto(f"{address}?action=query&meta=tokens&format=json", timeout=self.world.page_within_s * 1000)
+            tokens = with_query(address, action="query", meta="tokens", format="json")
+            await page.goto(tokens, timeout=self.world.page_within_s * 1000)
             given = {"address": address, "form": {"action": action, "format": "json", **fields}}
             status = await page.evaluate(_CALL_API, given)
         finally:

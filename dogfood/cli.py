@@ -1,16 +1,20 @@
 """`dogfood`: the command line."""
 
+import ast
 import os
-import sys
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 
 import click
 
+from analysis.memory import refused
 from dogfood.commands.options import EXIT_CODES
+from dogfood.console import protect_output
+from dogfood.crashing import leave, run_guarded
 from dogfood.examples import add_examples
 from dogfood.signals import treat_as_interrupts
-from metrics_platform.errors import DogfoodError
+from metrics_platform.errors import KitFaultError
 
 #: Where each command is, `module:name` within `dogfood`.
 _COMMANDS: Mapping[str, str] = {
@@ -26,7 +30,7 @@ _COMMANDS: Mapping[str, str] = {
     "analyse": "commands.judging:analyse",
     "compare": "commands.judging:compare",
     "checks": "commands.judging:checks",
-    "power": "commands.judging:power",
+    "power": "commands.powering:power",
     "capacity": "commands.capacity:capacity",
     "faults": "commands.faults:faults",
     "watch": "commands.watching:watch",
@@ -38,22 +42,12 @@ _COMMANDS: Mapping[str, str] = {
     "tickets": "tickets.command:tickets",
 }
 
-
-class InterruptedCommandError(DogfoodError):
-    """A command that was ended by a person or a signal: nothing is proved."""
-
-    exit_code = 3
+#: Those that load statistics and a database.
+_ANALYSES = frozenset({"analyse", "compare", "checks", "power", "run", "faults"})
 
 
 class Commands(click.Group):
     """The commands of the kit, each imported when it is asked for: statistics and browsers take a second to import."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Run the command. Raises InterruptedCommandError where somebody ends it before it has a result."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise InterruptedCommandError("interrupted before there was a result: run the command again") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's)
         """Return the names of all commands, in the order of the alphabet."""
@@ -64,11 +58,29 @@ class Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         if cmd_name not in self.commands:
+            if cmd_name in _ANALYSES and (why := refused()):
+                # Before the import: libraries that find no memory end the process by a signal.
+                raise KitFaultError(why)
             module, _, attribute = _COMMANDS[cmd_name].partition(":")
             command: click.Command = getattr(import_module(f"dogfood.{module}"), attribute)
             add_examples(cmd_name, command)
             self.add_command(command, cmd_name)
         return self.commands[cmd_name]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with their first sentences, which are read from the source: no command is imported."""
+        names = self.list_commands(ctx)
+        limit = formatter.width - 6 - max(map(len, names))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _stub(name).get_short_help_str(limit)) for name in names])
+
+
+def _stub(name: str) -> click.Command:
+    """Return a command that has the docstring of the command *name*, and nothing else of it."""
+    module, _, attribute = _COMMANDS[name].partition(":")
+    source = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
+    functions = (item for item in ast.parse(source).body if isinstance(item, ast.FunctionDef))
+    return click.Command(name, help=next(ast.get_docstring(item) for item in functions if item.name == attribute))
 
 
 @click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,13 +90,9 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error a user can put right becomes one line and its exit code."""
+    """Run the command line; an error is one line and its exit code, also one that nobody expected."""
     treat_as_interrupts()
     # Runs and testbeds hold session cookies and names of accounts: their files are for this user only.
     os.umask(0o077)
-    try:
-        cli()
-    except DogfoodError as error:
-        see = f" (see {error.page})" if error.page else ""
-        click.echo(f"error: {error}{see}", err=True)
-        sys.exit(error.exit_code)
+    protect_output()
+    leave(run_guarded(lambda: cli.main(standalone_mode=False)))

@@ -33,6 +33,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "events": ("dogfood events latest", "dogfood events --visitors 10 --epoch 1738333800000 --generation xlab"),
     "analyse": (
         "dogfood analyse latest",
+        "dogfood analyse latest --ingest",
         "dogfood analyse latest --observed part-0.parquet --observed part-1.parquet",
         "dogfood analyse latest --json --junit checks.xml",
         "dogfood analyse latest --engine spark --table event.product_metrics_web_base --since 2026-11-24T05",

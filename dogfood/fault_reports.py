@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from analysis.analyse import Analysis
+from analysis.junit_xml import to_bytes
 from analysis.results import Verdict
 from dogfood.faulty_runs import Row
 from metrics_platform.errors import DogfoodError
@@ -75,8 +76,7 @@ def junit(rows: Sequence[Row], runs: CleanRuns) -> bytes:
         if verdict in (Verdict.NO_GO, Verdict.INVALID):
             ElementTree.SubElement(case, "failure", message=f"a clean run was {verdict}")
     suite.set("failures", str(len(suite.findall("./testcase/failure"))))
-    written: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
-    return written
+    return to_bytes(suite)
 
 
 def matrix(rows: Sequence[Row], runs: CleanRuns) -> str:

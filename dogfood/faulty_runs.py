@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from analysis.analyse import Analysis
 from analysis.results import CheckResult, Outcome, Verdict
+from dogfood.console import new_console
 from dogfood.fault_recipes import Recipe, sample_rates
 from dogfood.fault_switches import refit
 from dogfood.run import run as run_once
@@ -129,7 +128,7 @@ def _run(testbed: Testbed, runs: Path, recipe: Recipe, seed: int = 1) -> Analysi
         runs, testbed, traffic, (recipe.fidelity,), sessions=recipe.sessions,
         browser=BrowserOptions(recipe.scenarios, recipe.users),
     )  # fmt: skip
-    where, analysis = run_once(request, Console(file=io.StringIO()))
+    where, analysis = run_once(request, new_console(file=io.StringIO()))
     if analysis is None:
         raise DogfoodError(f"{where} has no rows to judge")
     return analysis

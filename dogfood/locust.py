@@ -38,14 +38,14 @@ class LocustRequest:
     Attributes:
         name: of the locustfile, without `.py`.
         run: folder of the run that it plays.
-        users: requests under way at once.
+        users: visits under way at the same time; None for as many as the plan has.
         workers: processes.
         options: of the locustfile, besides.
     """
 
     name: str
     run: Path
-    users: int
+    users: int | None
     workers: int
     options: tuple[str, ...] = ()
 
@@ -70,7 +70,7 @@ def run_locust(request: LocustRequest, what: str, total: int, count: Callable[[]
     before = Manifest.read(request.run).finished_ms
     command = [
         sys.executable, "-m", "locust", "-f", str(_FILES / f"{request.name}.py"), "--headless", "--only-summary",
-        "--run", str(request.run), "-u", str(request.users), "-r", str(request.users),
+        "--run", str(request.run), *_users(request),
         "--csv", str(request.run / f"locust-{request.name}"), *request.options,
     ]  # fmt: skip
     if request.workers > 1:
@@ -94,6 +94,10 @@ def run_locust(request: LocustRequest, what: str, total: int, count: Callable[[]
         errors = [line for line in said if line.startswith("error: ")] or said
         raise KitFaultError(f"Locust ended with {process.returncode}: {errors[-1] if errors else ''} (log: {log_path})")
     return not stopped
+
+
+def _users(request: LocustRequest) -> tuple[str, ...]:
+    return () if request.users is None else ("-u", str(request.users), "-r", str(request.users))
 
 
 def _wait(process: "subprocess.Popen[bytes]", look: Callable[[], None]) -> bool:

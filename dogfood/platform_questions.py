@@ -9,6 +9,7 @@ import orjson
 
 from common.egress import Egress
 from common.http import open_client
+from metrics_platform.addresses import under
 from metrics_platform.configs import ConfigError, read_instruments
 from metrics_platform.mpic import MpicClient, MpicError
 from metrics_platform.profiles import profile_of
@@ -69,7 +70,7 @@ def _stream_config(target: Target, egress: Egress, stream: str) -> tuple[Mapping
     query = {"action": "streamconfigs", "format": "json"}
     try:
         with open_client(egress, timeout_s=_TIMEOUT_S) as client:
-            content = client.get(f"{target.wiki}/api.php", params=query).json()
+            content = client.get(under(target.wiki, "api.php"), params=query).json()
         faults = read_stream_configs(content).faults
     except (httpx.HTTPError, ValueError, ConfigError) as error:
         return None, (f"the wiki's stream configs cannot be read: {error}",)

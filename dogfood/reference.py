@@ -4,6 +4,7 @@ Options, help, defaults and examples are each written in one place, and a test c
 """
 
 import re
+from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from typing import Self
 
@@ -11,7 +12,7 @@ import click
 
 from dogfood.cli import cli
 from dogfood.examples import EXAMPLES, every_command
-from traffic.options import add_options
+from traffic.arguments import add_options
 from traffic.wiki_options import add_wiki_options
 
 _HEAD = """# The command line
@@ -38,7 +39,7 @@ INVALID.
 _LOCUST_HEAD = """## Locustfiles
 
 `locust -f locustfiles/ctr.py` and `locustfiles/wiki.py` have Locust's own options and these; in Locust's web page they
-are in the form that starts a test."""
+are in the form that starts a test, but for `--run`."""
 
 
 class _Options:
@@ -50,11 +51,13 @@ class _Options:
     def add_argument_group(self, _: str) -> Self:
         return self
 
-    def add_argument(self, *names: str, **settings: object) -> None:
+    def add_argument(self, *names: str, **settings: object) -> Namespace:
         default, choices = settings.get("default"), settings.get("choices")
         told = f" [default: {default}]" if default not in ("", None, False) else ""
         chosen = f" {{{'|'.join(map(str, choices))}}}" if isinstance(choices, list) else ""
         self.rows.append((f"`{', '.join(names)}{chosen}`", f"{settings['help']}{told}"))
+        # Marks of Locust's web page are set on it.
+        return Namespace()
 
 
 def reference() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 from rich.console import Console
+from rich.text import Text
 
 from analysis.analyse import Analysis
 from analysis.unplayable import unplayable
@@ -27,6 +28,7 @@ from dogfood.services import Testbed
 from dogfood.tables import OWN_TABLE, TableChoice
 from dogfood.terminal import tell_finding
 from dogfood.warming import warm_wiki
+from metrics_platform.addresses import under, with_query, without_path
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.intake import check_reachable
 from run_record.accounts import TestAccount
@@ -101,9 +103,9 @@ def _make_traffic(
     """Let each fidelity that was asked for make its events; end when the generator has spoilt the run."""
     goes_on = True
     if Fidelity.SYNTHETIC in request.fidelities:
-        # Arrivals are the plan's affair: one Locust user is as good as many.
+        # Arrivals are the plan's affair: nobody waits for a Locust user.
         most = ("--connections", str(request.users), *_confirmed(request))
-        locust = LocustRequest("ctr", folder, 1, request.workers, most)
+        locust = LocustRequest("ctr", folder, None, request.workers, most)
         count = Answered(folder, min(events, request.traffic.batch))
         goes_on = run_locust(locust, "synthetic events", events, count, console)
         if spoilt := _spoilt(folder):
@@ -133,6 +135,27 @@ def _spoilt(folder: Path) -> str:
 def _service_pids(request: RunRequest, target: Target) -> Mapping[str, Sequence[int]]:
     """Return the process ids of the testbed's services, when the run uses them."""
     return {"services": request.testbed.pids()} if target.name == LOCAL else {}
+
+
+def ingest_run(testbed: Testbed, folder: Path) -> None:
+    """Fill the testbed's table and copy what landed of the run in *folder* into it.
+
+    Raises:
+        DogfoodError: the run went elsewhere, or the testbed does not run.
+        KitFaultError: filling or reading the table failed.
+    """
+    intake, own = Manifest.read(folder).target["intake"], testbed.url("intake")
+    if own is None:
+        raise DogfoodError(
+            f"the testbed in {testbed.folder} does not run: start it with `dogfood up`, or give --observed"
+        )
+    if intake != f"{own}/v1/events":
+        raise DogfoodError(
+            f"the run's events went to {intake}, not to the testbed in {testbed.folder}: give --observed"
+        )
+    time.sleep(_SETTLE_S)
+    OWN_TABLE.fill(testbed)
+    observe(testbed, folder)
 
 
 def observe(testbed: Testbed, folder: Path, table: TableChoice = OWN_TABLE) -> None:
@@ -177,7 +200,7 @@ def _ready(request: RunRequest, console: Console) -> tuple[Target, Egress]:
             {
                 "generation": str(asked.generation),
                 "configs_ttl_s": _CONFIGS_TTL_S,
-                "intake": f"{target.intake}?hasty=true",
+                "intake": with_query(target.intake, hasty="true"),
                 "mpic": target.mpic,
             }
         )
@@ -188,7 +211,7 @@ def _send_canaries(target: Target) -> None:
     """Have the testbed's intake produce its canary events, which the table must not have afterwards."""
     try:
         with open_client(LOOPBACK.tagged(target.tag)) as client:
-            client.get(f"{target.intake.removesuffix('/v1/events')}/v1/_test/events")
+            client.get(under(without_path(target.intake, "/v1/events"), "v1/_test/events"))
     except httpx.HTTPError as error:
         raise KitFaultError(f"the testbed's intake does not produce canary events: {error}") from error
 
@@ -205,7 +228,7 @@ def _tell(console: Console, request: RunRequest, manifest: Manifest, events: int
         Fidelity.BROWSER: f"browsers ({', '.join(request.browser.scenarios) or 'all scenarios'})",
     }
     told = ", ".join(parts[fidelity] for fidelity in Fidelity if fidelity in request.fidelities)
-    console.print(f"run [bold]{manifest.run_id}[/]: {told}, to {manifest.target['intake']}")
+    console.print(Text.assemble("run ", (manifest.run_id, "bold"), f": {told}, to {manifest.target['intake']}"))
 
 
 def _browse(

@@ -17,10 +17,13 @@ import psutil
 from dogfood.processes import run_module
 from dogfood.service_health import HOST, bootstrap_answers, is_healthy, kafka_answers, why_taken
 from dogfood.streaming import StreamChoice, StreamKind, recorded
+from dogfood.testbed_files import ServiceRecord, read_faults, running, wiki_extensions
 from dogfood.testbed_processes import ended, locked, service_environment, stop_leftovers
+from metrics_platform.addresses import with_query
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.tether import tethered
 from run_record.files import write_whole
+from run_record.typed import DamagedFileError
 
 _KILLED_WITHIN_S = 6.0
 _POLL_S = 0.05
@@ -108,9 +111,7 @@ class Testbed:
     @property
     def has_own_extension(self) -> bool:
         """Whether the wiki runs the testbed's own extension, and not the real ones."""
-        path = self.wiki_dir / "settings.json"
-        extensions = orjson.loads(path.read_bytes()).get("extensions", {}) if path.is_file() else {}
-        return "ExperimentPlatform" in extensions
+        return "ExperimentPlatform" in wiki_extensions(self.wiki_dir / "settings.json")
 
     @property
     def stream_dir(self) -> Path:
@@ -130,8 +131,7 @@ class Testbed:
     @property
     def faults(self) -> tuple[str, ...]:
         """The faults of the catalogue that are switched on (`dogfood.fault_switches`)."""
-        path = self.folder / FAULTS
-        return tuple(orjson.loads(path.read_bytes())) if path.is_file() else ()
+        return read_faults(self.folder / FAULTS)
 
     @property
     def fault_arguments(self) -> tuple[str, ...]:
@@ -196,10 +196,12 @@ class Testbed:
 
     def _wiki_arguments(self) -> tuple[str, ...]:
         given = {"--mediawiki": self.wiki.mediawiki, "--extensions": self.wiki.extensions}
-        intake = self.wiki.intake or "{intake}/v1/events"
+        # The testbed's own address is filled in when the wiki is started; one from outside may have a query.
+        given_intake = self.wiki.intake and with_query(self.wiki.intake, hasty="true")
+        intake = given_intake or "{intake}/v1/events?hasty=true"
         return (
             "-m", "testbed.wiki", "--folder", str(self.wiki_dir), "--releases", str(self.folder / "mediawiki"),
-            "--mpic", "{mpic}", "--intake", f"{intake}?hasty=true",
+            "--mpic", "{mpic}", "--intake", intake,
             *(word for option, value in given.items() if value for word in (option, str(value))),
             *self.fault_arguments,
         )  # fmt: skip
@@ -262,7 +264,7 @@ class Testbed:
 
     def pids(self) -> list[int]:
         """Return the process ids of the services that run."""
-        return [int(record["pid"]) for service in self.services() if (record := self._record(service)) is not None]
+        return [record.pid for service in self.services() if (record := self._record(service)) is not None]
 
     def url(self, name: str) -> str | None:
         """Return the address of a service, or None when it does not run."""
@@ -277,11 +279,11 @@ class Testbed:
         )  # fmt: skip
 
     def _start(self, service: Service, port: int | None) -> bool:
-        running = self._record(service)
-        if running is not None:
-            if port not in (None, running["port"]):
+        known = self._record(service)
+        if known is not None:
+            if port not in (None, known.port):
                 raise DogfoodError(
-                    f"{service.name} already runs on port {running['port']}: stop it first with `dogfood down`"
+                    f"{service.name} already runs on port {known.port}: stop it first with `dogfood down`"
                 )
             return False
         port = service.port if port is None else port
@@ -302,8 +304,7 @@ class Testbed:
             )  # fmt: skip
         _started.append(process)
         born = psutil.Process(process.pid).create_time()
-        record = {"pid": process.pid, "born": born, "port": port}
-        write_whole(self._file(service), orjson.dumps(record))
+        write_whole(self._file(service), ServiceRecord(process.pid, born, port).write())
         return True
 
     def _await(self, service: Service) -> None:
@@ -321,9 +322,13 @@ class Testbed:
         )
 
     def _stop(self, service: Service) -> bool:
-        record = self._record(service)
+        try:
+            record = self._record(service)
+        except DamagedFileError:
+            # What runs without a record is found by its environment.
+            record = None
         if record is not None:
-            pid = int(record["pid"])
+            pid = record.pid
             os.kill(pid, signal.SIGTERM)
             if not ended(pid, service.down_within_s):
                 # The service leads a process group of its own; nothing of it is left behind.
@@ -337,20 +342,13 @@ class Testbed:
         record = self._record(service)
         if record is None:
             return State(service.name, "stopped", None, None, str(self._log(service)))
-        port, pid = int(record["port"]), int(record["pid"])
+        port, pid = record.port, record.pid
         health = "healthy" if service.answers(port) else "not answering"
         return State(service.name, health, port, pid, str(self._log(service)), service.address.format(f"{HOST}:{port}"))
 
-    def _record(self, service: Service) -> dict[str, float] | None:
-        """Return what is known of the running process; None when there is none, also after a crash."""
-        try:
-            record: dict[str, float] = orjson.loads(self._file(service).read_bytes())
-            process = psutil.Process(int(record["pid"]))
-            # A process id is used again after a while; the time of birth tells ours from a stranger's.
-            same = abs(process.create_time() - record["born"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
-        except (OSError, ValueError, KeyError, psutil.Error):
-            return None
-        return record if same else None
+    def _record(self, service: Service) -> ServiceRecord | None:
+        """Return what is known of the running process; None when there is none. Raises DamagedFileError."""
+        return running(self._file(service))
 
     def _file(self, service: Service) -> Path:
         return self.folder / f"{service.name}.json"

@@ -8,6 +8,7 @@ import orjson
 
 from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
+from run_record.typed import Origin, Reader
 
 _RECORD = "stream.json"
 
@@ -42,6 +43,9 @@ class StreamChoice:
         write_whole(testbed / _RECORD, orjson.dumps({"kind": self.kind, "bootstrap": self.bootstrap}))
 
 
+_READER = Reader(StreamChoice)
+
+
 def chosen(kind: str | None, bootstrap: str) -> StreamChoice | None:
     """Return the choice that the options `--stream` and `--kafka` make; None when they make none.
 
@@ -61,11 +65,7 @@ def recorded(testbed: Path) -> StreamChoice:
     Raises:
         DogfoodError: the record makes no sense.
     """
-    path = testbed / _RECORD
-    if not path.exists():
-        return StreamChoice()
     try:
-        content = orjson.loads(path.read_bytes())
-        return StreamChoice(StreamKind(content["kind"]), str(content["bootstrap"]))
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise DogfoodError(f"{path} cannot be used ({error}): remove it, and say --stream again") from error
+        return _READER.file(Origin(testbed / _RECORD, fix="remove it, and say --stream again"))
+    except FileNotFoundError:
+        return StreamChoice()

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from analysis import wording
 from analysis.analyse import Analysis
+from analysis.inputs.description import InputSummary
 from analysis.results import Outcome, Verdict
 from analysis.stages import Stage
 from run_record.findings import Finding
@@ -39,6 +40,20 @@ def show(console: Console, analysis: Analysis) -> None:
     console.print(_power(analysis))
     console.print(_checks(analysis))
     console.print(_verdict(analysis))
+
+
+def show_inputs(console: Console, inputs: InputSummary, *, whole: bool) -> None:
+    """Print what the observed files were read as: a line a format, or all that is known of them if *whole*."""
+    if not whole:
+        for source in inputs.sources:
+            console.print(Text(f"read as: {source.sentence}"), soft_wrap=True)
+        return
+    table = Table(title="Observed files", title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for heading, words in inputs.lines():
+        table.add_row(heading, Text(words))
+    console.print(table)
 
 
 def tell_finding(console: Console, finding: Finding) -> None:

@@ -7,8 +7,8 @@ written to the run's ledger before it is sent. `dogfood analyse` judges the run 
 from locust import events
 from locust.env import Environment
 
+from traffic.arguments import add_options
 from traffic.link import bind_to_loopback, secure
-from traffic.options import add_options
 from traffic.users import BeaconUser, man
 
 secure()

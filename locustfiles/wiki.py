@@ -8,8 +8,8 @@ assignment with the contract, account by account. How fast it goes is up to the 
 from locust import events
 from locust.env import Environment
 
+from traffic.arguments import add_options
 from traffic.link import bind_to_loopback, secure
-from traffic.options import add_options
 from traffic.walkers import WikiVisitor, man
 from traffic.wiki_options import add_wiki_options
 

@@ -77,7 +77,7 @@ def structure() -> Structure:
 
 def columns() -> dict[str, str]:
     """Return the table's columns in order, with their DuckDB types."""
-    return {column_name(name): _duckdb(kind) for name, kind in structure().items()}
+    return {column_name(name): duckdb_type(kind) for name, kind in structure().items()}
 
 
 def column_name(name: str) -> str:
@@ -248,12 +248,13 @@ def _type(content: Mapping[str, object]) -> object:
     return "MAP(VARCHAR, VARCHAR)"
 
 
-def _duckdb(kind: object) -> str:
+def duckdb_type(kind: object) -> str:
+    """Return the DuckDB type of a part of `structure`."""
     if isinstance(kind, str):
         return kind
     if isinstance(kind, list):
-        return f"{_duckdb(kind[0])}[]"
+        return f"{duckdb_type(kind[0])}[]"
     if isinstance(kind, Mapping):
-        members = ", ".join(f'"{name}" {_duckdb(member)}' for name, member in kind.items())
+        members = ", ".join(f'"{name}" {duckdb_type(member)}' for name, member in kind.items())
         return f"STRUCT({members})"
     raise TypeError(kind)

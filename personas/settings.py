@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Self
 
+import msgspec
+
 from metrics_platform.assignment import Generation
 from metrics_platform.client_behaviour import ConfigFault, Effect, experiment_faults, instrument_faults
 from metrics_platform.configs import Experiment, Instrument, parse_experiment, parse_instrument
@@ -101,13 +103,8 @@ class PlanSettings:
         if wrong := content.keys() ^ known:
             raise PlanError(f"the run's plan has other fields than this version knows: {', '.join(sorted(wrong))}")
         try:
-            values = {
-                **content,
-                "generation": Generation(str(content["generation"])),
-                "pace": Pace(str(content["pace"])),
-            }
-            return cls(**values)  # type: ignore[arg-type]
-        except (TypeError, ValueError) as error:
+            return msgspec.convert(content, cls)
+        except (msgspec.ValidationError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise PlanError(f"the run's plan cannot be used: {error}") from error
 
     @property

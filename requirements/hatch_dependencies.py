@@ -6,7 +6,7 @@ from typing import Any
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 #: What is installed when asked for, as in `pip install '.[kafka]'`; each has its file.
-EXTRAS = ("kafka", "otel", "spark", "trino")
+EXTRAS = ("kafka", "lakes", "otel", "spark", "trino")
 
 
 class DependenciesHook(MetadataHookInterface):

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import orjson
 
-from metrics_platform.errors import KitFaultError
+from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
+from run_record.typed import Origin, Reader, content_of
 
 FILE_NAME = "findings.ndjson"
 
@@ -31,7 +32,10 @@ class Finding(NamedTuple):
     evidence: str = ""
 
 
-class FindingsError(KitFaultError):
+_READER = Reader(Finding)
+
+
+class FindingsError(DogfoodError):
     """Findings that cannot be read."""
 
 
@@ -43,10 +47,8 @@ def write_findings(run: Path, findings: list[Finding]) -> None:
 
 def read_findings(run: Path) -> tuple[Finding, ...]:
     """Return the findings of the run in the folder *run*; none when no scenario was played. Raises FindingsError."""
-    path = run / FILE_NAME
+    origin = Origin(run / FILE_NAME, FindingsError)
     try:
-        return tuple(Finding(**orjson.loads(line)) for line in path.read_bytes().splitlines())
+        return tuple(_READER.rows(content_of(origin), origin))
     except FileNotFoundError:
         return ()
-    except (OSError, ValueError, TypeError) as error:
-        raise FindingsError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error

@@ -1,11 +1,12 @@
 """The folders of the runs: made once, found by name, the newest under the name `latest`."""
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from metrics_platform.errors import DogfoodError
-from run_record.manifest import FILE_NAME
+from run_record.manifest import FILE_NAME, Manifest
 
 LATEST = "latest"
 LEDGER = "ledger"
@@ -54,12 +55,29 @@ def find_run(runs: Path, name: str) -> Path:
     Raises:
         RunFolderError: there is no such run.
     """
-    for folder in (runs / name, Path(name)):
+    dangling = name == LATEST and not (runs / LATEST).exists()
+    newest = _newest(runs) if dangling or _is_copy(runs, name) else None
+    for folder in (newest or runs / name, Path(name)):
         if (folder / FILE_NAME).is_file():
             return folder.resolve()
     known = sorted(path.parent.name for path in runs.glob(f"*/{FILE_NAME}") if path.parent.name != LATEST)
     hint = f"the newest there is {known[-1]!r}" if known else "there is none yet: `dogfood run` makes one"
     raise RunFolderError(f"no run {name!r} in {runs}: {hint}")
+
+
+def _is_copy(runs: Path, name: str) -> bool:
+    """Return whether *name* is `latest`, and a folder instead of a link to the newest run."""
+    return name == LATEST and (runs / LATEST).is_dir() and not (runs / LATEST).is_symlink()
+
+
+def _newest(runs: Path) -> Path | None:
+    """Return the run that was set up last; None where there is none."""
+    found: list[tuple[str, str, Path]] = []
+    for path in runs.glob(f"*/{FILE_NAME}"):
+        with suppress(DogfoodError):
+            found.append((Manifest.read(path.parent).created, path.parent.name, path.parent))
+    # A copy under the name `latest` is the same run as the one it was copied from, which comes first then.
+    return max(found, key=lambda item: (item[0], item[1] != LATEST, item[1]))[2] if found else None
 
 
 def _make(runs: Path, stem: str, *, numbered: bool) -> Path:
@@ -77,6 +95,8 @@ def _make(runs: Path, stem: str, *, numbered: bool) -> Path:
 
 
 def _point_latest(runs: Path, folder: Path) -> None:
+    if _is_copy(runs, LATEST):
+        return  # runs that were copied with their links followed; `find_run` looks for the newest
     draft = runs / f".{LATEST}.{folder.name}"
     draft.unlink(missing_ok=True)
     draft.symlink_to(folder.name, target_is_directory=True)

@@ -210,7 +210,11 @@ class SentEvents(NamedTuple):
 
 
 def read_ledger(folder: Path) -> SentEvents:
-    """Read the ledgers of all workers in *folder*. Half rows are left out and named in `broken`."""
+    """Read the ledgers of all workers in *folder*. Half rows are left out and named in `broken`.
+
+    Raises:
+        LedgerFormatError: a whole row is not one of the ledger's.
+    """
     paths = sorted(folder.glob("*.ndjson"))
     reasons: dict[tuple[int, int], str] = {}
     bodies: dict[tuple[int, int], bytes] = {}
@@ -219,6 +223,7 @@ def read_ledger(folder: Path) -> SentEvents:
     for worker, path in enumerate(paths):
         read = WorkerLedger()
         broken += [(path.name, number) for number in read.read(path)]
+        read.check(path)
         parts.append([*read.events(), np.full(read.count, worker, np.int16)])
         reasons |= {(worker, request): reason for request, reason in read.reasons.items()}
         bodies |= read.bodies

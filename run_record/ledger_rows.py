@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from pyarrow import json as pa_json
 
 from metrics_platform.intake import EventOutcome
+from run_record.ledger_types import LAST_MS, MOST_POSITIONS, MOST_REQUESTS, MOST_VISITS, LedgerFormatError, checked
+from run_record.typed import Origin
 
 OUTCOMES = tuple(EventOutcome)
 
@@ -48,19 +50,50 @@ class WorkerLedger:
         # (request, answered_ms, status, outcome) of every answer.
         self._answers = array("q")
         self._several: dict[int, list[str]] = {}
+        # Where the answers are that name an outcome an event.
+        self._lines: dict[int, int] = {}
 
     def read(self, path: Path) -> list[int]:
-        """Take in the rows of a file; return the numbers (1 is the first) of those that could not be read."""
+        """Take in the rows of a file; return the numbers (1 is the first) of the lines that are not JSON.
+
+        Raises:
+            LedgerFormatError: a line is JSON, and not a row of the ledger.
+        """
+        origin = Origin(path, LedgerFormatError)
         broken: list[int] = []
         number = 0
         with path.open("rb") as file:
             while lines := file.readlines(_BLOCK_BYTES):
                 # Nearly all of a ledger is plain rows, and those are read a block at a time; any others one by one.
                 if not self._take_block(b"".join(lines), len(lines)):
-                    rows = map(_object, lines)
-                    broken += [number + step for step, row in enumerate(rows, start=1) if not self.take(row)]
+                    broken += self._take_lines(lines, number, origin)
                 number += len(lines)
         return broken
+
+    def _take_lines(self, lines: list[bytes], before: int, origin: Origin) -> list[int]:
+        """Take in *lines*, which come after *before* others; return the numbers of those that are not JSON."""
+        broken: list[int] = []
+        for number, line in enumerate(lines, start=before + 1):
+            row = _object(line)
+            if row is _NOTHING:
+                broken.append(number)
+                continue
+            for single in singly(checked(row, origin, number)):
+                self.take(single)
+                answers = single.get("answers")
+                if isinstance(answers, list):
+                    self._lines[single["outcome"]] = number
+        return broken
+
+    def check(self, path: Path) -> None:
+        """Refuse answers that name other than one outcome an event. Raises LedgerFormatError."""
+        for request, events, *_ in (
+            np.frombuffer(self._intents, np.int64).reshape(-1, 4).tolist() if self._several else ()
+        ):
+            answers = self._several.get(request)
+            if answers is not None and len(answers) != events:
+                why = f"request {request} has {events} events, and {len(answers)} answers"
+                raise Origin(path, LedgerFormatError).fault(why, line=self._lines.get(request, 0), field="answers")
 
     def _take_block(self, block: bytes, count: int) -> bool:
         """Take in *count* rows at once; return False, having taken none, where one of them is not plain."""
@@ -82,7 +115,7 @@ class WorkerLedger:
             return False
         if len(spans) and set(pc.unique(pc.list_value_length(spans)).to_pylist()) != {3}:
             return False
-        if not _agree(kinds["intents"]):
+        if not _agree(kinds["intents"]) or not _in_bounds(kinds, parts[0]):
             return False
         self._take_intents(kinds["intent"], parts[0].to_numpy().reshape(-1, 3))
         self._take_several(kinds["intents"])
@@ -119,22 +152,12 @@ class WorkerLedger:
         columns = (np.repeat(column, requests) for column in (rows["answered_ms"].to_numpy(), status, codes.to_numpy()))
         self._answers.frombytes(_rows(pc.list_flatten(rows["outcomes"]).to_numpy(), *columns))
 
-    def take(self, row: object) -> bool:
-        """Take in a row of the file; return whether it is one of the ledger's."""
-        if isinstance(row, dict) and isinstance(row.get("intent"), int):
+    def take(self, row: Mapping[str, Any]) -> None:
+        """Take in a row that was checked, of one request."""
+        if "intent" in row:
             self._intend(row)
-        elif isinstance(row, dict) and isinstance(row.get("outcome"), int):
-            self._answer(row)
-        elif isinstance(row, dict) and ("intents" in row or "outcomes" in row):
-            try:
-                singles = list(singly(row))
-            except (KeyError, TypeError, ValueError):
-                return False
-            for single in singles:
-                self.take(single)
         else:
-            return False
-        return True
+            self._answer(row)
 
     def _intend(self, row: Mapping[str, Any]) -> None:
         spans = row["events"]
@@ -191,6 +214,17 @@ class WorkerLedger:
         outcome[mine] = np.maximum(answers[theirs, 3], 0)
         return times, status, outcome
 
+
+#: What a line holds that is not JSON.
+_NOTHING = object()
+
+#: The bounds of a span's visit, position and count, and of the columns of plain rows: what each has to be below.
+_SPAN_BOUNDS = ((0, MOST_VISITS), (0, MOST_POSITIONS), (1, MOST_POSITIONS))
+_BOUNDS = {
+    "intent": MOST_REQUESTS, "intents": MOST_REQUESTS, "outcome": MOST_REQUESTS, "outcomes": MOST_REQUESTS,
+    "intended_ms": LAST_MS, "sent_ms": LAST_MS, "answered_ms": LAST_MS, "intended": LAST_MS, "visits": MOST_VISITS,
+    "positions": MOST_POSITIONS, "size": MOST_POSITIONS, "status": 1000,
+}  # fmt: skip
 
 #: So much of a file is turned into objects at a time.
 _BLOCK_BYTES = 4 << 20
@@ -262,16 +296,31 @@ def _agree(rows: pa.Table) -> bool:
     )
 
 
+def _in_bounds(kinds: Mapping[str, pa.Table], spans: pa.Array) -> bool:
+    """Whether all numbers are within the bounds of `run_record.ledger_types`."""
+    columns = [(spans[place::3], low, most) for place, (low, most) in enumerate(_SPAN_BOUNDS)]
+    for rows in kinds.values():
+        for name, most in _BOUNDS.items():
+            column = rows[name]
+            flat = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+            columns.append((flat, 1 if name == "size" else 0, most))
+    for column, low, most in columns:
+        lowest, highest = pc.min_max(column).as_py().values()
+        if lowest is not None and not low <= lowest <= highest < most:
+            return False
+    return True
+
+
 def _rows(*columns: NDArray[Any]) -> bytes:
     return np.column_stack(columns).astype(np.int64).tobytes()
 
 
 def _object(line: bytes) -> object:
-    """Return what a line holds, None where it is no JSON or the last one has no end."""
+    """Return what a line holds, `_NOTHING` where it is not JSON or the last one has no end."""
     try:
-        return orjson.loads(line) if line.endswith(b"\n") else None
+        return orjson.loads(line) if line.endswith(b"\n") else _NOTHING
     except orjson.JSONDecodeError:
-        return None
+        return _NOTHING
 
 
 def count_outcomes(rows: bytes) -> int:

@@ -7,9 +7,10 @@ digits, in their standard encoded form, so that the seconds of a run, its worker
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import orjson
 from hdrh.histogram import HdrHistogram
@@ -17,6 +18,7 @@ from hdrh.histogram import HdrHistogram
 from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
 from run_record.machine import Machine
+from run_record.typed import Origin, Reader
 
 FILE_NAME = "load.json"
 
@@ -171,28 +173,19 @@ class Load:
         return bool(self.workers or self.invalid)
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls, folder: Path) -> "Load":
         """Read the load of the run in *folder*.
 
         Raises:
             LoadError: the run has none, or it is not one.
         """
-        path = folder / FILE_NAME
+        origin = Origin(folder / FILE_NAME, LoadError, "restore the file, or make the run again")
         try:
-            content: object = orjson.loads(path.read_bytes())
+            return _reader().file(origin)
         except FileNotFoundError:
             raise LoadError(
                 f"{folder} has no {FILE_NAME}: the run was made without the generator, or is not over"
             ) from None
-        except (OSError, orjson.JSONDecodeError) as error:
-            raise LoadError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
-        known = {item.name for item in fields(cls)}
-        if not isinstance(content, dict) or content.keys() - known:
-            raise LoadError(f"{path} has other fields than this version knows: made by another version?")
-        try:
-            return cls(**_parsed(content))
-        except (LookupError, TypeError, ValueError) as error:
-            raise LoadError(f"{path} cannot be used: {error}. Was it made by another version?") from error
 
     def write(self, folder: Path) -> None:
         """Write this into the run's *folder*, in one step. Raises OSError."""
@@ -218,17 +211,9 @@ def record_analysis(folder: Path, judging: Machine) -> None:
         replace(load, machine=replace(load.machine, parts=parts)).write(folder)
 
 
-def _parsed(content: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **content,
-        "latency_ms": Percentiles(**content["latency_ms"]),
-        "service_ms": Percentiles(**content["service_ms"]),
-        "lag_ms": Lag(**content["lag_ms"]),
-        "workers": tuple(WorkerLoad(**worker) for worker in content["workers"]),
-        "invalid": tuple(content["invalid"]),
-        "windows": tuple(Window(**window) for window in content["windows"]),
-        "machine": Machine(**content["machine"]) if content.get("machine") else None,
-    }
+@cache
+def _reader() -> Reader[Load]:
+    return Reader(Load)
 
 
 def new_histogram() -> HdrHistogram:
@@ -242,11 +227,14 @@ def encoded(histogram: HdrHistogram) -> str:
 
 
 def merged(parts: Iterable[str]) -> HdrHistogram:
-    """Return one histogram of all that the encoded *parts* hold; empty ones are skipped."""
+    """Return one histogram of all that the encoded *parts* hold; empty ones are skipped. Raises LoadError."""
     whole = new_histogram()
     for part in parts:
         if part:
-            whole.decode_and_add(part.encode())
+            try:
+                whole.decode_and_add(part.encode())
+            except Exception as error:
+                raise LoadError(f"a histogram in {FILE_NAME} is damaged ({error}); make the run again") from error
     return whole
 
 

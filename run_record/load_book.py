@@ -69,12 +69,13 @@ class LoadPlan:
 
 @dataclass
 class _Worker:
-    """One worker's reports so far."""
+    """One worker's reports so far; *waited* visits began late, for there were fewer users than visits."""
 
     host: str
     tally: Tally = field(default_factory=Tally)
     cpu: list[float] = field(default_factory=list)
     alive: bool = True
+    waited: int = 0
 
     @property
     def busiest(self) -> float:
@@ -100,11 +101,12 @@ class LoadBook:
         """Take in one report of a sender (`traffic.sender`). Raises MalformedReportError, having taken nothing."""
         try:
             tally, cpu = Tally.from_json(report["tally"]), float(report["cpu"])
-            offered = tally.total("offered")
+            offered, waited = tally.total("offered"), int(report.get("waited", 0))
         except _MALFORMED as error:
             raise MalformedReportError(f"{type(error).__name__}: {error}") from error
         worker = self._workers.setdefault(name, _Worker(host))
         worker.tally.add(tally)
+        worker.waited = waited
         if offered:
             worker.cpu.append(cpu)
 
@@ -159,7 +161,9 @@ class LoadBook:
             lag.p99 > max_lag_ms(plan.event_rate) and any(worker.cpu >= NEAR_LIMIT for worker in workers)
         )
         needed = workers_needed(workers, lag, plan.seconds) if crowded else None
-        invalid = _faults(plan, whole, lag, workers, advice(machine, _busiest(workers), needed))
+        waited = sum(worker.waited for worker in self._workers.values())
+        help_line = _more_users(waited) if waited else advice(machine, _busiest(workers), needed)
+        invalid = _faults(plan, whole, lag, workers, help_line)
         latency, service = whole.whole("latency"), whole.whole("service")
         return Load(
             offered=whole.total("offered"),
@@ -243,6 +247,11 @@ def _lag(tally: Tally) -> Lag:
 
 def _busiest(workers: Sequence[WorkerLoad]) -> float:
     return max((worker.cpu for worker in workers), default=0.0)
+
+
+def _more_users(waited: int) -> str:
+    """Return what to do about visits that had to wait for a user."""
+    return f"{waited:,} visits or requests waited, as all users were busy. Raise the number of users"
 
 
 def _faults(plan: LoadPlan, whole: Tally, lag: Lag, workers: Sequence[WorkerLoad], advice: str) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """The manifest: everything that is needed to make a run's events once more, and to judge them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +13,7 @@ from metrics_platform.assignment import Generation
 from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
 from run_record.roster import Fidelity
+from run_record.typed import Moment, Origin, Reader, Whole
 
 FILE_NAME = "manifest.json"
 
@@ -22,6 +25,19 @@ class ManifestError(DogfoodError):
     """A run folder without a manifest, or with one this version cannot read."""
 
     page = "docs/troubleshooting.md"
+
+
+class _Addresses(dict[str, str]):
+    """The target of a manifest; a field that is missing is an error of the file, not of the code that asks for it."""
+
+    def __init__(self, known: Mapping[str, str] | Iterable[tuple[str, str]] = (), origin: Origin | None = None) -> None:
+        super().__init__(known)
+        self._origin = origin
+
+    def __missing__(self, name: str) -> str:
+        if self._origin is None:
+            raise KeyError(name)
+        raise self._origin.fault("it is missing", field=f"target.{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +73,18 @@ class Manifest:
     generation: Generation
     wiki: str
     stream: str
-    visitors: int
+    visitors: Whole
     hasty: bool
-    batch_size: int
+    batch_size: Whole
     target: Mapping[str, str]
     plan: Mapping[str, object]
     other_experiments: Sequence[Mapping[str, object]] = ()
-    deadline_s: int = DEADLINE_S
+    deadline_s: Whole = DEADLINE_S
     versions: Mapping[str, str] = field(default_factory=dict)
-    started_ms: int | None = None
-    finished_ms: int | None = None
+    started_ms: Moment | None = None
+    finished_ms: Moment | None = None
     stopped_early: bool = False
-    planned_events: int = 0
+    planned_events: Whole = 0
     ended: str = ""
 
     @property
@@ -77,7 +93,7 @@ class Manifest:
         return tuple(Fidelity(word) for word in self.fidelity.split(","))
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls, folder: Path) -> "Manifest":
         """Read the manifest of the run in *folder*.
 
         Raises:
@@ -93,37 +109,27 @@ class Manifest:
         return cls.parse(content, folder)
 
     @classmethod
-    def parse(cls, content: bytes, folder: Path) -> Self:
+    def parse(cls, content: bytes, folder: Path) -> "Manifest":
         """Return the manifest that `to_json` gave; *folder* is the run's, which may be on another machine.
 
         Raises:
             ManifestError: it is none.
         """
         path = folder / FILE_NAME
+        origin = Origin(path, ManifestError, "restore the file, or judge it with the version that made it")
+        manifest = _reader().read(content, origin)
         try:
-            return cls._from_json(path, orjson.loads(content))
-        except orjson.JSONDecodeError as error:
-            raise ManifestError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
+            manifest.fidelities  # noqa: B018 (raises when there is one that this version does not know)
+            if datetime.fromisoformat(manifest.created).tzinfo is None:
+                raise origin.fault("it is without a time zone", field="created")
+        except ValueError as error:
+            raise origin.fault(str(error)) from None
+        others = tuple(manifest.other_experiments)
+        return replace(manifest, target=_Addresses(manifest.target, origin), other_experiments=others)
 
     def to_json(self) -> bytes:
         """Return the content of the file."""
         return orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-    @classmethod
-    def _from_json(cls, path: Path, content: object) -> Self:
-        if not isinstance(content, dict):
-            raise ManifestError(f"{path} is not a JSON object. Was the run's folder damaged?")
-        known = {item.name for item in fields(cls)}
-        if unknown := content.keys() - known:
-            raise ManifestError(f"{path} has unknown fields ({', '.join(sorted(unknown))}): made by a later version?")
-        try:
-            others = tuple(content.get("other_experiments", ()))
-            values = {**content, "generation": Generation(content["generation"]), "other_experiments": others}
-            manifest = cls(**values)
-            manifest.fidelities  # noqa: B018 (raises when there is one that this version does not know)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ManifestError(f"{path} is incomplete: {error}. Was it made by an earlier version?") from error
-        return manifest
 
     def write(self, folder: Path) -> None:
         """Write the manifest into the run's *folder*, in one step."""
@@ -136,3 +142,8 @@ class Manifest:
     def finished(self, at_ms: int, *, stopped_early: bool, ended: str = "") -> Self:
         """Return this manifest with the last moment of traffic filled in, and why that was the last."""
         return replace(self, finished_ms=at_ms, stopped_early=stopped_early, ended=ended or self.ended)
+
+
+@cache
+def _reader() -> Reader[Manifest]:
+    return Reader(Manifest)

@@ -16,12 +16,19 @@ from metrics_platform.closing import Closing
 from metrics_platform.configs import UNSAMPLED
 from metrics_platform.errors import KitFaultError
 from run_record.roster import Fidelity
+from run_record.typed import Moment, Origin, Reader, Whole, content_of
 
 FOLDER = "page_views"
 
 
 class PageViewError(KitFaultError):
     """A page view cannot be written down, or what was written cannot be read."""
+
+
+class PageViewFormatError(PageViewError):
+    """A page view that was written down, and was changed or damaged since."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +54,12 @@ class PageView:
             nothing about the wiki, and its events are neither expected nor surplus.
     """
 
-    visit: int
+    visit: Whole
     fidelity: Fidelity
     scenario: str
     title: str
     pageview_id: str
-    at_ms: int
+    at_ms: Moment
     way: str = ""
     session: int = 0
     told: Mapping[str, object] = field(default_factory=dict)
@@ -62,6 +69,9 @@ class PageView:
     failure: str = ""
     stayed_ms: int = -1
     given_up: str = ""
+
+
+_READER = Reader(PageView)
 
 
 class PageViewWriter(Closing):
@@ -91,20 +101,15 @@ class PageViewWriter(Closing):
 
 
 def read_page_views(run: Path) -> tuple[PageView, ...]:
-    """Return the page views of the run in the folder *run*, in the order of their workers' names. Raises PageViewError.
+    """Return the page views of the run in the folder *run*, in the order of their workers' names.
 
-    A last line that was cut off, as by a crash, is left out.
+    A last line that was cut off, as by a crash, is left out. Raises PageViewFormatError.
     """
     views: list[PageView] = []
     for path in sorted((run / FOLDER).glob("*.ndjson")):
-        lines = path.read_bytes().splitlines(keepends=True)
-        if lines and not lines[-1].endswith(b"\n"):
-            lines.pop()
-        try:
-            rows = [orjson.loads(line) for line in lines]
-            views += [PageView(**{**row, "fidelity": Fidelity(row["fidelity"])}) for row in rows]
-        except (ValueError, TypeError, KeyError) as error:
-            raise PageViewError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
+        origin = Origin(path, PageViewFormatError)
+        content = content_of(origin)
+        views += _READER.rows(content[: content.rfind(b"\n") + 1], origin)
     return tuple(views)
 
 

@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Self
 
 import orjson
 
-from metrics_platform.errors import KitFaultError
+from metrics_platform.errors import DogfoodError
 from metrics_platform.schema_probe import Served
 from run_record.files import write_whole
+from run_record.typed import Origin, Reader
 
 FILE_NAME = "platform.json"
 
 
-class PlatformAnswersError(KitFaultError):
+class PlatformAnswersError(DogfoodError):
     """What the platform answered cannot be read."""
 
 
@@ -33,18 +34,19 @@ class PlatformAnswers:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, run: Path) -> Self:
+    def read(cls, run: Path) -> "PlatformAnswers":
         """Return what was written into the folder *run*; nothing where no file is. Raises PlatformAnswersError."""
-        path = run / FILE_NAME
         try:
-            content = orjson.loads(path.read_bytes())
-            schemas = {str(uri): Served(word) for uri, word in content["schemas"].items()}
-            return cls(schemas, content["stream"], tuple(content["notes"]))
+            answers = _reader().file(Origin(run / FILE_NAME, PlatformAnswersError))
         except FileNotFoundError:
             return cls()
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise PlatformAnswersError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
+        return answers
 
     def write(self, run: Path) -> None:
         """Write the answers into the folder *run*, in one step."""
         write_whole(run / FILE_NAME, orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+@cache
+def _reader() -> Reader[PlatformAnswers]:
+    return Reader(PlatformAnswers)

@@ -9,6 +9,7 @@ import orjson
 
 from metrics_platform.errors import DogfoodError
 from run_record.files import write_whole
+from run_record.typed import Origin, Reader, Whole, content_of
 
 FILE_NAME = "roster.ndjson"
 
@@ -32,12 +33,15 @@ class Account(NamedTuple):
         chosen: it was taken for its group, so it says nothing about how many subjects are in which group.
     """
 
-    visit: int
+    visit: Whole
     fidelity: Fidelity
-    user_id: int
-    central_id: int
+    user_id: Whole
+    central_id: Whole
     name: str
     chosen: bool
+
+
+_READER = Reader(Account)
 
 
 class RosterError(DogfoodError):
@@ -52,11 +56,8 @@ def write_roster(run: Path, accounts: Iterable[Account]) -> None:
 
 def read_roster(run: Path) -> Sequence[Account]:
     """Return the accounts of the run in the folder *run*; none when it has no roster. Raises RosterError."""
-    path = run / FILE_NAME
+    origin = Origin(run / FILE_NAME, RosterError)
     try:
-        rows = [orjson.loads(line) for line in path.read_bytes().splitlines()]
-        return tuple(Account(**{**row, "fidelity": Fidelity(row["fidelity"])}) for row in rows)
+        return tuple(_READER.rows(content_of(origin), origin))
     except FileNotFoundError:
         return ()
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RosterError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error

@@ -15,6 +15,7 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
+from common.egress import Egress
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.intake import check_reachable
 from personas.draws import BLOCK
@@ -41,6 +42,11 @@ from traffic.statistics import feed
 _log = logging.getLogger("dogfood")
 
 
+#: Users that the page proposes, as many as subjects up to this, and how many of them begin a second.
+_USERS_ON_PAGE, _RAMP_ON_PAGE = 20_000, 1_000.0
+
+_FOLLOW_EVERY_S = 0.1
+
 #: A run that is INVALID for certain is ended when the rest of it would take longer than this.
 _WORTH_ENDING_S = 30.0
 
@@ -64,17 +70,28 @@ class BeaconCrew(Crew):
             environment.events.report_to_master.add_listener(self._to_master)  # type: ignore[no-untyped-call]
         if isinstance(environment.runner, MasterRunner):
             environment.events.worker_report.add_listener(self._from_worker)  # type: ignore[no-untyped-call]
-        if self._options.headless and self._options.event_rate:
+        automatic = self._options.headless or self._options.autostart
+        if automatic and self._options.event_rate:
             # How long single events are paced is part of the plan; Locust's own alarm would cut off its end.
             self._options.event_seconds = float(self._options.run_time or 0)
             self._options.run_time = None
+        # Whether visits at the same time are limited to the users. Locust's default, one user, is not meant as that.
+        self._limits = self._options.num_users is not None or not automatic
+        if not automatic and self._options.num_users is None:
+            self._options.num_users = min(self._options.visitors, _USERS_ON_PAGE)
+            self._options.spawn_rate = self._options.spawn_rate or _RAMP_ON_PAGE
         environment.events.quit.add_listener(self._quit)  # type: ignore[no-untyped-call]
 
     def wait(self) -> None:
         """Wait until there is nothing left to do for this process."""
         self._over.wait()
 
-    def _make_run(self, options: Namespace, now_ms: int) -> Path:
+    def check(self, options: Namespace) -> None:
+        """Refuse *options* that no run can be made of. Raises DogfoodError."""
+        self._prepare(options, int(time.time() * 1000))
+
+    def _prepare(self, options: Namespace, now_ms: int) -> tuple[Manifest, Egress]:
+        """Return what a new run is to be, and where it may send to. Raises DogfoodError."""
         asked = TrafficOptions.of(options)
         target = find_target(asked)
         egress = target.egress()
@@ -83,10 +100,24 @@ class BeaconCrew(Crew):
         # Everything that can be refused is, before anything is sent or a folder made.
         check_ceilings(target, plan.settings)
         check_reachable(target.intake, egress)
+        return manifest, egress
+
+    def _make_run(self, options: Namespace, now_ms: int) -> Path:
+        manifest, egress = self._prepare(options, now_ms)
         folder = new_run(Path(options.runs))
         write_pins(folder, egress)
         replace(manifest, run_id=folder.name).write(folder)
         return folder
+
+    def _lead(self, options: Namespace) -> None:
+        options.limits_visits = self._limits
+        # A test that is started on the page has the users that were asked for there.
+        self._limits |= not options.headless
+        if self._page is not None and options.event_rate and not options.run:
+            # The page's alarm would cut off the end of the plan.
+            self._page.cancel_alarm()
+            options.event_seconds, options.run_time = float(options.run_time or 0), None
+        super()._lead(options)
 
     def _leaser(self, folder: Path, manifest: Manifest) -> Leaser:  # noqa: ARG002 (the other crew needs the folder)
         settings = PlanSettings.from_json(manifest.plan)
@@ -105,6 +136,7 @@ class BeaconCrew(Crew):
         self._over.clear()
         self._unsent = []
         shared = (folder / FILE_NAME).is_file()
+        users = self._users()
         self._sender.begin(
             {
                 "plan": manifest.plan,
@@ -116,12 +148,25 @@ class BeaconCrew(Crew):
                 "share": self._share,
                 "batch": manifest.batch_size,
                 "connections": self._options.connections,
+                "places": users if vars(self._options).get("limits_visits") else None,
                 "started_ms": manifest.started_ms,
                 "ledger": str((folder / LEDGER).resolve()) if shared else "",
                 "worker": worker,
             },
             self._hear,
         )
+        gevent.spawn(self._follow_users, self._sender, users)
+
+    def _users(self) -> int:
+        """Return how many users this process has; one at least, so that what was lent to it is played."""
+        return max(1, int(self._runner.user_count))
+
+    def _follow_users(self, sender: SenderProcess, users: int) -> None:
+        """Tell *sender*, which knows of *users*, how many there are while it plays."""
+        while sender is self._sender and not self._over.is_set():
+            gevent.sleep(_FOLLOW_EVERY_S)
+            if users != (users := self._users()):
+                sender.limit(users)
 
     def _hear(self, message: Mapping[str, Any]) -> None:
         """Take in what the sender says."""
@@ -174,6 +219,9 @@ class BeaconCrew(Crew):
             self._book.take(row["name"], row["host"], row["report"])
         except MalformedReportError as error:
             raise MalformedMessageError(f"a report of {row['name']!r} cannot be read: {error}") from error
+        if vars(self._options).get("limits_visits"):
+            # More users may be added while the test runs.
+            return
         if self._schedule_lost or not self._book.is_hopeless(self._event_rate, self._events) or not self._takes_long():
             return
         self._schedule_lost = True

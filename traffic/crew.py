@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import time
-from abc import ABC, abstractmethod
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, MasterRunner, Runner, WorkerRunner
 
 from common.egress import Egress
+from metrics_platform.addresses import with_query
 from metrics_platform.errors import DogfoodError, KitFaultError
 from metrics_platform.tether import die_with
 from personas.settings import PlanSettings
@@ -28,15 +28,19 @@ from run_record.ledger import append_rows
 from run_record.manifest import Manifest
 from run_record.pins import pinned
 from run_record.target import Ceilings, Target
+from traffic.bounds import check_numbers
 from traffic.desks import MasterDesk, WorkerDesk
 from traffic.ends import Signals
 from traffic.governor import Governor
 from traffic.guard import confine
 from traffic.heartbeats import tolerate_silence
+from traffic.judgement import next_step
+from traffic.kind import TrafficKind
 from traffic.leases import Lease, Leaser
 from traffic.messages import ledger_rows
 from traffic.options import check_ceilings, check_target
 from traffic.telemetry import listen
+from traffic.web_page import WebPage
 
 _log = logging.getLogger("dogfood")
 
@@ -57,7 +61,7 @@ _TIME_LIMIT_MARGIN_S = 1.0
 _AT_WORK = (STATE_SPAWNING, STATE_RUNNING)
 
 
-class Crew(ABC):
+class Crew(TrafficKind):
     """Binds one Locust process to the run it plays.
 
     On the master, or in the only process, it makes the run's folder and manifest; where users run, it opens what the
@@ -66,9 +70,6 @@ class Crew(ABC):
     Args:
         environment: Locust's.
     """
-
-    #: What the ledgers of this kind of traffic are called.
-    worker_name = "worker"
 
     def __init__(self, environment: Environment) -> None:
         if environment.runner is None or environment.parsed_options is None:
@@ -101,6 +102,8 @@ class Crew(ABC):
         if isinstance(environment.runner, WorkerRunner):
             self._worker = WorkerDesk(environment.runner, self._told_to_end)
         environment.stop_timeout = max(environment.stop_timeout, 5.0)
+        # One line for each question that is asked of a target would be all that a terminal shows.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         tolerate_silence(environment)
         environment.events.test_start.add_listener(self._start)  # type: ignore[no-untyped-call]
         environment.events.test_stopping.add_listener(self._stopping)  # type: ignore[no-untyped-call]
@@ -113,31 +116,9 @@ class Crew(ABC):
         if os.getpid() != _IMPORTER:
             # A worker that Locust has forked (`--processes`).
             die_with(_IMPORTER, signal.SIGTERM)
+        self._page = WebPage(environment, self) if environment.web_ui is not None else None
         if self._leads:
             listen(environment, lambda: self._folder if self._folder.name else None)
-
-    @abstractmethod
-    def _make_run(self, options: Namespace, now_ms: int) -> Path:
-        """Make the folder of a run that nobody has set up, with its manifest. Raises DogfoodError."""
-
-    @abstractmethod
-    def _leaser(self, folder: Path, manifest: Manifest) -> Leaser:
-        """Return what lends the things there are to play."""
-
-    @abstractmethod
-    def _open(self, folder: Path, manifest: Manifest, worker: str, lease: Lease) -> None:
-        """Make ready to play the run in *folder* as *worker*; *lease* lends what to play. Raises DogfoodError."""
-
-    @abstractmethod
-    def _close(self) -> None:
-        """Let go of what `_open` made."""
-
-    @abstractmethod
-    def _wind_down(self) -> None:
-        """Let this process send nothing more, and wait a moment for what is under way; users end by themselves."""
-
-    def _record(self, folder: Path, manifest: Manifest) -> None:  # noqa: B027 (not every kind has something to say)
-        """Complete the record of the whole run, when it is over. Raises OSError."""
 
     def _last_words(self) -> dict[str, Any]:
         """Return what a worker tells its master when it is done, or was stopped."""
@@ -160,7 +141,8 @@ class Crew(ABC):
         """Where this run's events are posted to."""
         if self._manifest is None:
             raise DogfoodError("no run has been started yet")
-        return self._manifest.target["intake"] + ("?hasty=true" if self._manifest.hasty else "")
+        intake = self._manifest.target["intake"]
+        return with_query(intake, hasty="true") if self._manifest.hasty else intake
 
     @property
     def label(self) -> str:
@@ -209,11 +191,13 @@ class Crew(ABC):
 
     def _lead(self, options: Namespace) -> None:
         """Set the run up, or take up the one that was set up; tell the workers where it is."""
+        check_numbers(options)
         now_ms = int(time.time() * 1000)
         self._folder = Path(options.run) if options.run else self._make_run(options, now_ms + HEAD_START_MS)
         manifest = Manifest.read(self._folder)
         target = check_target(Target.read(manifest.target["source"]), manifest.target, options.confirm)
-        rate = self._check(target, manifest)
+        # A run that is more than the target allows is refused.
+        rate = check_ceilings(target, PlanSettings.from_json(manifest.plan))
         options.egress = pinned(self._folder, target).to_json()
         options.ceilings = asdict(target.ceilings)
         self._budgets.append(Budget.open(target, str(self._folder.resolve()), rate=rate))
@@ -228,15 +212,13 @@ class Crew(ABC):
         self._lender = self._leaser(self._folder, manifest)
         if self._master is not None:
             self._master.open(self._lender)
-        options.machines = _machines(self._runner) if isinstance(self._runner, MasterRunner) else 1
+        options.machines = self._master.machines if self._master is not None else 1
         options.run = str(self._folder.resolve())
         # For workers that do not see the folder.
         options.run_manifest = manifest.to_json().decode()
+        if self._page is not None:
+            self._page.begin(self._folder)
         _log.info("run %s goes to %s", self._folder, manifest.target["intake"])
-
-    def _check(self, target: Target, manifest: Manifest) -> float:
-        """Refuse a run that is more than *target* allows; return its highest planned rate. Raises TargetError."""
-        return check_ceilings(target, PlanSettings.from_json(manifest.plan))
 
     @property
     def governor(self) -> Governor:
@@ -400,7 +382,9 @@ class Crew(ABC):
             print(f"INVALID: {reason}", file=sys.stderr, flush=True)
             self._environment.process_exit_code = KitFaultError.exit_code
         self._options.run = self._options.run_manifest = ""
-        _log.info("run %s is over (%s): `dogfood analyse %s`", self._folder, reason, self._folder.name)
+        _log.info("run %s is over (%s): %s", self._folder, reason, next_step(self._folder, finished))
+        if self._page is not None and not self._asked:
+            self._page.end()
 
     def _fail(self, error: DogfoodError) -> None:
         """Say in one line what went wrong, and let the process end with the error's exit code."""
@@ -409,11 +393,6 @@ class Crew(ABC):
         self._environment.process_exit_code = error.exit_code
 
     def _give_up(self, error: DogfoodError) -> None:
-        """End the process with one line and the error's exit code."""
+        """End the test with one line, and the process with the error's exit code unless it has a web page."""
         self._fail(error)
-        gevent.spawn(self._runner.quit)
-
-
-def _machines(runner: MasterRunner) -> int:
-    """Return the number of machines that have workers; a worker's id begins with its machine's name."""
-    return len({client.rpartition("_")[0] for client in runner.clients}) or 1
+        gevent.spawn(self._end_test if self._leads else self._runner.quit)

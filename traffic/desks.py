@@ -70,6 +70,12 @@ class MasterDesk:
             return frozenset()
         return frozenset(client.id for client in self._runner.clients.values() if client.state != STATE_MISSING)
 
+    @property
+    def machines(self) -> int:
+        """The number of machines that have workers; a worker's id begins with its machine's name."""
+        clients = self._runner.clients if self._runner is not None else ()
+        return len({client.rpartition("_")[0] for client in clients}) or 1
+
     def look_after_children(self) -> None:
         """See whether all workers were forked by this process (`--processes`), and none of them runs any more."""
         options = self._runner.environment.parsed_options if self._runner is not None else None

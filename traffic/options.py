@@ -7,23 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from common.egress import LOOPBACK, Egress
 from metrics_platform.assignment import Generation
 from metrics_platform.client_behaviour import ConfigFault
 from metrics_platform.errors import DogfoodError
 from metrics_platform.mpic import MpicClient
-from personas.experiments import EXPERIMENT, example_experiment, example_instrument
-from personas.pacing import SHAPES_HELP, Pace, parse_rate
+from personas.experiments import example_experiment, example_instrument
+from personas.pacing import Pace, parse_rate
 from personas.plan import Plan
 from personas.settings import MOST_VISITORS, PlanSettings
 from run_record.manifest import Manifest
 from run_record.target import Ceilings, Target
-
-if TYPE_CHECKING:
-    # Importing Locust replaces the standard library's sockets: only its own processes may do that.
-    from locust.argument_parser import LocustArgumentParser
 
 _LIBRARIES = ("experiment-dogfood", "locust", "numpy", "orjson", "hdrhistogram")
 
@@ -118,56 +114,6 @@ class TrafficOptions:
             "pace": Pace.POISSON if chance else Pace(options.pace),
         }
         return cls(**values)
-
-
-def add_options(parser: "LocustArgumentParser") -> None:
-    """Add our options to Locust's; they show in its web UI as well."""
-    group = parser.add_argument_group("dogfooding")
-    add = group.add_argument
-    add(
-        "--run",
-        default="",
-        help="folder of a run that `dogfood run` has set up; all other options come from there",
-    )
-    add("--runs", default="runs", help="folder in which a new run is made")
-    add("--target", default="local", help="name of a file in targets/, or a path to one")
-    add("--confirm", default="", help="name of the target once more, when it is production")
-    add(
-        "--intake",
-        default="",
-        help="address of the intake, instead of the target's; on a host the target allows",
-    )
-    add("--mpic", default="", help="address of MPIC, instead of the target's; only asked with --experiment")
-    add(
-        "--experiment",
-        default="",
-        help=f"slug of an experiment in MPIC (default: the built-in {EXPERIMENT!r})",
-    )
-    add("--wiki-url", default="", help="address of the wiki, instead of the target's")
-    add("--instrument", default="", help="slug of the instrument in MPIC (default: the experiment's)")
-    add("--generation", default="alpha", choices=["alpha", "xlab"], help="which release of the platform")
-    add("--wiki", default="testwiki", help="database name of the wiki")
-    add("--seed", type=int, default=1, help="the same seed and epoch make the same events")
-    add("--visitors", type=int, default=20_000, help="how many subjects visit")
-    add("--arrival-rate", default="200/s", help="visits that begin, like 500/s or 30/min; their events follow")
-    add(
-        "--event-rate",
-        default="",
-        help="instead of visits: single events, like 100/s, for as long as --run-time says",
-    )
-    add("--shape", default="constant", help=f"how the rate changes over time: {SHAPES_HELP}")
-    add("--pace", default="constant", choices=["constant", "poisson"], help="how arrivals follow each other")
-    add("--connections", type=int, default=1000, help="the most connections of a worker")
-    add("--time-scale", type=float, default=1.0, help="dwell times and pauses are divided by this")
-    add(
-        "--epoch",
-        type=int,
-        default=0,
-        help="milliseconds since 1970 from which events' dt counts (default: now)",
-    )
-    add("--aa", action="store_true", help="an A/A run: every group clicks alike")
-    add("--hasty", action="store_true", help="send as browsers do: 202 before validation")
-    add("--batch", type=int, default=1, help="the most events in one request")
 
 
 def new_settings(

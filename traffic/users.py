@@ -1,4 +1,6 @@
-"""The Locust user of synthetic traffic: it keeps a place in the test; the sender beside it does the work."""
+"""The Locust user of synthetic traffic: it is a place for a visit; the sender beside it does the work."""
+
+import logging
 
 from locust import User, task
 from locust.exception import StopUser
@@ -6,15 +8,18 @@ from locust.exception import StopUser
 from traffic.beacons import BeaconCrew
 from traffic.crews import Crews
 
+# Locust warns of more than 100 new users a second, for its users are at work; these only wait.
+logging.getLogger("locust.runners").addFilter(lambda record: "spawn rate is very high" not in record.getMessage())
+
 _crews = Crews(BeaconCrew)
 man = _crews.man
 
 
 class BeaconUser(User):
-    """Present while the run lasts.
+    """A place for a visit that is under way, while the run lasts.
 
-    Who visits and when is the plan's affair, and how many requests are under way at once follows from how long the
-    server takes: so one user is as good as many.
+    Who visits and when is the plan's affair, and the sender does the work; it lets at most as many visits be under way
+    at the same time as there are users.
     """
 
     abstract = True
@@ -25,3 +30,7 @@ class BeaconUser(User):
         """Wait until everything was sent, and stop."""
         _crews.of(self.environment).wait()
         raise StopUser
+
+    def stop(self, force: bool = False) -> bool:  # noqa: ARG002 (there is nothing to finish)
+        """Leave; return whether that was immediate, which it is: a user has nothing to finish."""
+        return bool(super().stop(force=True))

@@ -29,7 +29,7 @@ from traffic.crew import Crew
 from traffic.crews import Crews
 from traffic.instrument import Instrument
 from traffic.leases import Lease, Leaser
-from traffic.options import TrafficOptions
+from traffic.options import TrafficOptions, find_target, new_settings
 from traffic.post import HttpAnswer, Post, beacon_headers
 from traffic.walks import (
     Browser,
@@ -127,6 +127,13 @@ class WikiCrew(Crew):
             _log.warning("%d times no answer came in time: no other account is begun", self._given_up)
             self._walks = iter(())
         return True
+
+    def check(self, options: Namespace) -> None:
+        """Refuse *options* that no run can be made of. Raises DogfoodError."""
+        asked = TrafficOptions.of(options)
+        target = find_target(asked)
+        read_accounts(Path(options.accounts))
+        new_settings(asked, target, target.egress())
 
     def _make_run(self, options: Namespace, now_ms: int) -> Path:
         accounts = read_accounts(Path(options.accounts))[: options.sessions]

@@ -10,6 +10,7 @@ from run_record.accounts import TestAccount
 from run_record.folder import new_run
 from run_record.pins import write_pins
 from run_record.roster import Account, Fidelity, write_roster
+from traffic.arguments import option_group
 from traffic.options import TrafficOptions, find_target, new_manifest, new_settings
 
 if TYPE_CHECKING:
@@ -22,12 +23,10 @@ PAGE_VIEWS = 2
 
 def add_wiki_options(parser: "LocustArgumentParser") -> None:
     """Add the options of sessions on the wiki to Locust's."""
-    group = parser.add_argument_group("sessions on the wiki")
-    group.add_argument(
-        "--accounts", default=".testbed/wiki/accounts.ndjson", help="file of test accounts (`dogfood up` makes one)"
-    )
-    group.add_argument("--sessions", type=int, default=1000, help="how many accounts visit, the first ones")
-    group.add_argument("--page-views", type=int, default=PAGE_VIEWS, help="the most pages that an account reads")
+    add = option_group(parser, "sessions on the wiki")
+    add("--accounts", default=".testbed/wiki/accounts.ndjson", help="file of test accounts (`dogfood up` makes one)")
+    add("--sessions", type=int, default=1000, help="how many accounts visit, the first ones")
+    add("--page-views", type=int, default=PAGE_VIEWS, help="the most pages that an account reads")
 
 
 def on_roster(accounts: Iterable[TestAccount], fidelity: Fidelity, first: int, *, chosen: bool) -> list[Account]:

@@ -13,6 +13,7 @@ from analysis.capacity.objectives import told
 from analysis.capacity.scalability import Scalability
 from analysis.capacity.steps import Judged, StepOutcome, measured
 from analysis.charts import Figure, script
+from analysis.junit_xml import to_bytes
 
 #: Colours that can be told apart on white and on black, and by the colour-blind (Okabe & Ito, 2008).
 _COLOURS = {StepOutcome.HELD: "#0072b2", StepOutcome.BROKEN: "#d55e00", StepOutcome.INVALID: "#cc79a7"}
@@ -65,8 +66,7 @@ def junit(finding: Finding, name: str) -> bytes:
     suite.set("tests", str(1 + len(finding.objectives)))
     for word, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
         suite.set(attribute, str(counts[word]))
-    ElementTree.indent(suite)
-    return bytes(ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)) + b"\n"
+    return to_bytes(suite)
 
 
 def confirmed_values(finding: Finding) -> dict[str, list[float]]:

@@ -48,7 +48,7 @@ def assumptions(forecast: Forecast) -> list[Figure]:
             f"events, {stream}",
             f"{events:g}",
             "per view with it",
-            "default" if list(traffic.events_per_view.values()) == [1] else "as asked",
+            other_events,
         )
         for stream, events in traffic.events_per_view.items()
     ]

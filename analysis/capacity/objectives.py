@@ -10,7 +10,7 @@ LATENCIES = ("p50", "p95", "p99", "max")
 NAMES = (*LATENCIES, "errors", "lost")
 
 _MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
-_VALUE = re.compile(r"(\d+(?:\.\d+)?)\s*(us|ms|s|%)?")
+_VALUE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(us|ms|s|%)?")
 
 
 class ObjectiveError(DogfoodError):

@@ -135,7 +135,9 @@ def checks_of(evidence: Evidence) -> tuple[Check, ...]:
     """Return the checks that the run of *evidence* can be asked."""
     fidelities = evidence.manifest.fidelities
     on_wiki = any(fidelity is not Fidelity.SYNTHETIC for fidelity in fidelities)
-    if _is_quiet(evidence):
+    if nobody_enrolled(evidence):
+        asked = {Asked.QUIET_TOO, *([Asked.BROWSER] if evidence.findings else [])}
+    elif _is_quiet(evidence):
         asked = {Asked.QUIET_TOO, Asked.BROWSER, *([Asked.WIKI_QUIET_TOO] if evidence.page_views else [])}
     else:
         asked = {Asked.ALWAYS, Asked.QUIET_TOO}
@@ -143,6 +145,11 @@ def checks_of(evidence: Evidence) -> tuple[Check, ...]:
         asked |= {Asked.BROWSER} if Fidelity.BROWSER in fidelities else set()
         asked |= {Asked.NATURAL} if not evidence.participants.chosen.all() else set()
     return tuple(check for check in CHECKS if check.asked in asked)
+
+
+def nobody_enrolled(evidence: Evidence) -> bool:
+    """Return whether the sample rate is 0, so that nothing was to be sent, and nothing was."""
+    return not evidence.plan.rate and not evidence.made.planned and not len(evidence.ledger.visit)
 
 
 def _is_quiet(evidence: Evidence) -> bool:

@@ -13,6 +13,7 @@ On the side of the rows: *duplicated* counts ids that landed more than once, *un
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from analysis.evidence import Evidence
 from analysis.results import ALPHA, CheckResult, Layer, Outcome
@@ -166,12 +167,28 @@ def check_corrupted(evidence: Evidence) -> CheckResult:
 def check_unexpected(evidence: Evidence) -> CheckResult:
     """Find rows that claim this run's instrument or experiment and were never sent."""
     rows = evidence.unexpected
+    others = ", ".join(f"{count:,} rows of run {name}" for name, count in evidence.other_runs.items())
+    apart = f" Left out: {others}, whose ledger names them." if others else ""
     if not rows:
-        return _passed("unexpected", Layer.TABLE, "No row claims this experiment that was not sent.")
-    told = f"{len(rows):,} rows claim this experiment or instrument and were never sent"
-    summary = f"{told}: look for another sender, or ids that were changed."
-    detail = {"unexpected": len(rows), "examples": rows[:_EXAMPLES]}
+        summary = f"No row claims this experiment that was not sent.{apart}"
+        detail: dict[str, object] = {"other_runs": dict(evidence.other_runs)}
+        return CheckResult("unexpected", Layer.TABLE, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+    told = f"{len(rows):,} rows claim this experiment or instrument and were never sent{_received(rows)}"
+    summary = f"{told}: look for another sender, or ids that were changed.{apart}"
+    detail = {"unexpected": len(rows), "examples": rows[:_EXAMPLES], "other_runs": dict(evidence.other_runs)}
     return CheckResult("unexpected", Layer.TABLE, Outcome.FAIL, summary, len(rows), threshold=0, evidence=detail)
+
+
+def _received(rows: Sequence[Mapping[str, object]]) -> str:
+    """Return from when to when rows were received, where they have a time."""
+    moments = [int(str(row["first_ms"])) for row in rows if row["first_ms"] is not None]
+    if not moments:
+        return ""
+    first, last = (
+        datetime.fromtimestamp(moment / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        for moment in (min(moments), max(moments))
+    )
+    return f", received {first} UTC" if first == last else f", received from {first} to {last} UTC"
 
 
 def check_invalid(evidence: Evidence) -> CheckResult:

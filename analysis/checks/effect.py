@@ -16,6 +16,8 @@ def check_effect(evidence: Evidence) -> CheckResult:
     found = differences(evidence)
     if not found:
         why = "Too few subjects with impressions landed to compare click-through rates."
+        if len(evidence.group_names()) < 2:
+            why = "One group: nothing to compare."
         return CheckResult("effect", Layer.EXPOSURE, Outcome.INCONCLUSIVE, why, matters=False)
     detail = {"differences": [{name: getattr(item, name) for name in item.__slots__} for item in found]}
     tested = [item for item in found if item.p_value is not None and item.testable]

@@ -146,7 +146,10 @@ def _own_word(load: Load) -> CheckResult:
 
 
 def check_records(evidence: Evidence) -> CheckResult:
-    """Tell of lines that could not be read; the rest was used. What they held counts as not landed."""
+    """Tell of lines that could not be read; the rest was used. What they held counts as not landed.
+
+    INVALID when a file ends in the middle of a line and events are missing: it was not copied to its end.
+    """
     ledger, observed = evidence.ledger.broken, evidence.broken
     detail = {
         "ledger": [f"{name}:{line}" for name, line in ledger[:10]],
@@ -159,4 +162,8 @@ def check_records(evidence: Evidence) -> CheckResult:
     if broken:
         first = (detail["observed"] or detail["ledger"])[0]  # type: ignore[index]
         told = f"{broken:,} lines could not be read and were left out (first: {first}); the rest was used."
+    cut = [source.first for source in evidence.inputs.sources if source.cut_short]
+    if cut and any(row["fate"] == "lost" for row in evidence.fates):
+        told = f"{cut[0]} ends in the middle of a line, so rows after it may be missing here only: copy it again."
+        return CheckResult("records", Layer.GENERATOR, Outcome.INVALID, told, broken, evidence=detail)
     return CheckResult("records", Layer.GENERATOR, Outcome.PASS, told, broken, evidence=detail)

@@ -45,6 +45,8 @@ def check_sample_ratio(evidence: Evidence) -> CheckResult:
     The first stage at which the ratio is off says where the imbalance came about. Clicks are only tested in an A/A
     run: elsewhere the treatment may well change how many click.
     """
+    if why := nothing_to_compare(evidence):
+        return CheckResult("sample-ratio", Layer.EXPOSURE, Outcome.INCONCLUSIVE, why, matters=False)
     shares = expected_shares(len(evidence.group_names()), evidence.plan.rate).groups
     stages = _stages(evidence)
     landed = stages[Stage.LANDED]
@@ -77,9 +79,10 @@ def check_sample_ratio(evidence: Evidence) -> CheckResult:
 def check_segments(evidence: Evidence) -> CheckResult:
     """Test the sample ratio of what landed in every segment, with Holm's correction over all of them."""
     shares = expected_shares(len(evidence.group_names()), evidence.plan.rate).groups
-    found = _segment_ratios(evidence, count_segments(evidence))
+    alone = nothing_to_compare(evidence)
+    found = {} if alone else _segment_ratios(evidence, count_segments(evidence))
     if not found:
-        why = "No segment has enough subjects to judge its sample ratio."
+        why = alone or "No segment has enough subjects to judge its sample ratio."
         return CheckResult("segments", Layer.EXPOSURE, Outcome.INCONCLUSIVE, why, matters=False)
     tests = {key: multinomial_test(landed, shares) for key, (_, landed) in found.items()}
     adjusted = dict(zip(tests, holm([test.p_value for test in tests.values()]), strict=True))
@@ -166,6 +169,19 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     else:
         summary = f"{wanted}: look at the wiki's rate, and at sampling on top."
     return CheckResult("sample-rate", layer, outcome, summary, count / came, p_value, ALPHA, detail)
+
+
+def nothing_to_compare(evidence: Evidence) -> str:
+    """Return why there are not two groups with subjects to compare; empty where there may be."""
+    people = evidence.participants
+    enrolled = int(np.count_nonzero(people.came & ~people.chosen & (people.group >= 0)))
+    if len(evidence.group_names()) < 2:
+        return "One group: nothing to compare."
+    if not evidence.plan.rate:
+        return "The sample rate is 0, so nobody is enrolled: nothing to compare."
+    if enrolled == 1:
+        return "One subject: nothing to compare."
+    return ""
 
 
 def _sampled_twice(evidence: Evidence, share: float) -> bool:

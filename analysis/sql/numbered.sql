@@ -1,6 +1,7 @@
 -- Flat rows with two numbers of 64 bits. One stands for the id, as joining many millions of texts takes memory and time.
 -- One stands for their content, so that rows can be compared without comparing every field; what the intake fills in
--- (meta.dt, meta.request_id, http) is no part of it, nor is the id, which finds the row.
+-- (meta.dt, meta.request_id, http) is no part of it, nor is the id, which finds the row. Whole seconds may be written with or
+-- without milliseconds.
 SELECT
     *,
     CASE WHEN meta__id IS NOT NULL THEN hash(meta__id) END AS id_number,
@@ -9,7 +10,7 @@ SELECT
         meta__stream,
         meta__domain,
         meta__uri,
-        dt,
+        replace(dt, '.000Z', 'Z'),
         action,
         action_subtype,
         action_source,
@@ -56,7 +57,7 @@ SELECT
         performer__can_probably_edit_page,
         performer__edit_count,
         performer__edit_count_bucket,
-        performer__registration_dt,
+        replace(performer__registration_dt, '.000Z', 'Z'),
         experiment__enrolled,
         experiment__assigned,
         experiment__subject_id,

@@ -10,6 +10,7 @@ from browser_scenarios.scenario import Scenario
 from browser_scenarios.stage import Stage
 from common.egress import LOOPBACK
 from common.http import open_async_client
+from metrics_platform.addresses import under
 from metrics_platform.mpic import MpicClient, MpicError
 from metrics_platform.profiles import profile_of
 from metrics_platform.streams import read_stream_configs
@@ -75,7 +76,7 @@ async def _streams(stage: Stage, client: httpx.AsyncClient) -> None:
 
 async def _exported(client: httpx.AsyncClient, wiki: str, stream: str) -> Mapping[str, object]:
     query = {"action": "streamconfigs", "format": "json", "streams": stream}
-    return read_stream_configs((await client.get(f"{wiki}/api.php", params=query)).json()).configs
+    return read_stream_configs((await client.get(under(wiki, "api.php"), params=query)).json()).configs
 
 
 async def _intake(stage: Stage, client: httpx.AsyncClient) -> None:

@@ -7,6 +7,7 @@ from playwright.async_api import Page
 from browser_scenarios.operating import operator_page
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.stage import Stage
+from metrics_platform.addresses import under, with_query
 
 _EDITED = "Edited by an operator."
 
@@ -28,9 +29,7 @@ async def play(stage: Stage) -> None:
 async def _life(stage: Stage, page: Page, kind: str, what: str) -> None:
     slug = f"dogfood-ui-{secrets.token_hex(3)}"
     is_experiment = kind == "experiments"
-    await page.goto(
-        f"{stage.world.mpic}/{kind}/new" + (f"?generation={stage.world.generation}" if is_experiment else "")
-    )
+    await page.goto(_new_form(stage.world.mpic, kind, str(stage.world.generation) if is_experiment else ""))
     create = page.get_by_role("button", name=f"Create {what}")
     await create.click()
     problems = page.locator(".notice.error")
@@ -72,3 +71,8 @@ async def _fill_groups(page: Page) -> None:
 
 
 SCENARIO = Scenario("mpic-ui", "Can an operator do all of the work in MPIC's UI?", play, apart=True)
+
+
+def _new_form(mpic: str, kind: str, generation: str) -> str:
+    form = under(mpic, kind, "new")
+    return with_query(form, generation=generation) if generation else form

@@ -9,6 +9,7 @@ import orjson
 from analysis.shapes import calibrate as calibrate_run
 from analysis.shapes import calibrate_against
 from dogfood.commands.options import AS_JSON, RUNS, complete_run
+from dogfood.console import say
 from personas.settings import PlanSettings
 from run_record.folder import LATEST, find_run
 from run_record.manifest import Manifest
@@ -30,12 +31,12 @@ def calibrate(name: str, runs: Path, against: Path | None, as_json: bool) -> Non
         click.echo(orjson.dumps(results, option=orjson.OPT_INDENT_2))
     else:
         for source, found in results.items():
-            click.echo(
+            say(
                 f"{source}: {len(found.differences)} differences between {found.real:,} events of browsers and "
                 f"{found.synthetic:,} synthetic ones"
             )
             for difference in found.differences:
-                click.echo(f"  {difference}")
+                say(f"  {difference}")
             for gap in found.gaps:
-                click.echo(f"  (a gap of the client's own: {gap})")
+                say(f"  (a gap of the client's own: {gap})")
     sys.exit(any(found.differences for found in results.values()))

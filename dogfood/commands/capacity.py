@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
+from rich.text import Text
 
 from analysis.capacity.finding import Finding
 from analysis.capacity.finding_report import junit, render, to_json
@@ -21,7 +21,9 @@ from dogfood.commands.capacity_endurance import soak, spike
 from dogfood.commands.capacity_options import again, ended_by_signals, load_options, prepare
 from dogfood.commands.capacity_plan import plan
 from dogfood.commands.durations import Duration
+from dogfood.commands.numbers import MOST_RATE, Count, Number
 from dogfood.commands.options import together
+from dogfood.console import new_console
 from run_record.files import write_whole
 
 _EXIT_CODES = (
@@ -42,16 +44,16 @@ _MOST = 100_000.0
 #: The options of a search.
 _search_options = together(
     load_options,
-    click.option("--require", type=click.FloatRange(0, min_open=True), help="Events a second that are needed."),
+    click.option("--require", type=Number(0, MOST_RATE, min_open=True), help="Events a second that are needed."),
     click.option("--duration", type=Duration(2), default="30s", show_default=True,
                  help="Length of the windows that confirm."),
     click.option("--probe", type=Duration(2), help="Length of the others; default: a third of --duration."),
-    click.option("--windows", type=click.IntRange(1, 20), default=3, show_default=True,
+    click.option("--windows", type=Count(1, 20), default=3, show_default=True,
                  help="How many have to hold, one after the other."),
-    click.option("--start", type=click.FloatRange(0.5), help="First rate; default: an eighth of --require."),
-    click.option("--max-rate", type=click.FloatRange(0.5), default=_MOST, show_default=True,
+    click.option("--start", type=Number(0.5, MOST_RATE), help="First rate; default: an eighth of --require."),
+    click.option("--max-rate", type=Number(0.5, MOST_RATE), default=_MOST, show_default=True,
                  help="No rate above this is tried."),
-    click.option("--precision", type=click.FloatRange(0.001, 0.5), default=0.05, show_default=True,
+    click.option("--precision", type=Number(0.001, 0.5), default=0.05, show_default=True,
                  help="How close the rates that held and broke have to come."),
     click.option("--junit", "junit_to", type=click.Path(path_type=Path, dir_okay=False),
                  help="Write the result as JUnit XML here as well."),
@@ -98,8 +100,8 @@ def search(
         probe_s=probe or max(2, math.ceil(duration / 3)),
     )  # fmt: skip
     folder = new_folder(runs, "capacity")
-    console = Console(stderr=as_json)
-    console.print(f"capacity check [bold]{folder.name}[/] of {systems.target.intake}")
+    console = new_console(stderr=as_json)
+    console.print(Text.assemble("capacity check ", (folder.name, "bold"), f" of {systems.target.intake}"))
     with ended_by_signals(), Display(console) as display:
         measure = Measure(
             generator, folder / "steps", systems.target, settle, systems.pids, systems.reconcile, display.progress

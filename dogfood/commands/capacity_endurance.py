@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.text import Text
 
 from analysis.capacity.endurance import Endurance, cut_short
 from analysis.capacity.endurance import soak as judge_soak
@@ -21,11 +21,13 @@ from dogfood.capacity.measuring import Measure
 from dogfood.capacity.showing import Display, verdict
 from dogfood.commands.capacity_options import again, ended_by_signals, load_options, prepare
 from dogfood.commands.durations import Duration
+from dogfood.commands.numbers import MOST_RATE, Number
+from dogfood.console import new_console, say
 from run_record.files import write_whole
 from run_record.load import Load
 from run_record.manifest import Manifest
 
-_RATE = click.option("--rate", type=click.FloatRange(0.5), required=True, help="Events a second.")
+_RATE = click.option("--rate", type=Number(0.5, MOST_RATE), required=True, help="Events a second.")
 _CODES = "Exit codes: 0 PASS, 1 FAIL, 2 wrong use, 3 INCONCLUSIVE (also when ended by hand), 4 INVALID (the generator)."
 _AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 
@@ -69,7 +71,7 @@ def soak(
 
 @click.command(epilog=_CODES)
 @_RATE
-@click.option("--height", type=click.FloatRange(1, 100), default=5.0, show_default=True, help="Times the rate.")
+@click.option("--height", type=Number(1, 100), default=5.0, show_default=True, help="Times the rate.")
 @click.option("--before", type=Duration(2), default="20s", show_default=True, help="At the rate, before the spike.")
 @click.option("--width", type=Duration(1), default="10s", show_default=True, help="Length of the spike.")
 @click.option("--duration", type=Duration(5), default="60s", show_default=True, help="At the rate, after the spike.")
@@ -123,14 +125,14 @@ def _run(
     as_json: bool,
 ) -> None:
     """Measure, write down what was found, show it, and end with its exit code."""
-    console = Console(stderr=as_json)
-    console.print(f"[bold]{folder.name}[/] of {systems.target.intake}")
+    console = new_console(stderr=as_json)
+    console.print(Text.assemble((folder.name, "bold"), f" of {systems.target.intake}"))
     with ended_by_signals(), Display(console) as display:
         measure = Measure(generator, folder / "steps", systems.target, settle, systems.pids, None, display.progress)
         try:
             found = find(measure)
         except KeyboardInterrupt:
-            click.echo(f"INCONCLUSIVE: ended by hand; what was sent until then is in {folder / 'steps'}", err=True)
+            say(f"INCONCLUSIVE: ended by hand; what was sent until then is in {folder / 'steps'}", err=True)
             sys.exit(3)
     setting: dict[str, object] = {
         "target": systems.target.name, "intake": systems.target.intake, "pace": generator.pace,

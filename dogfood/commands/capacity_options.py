@@ -11,6 +11,7 @@ import click
 from dogfood.capacity.checking import Systems, make_ready
 from dogfood.capacity.generator import Generator
 from dogfood.commands.durations import Duration
+from dogfood.commands.numbers import Count
 from dogfood.commands.options import RUNS, together
 from dogfood.services import Testbed
 from metrics_platform.assignment import Generation
@@ -23,7 +24,7 @@ load_options = together(
     click.option("--intake", default="", help="Address of another intake, on a host that the target allows."),
     click.option("--observed", type=click.Path(path_type=Path), multiple=True,
                  help="Rows that land elsewhere (NDJSON that grows, Parquet). Repeatable."),
-    click.option("--server-pid", "pids", type=click.IntRange(1), multiple=True,
+    click.option("--server-pid", "pids", type=Count(1), multiple=True,
                  help="Process of the server to watch; the testbed's is known. Repeatable."),
     click.option("--testbed", "testbed", type=click.Path(path_type=Path, file_okay=False),
                  default=Path(".testbed"), show_default=True, envvar="DOGFOOD_TESTBED",
@@ -34,14 +35,14 @@ load_options = together(
                       "[default: p99=250ms errors=0.1% lost=0]"),
     click.option("--pace", type=click.Choice(["constant", "poisson"]), default="constant", show_default=True,
                  help="How events follow each other."),
-    click.option("--batch", type=click.IntRange(1, 1000), default=1, show_default=True,
+    click.option("--batch", type=Count(1, 1000), default=1, show_default=True,
                  help="Events in one request."),
     click.option("--hasty", is_flag=True, help="Send as browsers do: answered 202 before validation."),
-    click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True,
+    click.option("--workers", type=Count(1, 64), default=1, show_default=True,
                  help="Locust processes."),
     click.option("--generation", type=click.Choice([str(item) for item in Generation]),
                  default=str(Generation.ALPHA), help="Release of the platform."),
-    click.option("--seed", type=click.IntRange(0, 2**50), default=1, show_default=True,
+    click.option("--seed", type=Count(0, 2**50), default=1, show_default=True,
                  help="Of the events; each step has one of its own."),
     click.option("--settle", type=Duration(0), default="3s", show_default=True,
                  help="Beginning of each step that does not count."),

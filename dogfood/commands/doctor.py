@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from dogfood.commands.options import AS_JSON, RUNS, TESTBED
+from dogfood.console import new_console
 from dogfood.doctor.accounts import examine_accounts
 from dogfood.doctor.diagnosis import Condition, Diagnosis, exit_code, missing, unknown
 from dogfood.doctor.logging_in import examine_log_in
@@ -135,7 +135,7 @@ def _show(diagnoses: list[Diagnosis]) -> None:
         if item.page and item.condition is Condition.MISSING:
             told.append(f"\n  see {item.page}", style="dim")
         table.add_row(Text(mark, style=colour), item.area, item.subject, told)
-    console = Console()
+    console = new_console()
     console.print(table)
     count = sum(item.condition is Condition.MISSING for item in diagnoses)
     console.print(f"{count} missing" if count else "nothing is missing", style="bold red" if count else "bold green")

@@ -4,6 +4,8 @@ import re
 
 import click
 
+from dogfood.commands.numbers import LONGEST_S
+
 _UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
 
 
@@ -19,8 +21,8 @@ class Duration(click.ParamType[int]):
         """Return the seconds that *value* means."""
         if isinstance(value, int):
             return value
-        found = re.fullmatch(r"(\d+)\s*(s|m|min|h|)", str(value).strip())
+        found = re.fullmatch(r"([0-9]{1,9})\s*(s|m|min|h|)", str(value).strip())
         seconds = int(found[1]) * _UNITS[found[2]] if found else 0
-        if seconds < self._least:
-            self.fail(f"{value!r} is no duration of {self._least} s or more: write it like 30s, 10m or 2h", param, ctx)
+        if not self._least <= seconds <= LONGEST_S:
+            self.fail(f"{value!r} is not a duration from {self._least} s to a year: write it like 30s, 2h", param, ctx)
         return seconds

@@ -10,8 +10,11 @@ import click
 import orjson
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from dogfood.commands.numbers import Count
 from dogfood.commands.options import AS_JSON
+from dogfood.console import new_console
 from dogfood.fault_recipes import Recipe, clean_recipes, recipe_of
 from dogfood.fault_reports import CleanRuns, junit, matrix, put_between_marks
 from dogfood.fault_stack import stack
@@ -35,9 +38,7 @@ _CLEAN = 4
 @click.command(epilog=_EPILOG)
 @click.argument("names", metavar="[ID[+ID] ...]", nargs=-1)
 @click.option("--list", "only_list", is_flag=True, help="List the catalogue, and run nothing.")
-@click.option(
-    "--clean", type=click.IntRange(0), help=f"Clean runs besides; default: {_CLEAN} with the whole catalogue."
-)
+@click.option("--clean", type=Count(0, 10_000), help=f"Clean runs besides; default: {_CLEAN} with the whole catalogue.")
 @click.option("--junit", "report", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML.")
 @click.option("--docs", type=click.Path(path_type=Path, dir_okay=False, exists=True),
               help="Put the matrix between its marks in this Markdown file.")  # fmt: skip
@@ -67,7 +68,7 @@ def faults(
         return
     asked = [_named(catalogue, name) for name in names] or [(fault,) for fault in catalogue.values()]
     count = clean if clean is not None else 0 if names else _CLEAN
-    told = Console(stderr=as_json)
+    told = new_console(stderr=as_json)
     with _folder(keep) as folder:
         rows, runs = _run(asked, count, folder, Testbed(like), told)
     content = {"faults": [row.to_json() for row in rows], "clean": runs.to_json()}
@@ -126,8 +127,9 @@ def _run(
 
 
 def _tell(told: Console, row: Row) -> None:
-    word = "[green]found[/]" if row.found else "[red]NOT FOUND[/]"
-    told.print(f"{row.id}: {word}, {row.layer_named or 'no layer'} ({', '.join(row.checks)}) in {row.seconds:.0f} s")
+    word = ("found", "green") if row.found else ("NOT FOUND", "red")
+    named = f", {row.layer_named or 'no layer'} ({', '.join(row.checks)}) in {row.seconds:.0f} s"
+    told.print(Text.assemble(f"{row.id}: ", word, named))
 
 
 def _list(rows: Sequence[Fault], *, as_json: bool) -> None:
@@ -140,7 +142,7 @@ def _list(rows: Sequence[Fault], *, as_json: bool) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(row[column] for column in columns))
-    Console().print(table)
+    new_console().print(table)
 
 
 def _show(console: Console, rows: Sequence[Row], runs: CleanRuns) -> None:
@@ -150,7 +152,7 @@ def _show(console: Console, rows: Sequence[Row], runs: CleanRuns) -> None:
     for row in rows:
         colour = "green" if row.found else "red"
         table.add_row(
-            row.id, row.layer_expected, f"[{colour}]{row.layer_named or '–'}[/]", ", ".join(row.checks),
+            row.id, row.layer_expected, Text(row.layer_named or "–", colour), ", ".join(row.checks),
             f"{row.subjects:,}", f"{row.seconds:.0f}", row.sentence,
         )  # fmt: skip
     console.print(table)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from dogfood.commands.options import TESTBED, together
+from dogfood.console import say
 from dogfood.services import Testbed
 from dogfood.tables import TableChoice, TableKind
 
@@ -34,4 +35,4 @@ def chosen_table(table: str, metastore: str, warehouse: str) -> TableChoice:
 @table_options
 def ingest(folder: Path, table: str, metastore: str, warehouse: str) -> None:
     """Bring what is new in the stream into the table. Safe to run again, and to kill."""
-    click.echo(chosen_table(table, metastore, warehouse).fill(Testbed(folder)))
+    say(chosen_table(table, metastore, warehouse).fill(Testbed(folder)))

@@ -6,19 +6,20 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
 
 from analysis.analyse import Analysis
 from analysis.analyse import analyse as analyse_run
 from analysis.checks import CHECKS
 from analysis.comparison import compare as compare_runs
+from analysis.inputs.description import InputSummary, ObservedKind
 from analysis.junit import junit
-from analysis.planning import Question, can_show, needs
+from dogfood.commands.numbers import Number
 from dogfood.commands.options import AS_JSON, EXIT_CODES, RUNS, TESTBED, complete_run
+from dogfood.console import new_console
 from dogfood.judging import judge
 from dogfood.services import Testbed
-from dogfood.terminal import show
+from dogfood.terminal import show, show_inputs
 from dogfood.warehouses import TABLE, EngineKind, WarehouseOptions, reached
 from run_record.files import write_whole
 from run_record.folder import find_run
@@ -30,8 +31,14 @@ _HOUR = click.DateTime(["%Y-%m-%dT%H", "%Y-%m-%dT%H:%M", "%Y-%m-%d"])
 @click.argument("name", metavar="RUN", shell_complete=complete_run)
 @RUNS
 @click.option("--observed", type=click.Path(path_type=Path), multiple=True,
-              help="Parquet file or folder, or NDJSON file, to judge instead of its rows. Repeatable.")  # fmt: skip
-@click.option("--floor", type=click.FloatRange(0, 1), default=0.0,
+              help="File, folder or pipe of events to judge instead, in any common format. Repeatable.")  # fmt: skip
+@click.option("--observed-is", type=click.Choice([str(kind) for kind in ObservedKind]),
+              help="What --observed is; canaries are normal in a stream. Default: by its content.")  # fmt: skip
+@click.option("--explain-input", is_flag=True, help="Print what the observed files were read as, before the verdict.")
+@click.option(
+    "--ingest", is_flag=True, help="First fill the testbed's table from its stream, and copy the run's rows from it."
+)
+@click.option("--floor", type=Number(0, 1), default=0.0,
               help="Let imbalances below this share of a group pass, however sure; default: none.")  # fmt: skip
 @click.option(
     "--junit", "report", type=click.Path(path_type=Path, dir_okay=False), help="Write the checks as JUnit XML."
@@ -48,6 +55,9 @@ def analyse(
     name: str,
     runs: Path,
     observed: tuple[Path, ...],
+    observed_is: str | None,
+    explain_input: bool,
+    ingest: bool,
     floor: float,
     report: Path | None,
     engine: str,
@@ -60,14 +70,28 @@ def analyse(
     options = WarehouseOptions(EngineKind(engine), Testbed(folder), **table)
     if observed and options.engine is not EngineKind.DUCKDB:
         raise click.UsageError(f"--observed names files, which are DuckDB's: leave it out, or --engine {engine}")
+    if ingest and (observed or options.engine is not EngineKind.DUCKDB):
+        raise click.UsageError("--ingest takes the testbed's rows: leave out --observed and --engine")
+    if ingest:
+        # Imported here: it knows of browsers, which other judgements do not need.
+        from dogfood.run import ingest_run
+
+        ingest_run(options.testbed, where)
+    kind = ObservedKind(observed_is) if observed_is else None
+
+    def explain(inputs: InputSummary) -> None:
+        # Beside JSON on stdout, it belongs to the messages.
+        show_inputs(new_console(stderr=as_json), inputs, whole=explain_input)
+
+    explains = explain if explain_input or observed else lambda _: None
     with reached(options) as warehouse:
-        analysis = judge(where, observed, floor=floor, warehouse=warehouse)
+        analysis = judge(where, observed, floor=floor, warehouse=warehouse, kind=kind, explain=explains)
     if report is not None:
         write_whole(report, junit(analysis))
     if as_json:
         click.echo(analysis.to_json(), nl=False)
     else:
-        console = Console()
+        console = new_console()
         show(console, analysis)
         console.print(f"report: {where / 'report.html'}", soft_wrap=True)
     sys.exit(analysis.verdict.exit_code)
@@ -93,7 +117,7 @@ def compare(before: str, after: str, runs: Path, as_json: bool) -> None:
         table.add_column(column, overflow="fold")
     for change in changes:
         table.add_row(change.what, change.name, _told(change.before), _told(change.after))
-    Console().print(table)
+    new_console().print(table)
 
 
 def _judged(runs: Path, name: str) -> Analysis:
@@ -119,50 +143,4 @@ def checks(as_json: bool) -> None:
         table.add_column(column, overflow="fold")
     for check in CHECKS:
         table.add_row(check.name, str(check.layer), check.question)
-    Console().print(table)
-
-
-@click.command(epilog="Example: dogfood power --share 0.51 --loss 0.02 --difference 0.003 --rate 0.1")
-@click.option(
-    "--subjects", type=click.IntRange(2), help="Tell what so many subjects show; default: how many are needed."
-)
-@click.option("--groups", type=click.IntRange(2, 100), default=2, show_default=True, help="Groups of equal share.")
-@click.option("--rate", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
-              help="Sample rate, to tell how many have to come.")  # fmt: skip
-@click.option("--share", type=click.FloatRange(0, 1, min_open=True, max_open=True), multiple=True,
-              help="Share of one group that should be called. Repeatable.")  # fmt: skip
-@click.option("--loss", type=click.FloatRange(0, 1, min_open=True, max_open=True), multiple=True,
-              help="Share of one group's subjects whose loss should be called. Repeatable.")  # fmt: skip
-@click.option("--difference", type=click.FloatRange(0, 1, min_open=True, max_open=True), multiple=True,
-              help="Difference of click-through rates that should be seen. Repeatable.")  # fmt: skip
-@click.option("--ctr", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.03, show_default=True,
-              help="Clicks per impression.")  # fmt: skip
-@click.option("--spread", type=click.FloatRange(0, 0.5), default=0.03, show_default=True,
-              help="Standard deviation between subjects of how readily they click.")  # fmt: skip
-@click.option("--impressions", type=click.FloatRange(1), default=3.0, show_default=True, help="Mean per subject.")
-@click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True), default=0.001, show_default=True,
-              help="Level of the sample-ratio test; click-through rates are compared at 0.05.")  # fmt: skip
-@click.option("--power", type=click.FloatRange(0.5, 0.9999), default=0.8, show_default=True, help="Chance to see it.")
-@AS_JSON
-def power(
-    subjects: int | None,
-    rate: float,
-    share: tuple[float, ...],
-    loss: tuple[float, ...],
-    difference: tuple[float, ...],
-    as_json: bool,
-    **setting: float,
-) -> None:
-    """Tell how many subjects a question needs, or what a number of subjects can show."""
-    question = Question(**setting)  # type: ignore[arg-type]
-    if subjects is not None:
-        answers = can_show(question, subjects)
-    else:
-        nothing = not (share or loss or difference)
-        shares, losses, differences = ((0.51, 0.52, 0.55), (0.02,), (0.003,)) if nothing else (share, loss, difference)
-        answers = needs(question, shares, losses, differences, rate)
-    if as_json:
-        click.echo(orjson.dumps([answer._asdict() for answer in answers], option=orjson.OPT_INDENT_2))
-        return
-    for answer in answers:
-        click.echo(answer.sentence)
+    new_console().print(table)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from dogfood.commands.numbers import LONGEST_S, Count, Number
 from dogfood.commands.options import RUNS, complete_run
 from dogfood.metrics.watching import Watched
 from run_record.folder import LATEST
@@ -14,12 +15,12 @@ from run_record.folder import LATEST
 @click.command(epilog="Exit codes: 0 until it was ended by Ctrl-C, 2 wrong use.")
 @click.argument("name", metavar="[RUN]", default=LATEST, shell_complete=complete_run)
 @RUNS
-@click.option("--port", type=click.IntRange(1, 65535), default=9464, show_default=True, help="Of /metrics.")
+@click.option("--port", type=Count(1, 65535), default=9464, show_default=True, help="Of /metrics.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address that /metrics is served on.")
 @click.option("--once", is_flag=True, help="Print the metrics in Prometheus' text format, and serve nothing.")
 @click.option("--otel", is_flag=True, help="Send them by OpenTelemetry as well, to $OTEL_EXPORTER_OTLP_ENDPOINT.")
-@click.option("--every", type=click.FloatRange(0.1), default=10.0, show_default=True, help="Seconds between sendings.")
-@click.option("--for", "seconds", type=click.FloatRange(0), help="End after so many seconds; default: at Ctrl-C.")
+@click.option("--every", type=Number(0.1, 86_400), default=10.0, show_default=True, help="Seconds between sendings.")
+@click.option("--for", "seconds", type=Number(0, LONGEST_S), help="End after so many seconds; default: at Ctrl-C.")
 def metrics(
     name: str, runs: Path, port: int, host: str, once: bool, otel: bool, every: float, seconds: float | None
 ) -> None:

@@ -8,6 +8,7 @@ import click
 import orjson
 
 from dogfood.commands.options import AS_JSON, RUNS, complete_run
+from dogfood.console import say
 from metrics_platform.errors import DogfoodError
 from run_record.folder import LATEST, find_run
 
@@ -35,7 +36,7 @@ def open_report(name: str, runs: Path, only_print: bool, as_json: bool) -> None:
     elif only_print:
         click.echo(report)
     else:
-        click.echo(f"report: {report}")
+        say(f"report: {report}")
         if not webbrowser.open(report.as_uri()):
             click.echo("error: no browser could be started: open the file above, or name one in BROWSER", err=True)
             sys.exit(4)

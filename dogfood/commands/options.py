@@ -7,8 +7,6 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from run_record.folder import LATEST
-from run_record.manifest import FILE_NAME
 from run_record.roster import Fidelity
 
 EXIT_CODES = (
@@ -48,6 +46,10 @@ def read_fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[
 
 def complete_run(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the names of runs that begin with *incomplete*, the newest first, for a shell that completes them."""
+    # Imported here: a manifest knows assignment, which needs numpy.
+    from run_record.folder import LATEST
+    from run_record.manifest import FILE_NAME
+
     runs = context.params.get("runs") or Path("runs")
     found = sorted((path.parent.name for path in runs.glob(f"*/{FILE_NAME}")), reverse=True)
     names = [LATEST, *(name for name in found if name != LATEST)] if found else []

@@ -8,6 +8,7 @@ import click
 from dogfood.assigning import assign_lines
 from dogfood.commands.options import RUNS, complete_run
 from dogfood.commands.traffic_options import traffic_options
+from dogfood.console import reader_left
 from personas.plan import Plan
 from personas.settings import PlanSettings
 from run_record.folder import find_run
@@ -20,6 +21,8 @@ from traffic.options import TrafficOptions, new_settings
 def assign() -> None:
     """Add hash, in_sample, group and subject_id to NDJSON of {generation, user_id, experiment, groups, rate}."""
     for line in assign_lines(sys.stdin.buffer):
+        if reader_left():
+            return
         sys.stdout.buffer.write(line)
 
 
@@ -35,4 +38,6 @@ def events(name: str | None, runs: Path, **traffic: object) -> None:
         options = TrafficOptions(**traffic)  # type: ignore[arg-type]
         settings = new_settings(options, Target.read("local"))
     for event in Plan(settings).events(0, settings.visitors):
+        if reader_left():
+            return
         sys.stdout.buffer.write(event.body + b"\n")

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from analysis.results import Verdict
 from browser_scenarios.scenarios import SCENARIOS
+from dogfood.commands.numbers import Count
 from dogfood.commands.options import AS_JSON, EXIT_CODES, read_fidelities
 from dogfood.commands.traffic_options import traffic_options
+from dogfood.console import new_console
 from dogfood.real.asking import RealParts, ask, with_intake
 from dogfood.real.rows import Row, decide
 from dogfood.run_request import BrowserOptions
@@ -39,16 +40,16 @@ _COLOURS = {Verdict.GO: "green", Verdict.NO_GO: "red", Verdict.INCONCLUSIVE: "ye
               show_default=True, help="Folder of a testbed with these parts.")  # fmt: skip
 @click.option("--runs", type=click.Path(path_type=Path, file_okay=False), default=Path("runs/real"), show_default=True,
               help="Folder of the runs.")  # fmt: skip
-@click.option("--mpic-port", type=click.IntRange(1, 65535), help="Default: 8086.")
-@click.option("--intake-port", type=click.IntRange(1, 65535), help="Default: 8192.")
-@click.option("--wiki-port", type=click.IntRange(1, 65535), help="Default: 8080.")
+@click.option("--mpic-port", type=Count(1, 65535), help="Default: 8086.")
+@click.option("--intake-port", type=Count(1, 65535), help="Default: 8192.")
+@click.option("--wiki-port", type=Count(1, 65535), help="Default: 8080.")
 @click.option("--experiment", default="", help="Slug in MPIC; default: the kit's own, created there.")
 @click.option("--instrument", default="", help="Slug in MPIC; default: the experiment's.")
 @click.option("--fidelity", "fidelities", default=",".join(Fidelity), show_default=True, callback=read_fidelities,
               help="Make only runs of these; with commas.")  # fmt: skip
-@click.option("--sessions", type=click.IntRange(1), default=WIKI_ACCOUNTS, show_default=True,
+@click.option("--sessions", type=Count(1, 1_000_000), default=WIKI_ACCOUNTS, show_default=True,
               help="Accounts that visit the wiki without a browser.")  # fmt: skip
-@click.option("--browsers", type=click.IntRange(1), default=9, show_default=True, help="Accounts that visit in one.")
+@click.option("--browsers", type=Count(1, 10_000), default=9, show_default=True, help="Accounts that visit in one.")
 @click.option("--scenario", "scenarios", type=click.Choice(list(SCENARIOS)), multiple=True,
               help="Play only this one. Repeatable; default: all.")  # fmt: skip
 @traffic_options
@@ -87,7 +88,7 @@ def real(
     testbed.up({name: port for name, port in given.items() if port is not None})
     furnish(testbed)
     parts = RealParts(testbed, runs, options, observed, fidelities, sessions, BrowserOptions(scenarios, browsers))
-    rows = list(ask(parts, Console(stderr=True)))
+    rows = list(ask(parts, new_console(stderr=True)))
     verdict = decide(rows)
     content = {"verdict": verdict, "asked": asdict(options), "rows": [row._asdict() for row in rows]}
     runs.mkdir(parents=True, exist_ok=True)
@@ -100,7 +101,7 @@ def real(
 
 
 def _show(rows: list[Row], verdict: Verdict) -> None:
-    console = Console()
+    console = new_console()
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("part", "subject", "verdict", "what", "run"):
         table.add_column(column, overflow="fold")

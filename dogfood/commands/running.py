@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from analysis.results import Verdict
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.commands.ingesting import chosen_table, table_options
+from dogfood.commands.numbers import Count
 from dogfood.commands.options import EXIT_CODES, RUNS, TESTBED, read_fidelities, together
 from dogfood.commands.traffic_options import traffic_options
+from dogfood.console import new_console
 from dogfood.metrics.watching import Watched
 from dogfood.run import run as run_once
 from dogfood.run_request import BrowserOptions, RunRequest
@@ -57,23 +58,23 @@ def _send_telemetry(context: click.Context, _: click.Parameter, asked: bool) -> 
 @click.option("--fidelity", "fidelities", default=Fidelity.SYNTHETIC.value, show_default=True, callback=read_fidelities,
               help="Who makes the events: synthetic (the kit), wiki (sessions), browser; with commas.")  # fmt: skip
 @click.option("--hasty", is_flag=True, help="Send as browsers do: answered 202 before validation.")
-@click.option("--batch", type=click.IntRange(1, 1000), default=1, show_default=True, help="Most events in one request.")
+@click.option("--batch", type=Count(1, 1000), default=1, show_default=True, help="Most events in one request.")
 @click.option(
     "--users",
-    type=click.IntRange(1),
+    type=Count(1, 60_000),
     default=1000,
     show_default=True,
     help="Requests under way at once, at most, of a worker.",
 )
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Locust processes.")
+@click.option("--workers", type=Count(1, 64), default=1, show_default=True, help="Locust processes.")
 @click.option(
     "--sessions",
-    type=click.IntRange(1),
+    type=Count(1, 1_000_000),
     default=WIKI_ACCOUNTS,
     show_default=True,
     help="Accounts that visit the wiki without a browser.",
 )
-@click.option("--browsers", type=click.IntRange(1), default=9, show_default=True, help="Accounts that visit in one.")
+@click.option("--browsers", type=Count(1, 10_000), default=9, show_default=True, help="Accounts that visit in one.")
 @table_options
 @click.option("--otel", is_flag=True, callback=_send_telemetry, expose_value=False,
               help="Send metrics by OpenTelemetry, to $OTEL_EXPORTER_OTLP_ENDPOINT.")  # fmt: skip
@@ -111,12 +112,12 @@ def run(
 )
 @click.option(
     "--users",
-    type=click.IntRange(1),
+    type=Count(1, 10_000),
     default=8,
     show_default=True,
     help="Users, or funnels, where a scenario leaves that open.",
 )
-@click.option("--concurrency", type=click.IntRange(1, 32), default=3, show_default=True, help="Sessions at once.")
+@click.option("--concurrency", type=Count(1, 32), default=3, show_default=True, help="Sessions at once.")
 @click.option("--headed", is_flag=True, help="Show the browser's windows.")
 def browse(
     folder: Path,
@@ -137,7 +138,7 @@ def browse(
 
 
 def _run(request: RunRequest) -> None:
-    console = Console()
+    console = new_console()
     where, analysis = run_once(request, console)
     if click.get_current_context().meta.get(_TELEMETRY):
         from dogfood.metrics.otel import send

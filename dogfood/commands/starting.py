@@ -4,10 +4,12 @@ from pathlib import Path
 
 import click
 import orjson
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from dogfood.commands.numbers import Count
 from dogfood.commands.options import AS_JSON, TESTBED
+from dogfood.console import new_console, say
 from dogfood.fault_switches import switch_faults
 from dogfood.seeding import furnish
 from dogfood.services import ALL_NAMES, NAMES, Testbed, WikiOptions
@@ -17,10 +19,10 @@ from metrics_platform.errors import DogfoodError
 
 @click.command()
 @TESTBED
-@click.option("--mpic-port", type=click.IntRange(1, 65535), help="Default: 8086.")
-@click.option("--intake-port", type=click.IntRange(1, 65535), help="Default: 8192.")
-@click.option("--wiki-port", type=click.IntRange(1, 65535), help="Default: 8080.")
-@click.option("--kafka-port", type=click.IntRange(1, 65535), help="Default: 9092.")
+@click.option("--mpic-port", type=Count(1, 65535), help="Default: 8086.")
+@click.option("--intake-port", type=Count(1, 65535), help="Default: 8192.")
+@click.option("--wiki-port", type=Count(1, 65535), help="Default: 8080.")
+@click.option("--kafka-port", type=Count(1, 65535), help="Default: 9092.")
 @click.option("--stream", type=click.Choice([str(kind) for kind in StreamKind]),
               help="What carries the stream: files, or a Kafka of the testbed's own. Kept; else segments.")  # fmt: skip
 @click.option("--kafka", default="", envvar="DOGFOOD_KAFKA", show_envvar=True, metavar="HOST:PORT",
@@ -73,7 +75,7 @@ def down(folder: Path) -> None:
     with testbed.locked():
         stopped = testbed.down()
         switch_faults(testbed, ())
-    click.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+    say(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
 
 
 @click.command()
@@ -95,9 +97,9 @@ def _show_status(testbed: Testbed, *, as_json: bool) -> None:
     for state in states:
         colour = {"healthy": "green", "stopped": "dim"}.get(state.health, "red")
         table.add_row(
-            state.name, f"[{colour}]{state.health}[/]", state.address or "–", str(state.pid or "–"), state.log or "–"
+            state.name, Text(state.health, colour), state.address or "–", str(state.pid or "–"), state.log or "–"
         )
-    console = Console()
+    console = new_console()
     console.print(table)
     if testbed.faults:
-        console.print(f"[red]switched on to go wrong:[/] {', '.join(testbed.faults)}")
+        console.print(Text.assemble(("switched on to go wrong:", "red"), f" {', '.join(testbed.faults)}"))

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import click
 import orjson
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from dogfood.console import new_console, outside, reader_left, say, visible
 from dogfood.filters import Filter, matching
 from dogfood.tail import Event, Source
 
@@ -69,7 +69,7 @@ def tail_stream(source: Source, filters: Sequence[Filter], until: Until, every: 
         else:
             _show(looks, source, tally)
     if as_json:
-        click.echo(_told(tally, source), err=True)
+        say(_told(tally, source), err=True)
 
 
 def _looks(
@@ -81,7 +81,7 @@ def _looks(
         over = until.once or (ends is not None and time.monotonic() >= ends)
         left = None if until.events is None else until.events - tally.actions.total()
         yield _choose(source.new_events(), filters, tally, left)
-        if over or (until.events is not None and tally.actions.total() >= until.events):
+        if over or reader_left() or (until.events is not None and tally.actions.total() >= until.events):
             return
         pause = every if ends is None else min(every, ends - time.monotonic())
         time.sleep(max(pause, 0.0))
@@ -101,12 +101,12 @@ def _choose(events: Iterator[Event], filters: Sequence[Filter], tally: Tally, mo
 
 
 def _show(looks: Iterator[list[Event]], source: Source, tally: Tally) -> None:
-    console = Console(highlight=False)
+    console = new_console()
     with Live(Text("waiting for events"), console=console, auto_refresh=False) as live:
         for events in looks:
             # Partitions are read one after the other; within a look, people see one order.
             for event in sorted(events, key=_received)[:_LINES]:
-                console.print(line_of(event), soft_wrap=True)
+                console.print(outside(line_of(event)), soft_wrap=True)
             if len(events) > _LINES:
                 console.print(f"… and {len(events) - _LINES:,} more", style="dim")
             live.update(Text(_told(tally, source), style="bold"), refresh=True)
@@ -134,8 +134,7 @@ def line_of(event: Event) -> str:
             f"{_get(event, 'experiment', 'subject_id') or _get(event, 'performer', 'id') or '–'!s:<12}"[:20],
             str(_get(event, "page", "title") or _get(event, "meta", "domain") or ""),
         )
-    # Square brackets would be taken for markup, and control characters for commands to the terminal.
-    return "  ".join("".join(c for c in word if c.isprintable()).replace("[", r"\[") for word in words)
+    return visible("  ".join(words))
 
 
 def _group(event: Event) -> str:

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import click
 import orjson
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
+from analysis.own_events import OwnEvents
 from analysis.participants import chosen_subjects
 from analysis.watching import Look, Watch
+from dogfood.commands.numbers import LONGEST_S, Count, Number
 from dogfood.commands.options import AS_JSON, RUNS, TESTBED, complete_run
 from dogfood.commands.tailing import Until, tail_stream
+from dogfood.console import new_console, reader_left
 from dogfood.filters import Filter, matching, parse_filter
 from dogfood.services import Testbed
 from dogfood.tail import Event, Source, observed_or_stream
@@ -32,6 +35,9 @@ STREAM = "product_metrics.web_base"
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
+#: So many events are kept that no ledger names yet.
+_MOST_UNKNOWN = 50_000
+
 #: Events of a run may still be on their way so long after its traffic.
 _SETTLE_S = 3.0
 
@@ -40,10 +46,11 @@ def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float
     """Return a duration such as `10s` in seconds."""
     if value is None:
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", value)
-    if found is None:
-        raise click.BadParameter("has to be a number and ms, s, m or h, such as 10s")
-    return float(found[1]) * _SECONDS[found[2]]
+    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)", value)
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else math.inf
+    if seconds > LONGEST_S:
+        raise click.BadParameter("has to be a number and ms, s, m or h, such as 10s, and at most a year")
+    return seconds
 
 
 @click.command(epilog="Exit codes: 0 nothing was called, 1 the sample ratio was called (with --srm), 2 wrong use.")
@@ -60,11 +67,11 @@ def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float
 @click.option("--from-beginning", is_flag=True,
               help="Begin with what is there, as with a RUN, --observed and --once; else with what comes.")  # fmt: skip
 @click.option("--for", "seconds", callback=_duration, metavar="10s", help="End after so long (ms, s, m, h).")
-@click.option("--count", type=click.IntRange(1), help="End after so many events.")
+@click.option("--count", type=Count(1), help="End after so many events.")
 @click.option("--srm", is_flag=True, help="Test the sample ratio at every look; valid however often one looks.")
-@click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True), default=0.05, show_default=True,
+@click.option("--alpha", type=Number(0, 0.5, min_open=True), default=0.05, show_default=True,
               help="Level at which the ratio is called, over all looks together.")  # fmt: skip
-@click.option("--every", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Seconds between looks.")
+@click.option("--every", type=Number(0.1, 86_400), default=1.0, show_default=True, help="Seconds between looks.")
 @click.option("--once", is_flag=True, help="Look once, at what is there.")
 @AS_JSON
 def watch(
@@ -102,7 +109,8 @@ def watch(
     watched = Watch(plan, chosen_subjects(plan, manifest.generation, read_roster(run)))
     source = observed_or_stream(Testbed(folder), observed, kafka, stream or manifest.stream, must_exist=True)
     ends = _ends(run, watched, until)
-    looks = _looks(watched, _of_run(source, _since(manifest), chosen), every, ends)
+    own = _OwnOnly(source, OwnEvents(run, plan), _since(manifest), chosen)
+    looks = _looks(watched, own.new_events, every, ends)
     try:
         last = _show_lines(looks, srm) if as_json else _show_live(looks, srm, alpha)
     except KeyboardInterrupt:
@@ -128,16 +136,40 @@ def _ends(run: Path, watched: Watch, until: Until) -> Callable[[], bool]:
     return ends
 
 
-def _of_run(source: Source, since: str, filters: tuple[Filter, ...]) -> Callable[[], Iterator[Event]]:
-    """Return what reads the events since *since* that *filters* choose."""
+class _OwnOnly:
+    """Reads the run's own events from a stream that others may share.
 
-    def read() -> Iterator[Event]:
-        for event in source.new_events():
-            meta = event.get("meta")
-            if isinstance(meta, Mapping) and str(meta.get("dt", "")) >= since and matching(filters, event):
+    Args:
+        source: where events come from.
+        own: the run's events, by its ledger.
+        since: the moment from which events may be the run's, as in `meta.dt`.
+        filters: all have to match.
+    """
+
+    def __init__(self, source: Source, own: OwnEvents, since: str, filters: tuple[Filter, ...]) -> None:
+        self._source = source
+        self._own = own
+        self._since = since
+        self._filters = filters
+        # Ledgers of workers on other machines come a moment after their events.
+        self._unknown: list[Event] = []
+
+    def new_events(self) -> Iterator[Event]:
+        """Yield the run's events that came since the last call."""
+        fresh = [event for event in self._source.new_events() if self._may_be(event)]
+        # Intents are written before the wire, so a ledger that is read after the stream names all that is in it.
+        self._own.refresh()
+        waiting, self._unknown = [*self._unknown, *fresh][-_MOST_UNKNOWN:], []
+        for event in waiting:
+            if event in self._own:
                 yield event
+            else:
+                self._unknown.append(event)
 
-    return read
+    def _may_be(self, event: Event) -> bool:
+        meta = event.get("meta")
+        received = str(meta.get("dt", "")) if isinstance(meta, Mapping) else ""
+        return received >= self._since and matching(self._filters, event)
 
 
 def _looks(
@@ -145,7 +177,7 @@ def _looks(
 ) -> Iterator[Look]:
     """Yield a look at a time, until one that was begun after the end."""
     while True:
-        over = ends()
+        over = ends() or reader_left()
         for event in new_events():
             watched.add(event)
         yield watched.look()
@@ -162,7 +194,7 @@ def _show_lines(looks: Iterator[Look], srm: bool) -> Look:
 
 
 def _show_live(looks: Iterator[Look], srm: bool, alpha: float) -> Look:
-    with Live(console=Console(), auto_refresh=False) as live:
+    with Live(console=new_console(), auto_refresh=False) as live:
         for look in looks:
             live.update(_table(look, srm, alpha), refresh=True)
     return look
@@ -176,6 +208,6 @@ def _table(look: Look, srm: bool, alpha: float) -> Table:
         table.add_row(f"subjects in {group}", f"{count:,} ({count / total:.2%})" if total else "0")
     if srm:
         called = look.p_value <= alpha
-        word = f"[red]called[/] at {alpha:g}" if called else "[green]as expected[/]"
-        table.add_row("sample ratio", f"{word} (p = {look.p_value:.3g}, e-value {look.e_value:.3g})")
+        word = Text.assemble(("called", "red"), f" at {alpha:g}") if called else Text("as expected", "green")
+        table.add_row("sample ratio", word.append(f" (p = {look.p_value:.3g}, e-value {look.e_value:.3g})", ""))
     return table

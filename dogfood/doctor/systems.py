@@ -14,6 +14,7 @@ from common.egress import Egress
 from common.http import open_client
 from dogfood.doctor.configs import examine_experiments, examine_instruments, of_others
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
+from metrics_platform.addresses import under
 from metrics_platform.assignment import Generation
 from metrics_platform.client_behaviour import stream_faults
 from metrics_platform.configs import ConfigError, Experiment
@@ -118,7 +119,7 @@ def _wiki(
     query = {"action": "streamconfigs", "format": "json"}
     try:
         with open_client(egress, transport=transport) as client:
-            answer = client.get(f"{target.wiki}/api.php", params=query)
+            answer = client.get(under(target.wiki, "api.php"), params=query)
         answer.raise_for_status()
         content = answer.json()
         configs, faults = read_stream_configs(content)

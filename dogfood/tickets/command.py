@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dogfood.commands.numbers import Number
+from dogfood.console import new_console, say
 from dogfood.tickets.conduit import TOKEN_VARIABLE, Conduit
 from dogfood.tickets.create import CreationPlan, Task, create, plan_creation
 from dogfood.tickets.export import Format, export
@@ -30,7 +32,7 @@ from dogfood.tickets.ticket import FOLDER, Ticket, read_tickets
               )  # fmt: skip
 @click.option("--phabricator", "url", metavar="URL", help="Address of the Phabricator, for --create.")
 @click.option("--yes", is_flag=True, help="With --create: really make the tasks.")
-@click.option("--pause", "pause_s", type=click.FloatRange(0), default=1.0, show_default=True,
+@click.option("--pause", "pause_s", type=Number(0, 3600), default=1.0, show_default=True,
               help="Seconds between requests to Phabricator.")  # fmt: skip
 def tickets(folder: Path, kind: str | None, making: bool, url: str | None, yes: bool, pause_s: float) -> None:
     """Check the plan's tickets and list them with what waits for what."""
@@ -42,7 +44,7 @@ def tickets(folder: Path, kind: str | None, making: bool, url: str | None, yes: 
         with Conduit(url, os.environ.get(TOKEN_VARIABLE, ""), pause_s=pause_s) as conduit:
             _make(conduit, ordered, yes=yes)
     else:
-        _show(Console(), ordered)
+        _show(new_console(), ordered)
 
 
 def _check_use(kind: str | None, making: bool, url: str | None, yes: bool) -> None:
@@ -75,20 +77,20 @@ def _make(conduit: Conduit, ordered: Sequence[Ticket], *, yes: bool) -> None:
     plan = plan_creation(conduit, ordered, now_s=time.time())
     for ticket in plan.tickets:
         if ticket.slug in plan.existing:
-            click.echo(f"there     T{plan.existing[ticket.slug].number}  {ticket.slug}{_copies(plan, ticket)}")
+            say(f"there     T{plan.existing[ticket.slug].number}  {ticket.slug}{_copies(plan, ticket)}")
         elif not yes:
-            click.echo(f"to make   {ticket.slug}: {ticket.title}")
+            say(f"to make   {ticket.slug}: {ticket.title}")
     if not plan.missing:
-        click.echo(f"nothing to make: all {len(plan.tickets)} tickets are in {conduit.url}")
+        say(f"nothing to make: all {len(plan.tickets)} tickets are in {conduit.url}")
     elif yes:
         create(conduit, plan, _made)
-        click.echo(f"made {len(plan.missing)} of {len(plan.tickets)} tickets in {conduit.url}")
+        say(f"made {len(plan.missing)} of {len(plan.tickets)} tickets in {conduit.url}")
     else:
-        click.echo(f"dry run: {len(plan.missing)} of {len(plan.tickets)} tickets would be made; --yes makes them")
+        say(f"dry run: {len(plan.missing)} of {len(plan.tickets)} tickets would be made; --yes makes them")
 
 
 def _made(ticket: Ticket, task: Task) -> None:
-    click.echo(f"made      T{task.number}  {ticket.slug}")
+    say(f"made      T{task.number}  {ticket.slug}")
 
 
 def _copies(plan: CreationPlan, ticket: Ticket) -> str:

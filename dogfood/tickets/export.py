@@ -15,6 +15,10 @@ from dogfood.tickets.ticket import PRIORITIES, Ticket
 _COLUMNS = ("slug", "title", "priority", "tags", "parent", "depends_on", "command", "planned", "description")
 
 
+#: What a formula begins with.
+_FORMULA = ("=", "+", "-", "@", "|", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
 class Format(StrEnum):
     """What tickets can be exported as."""
 
@@ -50,10 +54,15 @@ def _cell(value: object) -> str:
         case bool():
             return str(value).lower()
         case list():
-            return " ".join(value)
-    cell = str(value)
-    # A spreadsheet would run a cell that begins like this as a formula.
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+            return inert(" ".join(value))
+    return inert(str(value))
+
+
+def inert(cell: str) -> str:
+    """Return the text of a cell so that a spreadsheet shows it and does not run it as a formula."""
+    # Spreadsheets pass over blanks at the beginning; full-width signs are taken for the usual ones.
+    bare = cell.lstrip()
+    return f"'{cell}" if bare.startswith(_FORMULA) or cell[:1] in ("\t", "\r", "\n") else cell
 
 
 def _row(ticket: Ticket) -> dict[str, object]:

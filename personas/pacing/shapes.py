@@ -14,7 +14,7 @@ from metrics_platform.errors import DogfoodError
 Floats = NDArray[np.float64]
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_NUMBER = r"\d+(?:\.\d+)?"
+_NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
 _RATE = re.compile(rf"({_NUMBER})(?:/(s|m|min|h))?")
 _DURATION = re.compile(rf"({_NUMBER})(s|m|min|h|)")
 

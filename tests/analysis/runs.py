@@ -3,7 +3,7 @@
 import atexit
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -85,20 +85,28 @@ def make_run(
     epoch_ms: int = STARTED_MS,
     started_ms: int = STARTED_MS,
     aa: bool = False,
+    run_id: str = "made-up",
+    experiment: Mapping[str, object] | None = None,
 ) -> MadeUp:
     """Make the run of a generator that did what the plan says, but for *change* (None: never sent)."""
-    made, planned = _rendered(generation, visitors, seed, epoch_ms, aa)
+    if experiment is None:
+        made, planned = _rendered(generation, visitors, seed, epoch_ms, aa)
+    else:
+        made = plan(generation, visitors=visitors, seed=seed, epoch_ms=epoch_ms, aa=aa, experiment=experiment)
+        folder.mkdir(parents=True, exist_ok=True)
+        planned = None
     for name in ("ledger", "observed"):
         (folder / name).mkdir(parents=True)
     Manifest(
-        run_id="made-up", created="2025-01-31T14:30:00+00:00", fidelity="synthetic", generation=generation,
+        run_id=run_id, created="2025-01-31T14:30:00+00:00", fidelity="synthetic", generation=generation,
         wiki="testwiki", stream="product_metrics.web_base", visitors=visitors, hasty=hasty, batch_size=1,
         target={"name": "local", "source": "local", "intake": "http://127.0.0.1:1/v1/events", "mpic": "http://127.0.0.1:2"},
         plan=made.settings.to_json(), started_ms=started_ms, finished_ms=started_ms + 600_000,
         stopped_early=stopped_early,
     ).write(folder)  # fmt: skip
-    shutil.copy(planned, folder / PLANNED)
-    if change is as_planned:
+    if planned is not None:
+        shutil.copy(planned, folder / PLANNED)
+    if change is as_planned and planned is not None:
         ledger, lines = _sent_as_planned(generation, visitors, seed, epoch_ms, aa, started_ms)
         shutil.copytree(ledger, folder / "ledger", dirs_exist_ok=True)
         return MadeUp(folder, made, orjson.loads(lines))

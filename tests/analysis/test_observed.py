@@ -57,8 +57,8 @@ def test_parquet_may_be_a_folder_in_hive_layout_and_lack_columns(tmp_path: Path)
     ("name", "content", "says"),
     [
         ("nowhere.parquet", None, "does not exist"),
-        ("bad.parquet", b"no parquet", "cannot be read as Parquet"),
-        ("empty", "folder", "holds no Parquet files"),
+        ("bad.parquet", b"no parquet", "was read as NDJSON.*nothing in it"),
+        ("empty", "folder", "holds no files of events"),
     ],
 )
 def test_what_cannot_be_read_is_one_clear_line(tmp_path: Path, name: str, content: object, says: str) -> None:

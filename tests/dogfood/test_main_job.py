@@ -3,12 +3,15 @@
 import json
 import os
 import random
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,9 @@ from run_record.load import Load
 from run_record.manifest import Manifest
 from tests.dogfood.conftest import WITHOUT_WIKI, Call, call_in
 from tests.jitter import skip_when_too_busy
+from tests.plans import plan
 from tests.servers import serving
+from traffic.options import TrafficOptions, find_target, new_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("--visitors", "1200", "--arrival-rate", "600", "--time-scale", "20000")
@@ -131,7 +136,7 @@ def locust_command(runs: Path, *options: str) -> list[str]:
         "--headless",
         "--only-summary",
     ]
-    return [*command, "-u", "8", "-r", "8", "--runs", str(runs), *options]
+    return [*command, "--runs", str(runs), *options]
 
 
 def locust(runs: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -158,9 +163,22 @@ def test_locust_by_hand_makes_a_run_that_can_be_judged(home: Path, tmp_path: Pat
     done = locust(tmp_path / "runs", *options)
     assert done.returncode == 0, done.stderr
     run = find_run(tmp_path / "runs", "latest")
-    assert call_in(home, "ingest").returncode == 0
-    found = analyse(run, [home / "testbed" / "table" / TABLE])
-    assert found.verdict is Verdict.GO
+    # As it is printed.
+    [command] = re.findall("judge it with `dogfood (.*)`", done.stderr)
+    judged = call_in(home, *shlex.split(command))
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    assert verdict(run)["verdict"] == "GO"
+
+
+def test_rows_are_not_taken_from_another_testbed(home: Path, tmp_path: Path) -> None:
+    options = TrafficOptions()
+    manifest = new_manifest("run", options, find_target(options), plan().settings)
+    elsewhere = replace(manifest, target={**manifest.target, "intake": "http://127.0.0.1:9/v1/events"})
+    (tmp_path / "run").mkdir()
+    elsewhere.write(tmp_path / "run")
+    done = call_in(home, "analyse", str(tmp_path / "run"), "--ingest")
+    assert done.returncode == 2
+    assert "went to http://127.0.0.1:9/v1/events" in done.stderr
 
 
 @pytest.mark.parametrize(

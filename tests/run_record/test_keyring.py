@@ -57,6 +57,6 @@ def test_a_keyring_in_the_repository_is_refused() -> None:
 def test_a_broken_file_of_accounts_does_not_tell_what_is_in_it(tmp_path: Path) -> None:
     path = tmp_path / "accounts.ndjson"
     path.write_text(ROW + f'{{"name": "x", "password": "{SECRET}"')
-    with pytest.raises(AccountsError, match="is no file of test accounts") as raised:
+    with pytest.raises(AccountsError, match="line 2: it is not a row of this file") as raised:
         read_accounts(path)
     assert SECRET not in str(raised.value)

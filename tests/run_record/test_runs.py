@@ -1,3 +1,4 @@
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,10 +32,10 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"{", "cannot be read"),
-        (b"[]", "not a JSON object"),
-        (b'{"surprise": 1}', "unknown fields"),
-        (b"{}", "incomplete"),
+        (b"{", "manifest.json: it is not JSON"),
+        (b"[]", "expected `object`, got `array`"),
+        (b'{"surprise": 1}', "unknown field `surprise`"),
+        (b"{}", "missing required field `run_id`"),
     ],
 )
 def test_what_is_no_manifest_is_one_clear_line(tmp_path: Path, content: bytes, says: str) -> None:
@@ -152,3 +153,22 @@ def test_an_unknown_target_names_those_there_are(tmp_path: Path) -> None:
     target(tmp_path)
     with pytest.raises(TargetError, match="known: mine"):
         Target.read("yours", tmp_path)
+
+
+def test_latest_as_real_folder_is_left_alone(tmp_path: Path) -> None:
+    old = new_run(tmp_path, name="old")
+    manifest(created="2025-01-01T00:00:00+00:00").write(old)
+    (tmp_path / "latest").unlink()
+    shutil.copytree(old, tmp_path / "latest")
+    assert find_run(tmp_path, "latest").name == "old"
+    newer = new_run(tmp_path, name="newer")
+    manifest(created="2025-01-02T00:00:00+00:00").write(newer)
+    assert find_run(tmp_path, "latest") == newer
+    assert (tmp_path / "latest" / "manifest.json").is_file()
+
+
+def test_latest_of_removed_run_is_the_newest(tmp_path: Path) -> None:
+    kept = new_run(tmp_path, name="kept")
+    manifest(created="2025-01-01T00:00:00+00:00").write(kept)
+    shutil.rmtree(new_run(tmp_path, name="removed"))
+    assert find_run(tmp_path, "latest") == kept

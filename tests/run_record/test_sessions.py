@@ -56,16 +56,17 @@ def test_what_is_damaged_is_one_clear_line(
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text(content)
-    with pytest.raises(DogfoodError, match="cannot be read") as caught:
+    with pytest.raises(DogfoodError, match=f"{name}, line 1") as caught:
         read(tmp_path)
     assert len(str(caught.value).splitlines()) == 1
+    assert caught.value.exit_code == 2
 
 
 def test_accounts_that_are_missing_or_broken_are_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(DogfoodError, match="there are no test accounts"):
         read_accounts(tmp_path / "none")
     (tmp_path / "broken").write_text('{"name": 1}\n')
-    with pytest.raises(DogfoodError, match="no file of test accounts"):
+    with pytest.raises(DogfoodError, match="line 1, name: it is not a row of this file"):
         read_accounts(tmp_path / "broken")
 
 

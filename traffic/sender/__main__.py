@@ -1,6 +1,7 @@
 """The sender's process: commands come in on standard input, one JSON object a line; reports go out the same way.
 
-In: `{"begin": {…}}` once, `{"lend": first visit or null}` for each `ask`, `{"stop": true}`.
+In: `{"begin": {…}}` once, `{"lend": first visit or null}` for each `ask`, `{"places": visits at the same time}` where
+they are limited, `{"stop": true}`.
 Out: `{"ask": true}`, `{"report": {…}}` once a second, `{"rows": "…"}` where the ledger is kept elsewhere,
 `{"error": "…"}`, and at the very end `{"over": "finished"}` or `{"over": "stopped"}`.
 When standard input ends, its master is gone: it stops without waiting for answers.
@@ -13,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -33,6 +34,7 @@ from traffic.sender import FINISHED, STOPPED
 from traffic.sender.agenda import Agenda
 from traffic.sender.endpoint import Endpoint, framing
 from traffic.sender.engine import Engine, Ledger
+from traffic.sender.places import Places
 from traffic.sender.wire import Limits, Wire
 
 _REPORT_US = 1_000_000
@@ -96,7 +98,9 @@ def _play(
     endpoint = Endpoint.of(asked["intake"], egress)
     wire = Wire(endpoint, _clock, limits)
     frame = framing(endpoint, asked["headers"].items())
-    agenda = Agenda(Plan(PlanSettings.from_json(asked["plan"])), asked["batch"], frame)
+    plan = Plan(PlanSettings.from_json(asked["plan"]))
+    places = _places(asked, plan)
+    agenda = Agenda(plan, asked["batch"], frame, places.meet if places is not None else None)
     tally = TallyKeeper()
     ledger: Ledger = StreamedLedger(out)
     if asked["ledger"]:
@@ -106,16 +110,12 @@ def _play(
         agenda, wire, ledger, tally,
         zero_us=zero_us, started_ms=asked["started_ms"],
         clock=_clock, patience_us=limits.patience_us,
-        governor=budget.governor(asked["share"]),
+        governor=budget.governor(asked["share"]), places=places,
     )  # fmt: skip
-    reporter = _Reporter(out, engine, tally)
+    reporter = _Reporter(out, engine, tally, places)
     waits_for_lease, stop_by = False, 0
     while not engine.is_over and not (stop_by and _clock() > stop_by):
-        while True:
-            try:
-                message = inbox.get_nowait()
-            except Empty:
-                break
+        for message in _messages(inbox):
             if message is None:
                 # Whoever was to be told is gone. What is under way stays without outcome, and is taken for that.
                 wire.close()
@@ -123,6 +123,8 @@ def _play(
             if "lend" in message:
                 agenda.lend(message["lend"])
                 waits_for_lease = False
+            elif "places" in message and places is not None:
+                places.limit = message["places"]
             elif "stop" in message:
                 engine.stop()
                 stop_by = _clock() + _LINGER_US
@@ -138,6 +140,22 @@ def _play(
     return finished
 
 
+def _messages(inbox: "SimpleQueue[Mapping[str, Any] | None]") -> Iterator[Mapping[str, Any] | None]:
+    """Yield the messages that have come so far."""
+    while True:
+        try:
+            yield inbox.get_nowait()
+        except Empty:
+            return
+
+
+def _places(asked: Mapping[str, Any], plan: Plan) -> Places | None:
+    """Return what limits the visits at the same time, None when they are not to be limited."""
+    if asked["places"] is None:
+        return None
+    return Places(by_visit=asked["batch"] == 1 and not plan.settings.paces_events, limit=asked["places"])
+
+
 def _ceilings(ceilings: Mapping[str, float | None]) -> Ceilings:
     """Return the target's ceilings; JSON has no infinity, so that one that is not set is null."""
     return Ceilings(**{name: value for name, value in ceilings.items() if value is not None})
@@ -146,8 +164,15 @@ def _ceilings(ceilings: Mapping[str, float | None]) -> Ceilings:
 class _Reporter:
     """Says once a second what was done, and what that cost."""
 
-    def __init__(self, out: "SimpleQueue[Mapping[str, object] | None]", engine: Engine, tally: TallyKeeper) -> None:
+    def __init__(
+        self,
+        out: "SimpleQueue[Mapping[str, object] | None]",
+        engine: Engine,
+        tally: TallyKeeper,
+        places: Places | None,
+    ) -> None:
         self._out = out
+        self._places = places
         self._engine = engine
         self._tally = tally
         self._at_us, self._cpu_s = _clock(), time.process_time()
@@ -164,8 +189,10 @@ class _Reporter:
         self._at_us, self._cpu_s = at_us, cpu_s
         failures = dict(self._engine.failures)
         self._engine.failures.clear()
+        waited = self._places.waited if self._places is not None else 0
+        tally = self._tally.sum_up().to_json()
         self._out.put(
-            {"report": {"tally": self._tally.sum_up().to_json(), "failures": failures, "cpu": share, "cpu_s": cpu_s}}
+            {"report": {"tally": tally, "failures": failures, "cpu": share, "cpu_s": cpu_s, "waited": waited}}
         )
 
 

@@ -43,11 +43,12 @@ class Stretch:
 
 
 class Due(NamedTuple):
-    """The requests *begin* to *end* (not included) of a stretch."""
+    """The requests *begin* to *end* (not included) of a stretch; their visits began *late_us* after their time."""
 
     stretch: Stretch
     begin: int
     end: int
+    late_us: int = 0
 
 
 class _Events(NamedTuple):
@@ -93,10 +94,18 @@ class Agenda:
         plan: of the run.
         batch: the most events in one request.
         frame: returns the bytes of a request, given its body.
+        meet: is told, per event of a block that was made, whose visit it is.
     """
 
-    def __init__(self, plan: Plan, batch: int, frame: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        batch: int,
+        frame: Callable[[bytes], bytes],
+        meet: Callable[[NDArray[np.int64]], None] | None = None,
+    ) -> None:
         self._plan = plan
+        self._meet = meet
         self._batch = batch
         self._frame = frame
         self._lent: deque[int] = deque()
@@ -154,6 +163,8 @@ class Agenda:
     def _make(self, number: int) -> Iterator[bool]:
         for made in self._plan.make_block(number):
             if made is not None and len(made.visit):
+                if self._meet is not None:
+                    self._meet(made.visit)
                 self._ready.append(_Block(made))
             yield True
         first_us = self._plan.first_us(number)

@@ -12,6 +12,7 @@ from run_record.ledger import intents_row, outcome_row, outcomes_row
 from run_record.tally import TallyKeeper
 from traffic.governor import Governor
 from traffic.sender.agenda import Agenda, Due, Stretch
+from traffic.sender.places import Places
 from traffic.sender.wire import Outcome
 
 #: Requests that are written into the ledger and put on the wire in one go.
@@ -79,6 +80,7 @@ class Engine:
         clock: microseconds, never going back.
         patience_us: a request that found no connection for so long is dropped.
         governor: keeps the target's ceilings, whatever is due.
+        places: how many visits may be under way at the same time; without it there is no limit.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Engine:
         clock: Callable[[], int],
         patience_us: int,
         governor: Governor | None = None,
+        places: Places | None = None,
     ) -> None:
         self._agenda = agenda
         self._wire = wire
@@ -103,6 +106,7 @@ class Engine:
         self._clock = clock
         self._patience_us = patience_us
         self._governor = governor or Governor.free()
+        self._places = places
         self._held_until_us = 0
         self._is_shut = False
         self._waiting: deque[Due] = deque()
@@ -118,12 +122,18 @@ class Engine:
     def is_over(self) -> bool:
         """Whether everything was sent, and answered or given up."""
         done = self._stopping or self._agenda.is_over
-        return done and not self._waiting and not self._wire.under_way
+        held_back = self._places is not None and not self._places.is_empty
+        return done and not (self._waiting or held_back or self._wire.under_way)
 
     def stop(self) -> None:
         """Take up nothing more; what is on the wire may still be answered."""
         self._stopping = True
         self._drop_all()
+        if self._places is not None:
+            now = self.now_us()
+            for due in self._places.drain():
+                self._count_taken(due, now)
+                self._drop(due, "dropped")
 
     def abandon(self) -> None:
         """Count what is still on the wire as sent and unanswered. Its intents stay without outcomes in the ledger."""
@@ -145,7 +155,7 @@ class Engine:
         rows += [self._intents(due, number, sent_ms) for due, number in zip(go, numbers, strict=True)]
         if rows:
             self._ledger.append(b"".join(rows))
-        for (stretch, begin, end), number in zip(go, numbers, strict=True):
+        for (stretch, begin, end, _), number in zip(go, numbers, strict=True):
             tags = zip(range(number, number + end - begin), repeat(stretch), range(begin, end), strict=False)
             self._wire.send(stretch.requests[begin:end], tags)
         if now - self._tidied_us > _TIDY_US:
@@ -158,10 +168,23 @@ class Engine:
 
     def _take(self, now: int) -> None:
         due = self._agenda.take(now, BURST)
-        if due is not None:
-            stretch, begin, end = due
-            self._tally.taken(stretch.intended_us[begin:end], now, stretch.size)
+        if self._places is None:
+            go = [due] if due is not None else []
+        else:
+            if due is not None:
+                self._places.offer(due)
+            go = self._places.take(now)
+        for due in go:
+            self._count_taken(due, now)
             self._waiting.append(due)
+
+    def _count_taken(self, due: Due, now: int) -> None:
+        self._tally.taken(due.stretch.intended_us[due.begin : due.end], now, due.stretch.size)
+
+    def _next_us(self) -> int | None:
+        """Return when something is due next, as far as is known."""
+        known = (self._agenda.next_us(), None if self._places is None else self._places.next_us)
+        return min((at_us for at_us in known if at_us is not None), default=None)
 
     def _wait_s(self) -> float:
         """Return how long the poll may wait; use the time to make events ready."""
@@ -171,7 +194,7 @@ class Engine:
         if self._waiting and self._wire.free:
             held = (self._held_until_us - now) / 1e6
             return min(held, _LONGEST_WAIT_S) if held > 0 else 0.0
-        due = self._agenda.next_us()
+        due = self._next_us()
         slack = _LONGEST_WAIT_S * 1e6 if due is None else due - now
         if (slack > _SPARE_US or self._agenda.is_short(now)) and self._agenda.prepare(now):
             return 0.0
@@ -192,14 +215,14 @@ class Engine:
         go: list[Due] = []
         left = min(self._wire.free, BURST)
         while left and self._waiting:
-            stretch, begin, end = self._waiting[0]
+            stretch, begin, end, late_us = self._waiting[0]
             most = min(left, end - begin)
             allowed = most if self._governor.lets_all else self._allowed(stretch.size, most, now)
             if allowed:
-                go.append(Due(stretch, begin, begin + allowed))
+                go.append(Due(stretch, begin, begin + allowed, late_us))
                 self._waiting.popleft()
                 if begin + allowed < end:
-                    self._waiting.appendleft(Due(stretch, begin + allowed, end))
+                    self._waiting.appendleft(Due(stretch, begin + allowed, end, late_us))
             left -= allowed
             if allowed < most:
                 break
@@ -220,7 +243,7 @@ class Engine:
         return most
 
     def _intents(self, due: Due, number: int, sent_ms: int) -> bytes:
-        stretch, begin, end = due
+        stretch, begin, end, _ = due
         first, last = begin * stretch.size, end * stretch.size
         started = self._started_ms
         return intents_row(
@@ -232,6 +255,9 @@ class Engine:
         """Count what became of requests; return the rows for the ledger."""
         rows = []
         for outcome in outcomes:
+            if self._places is not None:
+                for _, stretch, place in outcome.tags:
+                    self._places.finish(stretch, (place,))
             if outcome.response is not None and outcome.response.status == 201:
                 rows.append(self._accepted(outcome))
             else:
@@ -291,18 +317,20 @@ class Engine:
     def _drop_older_than(self, intended_us: int) -> None:
         """Drop what has waited for a connection since before *intended_us*."""
         while self._waiting:
-            stretch, begin, end = self._waiting[0]
+            stretch, begin, end, late_us = self._waiting[0]
             until = begin
-            while until < end and stretch.intended_us[until] <= intended_us:
+            while until < end and stretch.intended_us[until] + late_us <= intended_us:
                 until += 1
             if until == begin:
                 return
-            self._drop(Due(stretch, begin, until), "dropped")
+            self._drop(Due(stretch, begin, until, late_us), "dropped")
             self._waiting.popleft()
             if until < end:
-                self._waiting.appendleft(Due(stretch, until, end))
+                self._waiting.appendleft(Due(stretch, until, end, late_us))
 
     def _drop(self, due: Due, why: str) -> None:
-        (stretch, begin, end), count = due, due.end - due.begin
+        (stretch, begin, end, _), count = due, due.end - due.begin
+        if self._places is not None:
+            self._places.finish(stretch, range(begin, end))
         self._tally.done(stretch.intended_us[begin:end], [-1] * count, -1, stretch.size, 0, stretch.size)
         self._tally.error(why, count * stretch.size)

@@ -59,6 +59,11 @@ class SenderProcess:
         if not self._closed and not self._over:
             self._say({"lend": first})
 
+    def limit(self, places: int) -> None:
+        """Let it have at most so many visits under way at the same time from now on."""
+        if not self._closed and not self._over:
+            self._say({"places": places})
+
     def end(self) -> None:
         """Tell it to stop, and wait until it has told everything and ended. May be called again."""
         if self._closed:

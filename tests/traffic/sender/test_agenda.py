@@ -29,7 +29,7 @@ def play(made: Plan, batch: int, steps_us: Sequence[int], most: int) -> Taken:
             lent += 1
         agenda.prepare(now)
         while (due := agenda.take(now, most)) is not None:
-            stretch, begin, end = due
+            stretch, begin, end, _ = due
             assert 0 < end - begin <= most
             for place in range(begin, end):
                 assert stretch.intended_us[place] <= now
