@@ -16,7 +16,7 @@ code=$$?; case $$code in 0) word=GO;; 1) word=NO-GO;; 2) word='wrong use';; 3) w
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-full doctor dogfood dogfood-real dogfood-full test test-all chaos lint format coverage mutation docs reference bench pins clean
+.PHONY: help setup setup-full doctor dogfood dogfood-real dogfood-full test test-all chaos lint format coverage mutation docs reference picture bench pins clean
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -83,13 +83,16 @@ mutation: setup ## Mutate the assignment and the reconciliation; list the mutant
 	$(BIN)/mutmut results
 
 docs: setup reference ## Build the documentation as a site, in site/.
-	bash requirements/mermaid.sh
-	$(BIN)/mkdocs build --strict --quiet
+	bash requirements/site.sh
+	$(BIN)/zensical build --clean --strict
 	@echo "open site/index.html"
 
 reference: setup ## Write docs/cli.md anew, from the commands.
 	$(BIN)/python -m dogfood.reference > .cli.draft
 	mv .cli.draft docs/cli.md
+
+picture: setup ## Make README's picture from the report of a run (RUN, default: latest).
+	$(BIN)/python -m bench.picture $(RUN)
 
 bench: setup-full ## Print what things cost, beside a named peer in the same run.
 	$(BIN)/python -m bench.rendering

@@ -27,7 +27,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "calibrate": ("dogfood calibrate", "dogfood calibrate latest --against captured.ndjson"),
     "ingest": ("dogfood ingest", "dogfood ingest --table hive"),
     "assign": (
-        """echo '{"generation":"alpha","user_id":42,"experiment":"dogfood-ctr","groups":["false","true"],"""
+        """echo '{"generation":"alpha","user_id":44,"experiment":"dogfood-ctr","groups":["false","true"],"""
         """"rate":0.5}' | dogfood assign""",
     ),
     "events": ("dogfood events latest", "dogfood events --visitors 10 --epoch 1738333800000 --generation xlab"),

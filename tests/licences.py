@@ -18,7 +18,7 @@ _NAMES = {
 }  # fmt: skip
 
 #: Pins of other systems or Pythons, which are not installed here.
-_ELSEWHERE = {"pywin32": "PSF-2.0", "pyyaml-ft": "MIT"}
+_ELSEWHERE = {"colorama": "BSD", "pywin32": "PSF-2.0", "pyyaml-ft": "MIT"}
 
 
 class Pin(NamedTuple):

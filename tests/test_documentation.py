@@ -1,8 +1,10 @@
 """What is documented is there, and what is there is documented."""
 
 import ast
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -11,8 +13,7 @@ from pathlib import Path
 
 import click
 import pytest
-from mkdocs.commands.build import build
-from mkdocs.config import load_config
+from click.testing import CliRunner
 
 from analysis.checks import CHECKS
 from browser_scenarios.scenarios import SCENARIOS
@@ -66,6 +67,39 @@ def test_every_command_in_the_documents_exists_with_its_options() -> None:
                 continue
             raise AssertionError(f"{where}: there is no command {error} (dogfood {' '.join(words)})") from None
         assert not unknown_options(command, rest), (where, words)
+
+
+def test_documented_production_commands_are_confirmed() -> None:
+    sends = {"run", "browse", "capacity"}
+    used = [words for block in BLOCKS for words in calls(block.text, "dogfood")]
+    used += [words for code in re.findall(r"`(dogfood [^`]+)`", PROSE) for words in calls(code, "dogfood")]
+    named = [words for words in used if words and words[0] in sends and "targets/testwiki.toml" in words]
+    assert named
+    for words in named:
+        assert "testwiki" in words[words.index("--confirm") + 1 :][:1], words
+
+
+def test_the_documented_user_is_in_a_group() -> None:
+    lines = [line for page in PAGES for line in page.read_text(encoding="utf-8").splitlines()]
+    asked = {found[1] for line in lines if (found := re.match(r"echo '(\{.*\})' \| dogfood assign$", line))}
+    assert len(asked) > 1
+    done = CliRunner().invoke(cli, ["assign"], input="\n".join([*asked, ""]))
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(asked)
+    assert all(answer["in_sample"] and answer["group"] for answer in answers)
+
+
+def test_test_rows_are_left_out_by_one_filter() -> None:
+    assert {page.name for page in PAGES if "NOT LIKE" in page.read_text(encoding="utf-8")} == {"targets.md"}
+
+
+def test_folders_of_a_run_exist_in_the_code() -> None:
+    named = set(re.findall(r"runs/latest/(\w+)/", PROSE))
+    code = "\n".join(
+        path.read_text("utf-8") for room in ("dogfood", "run_record") for path in (ROOT / room).rglob("*.py")
+    )
+    assert named
+    assert [name for name in named if f'"{name}"' not in code] == []
 
 
 def test_every_example_is_understood_by_its_command() -> None:
@@ -160,44 +194,96 @@ def test_a_page_that_says_of_one_block_whether_it_is_executed_says_so_of_all(pag
         assert [block.where for block in found if not block.mark] == []
 
 
-def test_the_site_builds_strictly(tmp_path: Path) -> None:
-    os.environ["NO_MKDOCS_2_WARNING"] = "1"
-    build(load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path), strict=True))
-    pages = {path.relative_to(tmp_path).with_suffix(".md") for path in tmp_path.rglob("*.html")}
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documentation as a site, built strictly beside a copy of the pages."""
+    home = tmp_path_factory.mktemp("documentation")
+    shutil.copytree(DOCS, home / "docs")
+    shutil.copy(ROOT / "mkdocs.yml", home)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "zensical", "build", "--clean", "--strict"],
+        cwd=home, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    # A generator that nobody maintains any longer says so here.
+    assert "warning" not in (done.stdout + done.stderr).lower()
+    return home / "site"
+
+
+def test_the_site_has_every_page_and_fetches_nothing(site: Path) -> None:
+    pages = {path.relative_to(site).with_suffix(".md") for path in site.rglob("*.html")}
     wanted = {path.relative_to(DOCS) for path in DOCS.rglob("*.md") if path.name != "README.md"}
     assert wanted <= pages
-    # Nothing is fetched by whoever reads the site.
     loaded = [
         address
-        for path in tmp_path.rglob("*.html")
+        for path in site.rglob("*.html")
         for address in re.findall(r'<(?:script|link|img)[^>]+(?:src|href)="(https?://[^"]+)', path.read_text("utf-8"))
     ]
     assert loaded == []
 
 
+def test_every_page_is_in_the_navigation() -> None:
+    listed = set(re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    assert listed == {str(path.relative_to(DOCS)) for path in DOCS.glob("*.md")} | {"tickets/README.md"}
+
+
+_READ_AS_A_FILE = """
+import sys
+from pathlib import Path
+from playwright.sync_api import sync_playwright
+from browser_scenarios.chromium import find_browser
+site, pages = Path(sys.argv[1]), [entry.split("=") for entry in sys.argv[2:]]
+with sync_playwright() as p:
+    browser = p.chromium.launch(executable_path=find_browser(p.chromium.executable_path), args=["--no-sandbox"])
+    page, asked = browser.new_page(), []
+    page.on("request", lambda request: asked.append(request.url))
+    for name, diagrams in pages:
+        page.goto((site / name).as_uri())
+        page.wait_for_function("() => !document.querySelector('pre.mermaid')", timeout=60_000)
+        assert page.locator("div.mermaid").count() == int(diagrams), name
+    page.keyboard.press("/")
+    page.keyboard.type("ceilings")
+    page.locator("a[href*='targets.html#one-budget']").last.click(timeout=60_000)
+    page.wait_for_url("**/targets.html*", timeout=60_000)
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+"""
+
+
 @pytest.mark.slow
-def test_the_diagrams_are_drawn(tmp_path: Path) -> None:
+def test_the_site_as_a_file_draws_and_searches() -> None:
     need("npm", "chromium")
-    subprocess.run(["bash", "requirements/mermaid.sh"], cwd=ROOT, check=True)
-    os.environ["NO_MKDOCS_2_WARNING"] = "1"
-    build(load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path), strict=True))
-    code = (
-        "import sys; from playwright.sync_api import sync_playwright\n"
-        "from browser_scenarios.chromium import find_browser\n"
-        "with sync_playwright() as p:\n"
-        "    b = p.chromium.launch(executable_path=find_browser(p.chromium.executable_path), args=['--no-sandbox'])\n"
-        "    page = b.new_page(); asked = []; page.on('request', lambda r: asked.append(r.url))\n"
-        "    page.goto(sys.argv[1])\n"
-        "    page.wait_for_function('() => !document.querySelector(\"pre.mermaid\")', timeout=30000)\n"
-        "    n = page.locator('div.mermaid').count()\n"
-        "    print(n, sum(not url.startswith(('file:', 'data:', 'blob:')) for url in asked))\n"
+    subprocess.run(["make", "docs"], cwd=ROOT, check=True, capture_output=True)
+    diagrams = [
+        f"{path.relative_to(DOCS).with_suffix('.html')}={number}"
+        for path in PAGES
+        if path.is_relative_to(DOCS) and (number := path.read_text(encoding="utf-8").count("\n```mermaid\n"))
+    ]
+    assert len(diagrams) > 2
+    done = subprocess.run(
+        [sys.executable, "-c", _READ_AS_A_FILE, ROOT / "site", *diagrams], capture_output=True, text=True, check=False
     )
-    for page in (page for page in PAGES if page.is_relative_to(DOCS)):
-        diagrams = len(re.findall(r"^```mermaid$", page.read_text(encoding="utf-8"), flags=re.MULTILINE))
-        if diagrams:
-            address = (tmp_path / page.relative_to(DOCS)).with_suffix(".html").as_uri()
-            done = subprocess.run([sys.executable, "-c", code, address], capture_output=True, text=True, check=True)
-            assert done.stdout.split() == [str(diagrams), "0"], page
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+def test_the_picture_is_made_by_its_command(judged_home: Path) -> None:
+    need("chromium")
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.picture", "--runs", judged_home / "runs", "--to", judged_home / "picture.png"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    picture = (judged_home / "picture.png").read_bytes()
+    # Width and height in a PNG's first chunk.
+    assert [int.from_bytes(picture[at : at + 4], "big") for at in (16, 20)] == [1100, 632]
+
+
+def test_readme_opens_with_what_the_kit_tells() -> None:
+    sections = re.findall(r"^## (.*)$", README, flags=re.MULTILINE)
+    assert sections[0] == "Two commands"
+    opening = README.partition("## ")[0]
+    assert opening.split("\n\n")[1].startswith("This kit tells you")
+    assert len(opening.split()) < 100
 
 
 def test_the_hooks_before_a_commit_are_local_and_well_formed() -> None:
@@ -255,4 +341,5 @@ def judged_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "runs" / "latest").symlink_to("20250131-143000")
     for name in ("docs", "Makefile"):
         (home / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "targets", home / "targets")
     return home

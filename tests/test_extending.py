@@ -1,6 +1,7 @@
 """The examples of docs/extending.md do what the page says, as they stand there."""
 
 import inspect
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from analysis import engine
+from analysis.checks import CHECKS
 from analysis.evidence import gather
 from analysis.results import CheckResult, Layer, Outcome
 from browser_scenarios.scenario import Scenario
@@ -30,6 +32,9 @@ PAGE = (Path(__file__).resolve().parents[1] / "docs" / "extending.md").read_text
 BLOCKS = dict(re.findall(r"<!-- executed: (\S+) -->\n```\w+\n(.*?)```", PAGE, flags=re.DOTALL))
 
 
+LIST = "analysis/checks/__init__.py"
+
+
 def module(path: str) -> dict[str, Any]:
     """Return what the example at *path* defines."""
     made = ModuleType(path)
@@ -38,7 +43,13 @@ def module(path: str) -> dict[str, Any]:
 
 
 def test_the_page_has_an_example_of_each_kind() -> None:
-    assert {path.split("/")[0] for path in BLOCKS} == {"analysis", "browser_scenarios", "personas", "testbed"}
+    kinds = {path.split("/")[0] for path in BLOCKS}
+    assert kinds == {
+        "analysis",
+        "browser_scenarios",
+        "personas",
+        "testbed",
+    }
 
 
 def test_the_persona_joins_the_population(tmp_path: Path) -> None:
@@ -53,6 +64,33 @@ def test_the_persona_joins_the_population(tmp_path: Path) -> None:
     assert 0.5 * share < (subjects.persona == position).mean() < 2 * share
     bodies = b"".join(event.body for event in plan.events(0, 2_000))
     assert b'"skin":"minerva"' in bodies
+
+
+def test_the_line_makes_the_check_one_of_the_list() -> None:
+    text = (FOLDER.parents[1] / LIST).read_text(encoding="utf-8")
+    head, end, rest = text.rpartition(")  # fmt: skip")
+    # The import above the list is of a module that is not there.
+    made: dict[str, Any] = {"check_shared_sessions": len, "__name__": "analysis.checks"}
+    exec(compile(f"{head}{BLOCKS[LIST]}{end}{rest}", LIST, "exec"), made)  # noqa: S102 (the documentation's own code)
+    assert (made["CHECKS"][-1].name, len(made["CHECKS"])) == ("shared-sessions", len(CHECKS) + 1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_tests_of_personas_pass_with_the_new_one(tmp_path: Path) -> None:
+    root = FOLDER.parents[1]
+    listed = subprocess.run(
+        ["git", "ls-files", "*.py", "*.toml", "*.json", "*.sql"], cwd=root, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / name, tmp_path / name)
+    (tmp_path / "personas/people/night-owl.toml").write_text(BLOCKS["personas/people/night-owl.toml"], encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "tests/personas", "-q", "-p", "no:cacheprovider", "-n", "0"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 @pytest.fixture

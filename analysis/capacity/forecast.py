@@ -7,7 +7,7 @@ Everything is linear in the sample rate, so the largest safe rate is a division.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -24,6 +24,9 @@ STREAM_LIMIT = 1000.0
 
 #: Experiments begin, and their rates change, at 14:30 UTC (contract: mpic-api.md).
 _CHANGE_HOUR, _CHANGE_MINUTE = 14, 30
+
+#: Thursday: the last day of a week on which rates are changed.
+_LAST_CHANGE_DAY = 3
 
 #: A rate is typed in by people, so it is given to so many significant digits.
 _RATE_DIGITS = 4
@@ -131,11 +134,11 @@ class Forecast:
     """What an experiment will need.
 
     Attributes:
-        traffic: what wasked.
+        traffic: what was asked about.
         sizes: of its events.
-        streams: what each needs at the sample rate that wasked.
+        streams: what each needs at the sample rate that was asked about.
         largest_rate: the largest sample rate that keeps every stream within its limit, exactly.
-        fits: whether the sample rate that wasked does.
+        fits: whether the sample rate that was asked about does.
         ramp: doubling steps up to that rate, or to the largest that is safe when that is lower.
     """
 
@@ -162,7 +165,7 @@ def forecast(
         sizes: of its events.
         now: the ramp-up begins at the next 14:30 UTC after it.
         first_rate: sample rate of the ramp-up's first step.
-        every_days: days between its steps.
+        every_days: days between its steps, at least: a step that would fall on a Friday or a weekend is on the Monday.
 
     Raises:
         ForecastError: the ramp-up's figures make no sense.
@@ -177,8 +180,8 @@ def forecast(
     steps = _ramp_rates(first_rate, goal)
     busiest = max(streams, key=lambda need: need.peak)
     ramp = tuple(
-        _ramp_step(traffic, busiest.stream, rate, first_change(now) + timedelta(days=every_days * number))
-        for number, rate in enumerate(steps)
+        _ramp_step(traffic, busiest.stream, rate, at)
+        for rate, at in zip(steps, _change_times(now, every_days), strict=False)
     )
     return Forecast(traffic, sizes, streams, largest, fits, ramp)
 
@@ -208,7 +211,20 @@ def rounded_down(rate: float) -> float:
 def first_change(now: datetime) -> datetime:
     """Return the next moment, strictly after *now* (with a time zone), at which operators change rates."""
     at = now.replace(hour=_CHANGE_HOUR, minute=_CHANGE_MINUTE, second=0, microsecond=0)
-    return at if at > now else at + timedelta(days=1)
+    return _working_day(at if at > now else at + timedelta(days=1))
+
+
+def _working_day(at: datetime) -> datetime:
+    """Return *at*, or the Monday after it from Friday to Sunday: nobody watches a change over a weekend."""
+    return at + timedelta(days=7 - at.weekday()) if at.weekday() > _LAST_CHANGE_DAY else at
+
+
+def _change_times(now: datetime, every_days: int) -> Iterator[datetime]:
+    """Yield the moments of a ramp-up's steps without an end."""
+    at = first_change(now)
+    while True:
+        yield at
+        at = _working_day(at + timedelta(days=every_days))
 
 
 def _need(traffic: Traffic, sizes: Sizes, stream: str) -> StreamNeed:

@@ -1,13 +1,13 @@
 """A forecast as figures with units and sources, as JSON, and as one self-contained HTML file."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import NamedTuple
 
 import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis.capacity.forecast import RETENTION_DAYS, STREAM_LIMIT, Forecast, StreamNeed, rounded_down
+from analysis.capacity.forecast import RETENTION_DAYS, STREAM_LIMIT, Forecast, StreamNeed, Traffic, rounded_down
 from analysis.charts import Figure as Chart
 from analysis.charts import script
 
@@ -31,22 +31,33 @@ def assumptions(forecast: Forecast) -> list[Figure]:
     """Return the figures that went in."""
     traffic, sizes = forecast.traffic, forecast.sizes
     limit_source = _CONTRACT if traffic.stream_limit == STREAM_LIMIT else "as asked"
+    usual = {field.name: field.default for field in fields(Traffic)}
+
+    def source(name: str) -> str:
+        return "default" if getattr(traffic, name) == usual[name] else "as asked"
+
+    other_events = "default" if list(traffic.events_per_view.values()) == [1] else "as asked"
     rows = [
         Figure("page views", f"{traffic.pageviews:,g}", "views/s", "as asked"),
-        Figure("logged in", f"{traffic.logged_in:.4g}", "share", "as asked"),
-        Figure("with the element", f"{traffic.views_with_element:.4g}", "share", "as asked"),
-        Figure("clicks", f"{traffic.ctr:.4g}", "per view with it", "as asked"),
+        Figure("logged in", f"{traffic.logged_in:.4g}", "share", source("logged_in")),
+        Figure("with the element", f"{traffic.views_with_element:.4g}", "share", source("views_with_element")),
+        Figure("clicks", f"{traffic.ctr:.4g}", "per view with it", source("ctr")),
     ]
     rows += [
-        Figure(f"events, {stream}", f"{events:g}", "per view with it", "as asked")
+        Figure(
+            f"events, {stream}",
+            f"{events:g}",
+            "per view with it",
+            other_events,
+        )
         for stream, events in traffic.events_per_view.items()
     ]
     return [
         *rows,
-        Figure("sample rate", f"{traffic.sample_rate:.6g}", "share of readers", "as asked"),
-        Figure("peak over average", f"{traffic.peak:g}", "times", "as asked"),
+        Figure("sample rate", f"{traffic.sample_rate:.6g}", "share of readers", source("sample_rate")),
+        Figure("peak over average", f"{traffic.peak:g}", "times", source("peak")),
         Figure("stream limit", f"{traffic.stream_limit:,g}", "events/s", limit_source),
-        Figure("sent by others", f"{traffic.background:,g}", "events/s", "as asked"),
+        Figure("sent by others", f"{traffic.background:,g}", "events/s", source("background")),
         Figure("impression", f"{sizes.impression.body:,.0f}", "bytes posted", sizes.source),
         Figure("click", f"{sizes.click.body:,.0f}", "bytes posted", sizes.source),
         Figure("row of the table", f"{sizes.impression.row:,.0f}", "bytes, Parquet, zstd", sizes.source),

@@ -41,7 +41,7 @@ def _by_stream(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -
 
 
 @click.command(epilog="Exit codes: 0 the sample rate fits the stream limit, 1 it does not, 2 wrong use.")
-@click.option("--pageviews", type=Number(0, 100 * MOST_RATE), default=6000.0, show_default=True,
+@click.option("--pageviews", type=Number(0, 100 * MOST_RATE), required=True,
               help="Page views a second, on average, of all wikis the experiment is on.")  # fmt: skip
 @click.option("--logged-in", type=_SHARE, default=1.0, show_default=True, help="Share by readers who can be enrolled.")
 @click.option("--views-with-element", type=_SHARE, default=1.0, show_default=True,

@@ -1,6 +1,7 @@
 """`dogfood open`: the report of a run, in the browser of whoever asks."""
 
 import sys
+import webbrowser
 from pathlib import Path
 
 import click
@@ -20,7 +21,7 @@ class NoReportError(DogfoodError):
     page = "docs/troubleshooting.md"
 
 
-@click.command("open", epilog="Exit codes: 0 opened, 1 no browser could be started, 2 there is no such report.")
+@click.command("open", epilog="Exit codes: 0 opened, 2 there is no such report, 4 no browser could be started.")
 @click.argument("name", metavar="[RUN]", default=LATEST, shell_complete=complete_run)
 @RUNS
 @click.option("--print", "only_print", is_flag=True, help="Print where the report is, and start nothing.")
@@ -36,4 +37,6 @@ def open_report(name: str, runs: Path, only_print: bool, as_json: bool) -> None:
         click.echo(report)
     else:
         say(f"report: {report}")
-        sys.exit(min(click.launch(report.as_uri()), 1))
+        if not webbrowser.open(report.as_uri()):
+            click.echo("error: no browser could be started: open the file above, or name one in BROWSER", err=True)
+            sys.exit(4)

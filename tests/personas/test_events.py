@@ -10,6 +10,7 @@ from metrics_platform.assignment import Generation, assign
 from metrics_platform.schemas import SchemaRegistry
 from metrics_platform.streams import in_stream_sample
 from personas.experiments import example_experiment, example_instrument
+from personas.people import load_personas
 from personas.plan import Plan
 from personas.settings import PlanError
 from tests.contracts import contract_path
@@ -156,7 +157,9 @@ def test_the_same_settings_make_the_same_bytes_and_a_longer_run_begins_with_a_sh
 
 def test_the_bytes_are_those_of_every_other_machine() -> None:
     """A change here changes every event of every seed: say so in the change log."""
-    bodies = [event.body for event in plan().events(0, 600)]
+    # Of the personas that come with the kit: another one does not change their events here.
+    personas = tuple(persona for persona in load_personas() if persona.name in SHIPPED)
+    bodies = [event.body for event in Plan(settings(), personas).events(0, 600)]
     assert len(bodies) == GOLDEN_COUNT
     assert sha256(b"\n".join(bodies)).hexdigest() == GOLDEN
 
@@ -244,5 +247,6 @@ def test_what_cannot_be_planned_is_one_clear_line() -> None:
 
 
 plan_once = plan()
+SHIPPED = {"bot", "casual-reader", "mobile-reader", "newcomer", "patroller", "power-editor", "returning-reader"}
 GOLDEN_COUNT = 1816
 GOLDEN = "4b571981b5f5d2e10f950dc4d6b35b32e1cfd155df5bd331e92467ae99fdd131"

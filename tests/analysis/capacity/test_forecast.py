@@ -103,8 +103,10 @@ def test_a_ramp_doubles_and_never_passes_the_limit(traffic: Traffic, first: floa
     assert all(rate <= min(found.largest_rate, traffic.sample_rate) * (1 + 1e-9) for rate in rates)
     assert all(later == pytest.approx(2 * former) for former, later in pairwise(rates[:-1]))
     assert all(former < later <= 2 * former * (1 + 1e-9) for former, later in pairwise(rates))
-    gaps = {later.at - former.at for former, later in pairwise(found.ramp)}
-    assert gaps <= {timedelta(days=days)}
+    gaps = [later.at - former.at for former, later in pairwise(found.ramp)]
+    assert all(timedelta(days=days) <= gap <= timedelta(days=days + 3) for gap in gaps)
+    # As the plan says: Monday to Thursday.
+    assert all(step.at.weekday() < 4 for step in found.ramp)
     assert all((step.at.hour, step.at.minute) == (14, 30) for step in found.ramp)
     if found.fits and traffic.sample_rate:
         assert rates[-1] == traffic.sample_rate
@@ -127,8 +129,11 @@ def test_others_may_have_used_up_the_stream() -> None:
 @pytest.mark.parametrize(
     ("now", "then"),
     [
-        (datetime(2026, 1, 31, 14, 29, 59, tzinfo=UTC), datetime(2026, 1, 31, 14, 30, tzinfo=UTC)),
-        (datetime(2026, 1, 31, 14, 30, tzinfo=UTC), datetime(2026, 2, 1, 14, 30, tzinfo=UTC)),
+        (datetime(2026, 2, 3, 14, 29, 59, tzinfo=UTC), datetime(2026, 2, 3, 14, 30, tzinfo=UTC)),
+        (datetime(2026, 2, 3, 14, 30, tzinfo=UTC), datetime(2026, 2, 4, 14, 30, tzinfo=UTC)),
+        # From Friday to Sunday: the Monday.
+        (datetime(2026, 2, 5, 14, 30, tzinfo=UTC), datetime(2026, 2, 9, 14, 30, tzinfo=UTC)),
+        (datetime(2026, 2, 8, 15, 0, tzinfo=UTC), datetime(2026, 2, 9, 14, 30, tzinfo=UTC)),
     ],
 )
 def test_rates_change_at_half_past_two(now: datetime, then: datetime) -> None:
