@@ -14,7 +14,8 @@ from typing import Any
 import psutil
 
 from analysis.analyse import VERDICT
-from dogfood.services import Testbed, why_taken
+from dogfood.service_health import why_taken
+from dogfood.services import Testbed
 from dogfood.streaming import StreamChoice, StreamKind
 from metrics_platform.table import TABLE
 from run_record.folder import LEDGER, OBSERVED, find_run

@@ -110,6 +110,11 @@ def _drafts(folder: Path) -> set[tuple[str, int, int]]:
     return found
 
 
+def _differs(folder: Path, before: object) -> bool:
+    """Return whether the analysis has begun to write since *before*."""
+    return _drafts(folder) != before
+
+
 def kill_analysis(folder: Path, kills: int, chance: random.Random) -> tuple[int, str]:
     """Kill the analysis while it writes: no half verdict, and the next says what the first would have said."""
     run = _make_run(folder)
@@ -119,14 +124,9 @@ def kill_analysis(folder: Path, kills: int, chance: random.Random) -> tuple[int,
     killed = 0
     while killed < kills:
         (run.folder / VERDICT).unlink(missing_ok=True)
-        before = _drafts(run.folder)
+        is_writing = partial(_differs, run.folder, _drafts(run.folder))
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            killed += killed_inside(
-                [process.pid],
-                lambda before=before: _drafts(run.folder) != before,
-                chance,
-                longest_s=0.001,  # type: ignore[misc]
-            )
+            killed += killed_inside([process.pid], is_writing, chance, longest_s=0.001)
         if (run.folder / VERDICT).exists():
             assert json.loads((run.folder / VERDICT).read_text())["verdict"] == expected.verdict
     found = analyse(run.folder)
@@ -149,8 +149,8 @@ def kill_spark_job(folder: Path, kills: int, chance: random.Random) -> tuple[int
             java = [item.pid for item in below(process.pid, "java")]
             if not java:
                 return False
-            victims, held = (java, []) if only_java else ([*java, process.pid], [])
-            return killed_inside(victims, lambda: not _unfinished(job) <= left, chance, longest_s=0.02, held=held)
+            victims = java if only_java else [*java, process.pid]
+            return killed_inside(victims, lambda: not _unfinished(job) <= left, chance, longest_s=0.02)
         finally:
             process.wait(240)
 
