@@ -126,7 +126,7 @@ async def _play(request: Request) -> list[Finding]:
                     reached=_reached(egress, manifest), trusted=certificate.fingerprint if certificate else "",
                     headed=request.headed,
                 )  # fmt: skip
-                find_browser(playwright.chromium.executable_path)
+                find_browser(playwright.chromium.executable_path, headed=request.headed)
                 browser = RunningBrowser(start, world)
                 try:
                     findings = await _all(request, world, browser)
