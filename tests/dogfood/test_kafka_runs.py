@@ -154,4 +154,5 @@ def test_a_record_that_makes_no_sense_is_said(tmp_path: Path) -> None:
     (tmp_path / "testbed" / "stream.json").write_text('{"kind": "pigeons", "bootstrap": ""}')
     done = call_in(tmp_path, "status")
     assert done.returncode == 2
-    assert "stream.json cannot be used" in done.stderr
+    assert "stream.json" in done.stderr
+    assert "remove it" in done.stderr
