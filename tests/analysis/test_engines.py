@@ -118,6 +118,9 @@ def answer(engine: Engine, query: str) -> list[list[tuple[str, str]]]:
     tables = {name: table for name, table in TABLES.items() if f"FROM {name}\n" in text}
     if query in WHOLE:
         tables["observed"] = "ours_whole"
+    if query == "profile_fields":
+        # It is asked of what was sent, which has all columns.
+        tables["observed"] = "said"
     rows = engine.ask(query, values or None, **tables)
     return sorted(
         [(name, repr(plain(value))) for name, value in sorted(row.items()) if name not in OWN_NUMBERS] for row in rows

@@ -168,7 +168,7 @@ def test_ctrl_c_keeps_what_was_measured(home: Path, tmp_path: Path) -> None:
         (("--intake", "http://intake.example/v1/events"), "does not allow the host 'intake.example'"),
         (("--intake", "http://127.0.0.1:1/v1/events"), "does not answer"),
         (("--require", "10", "search"), "put options after the command"),
-        (("--duration", "soon"), "is no duration"),
+        (("--duration", "soon"), "is not a duration"),
     ],
 )
 def test_wrong_use_is_one_clear_line(tmp_path: Path, options: tuple[str, ...], says: str) -> None:
