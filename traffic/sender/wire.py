@@ -85,6 +85,11 @@ class _Connection:
         self.tries = 1
         self.parser: ResponseParser | None = None
 
+    def wrap(self, tls: ssl.SSLContext, host: str) -> None:
+        """Put TLS on the connected socket, whose descriptor stays the same."""
+        self.sock = tls.wrap_socket(self.sock, server_hostname=host, do_handshake_on_connect=False)
+        self.send, self.receive = self.sock.send, self.sock.recv
+
 
 class Wire:
     """Sends requests and gives back what became of each.
@@ -228,8 +233,6 @@ class Wire:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # Whatever is wrong is told once more when the socket is asked.
         sock.connect_ex(address)
-        if self._tls is not None:
-            sock = self._tls.wrap_socket(sock, server_hostname=self._endpoint.host, do_handshake_on_connect=False)
         connection = _Connection(sock)
         connection.begun_us = now
         connection.writing = True
@@ -252,7 +255,9 @@ class Wire:
             self._watch_writing(connection, writing=True)
             return
         except OSError as error:
-            if not connection.ready and self._elsewhere(connection):
+            # Whose certificate is refused is not asked for at another address.
+            unreached = not connection.ready and not isinstance(error, ssl.SSLError)
+            if unreached and self._elsewhere(connection):
                 return
             self._fail(connection, _problem(error), str(error))
             return
@@ -277,6 +282,9 @@ class Wire:
         error = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             raise OSError(error, os.strerror(error))
+        if self._tls is not None and not isinstance(connection.sock, ssl.SSLSocket):
+            # Only now: of a socket that is not connected, wrapping it reads, which raises where it was refused.
+            connection.wrap(self._tls, self._endpoint.host)
         if isinstance(connection.sock, ssl.SSLSocket):
             connection.sock.do_handshake()
         connection.ready = True
