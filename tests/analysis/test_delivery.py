@@ -14,8 +14,10 @@ import pytest
 from analysis.checks import delivery
 from analysis.evidence import Evidence
 from analysis.results import CheckResult, Layer, Outcome
+from analysis.sent_validity import Dropped
 from analysis.whereabouts import Whereabouts
 from metrics_platform.assignment import Generation
+from run_record.platform_answers import PlatformAnswers
 from tests.plans import plan
 
 UNKNOWN = Whereabouts(known=False)
@@ -23,6 +25,9 @@ UNKNOWN = Whereabouts(known=False)
 Rows = Sequence[Mapping[str, object]]
 
 VALID = next(plan(Generation.ALPHA).events(0, 100)).body
+
+
+NOTHING_DROPPED = Dropped(0, "", 0, 0)
 
 
 @dataclass
@@ -44,6 +49,9 @@ class Given:
     unexpected: Rows = ()
     deadline_s: int = 10_800
     bodies: Sequence[bytes] = ()
+    dropped: Dropped = NOTHING_DROPPED
+    platform: PlatformAnswers = field(default_factory=PlatformAnswers)
+    other_runs: Mapping[str, int] = field(default_factory=dict)
     asked: list[tuple[str, object]] = field(default_factory=list)
 
     @property
@@ -303,7 +311,7 @@ def changed(**members: object) -> bytes:
         (
             [changed(**{"$schema": "/no/such/1.0.0"})],
             Layer.INSTRUMENT,
-            "at what the client sends (Failed loading schema at /no/such/1.0.0)",
+            "at what the client sends (events name schema /no/such/1.0.0, which does not exist)",
         ),
         ([b"[]"], Layer.INSTRUMENT, "at what the client sends (no object with a member meta)"),
         ([changed(meta="x")], Layer.INSTRUMENT, "at what the client sends (no object with a member meta)"),
