@@ -276,17 +276,18 @@ def test_what_was_rewritten_is_named_by_field() -> None:
 
 
 def test_rows_that_nobody_sent_are_shown() -> None:
-    rows = [{"id": number} for number in range(1_234)]
+    rows = [{"id": number, "first_ms": None} for number in range(1_234)]
     found = delivery.check_unexpected(Given(unexpected=rows).evidence())
     told = (
         "1,234 rows claim this experiment or instrument and were never sent: look for another sender, or ids that were "
         "changed."
     )
-    detail = {"unexpected": 1234, "examples": rows[:5]}
+    detail = {"unexpected": 1234, "examples": rows[:5], "other_runs": {}}
     assert found == CheckResult("unexpected", Layer.TABLE, Outcome.FAIL, told, 1234, threshold=0, evidence=detail)
     clean = delivery.check_unexpected(Given().evidence())
     said = "No row claims this experiment that was not sent."
-    assert clean == CheckResult("unexpected", Layer.TABLE, Outcome.PASS, said, 0, threshold=0)
+    nothing = {"other_runs": {}}
+    assert clean == CheckResult("unexpected", Layer.TABLE, Outcome.PASS, said, 0, threshold=0, evidence=nothing)
 
 
 REASONS: dict[str, Sequence[Mapping[str, object]]] = {
