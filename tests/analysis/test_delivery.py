@@ -286,7 +286,7 @@ def test_rows_that_nobody_sent_are_shown() -> None:
     assert found == CheckResult("unexpected", Layer.TABLE, Outcome.FAIL, told, 1234, threshold=0, evidence=detail)
     clean = delivery.check_unexpected(Given().evidence())
     said = "No row claims this experiment that was not sent."
-    nothing = {"other_runs": {}}
+    nothing: dict[str, object] = {"other_runs": {}}
     assert clean == CheckResult("unexpected", Layer.TABLE, Outcome.PASS, said, 0, threshold=0, evidence=nothing)
 
 
