@@ -5,7 +5,7 @@ Hive. The columns follow from the schema files of both generations, so that one 
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -148,28 +148,6 @@ def _leaves() -> tuple[tuple[str, str | None, str], ...]:
     )
 
 
-def read_ndjson(paths: Iterable[Path], connection: duckdb.DuckDBPyConnection) -> Rows:
-    """Read files of events, one a line. Lines that are no JSON object are left out and named.
-
-    Raises:
-        TableError: a file cannot be read.
-    """
-    lines: list[bytes] = []
-    broken: list[BrokenLine] = []
-    for path in paths:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise TableError(f"{path} cannot be read: {error.strerror}") from error
-        for number, line in enumerate(content.splitlines(), start=1):
-            why = _not_an_event(line)
-            if why:
-                broken.append(BrokenLine(path.name, number, why))
-            elif line.strip():
-                lines.append(line)
-    return Rows(rows_of(lines, connection), tuple(broken))
-
-
 def parquet_rows(
     path: Path, connection: duckdb.DuckDBPyConnection, *, data_centre: bool = False
 ) -> duckdb.DuckDBPyRelation:
@@ -224,16 +202,6 @@ def misplaced_rows(folder: Path, connection: duckdb.DuckDBPyConnection) -> dict[
         return {}
     rows = connection.sql(_MISPLACED, params={"files": files}).fetchall()
     return {(partition, hour): count for partition, hour, count in rows}
-
-
-def _not_an_event(line: bytes) -> str:
-    if not line.strip():
-        return ""
-    try:
-        content: object = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return f"no JSON: {error.msg}"
-    return "" if isinstance(content, dict) else "no JSON object"
 
 
 def _type(content: Mapping[str, object]) -> object:
