@@ -73,10 +73,10 @@ format: setup ## Format the code.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-coverage: setup-full ## Measure the branches of analysis, personas and metrics_platform; fail under 95 %.
-	$(BIN)/pytest -m "not slow" -q --cov=analysis --cov=personas --cov=metrics_platform --cov-branch --cov-report=term-missing:skip-covered \
-	  --cov-fail-under=95 tests/analysis tests/personas tests/metrics_platform tests/run_record \
-	  tests/testbed/kafka/test_reading.py $(ARGS)
+coverage: setup-full ## Measure the branches of analysis, personas and contracts; fail under 95 %.
+	$(BIN)/pytest -m "not slow" -q --cov=analysis --cov=personas --cov=contracts --cov-branch --cov-report=term-missing:skip-covered \
+	  --cov-fail-under=95 tests/analysis tests/personas tests/contracts tests/run_record \
+	  tests/testbed/stream/kafka/test_reading.py $(ARGS)
 
 mutation: setup ## Mutate the assignment and the reconciliation; list the mutants that no test kills.
 	$(BIN)/mutmut run
@@ -87,9 +87,9 @@ docs: setup reference ## Build the documentation as a site, in site/.
 	$(BIN)/zensical build --clean --strict
 	@echo "open site/index.html"
 
-reference: setup ## Write docs/cli.md anew, from the commands.
-	$(BIN)/python -m dogfood.reference > .cli.draft
-	mv .cli.draft docs/cli.md
+reference: setup ## Write docs/reference/cli.md anew, from the commands.
+	$(BIN)/python -m dogfood.cli_reference > .cli.draft
+	mv .cli.draft docs/reference/cli.md
 
 picture: setup ## Make README's picture from the report of a run (RUN, default: latest).
 	$(BIN)/python -m bench.picture $(RUN)

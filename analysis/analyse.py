@@ -10,25 +10,25 @@ import orjson
 
 from analysis.checks import checks_of, nobody_enrolled
 from analysis.checks.delivery import FATES, reconcile
-from analysis.checks.wiki import Way, count_ways
-from analysis.effects import Difference, GroupRate, Power, differences, power, rates
-from analysis.evidence import Evidence, gather
+from analysis.checks.wiki import EnrolmentPath, count_enrolment_paths
+from analysis.engines.warehouse import Warehouse
 from analysis.inputs.description import InputSummary, ObservedKind
-from analysis.latency import Delay, delays
-from analysis.losses import GroupLoss, losses
 from analysis.memory import out_of_memory
-from analysis.results import CheckResult, Layer, Verdict, fold
-from analysis.segments import SegmentCount, count_segments
-from analysis.series import Moment
-from analysis.stages import StageCount, count_stages
+from analysis.run_model.load import Evidence, gather
 from analysis.statistics import share_interval
-from analysis.unplayable import facts, unplayable
-from analysis.warehouse import Warehouse
-from metrics_platform.assignment import expected_shares
-from metrics_platform.errors import DogfoodError, KitFaultError
-from run_record.files import write_whole
-from run_record.findings import Finding
+from analysis.summaries.delays import Delay, delays
+from analysis.summaries.effects import GroupDifference, GroupRate, Power, differences, power, rates
+from analysis.summaries.funnel import StageCount, count_stages
+from analysis.summaries.losses import GroupLoss, losses
+from analysis.summaries.segments import SegmentCount, count_segments
+from analysis.summaries.timeline import TimeBucket
+from analysis.unsendable import facts, unplayable
+from analysis.verdict import CheckResult, Layer, Verdict, fold
+from common.atomic_write import atomic_write
+from common.errors import DogfoodError, KitFaultError
+from contracts.assignment import expected_shares
 from run_record.manifest import Manifest
+from run_record.scenario_findings import ScenarioFinding
 
 _COUNTED = ("subjects", "impressions", "clicks")
 
@@ -74,14 +74,14 @@ class Analysis:
     groups: tuple[GroupCount, ...]
     losses: tuple[GroupLoss, ...]
     stages: tuple[StageCount, ...]
-    ways: tuple[Way, ...]
+    ways: tuple[EnrolmentPath, ...]
     segments: tuple[SegmentCount, ...]
-    series: tuple[Moment, ...]
+    series: tuple[TimeBucket, ...]
     rates: tuple[GroupRate, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[GroupDifference, ...]
     power: Power
     delays: tuple[Delay, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[ScenarioFinding, ...]
     run: Mapping[str, object]
     inputs: InputSummary
 
@@ -149,7 +149,7 @@ def judge(evidence: Evidence) -> Analysis:
         groups=groups,
         losses=losses(evidence),
         stages=count_stages(evidence),
-        ways=count_ways(evidence),
+        ways=count_enrolment_paths(evidence),
         segments=count_segments(evidence),
         series=evidence.moments,
         rates=rates(evidence),
@@ -176,8 +176,8 @@ def _without_traffic(manifest: Manifest, configs: CheckResult) -> Analysis:
 
 def write(run: Path, analysis: Analysis, report: str) -> None:
     """Write the verdict and the report into the run's folder, each in one step."""
-    write_whole(run / VERDICT, analysis.to_json())
-    write_whole(run / REPORT, report.encode())
+    atomic_write(run / VERDICT, analysis.to_json())
+    atomic_write(run / REPORT, report.encode())
 
 
 def _all_well(evidence: Evidence) -> str:

@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.analyse import analyse
-from analysis.results import Verdict
-from analysis.sent import PLANNED, keep_planned
-from metrics_platform.intake import EventAnswer, EventOutcome
-from metrics_platform.table import rows_of
-from personas.plan import Plan
-from personas.settings import PlanSettings
-from run_record.ledger import LedgerWriter, Span
+from analysis.run_model.sent_events import PLANNED, keep_planned
+from analysis.verdict import Verdict
+from contracts.intake import EventAnswer, EventOutcome
+from contracts.table import rows_of
+from personas.plan.plan import Plan
+from personas.plan.settings import PlanSettings
+from run_record.ledger.files import LedgerWriter, Span
 from run_record.manifest import Manifest
 from tests.plans import settings
 

@@ -16,8 +16,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from dogfood.services import Testbed
-from metrics_platform.errors import DogfoodError
+from common.errors import DogfoodError
+from dogfood.testbed_control.services import Testbed
 
 BROWSERS, CONCURRENCY, SESSIONS = 12, 3, 200
 PORTS = {"mpic": 18_286, "intake": 18_292, "wiki": 18_280}

@@ -16,11 +16,11 @@ from locust import FastHttpUser, task
 from locust.env import Environment
 
 from bench.sending import settings
-from metrics_platform.intake import interpret
-from personas.blocks import PlannedEvent
-from personas.plan import Plan
-from run_record.ledger import LedgerWriter, Span
-from traffic.post import BEACON_HEADERS
+from contracts.intake import interpret
+from personas.plan.blocks import PlannedEvent
+from personas.plan.plan import Plan
+from run_record.ledger.files import LedgerWriter, Span
+from traffic.transport import BEACON_HEADERS
 
 
 class Beacon(FastHttpUser):

@@ -19,9 +19,9 @@ import duckdb
 import orjson
 
 from analysis.analyse import analyse
-from analysis.results import Verdict
-from metrics_platform.table import read_parquet
-from run_record.folder import OBSERVED, find_run
+from analysis.verdict import Verdict
+from contracts.table import read_parquet
+from run_record.run_folder import OBSERVED, find_run
 
 Row = dict[str, Any]
 

@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.rendering import plan
-from metrics_platform.errors import DogfoodError
-from metrics_platform.kafka import answers
+from common.errors import DogfoodError
+from contracts.kafka import answers
 
 SECONDS, CONNECTIONS, BATCH = 6, 32, 50
 PORT, BROKER_PORT = 18_292, 18_392
@@ -46,7 +46,7 @@ INTAKE = [sys.executable, "-m", "testbed.intake", "--port", str(PORT)]
 ROOT = Path(__file__).resolve().parent.parent
 
 
-class Figure(NamedTuple):
+class BenchResult(NamedTuple):
     """What one round measured."""
 
     events_s: float
@@ -57,13 +57,13 @@ class Figure(NamedTuple):
 def broker(data: Path) -> Iterator[str]:
     """Run a broker of Kafka until the block ends; yield its bootstrap servers."""
     bootstrap = f"127.0.0.1:{BROKER_PORT}"
-    command = [sys.executable, "-m", "testbed.kafka", "--port", str(BROKER_PORT), "--data", str(data)]
+    command = [sys.executable, "-m", "testbed.stream.kafka", "--port", str(BROKER_PORT), "--data", str(data)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
         try:
             deadline = time.monotonic() + 120
             while not answers(bootstrap, within_s=1):
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise DogfoodError("the broker did not come up: try python -m testbed.kafka")
+                    raise DogfoodError("the broker did not come up: try python -m testbed.stream.kafka")
             yield bootstrap
         finally:
             process.terminate()
@@ -85,7 +85,7 @@ def running(command: list[str]) -> Iterator[psutil.Process]:
             process.terminate()
 
 
-def measure(server: psutil.Process, body: bytes, events: int, folder: Path) -> Figure:
+def measure(server: psutil.Process, body: bytes, events: int, folder: Path) -> BenchResult:
     """Let wrk post *body*, which holds *events* events, and return what that cost the server."""
     (folder / "body.json").write_bytes(body)
     script = folder / "post.lua"
@@ -111,7 +111,7 @@ def measure(server: psutil.Process, body: bytes, events: int, folder: Path) -> F
     if errors:
         raise DogfoodError(f"{errors} of {requests} requests were not accepted: the figures would mean nothing")
     cpu = after.user + after.system - before.user - before.system
-    return Figure(requests * events / micros * 1e6, cpu / (requests * events) * 1000)
+    return BenchResult(requests * events / micros * 1e6, cpu / (requests * events) * 1000)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from browser_scenarios.chromium import find_browser
-from run_record.folder import LATEST, find_run
+from run_record.run_folder import LATEST, find_run
 
 #: Width and height of the picture, CSS pixels.
 _SIZE = (1100, 632)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from metrics_platform.schemas import FOLDER, WEB_BASE_1_3_0, WEB_BASE_1_4_2
+from contracts.schemas import FOLDER, WEB_BASE_1_3_0, WEB_BASE_1_4_2
 
 Event = dict[str, Any]
 

@@ -12,12 +12,12 @@ from faker import Faker
 from rich.console import Console
 from rich.table import Table
 
-from metrics_platform.assignment import Generation, assign
-from metrics_platform.schemas import WEB_BASE_1_3_0
-from personas.experiments import EXPERIMENT, STREAM, example_experiment, example_instrument
-from personas.people import load_personas
-from personas.plan import Plan
-from personas.settings import PlanSettings
+from contracts.assignment import Generation, assign
+from contracts.schemas import WEB_BASE_1_3_0
+from personas.example_experiment import EXPERIMENT, STREAM, example_experiment, example_instrument
+from personas.persona import load_personas
+from personas.plan.plan import Plan
+from personas.plan.settings import PlanSettings
 
 VISITORS, ROUNDS = 6_000, 5
 

@@ -25,17 +25,17 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from metrics_platform.assignment import Generation
-from personas.experiments import example_experiment, example_instrument
-from personas.plan import Plan
-from personas.settings import MOST_VISITORS, PlanSettings
-from run_record.folder import find_run
-from run_record.load import Load
-from run_record.tally import Tally
+from contracts.assignment import Generation
+from personas.example_experiment import example_experiment, example_instrument
+from personas.plan.plan import Plan
+from personas.plan.settings import MOST_VISITORS, PlanSettings
+from run_record.load_report.counters import LoadCounts
+from run_record.load_report.report import LoadReport
+from run_record.run_folder import find_run
 from tests.servers import free_port
-from traffic.post import BEACON_HEADERS
-from traffic.sender.agenda import LEAD_US
 from traffic.sender.process import ENVIRONMENT
+from traffic.sender.queue import LEAD_US
+from traffic.transport import BEACON_HEADERS
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS, SECONDS, CONNECTIONS = 3, 3.0, 32
@@ -49,7 +49,7 @@ RATES = {1: 40_000, 50: 150_000}
 _LEAD_S = LEAD_US / 1e6
 
 
-class Figure(NamedTuple):
+class BenchResult(NamedTuple):
     """What one client did in one round."""
 
     events: int
@@ -60,7 +60,7 @@ class Figure(NamedTuple):
 @contextlib.contextmanager
 def stub(port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server that accepts everything, on its own core."""
-    command = ["taskset", "-c", SERVER, sys.executable, "-m", "bench.accepting", "--port", str(port)]
+    command = ["taskset", "-c", SERVER, sys.executable, "-m", "bench.accept_all_server", "--port", str(port)]
     with subprocess.Popen(command, cwd=ROOT) as process:
         try:
             time.sleep(1)
@@ -85,7 +85,7 @@ def cpu_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def kit(port: int, batch: int, rate: float, seconds: float) -> Figure:
+def kit(port: int, batch: int, rate: float, seconds: float) -> BenchResult:
     """Let the sender play at the highest rate that it keeps, from *rate* downwards by a third each time."""
     while True:
         figure = _kit_at(port, batch, rate, seconds)
@@ -94,7 +94,7 @@ def kit(port: int, batch: int, rate: float, seconds: float) -> Figure:
         rate *= 2 / 3
 
 
-def _kit_at(port: int, batch: int, rate: float, seconds: float) -> Figure:
+def _kit_at(port: int, batch: int, rate: float, seconds: float) -> BenchResult:
     """Let the sender play at *rate*; what counts is a stretch in its midst, in which it also makes what comes later."""
     with tempfile.TemporaryDirectory() as folder:
         plan = settings(rate, seconds + 2 * _LEAD_S)
@@ -120,7 +120,9 @@ def _kit_at(port: int, batch: int, rate: float, seconds: float) -> Figure:
                 first += 256
             elif "report" in message:
                 report = message["report"]
-                rows.append((time.monotonic(), report["cpu_s"], Tally.from_json(report["tally"]).total("answered")))
+                rows.append(
+                    (time.monotonic(), report["cpu_s"], LoadCounts.from_json(report["tally"]).total("answered"))
+                )
                 if time.time() * 1000 > started + (_LEAD_S + seconds) * 1000:
                     process.stdin.close()
                     break
@@ -130,10 +132,10 @@ def _kit_at(port: int, batch: int, rate: float, seconds: float) -> Figure:
     # Until the lead is made the sender has more to do than later, and then nothing is missing any more.
     kept = rows[-int(seconds) :]
     events = sum(row[2] for row in kept[1:])
-    return Figure(events, kept[-1][1] - kept[0][1], kept[-1][0] - kept[0][0])
+    return BenchResult(events, kept[-1][1] - kept[0][1], kept[-1][0] - kept[0][0])
 
 
-def fixed(port: int, body: bytes, events: int, folder: Path, seconds: float) -> Figure:
+def fixed(port: int, body: bytes, events: int, folder: Path, seconds: float) -> BenchResult:
     """Let wrk post *body*, which holds *events* events."""
     (folder / "body.json").write_bytes(body)
     (folder / "post.lua").write_text(
@@ -148,10 +150,10 @@ def fixed(port: int, body: bytes, events: int, folder: Path, seconds: float) -> 
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     requests, micros = map(int, said.rpartition("RESULT ")[2].split())
-    return Figure(requests * events, cpu_of_children() - before, micros / 1e6)
+    return BenchResult(requests * events, cpu_of_children() - before, micros / 1e6)
 
 
-def fast_http_user(port: int, batch: int, folder: Path, seconds: float) -> Figure:
+def fast_http_user(port: int, batch: int, folder: Path, seconds: float) -> BenchResult:
     """Let Locust's FastHttpUser render, write down and send the same events."""
     out = folder / "peer.json"
     command = [
@@ -164,10 +166,10 @@ def fast_http_user(port: int, batch: int, folder: Path, seconds: float) -> Figur
         f"http://127.0.0.1:{port}/v1/events",
     ]
     subprocess.run([*command, str(batch), str(seconds), str(CONNECTIONS), str(out)], cwd=ROOT, check=True)
-    return Figure(*orjson.loads(out.read_bytes()))
+    return BenchResult(*orjson.loads(out.read_bytes()))
 
 
-def bare(port: int, body: bytes, events: int, folder: Path, seconds: float) -> Figure:
+def bare(port: int, body: bytes, events: int, folder: Path, seconds: float) -> BenchResult:
     """Let the shortest loop that Python can do post *body*."""
     (folder / "bare.json").write_bytes(body)
     out = folder / "bare-figure.json"
@@ -175,10 +177,10 @@ def bare(port: int, body: bytes, events: int, folder: Path, seconds: float) -> F
     command += [str(folder / "bare.json"), str(CONNECTIONS), str(seconds), str(out)]
     subprocess.run(command, cwd=ROOT, check=True)
     requests, cpu_s, wall_s = orjson.loads(out.read_bytes())
-    return Figure(requests * events, cpu_s, wall_s)
+    return BenchResult(requests * events, cpu_s, wall_s)
 
 
-def k6(port: int, body: bytes, events: int, folder: Path, seconds: float) -> Figure:
+def k6(port: int, body: bytes, events: int, folder: Path, seconds: float) -> BenchResult:
     """Let k6 post *body*."""
     (folder / "k6.json").write_bytes(body)
     (folder / "post.js").write_text(
@@ -194,7 +196,7 @@ def k6(port: int, body: bytes, events: int, folder: Path, seconds: float) -> Fig
         capture_output=True, check=True,
     )  # fmt: skip
     count = orjson.loads(summary.read_bytes())["metrics"]["http_reqs"]["count"]
-    return Figure(count * events, cpu_of_children() - before, seconds)
+    return BenchResult(count * events, cpu_of_children() - before, seconds)
 
 
 def sending(console: Console) -> None:
@@ -208,7 +210,7 @@ def sending(console: Console) -> None:
         folder = Path(name)
         for batch in (1, 50):
             body = made[0] if batch == 1 else b"[" + b",".join(made[:50]) + b"]"
-            found: dict[str, list[Figure]] = {}
+            found: dict[str, list[BenchResult]] = {}
             for _ in range(ROUNDS):
                 for client, measure in _clients(batch, body, folder).items():
                     port = free_port()
@@ -223,8 +225,8 @@ def sending(console: Console) -> None:
     console.print(table)
 
 
-def _clients(batch: int, body: bytes, folder: Path) -> dict[str, Callable[[int], Figure]]:
-    clients: dict[str, Callable[[int], Figure]] = {
+def _clients(batch: int, body: bytes, folder: Path) -> dict[str, Callable[[int], BenchResult]]:
+    clients: dict[str, Callable[[int], BenchResult]] = {
         "wrk, one fixed body": lambda port: fixed(port, body, batch, folder, SECONDS),
         "a bare loop in Python, one fixed body": lambda port: bare(port, body, batch, folder, SECONDS),
         "the kit's sender": lambda port: kit(port, batch, RATES[batch], SECONDS + 1),
@@ -235,7 +237,7 @@ def _clients(batch: int, body: bytes, folder: Path) -> dict[str, Callable[[int],
     return clients
 
 
-def _cost(figures: Sequence[Figure]) -> float:
+def _cost(figures: Sequence[BenchResult]) -> float:
     """Return the median CPU seconds per 1,000 events."""
     return sorted(figure.cpu_s / figure.events * 1000 for figure in figures)[len(figures) // 2]
 
@@ -271,7 +273,7 @@ def _stalled_kit() -> tuple[str, ...]:
                 time.sleep(0.02)
             _freeze(server, zero)
             client.wait()
-        load = Load.read(find_run(Path(name), "latest"))
+        load = LoadReport.read(find_run(Path(name), "latest"))
     found = load.latency_ms
     return (f"{load.offered:,}", f"{load.sent:,}", f"{found.p50:,.1f}", f"{found.p95:,.0f}", f"{found.max:,.0f}")
 

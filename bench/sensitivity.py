@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.results import ALPHA
 from analysis.statistics import multinomial_test, rate_test, unlike
-from dogfood.fault_reports import put_between_marks
+from analysis.verdict import ALPHA
+from dogfood.faults.report import put_between_marks
 
 SIZES = (1_000, 10_000, 100_000)
 POWER, DRAWS = 0.8, 200
@@ -27,7 +27,7 @@ _SHARES = tuple(np.geomspace(0.0002, 0.6, 85).tolist())
 Calls = Callable[[np.random.Generator, int, float], bool]
 
 
-class Question(NamedTuple):
+class SensitivityProbe(NamedTuple):
     """What is asked of which check.
 
     Attributes:
@@ -61,9 +61,9 @@ def _rate(random: np.random.Generator, subjects: int, share: float) -> bool:
 
 
 QUESTIONS = (
-    Question("sample-ratio", "are not exposed, or vanish", "eligibility, late-record, bot-filter", _ratio),
-    Question("indeterminate", "have an event that is cut off without an answer", "loss-by-group", _unanswered),
-    Question("sample-rate", "vanish, at a sample rate of one half", "rate-key, double-sampling", _rate),
+    SensitivityProbe("sample-ratio", "are not exposed, or vanish", "eligibility, late-record, bot-filter", _ratio),
+    SensitivityProbe("indeterminate", "have an event that is cut off without an answer", "loss-by-group", _unanswered),
+    SensitivityProbe("sample-rate", "vanish, at a sample rate of one half", "rate-key, double-sampling", _rate),
 )
 
 

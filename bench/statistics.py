@@ -1,4 +1,4 @@
-"""Prints the figures that `docs/statistics.md` promises, each beside what it should be.
+"""Prints the figures that `docs/reference/statistics.md` promises, each beside what it should be.
 
 Run with `python -m bench.statistics`.
 """

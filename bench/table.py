@@ -18,12 +18,12 @@ from typing import Any
 
 import orjson
 
-from analysis.engine import DuckDb, Engine
-from analysis.evidence import gather
-from analysis.warehouse import Warehouse
+from analysis.engines.duckdb_engine import DuckDbEngine, QueryEngine
+from analysis.engines.warehouse import Warehouse
+from analysis.run_model.load import gather
 from bench.analysis import EVENTS, make, scan
-from personas.plan import Plan
-from testbed.stream import SegmentWriter
+from personas.plan.plan import Plan
+from testbed.stream.segments import SegmentWriter
 from tests.plans import settings
 
 _STREAM = "product_metrics.web_base"
@@ -39,7 +39,7 @@ _DAY = b'"meta":{"dt":"2025-01-31T14:30:00.000Z",'
 class Timed:
     """An engine that notes how long each answer takes, and of that how long this process is busy."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: QueryEngine) -> None:
         self._engine = engine
         self.seconds: dict[str, float] = {}
         self.busy = 0.0
@@ -87,7 +87,7 @@ def _tell(what: str, asked: Timed) -> float:
 
 
 def _ask_duckdb(run: Path) -> Timed:
-    engine = DuckDb()
+    engine = DuckDbEngine()
     files = str(run / "observed" / "*.parquet")
     hour = "'eqiad' AS datacenter, 2025 AS year, 1 AS month, 31 AS day, 14 AS hour"
     engine.connection.execute(f"CREATE TEMP VIEW bench_rows AS SELECT *, {hour} FROM '{files}'")
@@ -95,8 +95,8 @@ def _ask_duckdb(run: Path) -> Timed:
 
 
 def _ask_spark(run: Path, state: Path) -> Timed:
-    from analysis.spark_engine import SparkEngine
-    from metrics_platform.spark import Where, open_session
+    from analysis.engines.spark_engine import SparkEngine
+    from contracts.spark_session import Where, open_session
 
     session = open_session(Where(state, memory="2g"), "bench")
     session.read.parquet(str(run / "observed")).selectExpr(
@@ -131,8 +131,8 @@ def _fill(folder: Path, rows: int) -> None:
         writer.close()
     with tempfile.TemporaryDirectory(dir=folder) as name:
         stream = ("--stream-dir", str(folder / "stream"))
-        duckdb = ("testbed.ingest", *stream, "--table-dir", f"{name}/table")
-        spark = ("testbed.hive", *stream, "--state", f"{name}/state", "--warehouse", f"{name}/warehouse")
+        duckdb = ("testbed.table.ingest", *stream, "--table-dir", f"{name}/table")
+        spark = ("testbed.table.hive", *stream, "--state", f"{name}/state", "--warehouse", f"{name}/warehouse")
         for what, words in (("DuckDB", duckdb), ("Spark, its start with it,", spark)):
             written, seconds = _timed(lambda words=words: _run(words))  # type: ignore[misc]
             print(f"{what} filled the table with {written:,} rows in {seconds:.1f} s", flush=True)

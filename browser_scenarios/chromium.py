@@ -11,7 +11,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.sync_api import sync_playwright
 
 from common.egress import Egress
-from metrics_platform.errors import DogfoodError, KitFaultError
+from common.errors import DogfoodError, KitFaultError
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -38,7 +38,7 @@ _QUIET = (
 class BrowserError(DogfoodError):
     """There is no browser, or the wiki did not do in it what a scenario needs."""
 
-    page = "docs/troubleshooting.md"
+    page = "docs/guide/troubleshooting.md"
 
 
 def installed_browser() -> str:

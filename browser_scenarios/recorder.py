@@ -21,11 +21,11 @@ from starlette.routing import Route
 
 from browser_scenarios.certificate import Certificate
 from common.egress import LOOPBACK, Egress
+from common.errors import KitFaultError
 from common.http import open_async_client
-from metrics_platform.errors import KitFaultError
-from metrics_platform.intake import interpret
-from run_record.governor import Governor
-from run_record.ledger import LedgerWriter, Span
+from contracts.intake import interpret
+from run_record.ledger.files import LedgerWriter, Span
+from run_record.rate_limit import RateLimiter
 
 _UP_WITHIN_S = 10.0
 _POLL_S = 0.02
@@ -78,11 +78,11 @@ class Recorder:
         certificate: Certificate | None = None,
         *,
         egress: Egress = LOOPBACK,
-        governor: Governor | None = None,
+        governor: RateLimiter | None = None,
     ) -> None:
         self._ledger = ledger
         self._intake = open_async_client(egress, timeout_s=15.0, base_url=intake)
-        self._governor = governor or Governor.free()
+        self._governor = governor or RateLimiter.free()
         self._held_back = 0
         self._visit_of = visit_of
         self._recorded: list[Recorded] = []

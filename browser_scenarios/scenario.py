@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from browser_scenarios.stage import Stage
+    from browser_scenarios.context import ScenarioContext
 
 
 class Scenario(NamedTuple):
@@ -20,5 +20,5 @@ class Scenario(NamedTuple):
 
     name: str
     question: str
-    play: "Callable[[Stage], Awaitable[None]]"
+    play: "Callable[[ScenarioContext], Awaitable[None]]"
     apart: bool = False

@@ -10,14 +10,14 @@ from playwright.async_api import BrowserContext, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
 
 from browser_scenarios.chromium import BrowserError
-from browser_scenarios.trouble import SERVER_ERROR, in_time
-from browser_scenarios.world import World
-from metrics_platform.addresses import under, with_query
-from metrics_platform.page import told_experiments
-from metrics_platform.profiles import profile_of
-from metrics_platform.streams import in_stream_sample, seen_by_client
+from browser_scenarios.environment import Environment
+from browser_scenarios.failure_cause import SERVER_ERROR, in_time
+from common.urls import under, with_query
+from contracts.profiles import profile_of
+from contracts.streams import in_stream_sample, seen_by_client
+from contracts.wiki_page import page_experiments
 from run_record.accounts import TestAccount
-from run_record.page_views import PageView, forced_by_hand, told_group
+from run_record.page_views import PageView, forced_by_hand, page_group
 from run_record.roster import Fidelity
 
 #: What the first production test measured: the control that unpins the main menu.
@@ -77,7 +77,7 @@ _CALL_API = """async ({ address, form }) => {
 }"""
 
 
-class Reading:
+class PageVisit:
     """One page view, from the page being shown until it is left.
 
     Attributes:
@@ -93,7 +93,7 @@ class Reading:
         self._session = session
         self.page = page
         self.client = str(said["client"])
-        self.told = told_experiments({"wgMetricsPlatformUserExperiments": said["told"]})
+        self.told = page_experiments({"wgMetricsPlatformUserExperiments": said["told"]})
         self.title = str(said["title"])
         self.pageview_id = str(said["pageview"])
         self.session_id = str(said["session"])
@@ -107,7 +107,7 @@ class Reading:
     def group(self) -> str | None:
         """The group that the page was told; None when its user takes no part."""
         world = self._session.world
-        return told_group(self.told, world.generation, world.experiment, world.feature)
+        return page_group(self.told, world.generation, world.experiment, world.feature)
 
     @property
     def measured(self) -> bool:
@@ -233,7 +233,7 @@ class Session:
 
     def __init__(
         self,
-        world: World,
+        world: Environment,
         context: BrowserContext,
         account: TestAccount | None,
         scenario: str,
@@ -283,7 +283,7 @@ class Session:
         """Pin the main menu, which an earlier click may have unpinned for good."""
         await self._api("options", change="vector-main-menu-pinned=1")
 
-    async def open(self, path: str, *, narrow: bool = False, page: Page | None = None, height: int = 800) -> Reading:
+    async def open(self, path: str, *, narrow: bool = False, page: Page | None = None, height: int = 800) -> PageVisit:
         """Open the page at *path* of the wiki.
 
         Args:
@@ -304,10 +304,10 @@ class Session:
             raise BrowserError(f"{path}: the wiki answered {answer.status if answer else 'nothing'}")
         return await self.take_up(page)
 
-    async def take_up(self, page: Page) -> Reading:
+    async def take_up(self, page: Page) -> PageVisit:
         """Return the reading of the page that *page* shows."""
         said = await in_time(page.evaluate(_READ, list(_CLIENTS)), self.world.page_within_s)
-        return Reading(self, page, said)
+        return PageVisit(self, page, said)
 
     async def _goto(self, page: Page, path: str) -> Response | None:
         """Load the page at *path*, and once more when no answer came in time. Raises PlaywrightError."""

@@ -1,7 +1,7 @@
 """The policy for the way out: the addresses that a run may connect to, its tag, and whether it may send.
 
 Every process that opens a connection asks the same policy. Names are resolved once and pinned: a name that is moved to
-another address later is not followed. `common.http` has the clients, `traffic.guard` enforces the policy on a whole
+another address later is not followed. `common.http` has the clients, `traffic.egress_guard` enforces the policy on a whole
 process, and Chromium gets it as rules for names.
 """
 
@@ -30,7 +30,7 @@ AGENT = "experiment-dogfood-kit"
 class EgressError(DogfoodError):
     """A connection or a request that the policy does not allow. Nothing was sent."""
 
-    page = "docs/security.md"
+    page = "docs/design/security.md"
 
 
 def system_resolver(host: str) -> tuple[str, ...]:

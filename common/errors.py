@@ -17,4 +17,4 @@ class KitFaultError(DogfoodError):
     """The kit, the testbed or the load generator failed: a run under it proves nothing (exit code 4)."""
 
     exit_code = 4
-    page = "docs/troubleshooting.md"
+    page = "docs/guide/troubleshooting.md"

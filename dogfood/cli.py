@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from analysis.memory import refused
+from common.errors import KitFaultError
+from dogfood.command_examples import add_examples
 from dogfood.commands.options import EXIT_CODES
 from dogfood.console import protect_output
-from dogfood.crashing import leave, run_guarded
-from dogfood.examples import add_examples
+from dogfood.exit_codes import leave, run_guarded
 from dogfood.signals import treat_as_interrupts
-from metrics_platform.errors import KitFaultError
 
 #: Where each command is, `module:name` within `dogfood`.
 _COMMANDS: Mapping[str, str] = {

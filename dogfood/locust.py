@@ -9,14 +9,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from dogfood.processes import free_port, kill_group, running
-from metrics_platform.errors import KitFaultError
-from run_record.folder import LEDGER
-from run_record.growing import GrowingFiles
-from run_record.ledger_rows import count_outcomes
-from run_record.load import FILE_NAME as LOAD
+from common.errors import KitFaultError
+from dogfood.testbed_control.modules import free_port, kill_group, running
+from run_record.file_tail import FileTail
+from run_record.ledger.rows import count_outcomes
+from run_record.load_report.report import FILE_NAME as LOAD
 from run_record.manifest import Manifest
 from run_record.page_views import FOLDER as PAGE_VIEWS
+from run_record.run_folder import LEDGER
 
 _FILES = Path(__file__).resolve().parent.parent / "locustfiles"
 
@@ -119,7 +119,7 @@ def _wait(process: "subprocess.Popen[bytes]", look: Callable[[], None]) -> bool:
     return stopped
 
 
-class Answered:
+class RunStarted:
     """Counts the answered events of a run's ledger while it is written.
 
     Args:
@@ -138,7 +138,7 @@ class Answered:
         return self._count * self._a_request
 
 
-class Came:
+class FirstOutcome:
     """Counts the accounts that have read a page, from a run's page views while they are written."""
 
     def __init__(self, run: Path) -> None:
@@ -158,7 +158,7 @@ class _Tail:
     def __init__(self, folder: Path, pattern: str) -> None:
         self._folder = folder
         self._pattern = pattern
-        self._files = GrowingFiles()
+        self._files = FileTail()
 
     def fresh(self) -> bytes:
         return b"".join(self._files.fresh(path) for path in self._folder.glob(self._pattern))

@@ -11,37 +11,37 @@ from rich.console import Console
 from rich.text import Text
 
 from analysis.analyse import Analysis
-from analysis.unplayable import unplayable
-from analysis.whereabouts import STREAMS
-from browser_scenarios.play import Request as BrowserRequest
-from browser_scenarios.play import choose, play
+from analysis.summaries.loss_location import STREAMS
+from analysis.unsendable import unplayable
+from browser_scenarios.runner import BrowserRequest as BrowserRequest
+from browser_scenarios.runner import choose, run_scenarios
 from common.egress import LOOPBACK, Egress
+from common.errors import DogfoodError, KitFaultError
 from common.http import open_client
-from dogfood.judging import judge
-from dogfood.locust import Answered, Came, LocustRequest, run_locust
-from dogfood.operator import TestbedOperator
-from dogfood.platform_questions import ask_schemas_of_ledger
-from dogfood.processes import run_module
+from common.urls import under, with_query, without_path
+from contracts.intake import check_reachable
+from dogfood.judge import judge
+from dogfood.locust import FirstOutcome, LocustRequest, RunStarted, run_locust
+from dogfood.platform_probe import ask_schemas_of_ledger
 from dogfood.run_request import LOCAL, RunRequest
 from dogfood.run_setup import PRODUCTION_TTL_S, accounts_file_of, accounts_of, set_up
-from dogfood.services import Testbed
-from dogfood.tables import OWN_TABLE, TableChoice
 from dogfood.terminal import tell_finding
-from dogfood.warming import warm_wiki
-from metrics_platform.addresses import under, with_query, without_path
-from metrics_platform.errors import DogfoodError, KitFaultError
-from metrics_platform.intake import check_reachable
+from dogfood.testbed_control.modules import run_module
+from dogfood.testbed_control.mpic_operator import TestbedOperator
+from dogfood.testbed_control.services import Testbed
+from dogfood.testbed_control.table import OWN_TABLE, TableChoice
+from dogfood.testbed_control.wiki_warm_up import warm_wiki
 from run_record.accounts import TestAccount
-from run_record.budget import Budget
-from run_record.ends import End
-from run_record.folder import OBSERVED
-from run_record.load import FILE_NAME as LOAD
-from run_record.load import Load, record_analysis, record_machine
-from run_record.machine import busy_warning
-from run_record.machine_watch import MachineWatch, load_now
+from run_record.end_reason import End
+from run_record.load_report.machine_sampler import MachineWatch, load_now
+from run_record.load_report.machine_usage import busy_warning
+from run_record.load_report.report import FILE_NAME as LOAD
+from run_record.load_report.report import LoadReport, record_analysis, record_machine
 from run_record.manifest import Manifest
 from run_record.roster import Fidelity
+from run_record.run_folder import OBSERVED
 from run_record.target import Target
+from run_record.target_budget import TargetBudget
 
 #: Rows are read from the span of the traffic and this much around it.
 _MARGIN_MS = 60_000
@@ -78,7 +78,7 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     _tell(console, request, manifest, events)
     # The budget is held over all fidelities: they share the target's ceilings.
     with (
-        Budget.open(target, str(folder.resolve()), rate=rate),
+        TargetBudget.open(target, str(folder.resolve()), rate=rate),
         MachineWatch("dogfood", partial(_service_pids, request, target)) as watch,
     ):
         _make_traffic(request, target, egress, folder, accounts, events, console)
@@ -106,7 +106,7 @@ def _make_traffic(
         # Arrivals are the plan's affair: nobody waits for a Locust user.
         most = ("--connections", str(request.users), *_confirmed(request))
         locust = LocustRequest("ctr", folder, None, request.workers, most)
-        count = Answered(folder, min(events, request.traffic.batch))
+        count = RunStarted(folder, min(events, request.traffic.batch))
         goes_on = run_locust(locust, "synthetic events", events, count, console)
         if spoilt := _spoilt(folder):
             rest = " and ".join(item for item in request.fidelities if item is not Fidelity.SYNTHETIC)
@@ -121,14 +121,14 @@ def _make_traffic(
         file = ("--accounts", str(accounts_file_of(request)), *_confirmed(request))
         locust = LocustRequest("wiki", folder, min(request.users, _READERS), request.workers, file)
         sessions = min(request.sessions, len(accounts))
-        goes_on = run_locust(locust, "accounts on the wiki", sessions, Came(folder), console)
+        goes_on = run_locust(locust, "accounts on the wiki", sessions, FirstOutcome(folder), console)
     if goes_on and Fidelity.BROWSER in request.fidelities:
         _browse(request, target, folder, accounts, console)
 
 
 def _spoilt(folder: Path) -> str:
     """Return why the generator's part of the run proves nothing; empty when it does."""
-    load = Load.read(folder) if (folder / LOAD).is_file() else None
+    load = LoadReport.read(folder) if (folder / LOAD).is_file() else None
     return load.invalid[0] if load is not None and load.invalid else ""
 
 
@@ -169,7 +169,7 @@ def observe(testbed: Testbed, folder: Path, table: TableChoice = OWN_TABLE) -> N
     if not testbed.stream.bootstrap:
         # A Kafka of others may have more than anybody would want to read.
         to += ("--streams", str(folder / STREAMS))
-    run_module("reading the table", "testbed.snapshot", *where, *span, *to)
+    run_module("reading the table", "testbed.table.table_export", *where, *span, *to)
 
 
 def _ready(request: RunRequest, console: Console) -> tuple[Target, Egress]:
@@ -242,7 +242,7 @@ def _browse(
         time.sleep(_CONFIGS_TTL_S + _SETTLE_S)
     asked = request.browser
     console.print(f"browsers: {', '.join(scenario.name for scenario in choose(asked.scenarios))}")
-    play(
+    run_scenarios(
         BrowserRequest(
             run=folder, accounts=accounts, scenarios=asked.scenarios, users=asked.users,
             concurrency=asked.concurrency, headed=asked.headed,

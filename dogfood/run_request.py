@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dogfood.seeding import WIKI_ACCOUNTS
-from dogfood.services import Testbed
-from dogfood.tables import OWN_TABLE, TableChoice
+from dogfood.testbed_control.seed import WIKI_ACCOUNTS
+from dogfood.testbed_control.services import Testbed
+from dogfood.testbed_control.table import OWN_TABLE, TableChoice
 from run_record.roster import Fidelity
-from traffic.options import TrafficOptions
+from traffic.locust_run.options import TrafficOptions
 
 #: The target whose systems are the testbed's.
 LOCAL = "local"

@@ -6,23 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from common.egress import Egress
-from dogfood.operator import forget_configs
-from dogfood.platform_questions import ask_platform
+from common.errors import DogfoodError
+from contracts.mpic_client import MpicClient
+from dogfood.platform_probe import ask_platform
 from dogfood.run_request import LOCAL, RunRequest
-from dogfood.seeding import WIKI_ACCOUNTS, accounts_file, put_example, seed_wiki
-from metrics_platform.errors import DogfoodError
-from metrics_platform.mpic import MpicClient
-from personas.experiments import EXPERIMENT
-from personas.plan import Plan
-from personas.settings import PlanSettings
+from dogfood.testbed_control.mpic_operator import forget_configs
+from dogfood.testbed_control.seed import WIKI_ACCOUNTS, accounts_file, register_example_experiment, seed_wiki
+from personas.example_experiment import EXPERIMENT
+from personas.plan.plan import Plan
+from personas.plan.settings import PlanSettings
 from run_record.accounts import TestAccount, read_accounts
-from run_record.folder import new_run
 from run_record.manifest import Manifest
-from run_record.pins import write_pins
+from run_record.resolved_addresses import write_pins
 from run_record.roster import Account, Fidelity, write_roster
+from run_record.run_folder import new_run
 from run_record.target import Target
-from traffic.options import TrafficOptions, UnplayableConfigError, check_ceilings, new_manifest, new_settings
-from traffic.wiki_options import on_roster
+from traffic.locust_run.options import TrafficOptions, UnplayableConfigError, check_ceilings, new_manifest, new_settings
+from traffic.wiki_sessions.options import on_roster
 
 #: How long a wiki may use an answer of MPIC, in seconds.
 PRODUCTION_TTL_S = 60.0
@@ -72,7 +72,7 @@ def _put_example(request: RunRequest, target: Target, egress: Egress) -> None:
     """Put the kit's experiment into MPIC; where that changes anything, the wiki must not go on with what it had."""
     with MpicClient(target.mpic, egress=egress) as mpic:
         before = _configs(mpic, request)
-        put_example(mpic, request.traffic.generation)
+        register_example_experiment(mpic, request.traffic.generation)
         changed = before != _configs(mpic, request)
     if request.on_wiki and changed and not forget_configs(request.testbed, target.wiki):
         time.sleep(PRODUCTION_TTL_S)

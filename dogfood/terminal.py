@@ -5,18 +5,18 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from analysis import wording
 from analysis.analyse import Analysis
 from analysis.inputs.description import InputSummary
-from analysis.results import Outcome, Verdict
-from analysis.stages import Stage
-from run_record.findings import Finding
+from analysis.reports import number_format as wording
+from analysis.summaries.funnel import FunnelStage
+from analysis.verdict import CheckStatus, Verdict
+from run_record.scenario_findings import ScenarioFinding
 
 _COLOURS = {
-    Outcome.PASS: "green",
-    Outcome.FAIL: "red",
-    Outcome.INCONCLUSIVE: "yellow",
-    Outcome.INVALID: "magenta",
+    CheckStatus.PASS: "green",
+    CheckStatus.FAIL: "red",
+    CheckStatus.INCONCLUSIVE: "yellow",
+    CheckStatus.INVALID: "magenta",
 }
 _VERDICTS = {
     Verdict.GO: "green",
@@ -56,7 +56,7 @@ def show_inputs(console: Console, inputs: InputSummary, *, whole: bool) -> None:
     console.print(table)
 
 
-def tell_finding(console: Console, finding: Finding) -> None:
+def tell_finding(console: Console, finding: ScenarioFinding) -> None:
     """Print what a scenario found, in one line, and where a failure is shown."""
     mark, colour = ("✓", "green") if finding.ok else ("✗", "red")
     where = f" (see {finding.evidence} in the run's folder)" if finding.evidence else ""
@@ -84,7 +84,7 @@ def _stages(analysis: Analysis) -> Table:
     table = Table(title="Subjects per stage: observed / expected", title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("fidelity")
     table.add_column("group")
-    for stage in Stage:
+    for stage in FunnelStage:
         table.add_column(stage, justify="right")
     rows: dict[tuple[str, str], list[str]] = {}
     for count in analysis.stages:

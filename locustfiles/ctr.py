@@ -7,9 +7,9 @@ written to the run's ledger before it is sent. `dogfood analyse` judges the run 
 from locust import events
 from locust.env import Environment
 
-from traffic.arguments import add_options
-from traffic.link import bind_to_loopback, secure
-from traffic.users import BeaconUser, man
+from traffic.locust_run.arguments import add_options
+from traffic.locust_run.encrypted_link import bind_to_loopback, secure
+from traffic.locust_run.users import SyntheticUser, man
 
 secure()
 events.init_command_line_parser.add_listener(bind_to_loopback)  # type: ignore[no-untyped-call]
@@ -22,5 +22,5 @@ def ready(environment: Environment, **_: object) -> None:
     man(environment)
 
 
-class CtrVisitors(BeaconUser):
+class CtrVisitors(SyntheticUser):
     """Impressions and clicks on the instrumented element."""

@@ -8,10 +8,10 @@ assignment with the contract, account by account. How fast it goes is up to the 
 from locust import events
 from locust.env import Environment
 
-from traffic.arguments import add_options
-from traffic.link import bind_to_loopback, secure
-from traffic.walkers import WikiVisitor, man
-from traffic.wiki_options import add_wiki_options
+from traffic.locust_run.arguments import add_options
+from traffic.locust_run.encrypted_link import bind_to_loopback, secure
+from traffic.wiki_sessions.options import add_wiki_options
+from traffic.wiki_sessions.wiki_user import WikiUser, man
 
 secure()
 events.init_command_line_parser.add_listener(bind_to_loopback)  # type: ignore[no-untyped-call]
@@ -25,5 +25,5 @@ def ready(environment: Environment, **_: object) -> None:
     man(environment)
 
 
-class Readers(WikiVisitor):
+class Readers(WikiUser):
     """Logged-in readers."""

@@ -6,18 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from personas.draws import BLOCK
-from personas.pages import Page, shelve
-from personas.people import Persona, load_personas
-from personas.plan import Plan
+from personas.page_index import Page, index_pages
+from personas.persona import Persona, load_personas
+from personas.plan.plan import Plan
 from personas.population import Population, Subjects
+from personas.rng import BLOCK
 from personas.visits import PageViews, draw_page_views
 
 _KEPT_BLOCKS = 16
 _SEED = 1
 
 
-class Step(NamedTuple):
+class PlannedPageView(NamedTuple):
     """One page view of a journey.
 
     Attributes:
@@ -37,7 +37,7 @@ class Step(NamedTuple):
     react_ms: int
 
 
-class Resident(NamedTuple):
+class EnrolledSubject(NamedTuple):
     """A subject of the population, as a wiki's account would have it.
 
     Attributes:
@@ -66,7 +66,7 @@ class Journeys:
     def __init__(self, plan: Plan, population: Population) -> None:
         self._plan = plan
         self._population = population
-        self._shelf = shelve(population.personas)
+        self._shelf = index_pages(population.personas)
         self._block = lru_cache(_KEPT_BLOCKS)(self._draw)
 
     @property
@@ -74,7 +74,7 @@ class Journeys:
         """The pages that are read."""
         return self._shelf.pages
 
-    def of(self, subject: int, user_id: int, central_id: int) -> tuple[Step, ...]:
+    def of(self, subject: int, user_id: int, central_id: int) -> tuple[PlannedPageView, ...]:
         """Return the journey of *subject*, whose account has these ids; the ids decide the group and so the clicks."""
         group = self._plan.group_of(user_id, central_id)
         control = self._plan.experiment.features[0].control
@@ -83,7 +83,7 @@ class Journeys:
         places = np.flatnonzero(views.subject == subject % BLOCK).tolist()
         first = int(views.session[places[0]])
         return tuple(
-            Step(
+            PlannedPageView(
                 session=int(views.session[place]) - first,
                 page=self._shelf.pages[int(views.page[place])],
                 seen=bool(views.seen[place]),
@@ -102,12 +102,12 @@ class Journeys:
         )  # fmt: skip
 
 
-def resident_population(size: int) -> Population:
+def enrolled_population(size: int) -> Population:
     """Return the population whose subjects a wiki's *size* accounts are; the same for every wiki."""
     return Population(_SEED, size, load_personas())
 
 
-def residents(population: Population) -> Iterator[Resident]:
+def enrolled_subjects(population: Population) -> Iterator[EnrolledSubject]:
     """Yield every subject of *population* as an account."""
     subjects: Subjects = population.subjects(0, population.size)
     rows = zip(
@@ -115,4 +115,4 @@ def residents(population: Population) -> Iterator[Resident]:
         subjects.edit_count.tolist(), subjects.account_age_s.tolist(), strict=True,
     )  # fmt: skip
     for subject, name, persona, edits, age in rows:
-        yield Resident(subject, name, population.personas[persona], edits, age)
+        yield EnrolledSubject(subject, name, population.personas[persona], edits, age)

@@ -12,8 +12,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from personas.draws import BLOCK, below, choose, quantile, raw, raw_of_blocks, thresholds
-from personas.people import Persona, PersonaError
+from personas.persona import Persona, PersonaError
+from personas.rng import BLOCK, below, choose, quantile, raw, raw_of_blocks, thresholds
 
 _SUBJECT, _SEED = 1, 2  # purposes of draws
 _FIELDS = 8
@@ -31,7 +31,7 @@ class Pools(NamedTuple):
 
 @cache
 def pools() -> Pools:
-    """Return the pools that `personas.make_pools` made."""
+    """Return the pools that `personas.make_name_pools` made."""
     content = orjson.loads((files("personas") / "pools.json").read_bytes())
     return Pools(content["names"], content["titles"])
 
@@ -156,7 +156,7 @@ def languages(personas: tuple[Persona, ...]) -> set[str]:
             if language not in pools().names:
                 raise PersonaError(
                     f"{persona.name}.toml: locales.{language} is no language that there are names in "
-                    f"({', '.join(sorted(pools().names))}): add it to personas/make_pools.py"
+                    f"({', '.join(sorted(pools().names))}): add it to personas/make_name_pools.py"
                 )
     return set(chain.from_iterable((language for language, _ in item.locales) for item in personas))
 

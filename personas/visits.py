@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from personas.draws import BLOCK, Raw, choose, quantile, raw_of_blocks, thresholds, u32
-from personas.pages import PageShelf
-from personas.people import Persona
+from personas.page_index import PageIndex
+from personas.persona import Persona
 from personas.population import Population, Subjects
+from personas.rng import BLOCK, Raw, choose, quantile, raw_of_blocks, thresholds, u32
 
 _SESSIONS, _PAGE_VIEWS = 3, 4  # purposes of draws
 _PV_FIELDS = 8
@@ -48,7 +48,7 @@ def draw_page_views(
     *,
     treated: Bools,
     element_depth: int,
-    shelf: PageShelf,
+    shelf: PageIndex,
 ) -> PageViews:
     """Return every page view of *subjects*, who are those of some blocks, from *first_block* on.
 

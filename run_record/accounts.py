@@ -8,9 +8,9 @@ from typing import NamedTuple
 import msgspec
 import orjson
 
-from metrics_platform.errors import DogfoodError
-from run_record.keyring import Keyring
-from run_record.typed import Origin, Reader, Whole, content_of
+from common.errors import DogfoodError
+from common.typed_json import Origin, Reader, Whole, content_of
+from run_record.credentials import Credentials
 
 
 class TestAccount(NamedTuple):
@@ -45,7 +45,7 @@ _READER = Reader(_Row)
 class AccountsError(DogfoodError):
     """There are no test accounts, or their file cannot be read."""
 
-    page = "docs/howto-testwiki.md"
+    page = "docs/guide/testwiki.md"
 
 
 def read_accounts(path: Path) -> tuple[TestAccount, ...]:
@@ -55,9 +55,9 @@ def read_accounts(path: Path) -> tuple[TestAccount, ...]:
         AccountsError: there is no such file, or it is not one.
         KeyringError: a password is nowhere.
     """
-    keyring = Keyring(os.environ)
+    keyring = Credentials(os.environ)
     # The errors never repeat a line of the file: it holds passwords.
-    fix = "write it as docs/howto-testwiki.md says, or let `dogfood up` make it"
+    fix = "write it as docs/guide/testwiki.md says, or let `dogfood up` make it"
     origin = Origin(path, AccountsError, fix, secret=True)
     try:
         rows = list(_READER.rows(content_of(origin), origin))

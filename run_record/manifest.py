@@ -9,11 +9,11 @@ from typing import Self
 
 import orjson
 
-from metrics_platform.assignment import Generation
-from metrics_platform.errors import DogfoodError
-from run_record.files import write_whole
+from common.atomic_write import atomic_write
+from common.errors import DogfoodError
+from common.typed_json import Moment, Origin, Reader, Whole
+from contracts.assignment import Generation
 from run_record.roster import Fidelity
-from run_record.typed import Moment, Origin, Reader, Whole
 
 FILE_NAME = "manifest.json"
 
@@ -24,7 +24,7 @@ DEADLINE_S = 3 * 60 * 60
 class ManifestError(DogfoodError):
     """A run folder without a manifest, or with one this version cannot read."""
 
-    page = "docs/troubleshooting.md"
+    page = "docs/guide/troubleshooting.md"
 
 
 class _Addresses(dict[str, str]):
@@ -56,7 +56,7 @@ class Manifest:
         batch_size: the most events in one request.
         target: of the systems under test: `name`, `source` (what was asked for), and the addresses `intake`, `mpic`
             and `wiki`.
-        plan: what the personas need to make the events again (`personas.settings.PlanSettings`).
+        plan: what the personas need to make the events again (`personas.plan.settings.PlanSettings`).
         other_experiments: configs, as MPIC serves them, of the other experiments that were active.
         deadline_s: seconds after an event's `dt` by which its row has to be in the table.
         versions: of Python, of the kit and of the libraries that matter.
@@ -64,7 +64,7 @@ class Manifest:
         stopped_early: the traffic was ended before every visitor had come: by a person, by a time limit, by the
             target's ceiling, or because the schedule could not be kept any more.
         planned_events: how many events the plan has; 0 when they were not counted.
-        ended: why the traffic ended (`run_record.ends.End`); empty while it goes on.
+        ended: why the traffic ended (`run_record.end_reason.End`); empty while it goes on.
     """
 
     run_id: str
@@ -133,7 +133,7 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write the manifest into the run's *folder*, in one step."""
-        write_whole(folder / FILE_NAME, self.to_json())
+        atomic_write(folder / FILE_NAME, self.to_json())
 
     def started(self, at_ms: int) -> Self:
         """Return this manifest with the first moment of traffic filled in."""

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import orjson
 
-from metrics_platform.assignment import Generation
-from metrics_platform.closing import Closing
-from metrics_platform.configs import UNSAMPLED
-from metrics_platform.errors import KitFaultError
+from common.errors import KitFaultError
+from common.typed_json import Moment, Origin, Reader, Whole, content_of
+from contracts.assignment import Generation
+from contracts.closing import Closing
+from contracts.configs import UNSAMPLED
 from run_record.roster import Fidelity
-from run_record.typed import Moment, Origin, Reader, Whole, content_of
 
 FOLDER = "page_views"
 
@@ -113,7 +113,7 @@ def read_page_views(run: Path) -> tuple[PageView, ...]:
     return tuple(views)
 
 
-def told_group(told: Mapping[str, object], generation: Generation, experiment: str, feature: str) -> str | None:
+def page_group(told: Mapping[str, object], generation: Generation, experiment: str, feature: str) -> str | None:
     """Return the group that a page was told for *experiment*; None when its user takes no part.
 
     Args:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import orjson
 
-from metrics_platform.errors import DogfoodError
-from run_record.files import write_whole
-from run_record.typed import Origin, Reader, Whole, content_of
+from common.atomic_write import atomic_write
+from common.errors import DogfoodError
+from common.typed_json import Origin, Reader, Whole, content_of
 
 FILE_NAME = "roster.ndjson"
 
@@ -51,7 +51,7 @@ class RosterError(DogfoodError):
 def write_roster(run: Path, accounts: Iterable[Account]) -> None:
     """Write the roster of the run in the folder *run*, in one step."""
     lines = [orjson.dumps(account._asdict(), option=orjson.OPT_APPEND_NEWLINE) for account in accounts]
-    write_whole(run / FILE_NAME, b"".join(lines))
+    atomic_write(run / FILE_NAME, b"".join(lines))
 
 
 def read_roster(run: Path) -> Sequence[Account]:

@@ -11,7 +11,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from common.egress import Egress, EgressError, Network, Resolver, system_resolver
-from metrics_platform.errors import DogfoodError
+from common.errors import DogfoodError
 
 FOLDER = Path(__file__).resolve().parent.parent / "targets"
 
@@ -24,7 +24,7 @@ _OPTIONAL = ("wiki", "production", "tag", "networks", "ceilings")
 class TargetError(DogfoodError):
     """A target that does not exist, cannot be read, or does not allow what was asked for."""
 
-    page = "docs/targets.md"
+    page = "docs/reference/targets.md"
 
 
 @dataclass(frozen=True, slots=True)

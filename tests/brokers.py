@@ -33,9 +33,9 @@ class RunningBroker:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        from metrics_platform.kafka import answers
+        from contracts.kafka import answers
 
-        command = [sys.executable, "-m", "testbed.kafka", "--port", str(self._port)]
+        command = [sys.executable, "-m", "testbed.stream.kafka", "--port", str(self._port)]
         command += ["--data", str(self._folder / "kafka")]
         with (self._folder / "kafka.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)

@@ -11,7 +11,7 @@ import click
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 
-#: What people read; docs/cli.md is made from the commands and compared with them.
+#: What people read; docs/reference/cli.md is made from the commands and compared with them.
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",

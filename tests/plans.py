@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from metrics_platform.assignment import Generation
-from personas.experiments import example_experiment, example_instrument
-from personas.plan import Plan
-from personas.settings import PlanSettings
+from contracts.assignment import Generation
+from personas.example_experiment import example_experiment, example_instrument
+from personas.plan.plan import Plan
+from personas.plan.settings import PlanSettings
 
 EPOCH_MS = 1_738_333_800_000  # 2025-01-31T14:30:00Z
 

@@ -26,7 +26,7 @@ def need_spark() -> None:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
     need_spark()
-    from metrics_platform.spark import Where, open_session
+    from contracts.spark_session import Where, open_session
 
     folder: Path = tmp_path_factory.mktemp("spark")
     session = open_session(Where(folder, short=True), "tests")

@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from analysis.checks import CHECKS
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.cli import cli
-from dogfood.examples import EXAMPLES, every_command
-from dogfood.reference import reference
+from dogfood.cli_reference import reference
+from dogfood.command_examples import EXAMPLES, every_command
 from dogfood.tickets.ticket import read_tickets
 from run_record.target import FOLDER, Target
 from tests.documents import DOCS, PAGES, ROOT, Block, blocks, calls, find_command, unknown_options
@@ -27,22 +27,24 @@ from tests.wikis import need
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = [block for page in PAGES for block in blocks(page)]
-PROSE = "\n".join(page.read_text(encoding="utf-8") for page in PAGES) + (DOCS / "cli.md").read_text(encoding="utf-8")
+PROSE = "\n".join(page.read_text(encoding="utf-8") for page in PAGES) + (DOCS / "reference/cli.md").read_text(
+    encoding="utf-8"
+)
 
 
 def test_every_check_has_its_paragraph() -> None:
-    text = (DOCS / "checks.md").read_text(encoding="utf-8")
+    text = (DOCS / "reference/checks.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"^## ([a-z-]+)$", text, flags=re.MULTILINE))
     assert documented == {check.name for check in CHECKS}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_scenario_is_in_the_plan(name: str) -> None:
-    assert re.search(rf"\b{name}\b", (DOCS / "dogfooding-plan.md").read_text(encoding="utf-8"))
+    assert re.search(rf"\b{name}\b", (DOCS / "plan/dogfooding-plan.md").read_text(encoding="utf-8"))
 
 
 def test_the_reference_of_the_command_line_is_what_the_commands_say() -> None:
-    assert (DOCS / "cli.md").read_text(encoding="utf-8") == reference(), "make reference"
+    assert (DOCS / "reference/cli.md").read_text(encoding="utf-8") == reference(), "make reference"
 
 
 def test_every_option_of_the_command_line_has_help() -> None:
@@ -147,14 +149,14 @@ def test_every_setting_of_the_wiki_that_can_be_changed_is_documented() -> None:
     ]  # fmt: skip
     assert isinstance(table, ast.Dict)
     settings = [key.value for key in table.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
-    text = (DOCS / "testwiki.md").read_text(encoding="utf-8")
+    text = (DOCS / "guide/local-testwiki.md").read_text(encoding="utf-8")
     assert len(settings) > 4
     assert [name for name in settings if f"`{name}`" not in text] == []
 
 
 def test_every_field_of_a_target_is_documented() -> None:
     wanted = {item.name for item in fields(Target)} - {"name"}
-    page = DOCS / "targets.md"
+    page = DOCS / "reference/targets.md"
     documented = page.read_text(encoding="utf-8") if page.is_file() else str(Target.__doc__)
     assert [name for name in sorted(wanted) if not re.search(rf"^\W*`?{name}`?\b", documented, re.M)] == []
 
@@ -169,12 +171,12 @@ def test_every_folder_on_the_map_is_there_and_every_room_is_on_it() -> None:
     mapped = set(re.findall(r"^\| `([a-z_]+)/` \|", README, flags=re.MULTILINE))
     rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
     assert mapped == rooms | {"targets"}
-    architecture = (DOCS / "architecture.md").read_text(encoding="utf-8").partition("## Ideas")[0]
+    architecture = (DOCS / "design/architecture.md").read_text(encoding="utf-8").partition("## Ideas")[0]
     assert set(re.findall(r"^\| `([a-z_]+)/` \|", architecture, flags=re.MULTILINE)) == rooms - {"bench"}
 
 
 def test_every_file_that_the_architecture_names_is_there() -> None:
-    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    text = (DOCS / "design/architecture.md").read_text(encoding="utf-8")
     named = re.findall(r"`((?:[a-z_]+/)+[\w.-]+\.(?:py|sql))`", text)
     assert len(named) > 20
     assert [name for name in named if not (ROOT / name).is_file()] == []
@@ -330,7 +332,7 @@ def test_a_documented_command_works_on_a_whole_testbed(block: Block, documented_
 def judged_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `runs/` in which the latest run is one that was made up and judged, and no testbed."""
     from analysis.analyse import analyse, write
-    from analysis.report import render
+    from analysis.reports.html import render
     from tests.analysis.runs import make_run
 
     home = tmp_path_factory.mktemp("judged")

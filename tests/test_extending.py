@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md do what the page says, as they stand there."""
+"""The examples of docs/design/extending.md do what the page says, as they stand there."""
 
 import inspect
 import os
@@ -14,21 +14,21 @@ from typing import Any
 
 import pytest
 
-from analysis import engine
 from analysis.checks import CHECKS
-from analysis.evidence import gather
-from analysis.results import CheckResult, Layer, Outcome
+from analysis.engines import duckdb_engine as engine
+from analysis.run_model.load import gather
+from analysis.verdict import CheckResult, CheckStatus, Layer
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.scenarios import SCENARIOS
-from metrics_platform.assignment import Generation
-from metrics_platform.configs import parse_experiment
-from personas.experiments import example_experiment
-from personas.people import FOLDER, load_personas
-from personas.plan import Plan
+from contracts.assignment import Generation
+from contracts.configs import parse_experiment
+from personas.example_experiment import example_experiment
+from personas.persona import FOLDER, load_personas
+from personas.plan.plan import Plan
 from tests.analysis.runs import make_run
 from tests.plans import settings
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "design" / "extending.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r"<!-- executed: (\S+) -->\n```\w+\n(.*?)```", PAGE, flags=re.DOTALL))
 
 
@@ -54,12 +54,12 @@ def test_the_page_has_an_example_of_each_kind() -> None:
 
 def test_the_persona_joins_the_population(tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "night-owl.toml").write_text(BLOCKS["personas/people/night-owl.toml"], encoding="utf-8")
+    (tmp_path / "night-owl.toml").write_text(BLOCKS["personas/catalogue/night-owl.toml"], encoding="utf-8")
     personas = load_personas(tmp_path)
     (position,) = [place for place, persona in enumerate(personas) if persona.name == "night-owl"]
     plan = Plan(settings(Generation.ALPHA, visitors=2_000), personas)
     subjects = plan.subjects(0, 2_000)
-    weight = tomllib.loads(BLOCKS["personas/people/night-owl.toml"])["weight"]
+    weight = tomllib.loads(BLOCKS["personas/catalogue/night-owl.toml"])["weight"]
     share = weight / sum(persona.weight for persona in personas)
     assert 0.5 * share < (subjects.persona == position).mean() < 2 * share
     bodies = b"".join(event.body for event in plan.events(0, 2_000))
@@ -85,7 +85,9 @@ def test_the_tests_of_personas_pass_with_the_new_one(tmp_path: Path) -> None:
     for name in listed.stdout.splitlines():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(root / name, tmp_path / name)
-    (tmp_path / "personas/people/night-owl.toml").write_text(BLOCKS["personas/people/night-owl.toml"], encoding="utf-8")
+    (tmp_path / "personas/catalogue/night-owl.toml").write_text(
+        BLOCKS["personas/catalogue/night-owl.toml"], encoding="utf-8"
+    )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "tests/personas", "-q", "-p", "no:cacheprovider", "-n", "0"],
         cwd=tmp_path, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path)},
@@ -111,14 +113,14 @@ def test_the_check_passes_a_clean_run_and_finds_a_shared_session(
 ) -> None:
     clean = make_run(tmp_path / "clean", visitors=200)
     clean.land()
-    assert shared_sessions(clean.folder).verdict is Outcome.PASS
+    assert shared_sessions(clean.folder).verdict is CheckStatus.PASS
     broken = make_run(tmp_path / "broken", visitors=200)
     first, *others = broken.events
     stranger = next(event for event in others if event["performer"]["id"] != first["performer"]["id"])
     stranger["performer"]["session_id"] = first["performer"]["session_id"]
     broken.land()
     result = shared_sessions(broken.folder)
-    assert (result.verdict, result.layer) == (Outcome.FAIL, Layer.EXPOSURE)
+    assert (result.verdict, result.layer) == (CheckStatus.FAIL, Layer.EXPOSURE)
     assert "shared by up to 2 subjects" in result.summary
 
 
@@ -156,6 +158,6 @@ def test_the_scenario_can_be_played(documented_home: Path) -> None:
 
 
 def test_the_misbehaviour_takes_everybody_out() -> None:
-    spoil = module("testbed/mpic/misbehaviour.py")["wiki_misspelt"]
+    spoil = module("testbed/mpic/api_faults.py")["wiki_misspelt"]
     config = parse_experiment(Generation.ALPHA, spoil(dict(example_experiment(Generation.ALPHA))))
     assert config.sample_rate.of("testwiki") == 0

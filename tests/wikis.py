@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from dogfood.seeding import accounts_file, seed_wiki
-from dogfood.services import NAMES, Testbed, WikiOptions
+from dogfood.testbed_control.seed import accounts_file, seed_wiki
+from dogfood.testbed_control.services import NAMES, Testbed, WikiOptions
 from tests.jitter import skip_when_too_busy
 from tests.servers import free_port
 from tests.shared import made_once

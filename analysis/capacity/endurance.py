@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import theilslopes
 
-from analysis.capacity.finding import Result
+from analysis.capacity.conclusion import Result
 from analysis.capacity.objectives import LATENCIES, Objective
 from analysis.capacity.scalability import Estimate
 from analysis.capacity.steps import Judged, StepOutcome
-from run_record.load import Window, merged, percentiles
+from run_record.load_report.report import Window, merged, percentiles
 
 #: Values are put together to so many blocks before a slope is drawn through them: neighbours resemble each other, and
 #: every second by itself would make the interval look narrower than it is.

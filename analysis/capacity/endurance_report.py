@@ -6,7 +6,7 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.capacity.endurance import Endurance
-from analysis.charts import Figure, script
+from analysis.reports.charts import Figure, script
 
 _PLAIN: Mapping[str, object] = {
     "height": 300, "margin": {"l": 65, "r": 20, "t": 30, "b": 45}, "paper_bgcolor": "rgba(0,0,0,0)",
@@ -38,7 +38,7 @@ def to_json(found: Endurance, setting: Mapping[str, object]) -> bytes:
 
 
 def render(found: Endurance, name: str, setting: Mapping[str, object], again: str) -> str:
-    """Return the report as HTML; see `analysis.capacity.finding_report.render` for the arguments."""
+    """Return the report as HTML; see `analysis.capacity.conclusion_report.render` for the arguments."""
     environment = Environment(loader=PackageLoader("analysis"), autoescape=True, undefined=StrictUndefined)
     charts = {"rates": _rates(found), "delays": _delays(found)}
     if found.memory:

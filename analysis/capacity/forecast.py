@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from metrics_platform.errors import DogfoodError
+from common.errors import DogfoodError
 
 DAY_S = 86_400
 

@@ -8,8 +8,8 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.capacity.forecast import RETENTION_DAYS, STREAM_LIMIT, Forecast, StreamNeed, Traffic, rounded_down
-from analysis.charts import Figure as Chart
-from analysis.charts import script
+from analysis.reports.charts import Figure as Chart
+from analysis.reports.charts import script
 
 #: Colours that can be told apart on white and on black, and by the colour-blind (Okabe & Ito, 2008).
 _NEED, _OTHERS, _LIMIT = "#0072b2", "#999999", "#d55e00"
@@ -18,7 +18,7 @@ _CLEAR = "rgba(0,0,0,0)"
 _CONTRACT = "contract: pipeline.md"
 
 
-class Figure(NamedTuple):
+class ForecastFigure(NamedTuple):
     """One number of a forecast: what it is, its value as people read it, its unit, and where it comes from."""
 
     name: str
@@ -27,7 +27,7 @@ class Figure(NamedTuple):
     source: str
 
 
-def assumptions(forecast: Forecast) -> list[Figure]:
+def assumptions(forecast: Forecast) -> list[ForecastFigure]:
     """Return the figures that went in."""
     traffic, sizes = forecast.traffic, forecast.sizes
     limit_source = _CONTRACT if traffic.stream_limit == STREAM_LIMIT else "as asked"
@@ -38,13 +38,13 @@ def assumptions(forecast: Forecast) -> list[Figure]:
 
     other_events = "default" if list(traffic.events_per_view.values()) == [1] else "as asked"
     rows = [
-        Figure("page views", f"{traffic.pageviews:,g}", "views/s", "as asked"),
-        Figure("logged in", f"{traffic.logged_in:.4g}", "share", source("logged_in")),
-        Figure("with the element", f"{traffic.views_with_element:.4g}", "share", source("views_with_element")),
-        Figure("clicks", f"{traffic.ctr:.4g}", "per view with it", source("ctr")),
+        ForecastFigure("page views", f"{traffic.pageviews:,g}", "views/s", "as asked"),
+        ForecastFigure("logged in", f"{traffic.logged_in:.4g}", "share", source("logged_in")),
+        ForecastFigure("with the element", f"{traffic.views_with_element:.4g}", "share", source("views_with_element")),
+        ForecastFigure("clicks", f"{traffic.ctr:.4g}", "per view with it", source("ctr")),
     ]
     rows += [
-        Figure(
+        ForecastFigure(
             f"events, {stream}",
             f"{events:g}",
             "per view with it",
@@ -54,28 +54,28 @@ def assumptions(forecast: Forecast) -> list[Figure]:
     ]
     return [
         *rows,
-        Figure("sample rate", f"{traffic.sample_rate:.6g}", "share of readers", source("sample_rate")),
-        Figure("peak over average", f"{traffic.peak:g}", "times", source("peak")),
-        Figure("stream limit", f"{traffic.stream_limit:,g}", "events/s", limit_source),
-        Figure("sent by others", f"{traffic.background:,g}", "events/s", source("background")),
-        Figure("impression", f"{sizes.impression.body:,.0f}", "bytes posted", sizes.source),
-        Figure("click", f"{sizes.click.body:,.0f}", "bytes posted", sizes.source),
-        Figure("row of the table", f"{sizes.impression.row:,.0f}", "bytes, Parquet, zstd", sizes.source),
+        ForecastFigure("sample rate", f"{traffic.sample_rate:.6g}", "share of readers", source("sample_rate")),
+        ForecastFigure("peak over average", f"{traffic.peak:g}", "times", source("peak")),
+        ForecastFigure("stream limit", f"{traffic.stream_limit:,g}", "events/s", limit_source),
+        ForecastFigure("sent by others", f"{traffic.background:,g}", "events/s", source("background")),
+        ForecastFigure("impression", f"{sizes.impression.body:,.0f}", "bytes posted", sizes.source),
+        ForecastFigure("click", f"{sizes.click.body:,.0f}", "bytes posted", sizes.source),
+        ForecastFigure("row of the table", f"{sizes.impression.row:,.0f}", "bytes, Parquet, zstd", sizes.source),
     ]
 
 
-def needs(need: StreamNeed) -> list[Figure]:
+def needs(need: StreamNeed) -> list[ForecastFigure]:
     """Return the figures that came out for one stream."""
     return [
-        Figure("events, average", f"{need.average:,.1f}", "events/s",
+        ForecastFigure("events, average", f"{need.average:,.1f}", "events/s",
                "views x logged in x sample rate x with the element x (events + clicks)"),
-        Figure("events, peak", f"{need.peak:,.1f}", "events/s", "average x peak"),
-        Figure("bodies, peak", f"{need.peak_bytes / 1000:,.1f}", "kB/s", "events x bytes posted"),
-        Figure("rows", f"{need.rows_a_day:,.0f}", "rows/day", "average x 86,400 s"),
-        Figure("table", f"{need.gb_a_day:,.3g}", "GB/day", "rows x bytes a row"),
-        Figure(f"table, {RETENTION_DAYS} days", f"{need.kept_gb:,.3g}", "GB", _CONTRACT),
-        Figure("headroom, peak", f"{need.headroom:,.1f}", "events/s", "limit - peak - others"),
-        Figure("largest safe sample rate", f"{rounded_down(need.largest_rate):.4g}", "share",
+        ForecastFigure("events, peak", f"{need.peak:,.1f}", "events/s", "average x peak"),
+        ForecastFigure("bodies, peak", f"{need.peak_bytes / 1000:,.1f}", "kB/s", "events x bytes posted"),
+        ForecastFigure("rows", f"{need.rows_a_day:,.0f}", "rows/day", "average x 86,400 s"),
+        ForecastFigure("table", f"{need.gb_a_day:,.3g}", "GB/day", "rows x bytes a row"),
+        ForecastFigure(f"table, {RETENTION_DAYS} days", f"{need.kept_gb:,.3g}", "GB", _CONTRACT),
+        ForecastFigure("headroom, peak", f"{need.headroom:,.1f}", "events/s", "limit - peak - others"),
+        ForecastFigure("largest safe sample rate", f"{rounded_down(need.largest_rate):.4g}", "share",
                "(limit - others) / peak at sample rate 1, rounded down, at most 1"),
     ]  # fmt: skip
 

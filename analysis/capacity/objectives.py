@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from metrics_platform.errors import DogfoodError
+from common.errors import DogfoodError
 
 LATENCIES = ("p50", "p95", "p99", "max")
 NAMES = (*LATENCIES, "errors", "lost")

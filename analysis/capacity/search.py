@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.capacity.steps import Judged, Move, Purpose, StepOutcome
-from metrics_platform.errors import DogfoodError
+from analysis.capacity.steps import Judged, NextStep, Purpose, StepOutcome
+from common.errors import DogfoodError
 
 #: Rates are given to so many significant digits.
 _DIGITS = 3
@@ -69,7 +69,7 @@ class SearchSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class SearchState:
     """What the steps so far say.
 
     Attributes:
@@ -92,7 +92,7 @@ class Known:
         return min(self.bad or math.inf, self.weak or math.inf)
 
 
-def known(settings: SearchSettings, steps: Sequence[Judged]) -> Known:
+def search_state(settings: SearchSettings, steps: Sequence[Judged]) -> SearchState:
     """Return what *steps* say."""
     seen = Counter((item.step.rate, item.outcome, item.step.purpose is Purpose.CONFIRM) for item in steps)
     rates = sorted({item.step.rate for item in steps})
@@ -104,7 +104,7 @@ def known(settings: SearchSettings, steps: Sequence[Judged]) -> Known:
     unsteady = [rate for rate in rates if seen[rate, StepOutcome.BROKEN, True]]
     # Confirmation that keeps being spoilt by the generator ends nowhere.
     spoilt = good is not None and seen[good, StepOutcome.INVALID, True] > settings.windows
-    return Known(
+    return SearchState(
         good,
         bad,
         weak,
@@ -113,11 +113,11 @@ def known(settings: SearchSettings, steps: Sequence[Judged]) -> Known:
     )
 
 
-def next_move(settings: SearchSettings, steps: Sequence[Judged]) -> Move | None:
+def next_step(settings: SearchSettings, steps: Sequence[Judged]) -> NextStep | None:
     """Return the step to take next, or None when the search is over."""
     if not steps:
-        return Move(Purpose.GROW, settings.start, settings.probe_s)
-    now = known(settings, steps)
+        return NextStep(Purpose.GROW, settings.start, settings.probe_s)
+    now = search_state(settings, steps)
     if now.given_up:
         return None
     again = _undecided(steps)
@@ -128,14 +128,14 @@ def next_move(settings: SearchSettings, steps: Sequence[Judged]) -> Move | None:
         return None
     if now.good is None:
         lower = rounded(min(item.step.rate for item in steps) / 2)
-        return Move(Purpose.GROW, lower, settings.probe_s) if lower >= _LOWEST else None
+        return NextStep(Purpose.GROW, lower, settings.probe_s) if lower >= _LOWEST else None
     if now.top == math.inf and now.good < settings.ceiling:
-        return Move(Purpose.GROW, _higher(settings, now.good), settings.probe_s)
+        return NextStep(Purpose.GROW, _higher(settings, now.good), settings.probe_s)
     between = _between(settings, now)
     if between is not None:
-        return Move(Purpose.BISECT, between, settings.probe_s)
+        return NextStep(Purpose.BISECT, between, settings.probe_s)
     if now.confirmed < settings.windows:
-        return Move(Purpose.CONFIRM, now.good, settings.hold_s)
+        return NextStep(Purpose.CONFIRM, now.good, settings.hold_s)
     return None
 
 
@@ -144,7 +144,7 @@ def rounded(rate: float) -> float:
     return float(f"{rate:.{_DIGITS}g}")
 
 
-def _undecided(steps: Sequence[Judged]) -> Move | None:
+def _undecided(steps: Sequence[Judged]) -> NextStep | None:
     """Return the last step once more when it broke, or was spoilt by the generator, not often enough to be sure."""
     last = steps[-1]
     rate, purpose = last.step.rate, last.step.purpose
@@ -155,7 +155,7 @@ def _undecided(steps: Sequence[Judged]) -> Move | None:
         return None
     times = sum(item.outcome is last.outcome for item in same)
     enough = _SPOILT if last.outcome is StepOutcome.INVALID else _TRIES
-    return Move(purpose, rate, last.step.seconds) if times < enough else None
+    return NextStep(purpose, rate, last.step.seconds) if times < enough else None
 
 
 def _higher(settings: SearchSettings, good: float) -> float:
@@ -166,7 +166,7 @@ def _higher(settings: SearchSettings, good: float) -> float:
     return min(2 * good, settings.ceiling)
 
 
-def _between(settings: SearchSettings, now: Known) -> float | None:
+def _between(settings: SearchSettings, now: SearchState) -> float | None:
     """Return the rate to bisect at, None when what is known is close enough."""
     good, top, goal = now.good, now.top, settings.require
     if good is None or top == math.inf:

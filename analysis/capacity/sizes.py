@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.capacity.forecast import EventSize, ForecastError, Sizes
-from metrics_platform.table import rows_of
-from personas.plan import Plan
+from contracts.table import rows_of
+from personas.plan.plan import Plan
 
 #: Row groups of the real table are large, and a row shrinks with its neighbours: measured on this many events.
 _VISITORS = 20_000

@@ -34,7 +34,7 @@ class StepOutcome(StrEnum):
     INVALID = "invalid"
 
 
-class Move(NamedTuple):
+class NextStep(NamedTuple):
     """A step to take: at how many events a second, held for how many seconds, and why."""
 
     purpose: Purpose

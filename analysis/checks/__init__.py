@@ -7,14 +7,14 @@ from enum import Enum
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from analysis.results import CheckResult, Layer
+from analysis.verdict import CheckResult, Layer
 from run_record.roster import Fidelity
 
 if TYPE_CHECKING:
-    from analysis.evidence import Evidence
+    from analysis.run_model.load import Evidence
 
 
-class Asked(Enum):
+class Applies(Enum):
     """When a check is asked."""
 
     ALWAYS = "always"
@@ -34,7 +34,7 @@ class Check(NamedTuple):
     """One check.
 
     Attributes:
-        name: as in results, in `docs/checks.md` and in reports.
+        name: as in results, in `docs/reference/checks.md` and in reports.
         layer: that it looks at first; its result may name another, when that is where the fault came in.
         question: that it answers.
         function: that answers it, as `module:name` in this package; imported when the check is asked.
@@ -45,7 +45,7 @@ class Check(NamedTuple):
     layer: Layer
     question: str
     function: str
-    asked: Asked = Asked.ALWAYS
+    asked: Applies = Applies.ALWAYS
 
     def judge(self, evidence: "Evidence") -> "CheckResult":
         """Answer the question from *evidence*."""
@@ -56,14 +56,14 @@ class Check(NamedTuple):
 
 CHECKS: tuple[Check, ...] = (
     Check("wiki-assignment", Layer.ASSIGNMENT, "Did the wiki tell every account the group that the contract gives it?",
-          "wiki:check_wiki_assignment", Asked.WIKI_QUIET_TOO),
+          "wiki:check_wiki_assignment", Applies.WIKI_QUIET_TOO),
     Check("instrument", Layer.INSTRUMENT, "Did every page view make the events that it should, and no others?",
-          "wiki:check_instrument", Asked.WIKI),
+          "wiki:check_instrument", Applies.WIKI),
     Check("scenarios", Layer.INSTRUMENT, "Was everything that the scenarios looked at as it should be?",
-          "scenarios:check_scenarios", Asked.BROWSER),
+          "scenarios:check_scenarios", Applies.BROWSER),
     Check("configs", Layer.CONFIG, "By the contract, do the configs let the client make valid events?",
           "configs:check_configs",
-          Asked.QUIET_TOO),
+          Applies.QUIET_TOO),
     Check("active", Layer.CONFIG, "Was the experiment on whenever an event was sent?", "times:check_active"),
     Check("assignment", Layer.ASSIGNMENT, "Is every landed subject in the group that the contract gives it?",
           "assignment:check_assignment"),
@@ -71,19 +71,19 @@ CHECKS: tuple[Check, ...] = (
     Check("sampled-out", Layer.ASSIGNMENT, "Does nobody outside the sample have events of the experiment?",
           "subjects:check_sampled_out"),
     Check("sample-rate", Layer.ASSIGNMENT, "Are as many subjects in the sample as the wiki's rate has it?",
-          "ratio:check_sample_rate", Asked.NATURAL),
+          "ratio:check_sample_rate", Applies.NATURAL),
     Check("uniformity", Layer.ASSIGNMENT, "Are the subjects' hashes spread evenly?",
-          "subjects:check_uniformity", Asked.NATURAL),
+          "subjects:check_uniformity", Applies.NATURAL),
     Check("independence", Layer.ASSIGNMENT, "Are the groups of every two experiments independent?",
           "subjects:check_independence"),
     Check("overrides", Layer.EXPOSURE, "Is nobody counted who chose a group by hand?",
-          "sampling:check_overrides", Asked.WIKI),
+          "sampling:check_overrides", Applies.WIKI),
     Check("sample-ratio", Layer.EXPOSURE, "Are there as many subjects in each group as expected, at every stage?",
-          "ratio:check_sample_ratio", Asked.NATURAL),
+          "ratio:check_sample_ratio", Applies.NATURAL),
     Check("segments", Layer.EXPOSURE, "Is the sample ratio as expected in every segment?",
-          "ratio:check_segments", Asked.NATURAL),
+          "ratio:check_segments", Applies.NATURAL),
     Check("effect", Layer.EXPOSURE, "Does the pipeline make, or hide, a difference between the groups?",
-          "effect:check_effect", Asked.NATURAL),
+          "effect:check_effect", Applies.NATURAL),
     Check("funnel", Layer.INSTRUMENT, "Are funnels in order: an impression, then clicks, numbered from 1?",
           "funnel:check_funnel"),
     Check("names", Layer.INSTRUMENT, "Do events name the instrument, element, schema and wiki that are configured?",
@@ -107,7 +107,7 @@ CHECKS: tuple[Check, ...] = (
     Check("lost", Layer.TABLE, "Did every acknowledged event land?", "delivery:check_lost"),
     Check("corrupted", Layer.TABLE, "Does every row hold what was sent?", "delivery:check_corrupted"),
     Check("unexpected", Layer.TABLE, "Does no row claim this experiment that was not sent?",
-          "delivery:check_unexpected", Asked.QUIET_TOO),
+          "delivery:check_unexpected", Applies.QUIET_TOO),
     Check("schema", Layer.TABLE, "Do rows fit the schema that they name?", "events:check_schema"),
     Check("canaries", Layer.TABLE, "Are canary events kept out of the table?", "transit:check_canaries"),
     Check("partitions", Layer.TABLE, "Is every row in the partition of its hour?", "times:check_partitions"),
@@ -117,7 +117,7 @@ CHECKS: tuple[Check, ...] = (
           "generator:check_completeness"),
     Check("lag", Layer.GENERATOR, "Did requests leave at their intended times?", "generator:check_lag"),
     Check("records", Layer.GENERATOR, "Could everything that was recorded be read?",
-          "generator:check_records", Asked.QUIET_TOO),
+          "generator:check_records", Applies.QUIET_TOO),
 )  # fmt: skip
 
 
@@ -126,14 +126,14 @@ def checks_of(evidence: "Evidence") -> tuple[Check, ...]:
     fidelities = evidence.manifest.fidelities
     on_wiki = any(fidelity is not Fidelity.SYNTHETIC for fidelity in fidelities)
     if nobody_enrolled(evidence):
-        asked = {Asked.QUIET_TOO, *([Asked.BROWSER] if evidence.findings else [])}
+        asked = {Applies.QUIET_TOO, *([Applies.BROWSER] if evidence.findings else [])}
     elif _is_quiet(evidence):
-        asked = {Asked.QUIET_TOO, Asked.BROWSER, *([Asked.WIKI_QUIET_TOO] if evidence.page_views else [])}
+        asked = {Applies.QUIET_TOO, Applies.BROWSER, *([Applies.WIKI_QUIET_TOO] if evidence.page_views else [])}
     else:
-        asked = {Asked.ALWAYS, Asked.QUIET_TOO}
-        asked |= {Asked.WIKI, Asked.WIKI_QUIET_TOO} if on_wiki else set()
-        asked |= {Asked.BROWSER} if Fidelity.BROWSER in fidelities else set()
-        asked |= {Asked.NATURAL} if not evidence.participants.chosen.all() else set()
+        asked = {Applies.ALWAYS, Applies.QUIET_TOO}
+        asked |= {Applies.WIKI, Applies.WIKI_QUIET_TOO} if on_wiki else set()
+        asked |= {Applies.BROWSER} if Fidelity.BROWSER in fidelities else set()
+        asked |= {Applies.NATURAL} if not evidence.participants.chosen.all() else set()
     return tuple(check for check in CHECKS if check.asked in asked)
 
 

@@ -1,7 +1,7 @@
 """Is every landed subject in the group that the contract gives it?"""
 
-from analysis.evidence import Evidence
-from analysis.results import CheckResult, Layer, Outcome
+from analysis.run_model.load import Evidence
+from analysis.verdict import CheckResult, CheckStatus, Layer
 
 _EXAMPLES = 5
 
@@ -16,7 +16,7 @@ def check_assignment(evidence: Evidence) -> CheckResult:
     if not found["subjects"]:
         why = "no landed event names its subject" if found["events"] else "no event of the experiment landed"
         return CheckResult(
-            "assignment", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, f"Assignment cannot be checked: {why}."
+            "assignment", Layer.ASSIGNMENT, CheckStatus.INCONCLUSIVE, f"Assignment cannot be checked: {why}."
         )
     nameless = found["nameless_events"]
     counts = {"subjects": found["subjects"], "rows_without_subject": nameless}
@@ -24,7 +24,7 @@ def check_assignment(evidence: Evidence) -> CheckResult:
         summary = f"All {counts['subjects']:,} landed subjects are in the group that the contract gives them."
         if nameless:
             summary += f" {nameless:,} landed events name no subject, so theirs is not known."
-        return CheckResult("assignment", Layer.ASSIGNMENT, Outcome.PASS, summary, evidence=counts)
+        return CheckResult("assignment", Layer.ASSIGNMENT, CheckStatus.PASS, summary, evidence=counts)
     later = not evidence.sent_subjects["mismatches"]
     where = (
         "though all that was sent had the right group: look between the intake and the table"
@@ -39,4 +39,4 @@ def check_assignment(evidence: Evidence) -> CheckResult:
     wrong = found["mismatches"]
     detail = {**counts, "mismatches": wrong, "events": found["wrong_events"], "examples": examples}
     layer = Layer.TABLE if later else Layer.ASSIGNMENT
-    return CheckResult("assignment", layer, Outcome.FAIL, summary, wrong, threshold=0, evidence=detail)
+    return CheckResult("assignment", layer, CheckStatus.FAIL, summary, wrong, threshold=0, evidence=detail)

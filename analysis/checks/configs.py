@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from analysis.evidence import Evidence
-from analysis.results import CheckResult, Layer, Outcome
-from metrics_platform.client_behaviour import (
+from analysis.run_model.load import Evidence
+from analysis.verdict import CheckResult, CheckStatus, Layer
+from contracts.client_behaviour import (
     ConfigFault,
     experiment_faults,
     faults_of_others,
@@ -12,7 +12,7 @@ from metrics_platform.client_behaviour import (
     stream_faults,
 )
 from run_record.manifest import Manifest
-from run_record.platform_answers import PlatformAnswers
+from run_record.platform_state import PlatformAnswers
 
 #: As many faults are named in the sentence; the evidence has all of them.
 _NAMED = 3
@@ -35,11 +35,11 @@ def judge_configs(manifest: Manifest, platform: PlatformAnswers) -> CheckResult:
             f" {len(platform.notes)} configs of others cannot be read: {platform.notes[0]}" if platform.notes else ""
         )
         summary = f"By the contract the client makes valid events with these configs.{noted}"
-        return CheckResult("configs", Layer.CONFIG, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+        return CheckResult("configs", Layer.CONFIG, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
     told = "; ".join(fault.sentence for fault in faults[:_NAMED])
     more = f"; {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
     summary = f"{told}{more}: mend it in MPIC, or in the wiki's stream configs."
-    return CheckResult("configs", Layer.CONFIG, Outcome.FAIL, summary, len(faults), threshold=0, evidence=detail)
+    return CheckResult("configs", Layer.CONFIG, CheckStatus.FAIL, summary, len(faults), threshold=0, evidence=detail)
 
 
 def own_faults(manifest: Manifest, platform: PlatformAnswers) -> Sequence[ConfigFault]:

@@ -15,12 +15,12 @@ On the side of the rows: *duplicated* counts ids that landed more than once, *un
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from analysis.evidence import Evidence
-from analysis.results import ALPHA, CheckResult, Layer, Outcome
-from analysis.segments import count_segments, stand_outs
-from analysis.sent_validity import VALIDATED, Dropped, intake_schemas
-from analysis.silences import find_silences
+from analysis.run_model.load import Evidence
+from analysis.run_model.sent_validity import VALIDATED, Dropped, intake_schemas
 from analysis.statistics import unlike
+from analysis.summaries.gaps import find_gaps
+from analysis.summaries.segments import count_segments, outlier_segments
+from analysis.verdict import ALPHA, CheckResult, CheckStatus, Layer
 
 _EXAMPLES = 5
 
@@ -52,7 +52,7 @@ def check_lost(evidence: Evidence) -> CheckResult:
     if not lost:
         return _passed("lost", layer, f"No event was lost between {between}.")
     vanished = {str(row["group_name"]): row["subjects"] for row in evidence.engine.ask("vanished")}
-    apart = stand_outs(count_segments(evidence))
+    apart = outlier_segments(count_segments(evidence))
     told = "; ".join(
         f"group {group!r} lost {count / total:.2%} of its events ({count:,} of {total:,})"
         for group, (count, total) in groups.items()
@@ -86,7 +86,7 @@ def check_lost(evidence: Evidence) -> CheckResult:
         "examples": _ids(evidence, "lost"),
     }
     summary = f"Between {between}, {told}{spared_told}.{gone}"
-    return CheckResult("lost", layer, Outcome.FAIL, summary, lost, threshold=0, evidence=detail)
+    return CheckResult("lost", layer, CheckStatus.FAIL, summary, lost, threshold=0, evidence=detail)
 
 
 def _last_seen(evidence: Evidence) -> str:
@@ -107,7 +107,7 @@ def _last_seen(evidence: Evidence) -> str:
 
 def _of_whole_hours(evidence: Evidence, lost: int) -> bool:
     """Return whether *lost* events are those of whole hours from which nothing landed."""
-    silences = find_silences(evidence.moments)
+    silences = find_gaps(evidence.moments)
     return all(silence.hourly for silence in silences) and sum(silence.lost for silence in silences) == lost
 
 
@@ -141,7 +141,7 @@ def check_duplicated(evidence: Evidence) -> CheckResult:
         f"{len(rows):,} events landed more than once ({extra:,} rows too many): look at retries and at de-duplication."
     )
     detail = {"duplicated": len(rows), "rows_too_many": extra, "examples": rows[:_EXAMPLES]}
-    return CheckResult("duplicated", Layer.STREAM, Outcome.FAIL, summary, len(rows), threshold=0, evidence=detail)
+    return CheckResult("duplicated", Layer.STREAM, CheckStatus.FAIL, summary, len(rows), threshold=0, evidence=detail)
 
 
 def check_corrupted(evidence: Evidence) -> CheckResult:
@@ -161,7 +161,7 @@ def check_corrupted(evidence: Evidence) -> CheckResult:
         "examples": _ids(evidence, "corrupted"),
     }
     summary = f"{count:,} rows hold something else than was sent ({told}): look at what rewrites rows after the intake."
-    return CheckResult("corrupted", Layer.TABLE, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
+    return CheckResult("corrupted", Layer.TABLE, CheckStatus.FAIL, summary, count, threshold=0, evidence=detail)
 
 
 def check_unexpected(evidence: Evidence) -> CheckResult:
@@ -172,11 +172,11 @@ def check_unexpected(evidence: Evidence) -> CheckResult:
     if not rows:
         summary = f"No row claims this experiment that was not sent.{apart}"
         detail: dict[str, object] = {"other_runs": dict(evidence.other_runs)}
-        return CheckResult("unexpected", Layer.TABLE, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+        return CheckResult("unexpected", Layer.TABLE, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
     told = f"{len(rows):,} rows claim this experiment or instrument and were never sent{_received(rows)}"
     summary = f"{told}: look for another sender, or ids that were changed.{apart}"
     detail = {"unexpected": len(rows), "examples": rows[:_EXAMPLES], "other_runs": dict(evidence.other_runs)}
-    return CheckResult("unexpected", Layer.TABLE, Outcome.FAIL, summary, len(rows), threshold=0, evidence=detail)
+    return CheckResult("unexpected", Layer.TABLE, CheckStatus.FAIL, summary, len(rows), threshold=0, evidence=detail)
 
 
 def _received(rows: Sequence[Mapping[str, object]]) -> str:
@@ -213,7 +213,7 @@ def check_invalid(evidence: Evidence) -> CheckResult:
     share = count / max(len(evidence.ledger.visit), 1)
     summary = f"The intake refused {count:,} events ({share:.1%}), most often because {why}: look {where}."
     detail = {"invalid": count, "reasons": rows[:_EXAMPLES], "examples": _ids(evidence, "invalid")}
-    return CheckResult("invalid", layer, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
+    return CheckResult("invalid", layer, CheckStatus.FAIL, summary, count, threshold=0, evidence=detail)
 
 
 def _dropped(dropped: Dropped) -> CheckResult:
@@ -224,7 +224,9 @@ def _dropped(dropped: Dropped) -> CheckResult:
         f"accepted by any intake: {dropped.problem}. Look at what the client sends."
     )
     detail = {"invalid": dropped.events, **dropped._asdict()}
-    return CheckResult("invalid", Layer.INSTRUMENT, Outcome.FAIL, summary, dropped.events, threshold=0, evidence=detail)
+    return CheckResult(
+        "invalid", Layer.INSTRUMENT, CheckStatus.FAIL, summary, dropped.events, threshold=0, evidence=detail
+    )
 
 
 def check_indeterminate(evidence: Evidence) -> CheckResult:
@@ -245,12 +247,12 @@ def check_indeterminate(evidence: Evidence) -> CheckResult:
     told = f"{counts['indeterminate']:,} of {counts['offered']:,} events were never answered and did not land."
     p_value = None
     if not counts["offered"]:
-        told, outcome = "Nothing was sent, so nothing is known.", Outcome.INCONCLUSIVE
+        told, outcome = "Nothing was sent, so nothing is known.", CheckStatus.INCONCLUSIVE
     elif (p_value := unlike([(int(str(row["hit"])), int(str(row["subjects"]))) for row in rows])) < ALPHA:
-        outcome = Outcome.FAIL
+        outcome = CheckStatus.FAIL
         told = f"Between the client and the intake, {_unanswered(rows)}: no answer came, and they did not land."
     else:
-        outcome = Outcome.INCONCLUSIVE if share > MAX_INDETERMINATE else Outcome.PASS
+        outcome = CheckStatus.INCONCLUSIVE if share > MAX_INDETERMINATE else CheckStatus.PASS
     return CheckResult(
         "indeterminate", Layer.TRANSPORT, outcome, told, share, p_value, MAX_INDETERMINATE, evidence=detail
     )
@@ -273,11 +275,11 @@ def check_late(evidence: Evidence) -> CheckResult:
         return _passed("late", Layer.TABLE, f"Every row arrived within {hours:g} hours of its event.")
     summary = f"{count:,} rows arrived more than {hours:g} hours after their event: look at clocks and at queues."
     detail = {"late": count, "examples": _ids(evidence, "late")}
-    return CheckResult("late", Layer.TABLE, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
+    return CheckResult("late", Layer.TABLE, CheckStatus.FAIL, summary, count, threshold=0, evidence=detail)
 
 
 def _passed(name: str, layer: Layer, summary: str) -> CheckResult:
-    return CheckResult(name, layer, Outcome.PASS, summary, 0, threshold=0)
+    return CheckResult(name, layer, CheckStatus.PASS, summary, 0, threshold=0)
 
 
 def _by_group(evidence: Evidence, fate: str) -> dict[str, tuple[int, int]]:

@@ -1,9 +1,9 @@
 """Does the pipeline make, or hide, a difference between the groups?"""
 
-from analysis.effects import differences
-from analysis.evidence import Evidence
-from analysis.results import ALPHA, CheckResult, Layer, Outcome
+from analysis.run_model.load import Evidence
 from analysis.statistics import LEAST_CLICKING
+from analysis.summaries.effects import differences
+from analysis.verdict import ALPHA, CheckResult, CheckStatus, Layer
 
 
 def check_effect(evidence: Evidence) -> CheckResult:
@@ -18,7 +18,7 @@ def check_effect(evidence: Evidence) -> CheckResult:
         why = "Too few subjects with impressions landed to compare click-through rates."
         if len(evidence.group_names()) < 2:
             why = "One group: nothing to compare."
-        return CheckResult("effect", Layer.EXPOSURE, Outcome.INCONCLUSIVE, why, matters=False)
+        return CheckResult("effect", Layer.EXPOSURE, CheckStatus.INCONCLUSIVE, why, matters=False)
     detail = {"differences": [{name: getattr(item, name) for name in item.__slots__} for item in found]}
     tested = [item for item in found if item.p_value is not None and item.testable]
     least = min((item.p_value for item in tested if item.p_value is not None), default=None)
@@ -30,16 +30,18 @@ def check_effect(evidence: Evidence) -> CheckResult:
                 f"In an A/A run, {first.group!r} clicks {first.difference:+.2%} more often than {first.control!r} "
                 f"(p = {first.p_value:.2g}): look for what one group meets and the other does not."
             )
-            return CheckResult("effect", Layer.EXPOSURE, Outcome.FAIL, summary, first.difference, least, ALPHA, detail)
+            return CheckResult(
+                "effect", Layer.EXPOSURE, CheckStatus.FAIL, summary, first.difference, least, ALPHA, detail
+            )
         if not tested:
             why = (
                 f"Fewer than {LEAST_CLICKING} subjects are expected to click in groups as small as these: too few to "
                 "compare click-through rates."
             )
-            return CheckResult("effect", Layer.EXPOSURE, Outcome.INCONCLUSIVE, why, evidence=detail, matters=False)
+            return CheckResult("effect", Layer.EXPOSURE, CheckStatus.INCONCLUSIVE, why, evidence=detail, matters=False)
         summary = "The groups click alike, as they are to in an A/A run"
         summary += f" (p = {least:.3f})." if least is not None else "."
-        return CheckResult("effect", Layer.EXPOSURE, Outcome.PASS, summary, None, least, ALPHA, detail)
+        return CheckResult("effect", Layer.EXPOSURE, CheckStatus.PASS, summary, None, least, ALPHA, detail)
     apart = [item for item in found if item.sent is not None and not item.low <= item.sent <= item.high]
     if apart:
         first = apart[0]
@@ -49,10 +51,10 @@ def check_effect(evidence: Evidence) -> CheckResult:
             "sent: look at what one group lost on the way."
         )
         layer = evidence.delivery_layer
-        return CheckResult("effect", layer, Outcome.FAIL, summary, first.difference, least, None, detail)
+        return CheckResult("effect", layer, CheckStatus.FAIL, summary, first.difference, least, None, detail)
     first = found[0]
     summary = (
         f"{first.group!r} clicks {first.difference:+.2%} against {first.control!r} ({first.low:+.2%} to "
         f"{first.high:+.2%}), as it was sent."
     )
-    return CheckResult("effect", Layer.EXPOSURE, Outcome.PASS, summary, first.difference, least, None, detail)
+    return CheckResult("effect", Layer.EXPOSURE, CheckStatus.PASS, summary, first.difference, least, None, detail)

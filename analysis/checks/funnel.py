@@ -1,8 +1,8 @@
 """Are funnels in order: one impression, then clicks, numbered from 1, one funnel a start of the instrument?"""
 
-from analysis.evidence import Evidence
-from analysis.results import CheckResult, Layer, Outcome
-from metrics_platform.profiles import profile_of
+from analysis.run_model.load import Evidence
+from analysis.verdict import CheckResult, CheckStatus, Layer
+from contracts.profiles import profile_of
 
 _EXAMPLES = 5
 
@@ -34,10 +34,10 @@ def check_funnel(evidence: Evidence) -> CheckResult:
     }
     if not funnels:
         why = "No event of the instrument was sent, so there is no funnel."
-        return CheckResult("funnel", Layer.INSTRUMENT, Outcome.INCONCLUSIVE, why, evidence=detail, matters=False)
+        return CheckResult("funnel", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, why, evidence=detail, matters=False)
     if not wrong:
         summary = f"All {funnels:,} funnels are in order."
-        return CheckResult("funnel", Layer.INSTRUMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+        return CheckResult("funnel", Layer.INSTRUMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
     told = "; ".join(_tell(rule, count, funnels) for rule, count in wrong.items())
     where = "look at the instrument" if sent else "though they were sent in order: look at what rewrites rows"
     layer = Layer.INSTRUMENT if sent else Layer.TABLE
@@ -45,7 +45,7 @@ def check_funnel(evidence: Evidence) -> CheckResult:
         table = "said" if sent else "observed_changed"
         detail["examples"] = evidence.engine.ask("page_funnels", observed=table)[:_EXAMPLES]
     return CheckResult(
-        "funnel", layer, Outcome.FAIL, f"{told}: {where}.", max(wrong.values()), threshold=0, evidence=detail
+        "funnel", layer, CheckStatus.FAIL, f"{told}: {where}.", max(wrong.values()), threshold=0, evidence=detail
     )
 
 

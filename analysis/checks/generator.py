@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analysis.evidence import Evidence
-from analysis.results import CheckResult, Layer, Outcome
-from run_record.ends import End
-from run_record.load import Load
-from run_record.load_book import max_lag_ms
+from analysis.run_model.load import Evidence
+from analysis.verdict import CheckResult, CheckStatus, Layer
+from run_record.end_reason import End
+from run_record.load_report.aggregator import max_lag_ms
+from run_record.load_report.report import LoadReport
 from run_record.roster import Fidelity
 
 #: Of a run whose generator did not measure itself: a request sent this much after its intended time is late.
@@ -67,7 +67,7 @@ def check_completeness(evidence: Evidence) -> CheckResult:
     }
     stalled = [view for view in evidence.given_up if view.fidelity is Fidelity.WIKI]
     cut = ", ".join(f"{name} left {count:,} unanswered" for name, count in unanswered.items() if count)
-    outcome = Outcome.INVALID
+    outcome = CheckStatus.INVALID
     if repeated:
         summary = f"{repeated:,} events were sent twice by the generator itself."
     elif manifest.started_ms is not None and manifest.finished_ms is None:
@@ -91,7 +91,7 @@ def check_completeness(evidence: Evidence) -> CheckResult:
         told = f"The generator offered {sent:,} of {planned:,} planned events, and nobody stopped it"
         summary = f"{told}: {_why(evidence)} ({cut or 'every request was answered'}); run again."
     else:
-        outcome = Outcome.PASS
+        outcome = CheckStatus.PASS
         summary = _complete(planned, sent, dropped, len(visited))
     return CheckResult("completeness", Layer.GENERATOR, outcome, summary, sent, threshold=planned, evidence=detail)
 
@@ -112,7 +112,7 @@ def check_lag(evidence: Evidence) -> CheckResult:
         return _own_word(evidence.load)
     lag = evidence.ledger.sent_ms - evidence.ledger.intended_ms
     if not len(lag):
-        return CheckResult("lag", Layer.GENERATOR, Outcome.INCONCLUSIVE, "No request was sent.")
+        return CheckResult("lag", Layer.GENERATOR, CheckStatus.INCONCLUSIVE, "No request was sent.")
     late = float(np.mean(lag > LATE_MS))
     p50, p99 = (float(value) for value in np.percentile(lag, [50, 99]))
     detail = {"p50_ms": p50, "p99_ms": p99, "max_ms": int(lag.max()), "late_share": late}
@@ -122,7 +122,9 @@ def check_lag(evidence: Evidence) -> CheckResult:
             f"{early:.1%} of requests are written down as sent more than {LATE_MS // 1000} s before they were due: the "
             "generator's clock was set while it sent. Run again."
         )
-        return CheckResult("lag", Layer.GENERATOR, Outcome.INVALID, summary, early, threshold=MAX_LATE, evidence=detail)
+        return CheckResult(
+            "lag", Layer.GENERATOR, CheckStatus.INVALID, summary, early, threshold=MAX_LATE, evidence=detail
+        )
     kept = late <= MAX_LATE
     told = f"p50 {p50:,.0f} ms, p99 {p99:,.0f} ms after its intended time"
     summary = (
@@ -134,7 +136,7 @@ def check_lag(evidence: Evidence) -> CheckResult:
     return CheckResult(
         "lag",
         Layer.GENERATOR,
-        Outcome.PASS if kept else Outcome.INVALID,
+        CheckStatus.PASS if kept else CheckStatus.INVALID,
         summary,
         late,
         threshold=MAX_LATE,
@@ -142,7 +144,7 @@ def check_lag(evidence: Evidence) -> CheckResult:
     )
 
 
-def _own_word(load: Load) -> CheckResult:
+def _own_word(load: LoadReport) -> CheckResult:
     """Return what the generator says of itself: it can tell its own delay from a wait for the server."""
     lag, limit = load.lag_ms, max_lag_ms(load.event_rate)
     detail = {
@@ -153,11 +155,13 @@ def _own_word(load: Load) -> CheckResult:
     told = f"p50 {lag.p50:,.1f} ms, p99 {lag.p99:,.1f} ms after its intended time"
     if load.invalid:
         summary = f"{'; '.join(load.invalid)}."
-        return CheckResult("lag", Layer.GENERATOR, Outcome.INVALID, summary, lag.p99, threshold=limit, evidence=detail)
+        return CheckResult(
+            "lag", Layer.GENERATOR, CheckStatus.INVALID, summary, lag.p99, threshold=limit, evidence=detail
+        )
     waited = f" {load.late:,} events had to wait for the server before they could be sent." if load.late else ""
     dropped = f" {load.dropped:,} were never sent, as no connection became free." if load.dropped else ""
     summary = f"The generator kept its schedule: it took up a request {told}.{waited}{dropped}"
-    return CheckResult("lag", Layer.GENERATOR, Outcome.PASS, summary, lag.p99, threshold=limit, evidence=detail)
+    return CheckResult("lag", Layer.GENERATOR, CheckStatus.PASS, summary, lag.p99, threshold=limit, evidence=detail)
 
 
 def check_records(evidence: Evidence) -> CheckResult:
@@ -180,5 +184,5 @@ def check_records(evidence: Evidence) -> CheckResult:
     cut = [source.first for source in evidence.inputs.sources if source.cut_short]
     if cut and any(row["fate"] == "lost" for row in evidence.fates):
         told = f"{cut[0]} ends in the middle of a line, so rows after it may be missing here only: copy it again."
-        return CheckResult("records", Layer.GENERATOR, Outcome.INVALID, told, broken, evidence=detail)
-    return CheckResult("records", Layer.GENERATOR, Outcome.PASS, told, broken, evidence=detail)
+        return CheckResult("records", Layer.GENERATOR, CheckStatus.INVALID, told, broken, evidence=detail)
+    return CheckResult("records", Layer.GENERATOR, CheckStatus.PASS, told, broken, evidence=detail)

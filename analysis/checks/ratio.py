@@ -5,10 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from analysis.evidence import Evidence
-from analysis.results import ALPHA, CheckResult, Layer, Outcome
-from analysis.segments import TOLD_BY_ROWS, SegmentCount, count_segments
-from analysis.stages import Stage, due_visits, natural_subjects
+from analysis.run_model.load import Evidence
 from analysis.statistics import (
     MultinomialTest,
     exceeds_floor,
@@ -17,7 +14,10 @@ from analysis.statistics import (
     rate_test,
     ratio_power,
 )
-from metrics_platform.assignment import expected_shares
+from analysis.summaries.funnel import FunnelStage, due_visits, natural_subjects
+from analysis.summaries.segments import IN_ROWS, SegmentCount, count_segments
+from analysis.verdict import ALPHA, CheckResult, CheckStatus, Layer
+from contracts.assignment import expected_shares
 
 #: With less power than this to see 60 to 40 where 50 to 50 was meant, a pass would say nothing.
 _EFFECT, _POWER = 0.2, 0.8
@@ -46,15 +46,15 @@ def check_sample_ratio(evidence: Evidence) -> CheckResult:
     run: elsewhere the treatment may well change how many click.
     """
     if why := nothing_to_compare(evidence):
-        return CheckResult("sample-ratio", Layer.EXPOSURE, Outcome.INCONCLUSIVE, why, matters=False)
+        return CheckResult("sample-ratio", Layer.EXPOSURE, CheckStatus.INCONCLUSIVE, why, matters=False)
     shares = expected_shares(len(evidence.group_names()), evidence.plan.rate).groups
     stages = _stages(evidence)
-    landed = stages[Stage.LANDED]
+    landed = stages[FunnelStage.LANDED]
     tests = {stage: multinomial_test(counts, shares) for stage, counts in stages.items() if sum(counts)}
     adjusted = dict(zip(tests, holm([test.p_value for test in tests.values()]), strict=True))
     off = [stage for stage in tests if adjusted[stage] < ALPHA and _matters(evidence, stages[stage], shares)]
     told = _ratio(evidence, landed)
-    result = tests.get(Stage.LANDED)
+    result = tests.get(FunnelStage.LANDED)
     detail = {
         "subjects": {
             str(stage): dict(zip(evidence.group_names(), counts, strict=True)) for stage, counts in stages.items()
@@ -65,13 +65,13 @@ def check_sample_ratio(evidence: Evidence) -> CheckResult:
     }
     layer = Layer.EXPOSURE
     if off:
-        outcome, first = Outcome.FAIL, off[0]
+        outcome, first = CheckStatus.FAIL, off[0]
         layer, summary = _blame(evidence, first, stages, tests[first])
         result = tests[first]
     elif result is None or ratio_power(sum(landed), shares, _EFFECT, ALPHA) < _POWER:
-        outcome, summary = Outcome.INCONCLUSIVE, f"Too few subjects landed to judge the sample ratio ({told})."
+        outcome, summary = CheckStatus.INCONCLUSIVE, f"Too few subjects landed to judge the sample ratio ({told})."
     else:
-        outcome, summary = Outcome.PASS, f"{told} subjects landed, as expected (p = {result.p_value:.3f})."
+        outcome, summary = CheckStatus.PASS, f"{told} subjects landed, as expected (p = {result.p_value:.3f})."
     statistic, p_value = (result.statistic, result.p_value) if result else (None, None)
     return CheckResult("sample-ratio", layer, outcome, summary, statistic, p_value, ALPHA, detail)
 
@@ -83,7 +83,7 @@ def check_segments(evidence: Evidence) -> CheckResult:
     found = {} if alone else _segment_ratios(evidence, count_segments(evidence))
     if not found:
         why = alone or "No segment has enough subjects to judge its sample ratio."
-        return CheckResult("segments", Layer.EXPOSURE, Outcome.INCONCLUSIVE, why, matters=False)
+        return CheckResult("segments", Layer.EXPOSURE, CheckStatus.INCONCLUSIVE, why, matters=False)
     tests = {key: multinomial_test(landed, shares) for key, (_, landed) in found.items()}
     adjusted = dict(zip(tests, holm([test.p_value for test in tests.values()]), strict=True))
     off = sorted(
@@ -102,11 +102,11 @@ def check_segments(evidence: Evidence) -> CheckResult:
         summary = (
             f"The sample ratio is as expected in each of {len(found)} segments (smallest p = {least:.3f}, corrected)."
         )
-        return CheckResult("segments", Layer.EXPOSURE, Outcome.PASS, summary, None, least, ALPHA, detail)
+        return CheckResult("segments", Layer.EXPOSURE, CheckStatus.PASS, summary, None, least, ALPHA, detail)
     (dimension, value), (sent, landed) = off[0], found[off[0]]
     before = multinomial_test(sent, shares).p_value if sum(sent) else 1.0
     # Of what only rows tell, nobody knows how it was when it was sent, unless nothing was lost.
-    unknown = dimension in TOLD_BY_ROWS and any(row["fate"] == "lost" for row in evidence.fates)
+    unknown = dimension in IN_ROWS and any(row["fate"] == "lost" for row in evidence.fates)
     layer = Layer.EXPOSURE if before < ALPHA and not unknown else evidence.delivery_layer
     more = f", and {len(off) - 1} more segments are off" if len(off) > 1 else ""
     where = "what one group meets there" if layer is Layer.EXPOSURE else "what one group lost there on the way"
@@ -114,7 +114,7 @@ def check_segments(evidence: Evidence) -> CheckResult:
         f"Sample-ratio mismatch where {dimension} is {value!r}: {_ratio(evidence, landed)} subjects landed{more}: "
         f"look for {where}."
     )
-    return CheckResult("segments", layer, Outcome.FAIL, summary, tests[off[0]].statistic, least, ALPHA, detail)
+    return CheckResult("segments", layer, CheckStatus.FAIL, summary, tests[off[0]].statistic, least, ALPHA, detail)
 
 
 def check_sample_rate(evidence: Evidence) -> CheckResult:
@@ -128,7 +128,9 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     natural = people.came & ~people.chosen
     came = int(np.count_nonzero(natural))
     if not came:
-        return CheckResult("sample-rate", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, "Nobody came, so there is no rate.")
+        return CheckResult(
+            "sample-rate", Layer.ASSIGNMENT, CheckStatus.INCONCLUSIVE, "Nobody came, so there is no rate."
+        )
     offered = np.zeros(len(natural), dtype=np.bool_)
     offered[evidence.ledger.visit] = True
     offered &= natural
@@ -151,7 +153,7 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     }
     told = f"{count:,} of {came:,} subjects are in the sample ({count / came:.2%})"
     wanted = f"{told}, where the sample rate is {evidence.plan.rate:.2%}"
-    layer, outcome = Layer.ASSIGNMENT, Outcome.FAIL
+    layer, outcome = Layer.ASSIGNMENT, CheckStatus.FAIL
     if squared:
         layer = Layer.TRANSPORT
         summary = (
@@ -161,7 +163,7 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
             "experiment's."
         )
     elif p_value >= ALPHA:
-        outcome = Outcome.PASS
+        outcome = CheckStatus.PASS
         summary = f"{told}, as the sample rate of {evidence.plan.rate:.2%} has it (p = {p_value:.3f})."
     elif rate_test(sent, came, share) >= ALPHA:
         layer = evidence.delivery_layer
@@ -201,34 +203,36 @@ def _sampled_twice(evidence: Evidence, share: float) -> bool:
     return True
 
 
-def _stages(evidence: Evidence) -> dict[Stage, list[int]]:
+def _stages(evidence: Evidence) -> dict[FunnelStage, list[int]]:
     """Return the subjects of each group at the stages whose ratio is known, in the order in which they are passed."""
     stages = natural_subjects(evidence)
-    stages[Stage.LANDED] = list(landed_subjects(evidence).values())
+    stages[FunnelStage.LANDED] = list(landed_subjects(evidence).values())
     if not evidence.plan.settings.aa:
-        stages.pop(Stage.CLICK)
+        stages.pop(FunnelStage.CLICK)
     return stages
 
 
 def _blame(
-    evidence: Evidence, first: Stage, stages: Mapping[Stage, Sequence[int]], test: MultinomialTest
+    evidence: Evidence, first: FunnelStage, stages: Mapping[FunnelStage, Sequence[int]], test: MultinomialTest
 ) -> tuple[Layer, str]:
     """Return the layer and the sentence of a ratio that is off from the stage *first* on."""
     told = _ratio(evidence, stages[first])
     if test.impossible:
         return Layer.ASSIGNMENT, f"{test.impossible:,} subjects are in a group that nobody can be in ({told})."
     mismatch = f"Sample-ratio mismatch: {told} subjects"
-    if first is Stage.LANDED:
-        before = _ratio(evidence, stages[Stage.IMPRESSION])
+    if first is FunnelStage.LANDED:
+        before = _ratio(evidence, stages[FunnelStage.IMPRESSION])
         return evidence.delivery_layer, (
             f"{mismatch} landed (p = {test.p_value:.2g}), though {before} sent events: "
             "look at what one group lost on the way."
         )
-    if first is Stage.ASSIGNED:
+    if first is FunnelStage.ASSIGNED:
         return Layer.ASSIGNMENT, f"{mismatch} are assigned (p = {test.p_value:.2g}): look at who came and at the hash."
-    did = {Stage.EXPOSED: "were told their group", Stage.IMPRESSION: "sent an impression", Stage.CLICK: "clicked"}[
-        first
-    ]
+    did = {
+        FunnelStage.EXPOSED: "were told their group",
+        FunnelStage.IMPRESSION: "sent an impression",
+        FunnelStage.CLICK: "clicked",
+    }[first]
     return Layer.EXPOSURE, (
         f"{mismatch} {did} (p = {test.p_value:.2g}): look for what one group meets and the other does not."
     )

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from analysis.evidence import Evidence
-from analysis.results import CheckResult, Layer, Outcome
-from metrics_platform.assignment import Generation
+from analysis.run_model.load import Evidence
+from analysis.verdict import CheckResult, CheckStatus, Layer
+from contracts.assignment import Generation
 
 _EXAMPLES = 5
 
@@ -22,7 +22,7 @@ def check_stream_sampling(evidence: Evidence) -> CheckResult:
     name = "stream-sampling"
     if not rows:
         why = "No event of the instrument was sent, so its sampling is not known."
-        return CheckResult(name, Layer.TRANSPORT, Outcome.INCONCLUSIVE, why, evidence=detail, matters=False)
+        return CheckResult(name, Layer.TRANSPORT, CheckStatus.INCONCLUSIVE, why, evidence=detail, matters=False)
     if odd:
         count = sum(int(str(row["events"])) for row in odd)
         summary = (
@@ -30,15 +30,15 @@ def check_stream_sampling(evidence: Evidence) -> CheckResult:
             f"{_told({'rate': config.sample_rate, 'unit': config.sample_unit})}: look at the stream configs that the "
             "wiki serves."
         )
-        return CheckResult(name, Layer.TRANSPORT, Outcome.FAIL, summary, count, threshold=0, evidence=detail)
+        return CheckResult(name, Layer.TRANSPORT, CheckStatus.FAIL, summary, count, threshold=0, evidence=detail)
     if config.sample_rate is not None and config.sample_rate < 1:
         summary = (
             f"The stream is sampled at {_told(rows[0])}, on top of the experiment's {evidence.plan.rate:.2%}: look at "
             "the instrument's sample rate."
         )
-        return CheckResult(name, Layer.TRANSPORT, Outcome.FAIL, summary, config.sample_rate, evidence=detail)
+        return CheckResult(name, Layer.TRANSPORT, CheckStatus.FAIL, summary, config.sample_rate, evidence=detail)
     summary = "Events are sampled by the experiment alone: their stream sends everything."
-    return CheckResult(name, Layer.TRANSPORT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+    return CheckResult(name, Layer.TRANSPORT, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
 
 
 def check_overrides(evidence: Evidence) -> CheckResult:
@@ -50,17 +50,17 @@ def check_overrides(evidence: Evidence) -> CheckResult:
     name = "overrides"
     if evidence.manifest.generation is Generation.ALPHA:
         why = "Pages of this generation do not tell who chose a group by hand."
-        return CheckResult(name, Layer.EXPOSURE, Outcome.INCONCLUSIVE, why, matters=False)
+        return CheckResult(name, Layer.EXPOSURE, CheckStatus.INCONCLUSIVE, why, matters=False)
     counted = [str(row["subject"]) for row in evidence.engine.ask("overridden_landed")]
     detail: Mapping[str, object] = {"overridden": len(forced), "counted": len(counted), "examples": counted[:_EXAMPLES]}
     if not counted:
         summary = "Nobody who chose a group by hand is counted in it."
-        return CheckResult(name, Layer.EXPOSURE, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+        return CheckResult(name, Layer.EXPOSURE, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
     summary = (
         f"{len(counted):,} subjects chose their group by an override and are counted in it: look at links and cookies "
         "with `mpo`, and at what marks such an enrolment as forced."
     )
-    return CheckResult(name, Layer.EXPOSURE, Outcome.FAIL, summary, len(counted), threshold=0, evidence=detail)
+    return CheckResult(name, Layer.EXPOSURE, CheckStatus.FAIL, summary, len(counted), threshold=0, evidence=detail)
 
 
 def _told(sample: Mapping[str, object]) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from analysis.evidence import Evidence
-from analysis.results import CheckResult, Layer, Outcome
-from run_record.findings import Finding
+from analysis.run_model.load import Evidence
+from analysis.verdict import CheckResult, CheckStatus, Layer
+from run_record.scenario_findings import ScenarioFinding
 
 #: As many kinds of findings a layer are named in the sentence; the evidence has all of them.
 _NAMED = 4
@@ -24,30 +24,30 @@ def check_scenarios(evidence: Evidence) -> CheckResult:
         scenarios = len({finding.scenario for finding in findings})
         summary = f"{scenarios} scenarios looked at {len(findings)} things, and all were as they should be."
         summary = summary if findings else "No scenario looked at anything besides its events."
-        return CheckResult("scenarios", Layer.INSTRUMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+        return CheckResult("scenarios", Layer.INSTRUMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
     # What the kit could not do proves nothing, and what others found while it could stands.
     unplayed = by_layer.pop(Layer.GENERATOR, [])
     if not by_layer:
         summary = f"{len(unplayed)} steps of scenarios could not be played: {_kinds(unplayed)}."
         return CheckResult(
-            "scenarios", Layer.GENERATOR, Outcome.INVALID, summary, len(unplayed), threshold=0, evidence=detail
+            "scenarios", Layer.GENERATOR, CheckStatus.INVALID, summary, len(unplayed), threshold=0, evidence=detail
         )
     told = [f"{layer} – {_kinds(members)}" for layer, members in by_layer.items()]
     more = f" Besides, {len(unplayed)} steps could not be played and prove nothing." if unplayed else ""
     summary = f"Scenarios found {len(wrong) - len(unplayed)} things wrong: {'. '.join(told)}.{more}"
     layer = next(iter(by_layer))
-    return CheckResult("scenarios", layer, Outcome.FAIL, summary, len(wrong), threshold=0, evidence=detail)
+    return CheckResult("scenarios", layer, CheckStatus.FAIL, summary, len(wrong), threshold=0, evidence=detail)
 
 
-def _by_layer(findings: Sequence[Finding]) -> dict[Layer, list[Finding]]:
+def _by_layer(findings: Sequence[ScenarioFinding]) -> dict[Layer, list[ScenarioFinding]]:
     """Return the findings of each layer that has any, in the order in which an event meets the layers."""
     layers = {layer: [item for item in findings if Layer(item.layer) is layer] for layer in Layer}
     return {layer: members for layer, members in layers.items() if members}
 
 
-def _kinds(findings: Sequence[Finding]) -> str:
+def _kinds(findings: Sequence[ScenarioFinding]) -> str:
     """Return the findings of one layer by kind: each scenario once, by its first finding and how many more it has."""
-    kinds: dict[str, list[Finding]] = {}
+    kinds: dict[str, list[ScenarioFinding]] = {}
     for finding in findings:
         kinds.setdefault(finding.scenario, []).append(finding)
     told = []

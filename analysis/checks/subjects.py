@@ -6,13 +6,13 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.evidence import Evidence
-from analysis.results import ALPHA, CheckResult, Layer, Outcome
+from analysis.run_model.load import Evidence
 from analysis.statistics import independence_test, uniformity_test
-from metrics_platform.assignment import HASH_SPACE, assign_many
-from metrics_platform.configs import ConfigError, Experiment, parse_experiment
-from metrics_platform.profiles import PLACEHOLDER
-from run_record.page_views import told_group
+from analysis.verdict import ALPHA, CheckResult, CheckStatus, Layer
+from contracts.assignment import HASH_SPACE, assign_many
+from contracts.configs import ConfigError, Experiment, parse_experiment
+from contracts.profiles import PLACEHOLDER
+from run_record.page_views import page_group
 
 _EXAMPLES = 5
 
@@ -42,10 +42,10 @@ def check_stickiness(evidence: Evidence) -> CheckResult:
     }
     if not subjects and not split:
         why = "No landed event names its subject, so nobody can be followed."
-        return CheckResult("stickiness", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, why, matters=False)
+        return CheckResult("stickiness", Layer.ASSIGNMENT, CheckStatus.INCONCLUSIVE, why, matters=False)
     if not split:
         summary = f"Each of {subjects:,} subjects is in one group throughout."
-        return CheckResult("stickiness", Layer.ASSIGNMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+        return CheckResult("stickiness", Layer.ASSIGNMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
     before = bool(sent or told)
     where = (
         "look at what the wiki hashes, and at changes of the experiment's groups"
@@ -55,7 +55,7 @@ def check_stickiness(evidence: Evidence) -> CheckResult:
     share = f" ({len(landed) / subjects:.2%})" if landed and subjects else ""
     summary = f"{len(split):,} subjects{share} are in more than one group, {where}."
     layer = Layer.ASSIGNMENT if before else Layer.TABLE
-    return CheckResult("stickiness", layer, Outcome.FAIL, summary, len(split), threshold=0, evidence=detail)
+    return CheckResult("stickiness", layer, CheckStatus.FAIL, summary, len(split), threshold=0, evidence=detail)
 
 
 def check_sampled_out(evidence: Evidence) -> CheckResult:
@@ -68,14 +68,14 @@ def check_sampled_out(evidence: Evidence) -> CheckResult:
     detail = {"subjects": subjects, "outside": outside, "examples": examples}
     if not subjects:
         why = "No landed event names its subject, so the sample is not known."
-        return CheckResult("sampled-out", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, why, matters=False)
+        return CheckResult("sampled-out", Layer.ASSIGNMENT, CheckStatus.INCONCLUSIVE, why, matters=False)
     if not outside:
         summary = "Nobody who is outside the sample has events of the experiment."
-        return CheckResult("sampled-out", Layer.ASSIGNMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+        return CheckResult("sampled-out", Layer.ASSIGNMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
     layer = Layer.ASSIGNMENT if sent else Layer.TABLE
     where = "look at the rate that the wiki uses" if sent else "though nothing of theirs was sent: look at the table"
     summary = f"{outside:,} subjects that are outside the sample have events of the experiment: {where}."
-    return CheckResult("sampled-out", layer, Outcome.FAIL, summary, outside, threshold=0, evidence=detail)
+    return CheckResult("sampled-out", layer, CheckStatus.FAIL, summary, outside, threshold=0, evidence=detail)
 
 
 def check_uniformity(evidence: Evidence) -> CheckResult:
@@ -87,7 +87,7 @@ def check_uniformity(evidence: Evidence) -> CheckResult:
     rate = evidence.plan.rate
     if len(hashes) < _MIN_HASHES:
         why = f"{len(hashes):,} subjects are too few to say how their hashes are spread."
-        return CheckResult("uniformity", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, why, matters=False)
+        return CheckResult("uniformity", Layer.ASSIGNMENT, CheckStatus.INCONCLUSIVE, why, matters=False)
     space = max(2, int(np.ceil(rate * HASH_SPACE)))
     bins = min(64, max(2, len(hashes) // 16))
     found = uniformity_test(np.minimum(hashes, space - 1), space, bins)
@@ -96,13 +96,15 @@ def check_uniformity(evidence: Evidence) -> CheckResult:
     if p_value >= ALPHA:
         summary = f"The hashes of {len(hashes):,} subjects are spread evenly (p = {p_value:.3f})."
         return CheckResult(
-            "uniformity", Layer.ASSIGNMENT, Outcome.PASS, summary, found.chi_square, p_value, ALPHA, detail
+            "uniformity", Layer.ASSIGNMENT, CheckStatus.PASS, summary, found.chi_square, p_value, ALPHA, detail
         )
     summary = (
         f"The hashes of {len(hashes):,} subjects are not spread evenly (p = {p_value:.2g}): part of the hash space is "
         "missing. Look for what removes subjects by their id."
     )
-    return CheckResult("uniformity", Layer.ASSIGNMENT, Outcome.FAIL, summary, found.chi_square, p_value, ALPHA, detail)
+    return CheckResult(
+        "uniformity", Layer.ASSIGNMENT, CheckStatus.FAIL, summary, found.chi_square, p_value, ALPHA, detail
+    )
 
 
 def check_independence(evidence: Evidence) -> CheckResult:
@@ -120,14 +122,14 @@ def check_independence(evidence: Evidence) -> CheckResult:
     detail = {"experiments": len(experiments), "pairs": found[:20]}
     if not found:
         summary = "No other experiment is active, so none can depend on it."
-        return CheckResult("independence", Layer.ASSIGNMENT, Outcome.PASS, summary, evidence=detail)
+        return CheckResult("independence", Layer.ASSIGNMENT, CheckStatus.PASS, summary, evidence=detail)
     least = min(float(str(pair["p_value"])) for pair in found)
     if not wrong:
         summary = (
             f"The groups of {len(experiments)} active experiments are independent, pair by pair (smallest p = "
             f"{least:.3f})."
         )
-        return CheckResult("independence", Layer.ASSIGNMENT, Outcome.PASS, summary, None, least, ALPHA, detail)
+        return CheckResult("independence", Layer.ASSIGNMENT, CheckStatus.PASS, summary, None, least, ALPHA, detail)
     first = wrong[0]
     why = (
         f"user 1 of {first['one']!r} has the hash of user 1{first['digits']} of {first['other']!r}: rename one of them"
@@ -138,7 +140,7 @@ def check_independence(evidence: Evidence) -> CheckResult:
         f"The groups of {first['one']!r} and {first['other']!r} depend on each other (G = "
         f"{first['statistic']:.4g}): {why}."
     )
-    return CheckResult("independence", Layer.ASSIGNMENT, Outcome.FAIL, summary, None, least, ALPHA, detail)
+    return CheckResult("independence", Layer.ASSIGNMENT, CheckStatus.FAIL, summary, None, least, ALPHA, detail)
 
 
 def check_subject_ids(evidence: Evidence) -> CheckResult:
@@ -152,7 +154,7 @@ def check_subject_ids(evidence: Evidence) -> CheckResult:
     }
     if not total:
         why = "No event of the experiment landed, so there are no subjects."
-        return CheckResult("subject-ids", Layer.INSTRUMENT, Outcome.INCONCLUSIVE, why, matters=False)
+        return CheckResult("subject-ids", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, why, matters=False)
     odd = {str(row["subject"]): row for row in evidence.engine.ask("odd_subjects")}
     heavy = next(iter(evidence.engine.ask("heaviest_subject")), {"events": 0, "sent_events": 0})
     most, meant = int(str(heavy["events"])), int(str(heavy["sent_events"]))
@@ -166,7 +168,7 @@ def check_subject_ids(evidence: Evidence) -> CheckResult:
             "them before it knew the subject id."
         )
         return CheckResult(
-            "subject-ids", Layer.INSTRUMENT, Outcome.FAIL, summary, len(odd), threshold=0, evidence=detail
+            "subject-ids", Layer.INSTRUMENT, CheckStatus.FAIL, summary, len(odd), threshold=0, evidence=detail
         )
     if odd or crowded:
         what = (
@@ -175,9 +177,9 @@ def check_subject_ids(evidence: Evidence) -> CheckResult:
             else f"one subject has {most:,} of {total:,} events"
         )
         summary = f"{what[0].upper()}{what[1:]}: look at what fills in the subject."
-        return CheckResult("subject-ids", layer, Outcome.FAIL, summary, len(odd), threshold=0, evidence=detail)
+        return CheckResult("subject-ids", layer, CheckStatus.FAIL, summary, len(odd), threshold=0, evidence=detail)
     summary = f"{counts['subjects']:,} subjects have {total:,} events, and every id has the form of one."
-    return CheckResult("subject-ids", Layer.INSTRUMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+    return CheckResult("subject-ids", Layer.INSTRUMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
 
 
 def _split(pairs: Iterable[tuple[str, str]]) -> list[dict[str, object]]:
@@ -198,7 +200,7 @@ def _told_groups(evidence: Evidence) -> list[tuple[str, str]]:
     names = {account.visit: account.name for account in evidence.roster}
     told = []
     for view in evidence.page_views:
-        group = told_group(view.told, evidence.manifest.generation, experiment.name, experiment.features[0].name)
+        group = page_group(view.told, evidence.manifest.generation, experiment.name, experiment.features[0].name)
         if group is not None and not view.failure:
             told.append((names[view.visit], group))
     return told

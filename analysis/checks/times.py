@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from analysis.evidence import SETTLE_MS, Evidence
-from analysis.results import CheckResult, Layer, Outcome
-from analysis.sent import first_ms, last_ms
+from analysis.run_model.load import SETTLE_MS, Evidence
+from analysis.run_model.sent_events import first_ms, last_ms
+from analysis.verdict import CheckResult, CheckStatus, Layer
 
 #: A client's clock may be this much ahead of the intake's.
 _AHEAD_MS = 60_000
@@ -25,7 +25,7 @@ def check_times(evidence: Evidence) -> CheckResult:
     """Look for rows whose times cannot be."""
     if not evidence.observed_rows:
         why = "No row landed, so no time is known."
-        return CheckResult("times", Layer.INSTRUMENT, Outcome.INCONCLUSIVE, why, matters=False)
+        return CheckResult("times", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, why, matters=False)
     first = first_ms(evidence.manifest, evidence.ledger)
     [row] = evidence.engine.ask("times", {"from_ms": first - SETTLE_MS, "ahead_ms": _AHEAD_MS})
     until = last_ms(evidence.manifest, evidence.ledger) + _AHEAD_MS
@@ -39,11 +39,11 @@ def check_times(evidence: Evidence) -> CheckResult:
     wrong = {rule: counts[rule] for rule in _RULES if counts[rule]}
     if not wrong:
         summary = "The clients' times and the intake's are all where they can be."
-        return CheckResult("times", Layer.INSTRUMENT, Outcome.PASS, summary, 0, threshold=0, evidence=counts)
+        return CheckResult("times", Layer.INSTRUMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=counts)
     told = "; ".join(f"{count:,} of {counts['events']:,} rows {_RULES[rule]}" for rule, count in wrong.items())
     layer = Layer.INSTRUMENT if {"no_time", "from_the_future"} & wrong.keys() else Layer.INTAKE
     summary = f"{told}: look at the clocks."
-    return CheckResult("times", layer, Outcome.FAIL, summary, sum(wrong.values()), threshold=0, evidence=counts)
+    return CheckResult("times", layer, CheckStatus.FAIL, summary, sum(wrong.values()), threshold=0, evidence=counts)
 
 
 def check_active(evidence: Evidence) -> CheckResult:
@@ -56,16 +56,16 @@ def check_active(evidence: Evidence) -> CheckResult:
     detail = {"requests": len(sent), "outside": outside, "status": experiment.status}
     if not experiment.status and len(sent):
         summary = f"{len(sent):,} requests were sent although the experiment is switched off: look at who still enrols."
-        return CheckResult("active", Layer.CONFIG, Outcome.FAIL, summary, len(sent), threshold=0, evidence=detail)
+        return CheckResult("active", Layer.CONFIG, CheckStatus.FAIL, summary, len(sent), threshold=0, evidence=detail)
     if outside:
         dates = f"{_day(experiment.start)} to {_day(experiment.end)}"
         summary = (
             f"{outside:,} of {len(sent):,} requests were sent outside the experiment's dates ({dates}): look at "
             "its config."
         )
-        return CheckResult("active", Layer.CONFIG, Outcome.FAIL, summary, outside, threshold=0, evidence=detail)
+        return CheckResult("active", Layer.CONFIG, CheckStatus.FAIL, summary, outside, threshold=0, evidence=detail)
     summary = "The experiment was on whenever an event was sent."
-    return CheckResult("active", Layer.CONFIG, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+    return CheckResult("active", Layer.CONFIG, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
 
 
 def check_partitions(evidence: Evidence) -> CheckResult:
@@ -81,9 +81,9 @@ def check_partitions(evidence: Evidence) -> CheckResult:
         detail = {
             "misplaced": {f"{hour} in {partition}": count for (partition, hour), count in list(found.items())[:10]}
         }
-        return CheckResult("partitions", Layer.TABLE, Outcome.FAIL, summary, wrong, threshold=0, evidence=detail)
+        return CheckResult("partitions", Layer.TABLE, CheckStatus.FAIL, summary, wrong, threshold=0, evidence=detail)
     summary = "Every row is in the partition of its hour."
-    return CheckResult("partitions", Layer.TABLE, Outcome.PASS, summary, 0, threshold=0)
+    return CheckResult("partitions", Layer.TABLE, CheckStatus.PASS, summary, 0, threshold=0)
 
 
 def _day(moment: datetime | None) -> str:

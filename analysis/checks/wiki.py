@@ -4,11 +4,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from analysis.checks.wiki_blame import Blame, Owed, Told, blame_assignment, blame_missing
-from analysis.evidence import Evidence
-from analysis.results import CheckResult, Layer, Outcome
-from metrics_platform.assignment import Generation, subject_id
-from run_record.page_views import PageView, forced_by_hand, told_group
+from analysis.checks.wiki_diagnosis import (
+    Diagnosis,
+    ExpectedEvents,
+    ReportedEnrolment,
+    diagnose_assignment,
+    diagnose_missing,
+)
+from analysis.run_model.load import Evidence
+from analysis.verdict import CheckResult, CheckStatus, Layer
+from contracts.assignment import Generation, subject_id
+from run_record.page_views import PageView, forced_by_hand, page_group
 from run_record.roster import Fidelity
 
 _EXAMPLES = 5
@@ -37,27 +43,29 @@ def check_wiki_assignment(evidence: Evidence) -> CheckResult:
         if not pages:
             layer = Layer.CONFIG
             where = "logging in works, so look at what only pages of users with accounts need: MPIC's answer"
-        return CheckResult(name, layer, Outcome.FAIL, f"{summary}: {where}.", len(broken), threshold=0, evidence=detail)
+        return CheckResult(
+            name, layer, CheckStatus.FAIL, f"{summary}: {where}.", len(broken), threshold=0, evidence=detail
+        )
     if not wrong:
         summary = f"The wiki told all {accounts:,} accounts the group that the contract gives them, on every page."
-        return CheckResult(name, Layer.ASSIGNMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
-    layer, where = blame_assignment(pages)
+        return CheckResult(name, Layer.ASSIGNMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
+    layer, where = diagnose_assignment(pages)
     what = (
         "told {} of {} accounts another group, or another subject id, than the contract has"
         if any(page.group for page in wrong)
         else "did not tell {} of {} accounts the group that they are in by the contract"
     )
     summary = f"The wiki {what.format(f'{len(ids):,}', f'{accounts:,}')}: {where}."
-    return CheckResult(name, layer, Outcome.FAIL, summary, len(ids), threshold=0, evidence=detail)
+    return CheckResult(name, layer, CheckStatus.FAIL, summary, len(ids), threshold=0, evidence=detail)
 
 
 def _nothing_read(evidence: Evidence) -> CheckResult:
     """Return what is known of the wiki's assignment when no page was read to its end."""
     if not evidence.given_up:
         why = "No page of the wiki was read, so its own assignment is not known."
-        return CheckResult("wiki-assignment", Layer.ASSIGNMENT, Outcome.INCONCLUSIVE, why)
+        return CheckResult("wiki-assignment", Layer.ASSIGNMENT, CheckStatus.INCONCLUSIVE, why)
     why = f"No page of the wiki was read to its end ({evidence.given_up[0].given_up}). Use a quieter machine."
-    return CheckResult("wiki-assignment", Layer.GENERATOR, Outcome.INVALID, why)
+    return CheckResult("wiki-assignment", Layer.GENERATOR, CheckStatus.INVALID, why)
 
 
 def check_instrument(evidence: Evidence) -> CheckResult:
@@ -68,7 +76,7 @@ def check_instrument(evidence: Evidence) -> CheckResult:
     missing: Counter[str] = Counter()
     extra: Counter[str] = Counter()
     examples: list[Mapping[str, object]] = []
-    owed: list[Owed] = []
+    owed: list[ExpectedEvents] = []
     known = {view.pageview_id for view in (*evidence.page_views, *evidence.given_up)}
     for view in evidence.page_views:
         found = sent.get(view.pageview_id, {})
@@ -97,17 +105,17 @@ def check_instrument(evidence: Evidence) -> CheckResult:
     wrong = missing.total() + extra.total() + strays
     if not expected and not wrong:
         why = "No page view had reason to make an event."
-        return CheckResult("instrument", Layer.INSTRUMENT, Outcome.INCONCLUSIVE, why, evidence=detail)
+        return CheckResult("instrument", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, why, evidence=detail)
     if not wrong:
         summary = f"Every page view made the events that it should have, {expected:,} in all."
-        return CheckResult("instrument", Layer.INSTRUMENT, Outcome.PASS, summary, 0, threshold=0, evidence=detail)
+        return CheckResult("instrument", Layer.INSTRUMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
     told = [f"{count:,} {action}s are missing" for action, count in missing.items()]
     told += [f"{count:,} {action}s are too many" for action, count in extra.items()]
     told += [f"{strays:,} events belong to no page view"] if strays else []
     only_missing = not (extra or strays)
-    layer, where = blame_missing(owed) if only_missing else Blame(Layer.INSTRUMENT, "look at the instrument")
+    layer, where = diagnose_missing(owed) if only_missing else Diagnosis(Layer.INSTRUMENT, "look at the instrument")
     summary = f"Of {expected:,} events that page views should have made, {', '.join(told)}: {where}."
-    return CheckResult("instrument", layer, Outcome.FAIL, summary, wrong, threshold=0, evidence=detail)
+    return CheckResult("instrument", layer, CheckStatus.FAIL, summary, wrong, threshold=0, evidence=detail)
 
 
 def _unplayed(evidence: Evidence) -> CheckResult | None:
@@ -122,11 +130,11 @@ def _unplayed(evidence: Evidence) -> CheckResult | None:
     spoilt = evidence.load is not None and bool(evidence.load.invalid)
     if spoilt or any(item.layer != Layer.GENERATOR for item in wrong):
         # The checks `lag` and `scenarios` name the reason.
-        return CheckResult("instrument", Layer.INSTRUMENT, Outcome.INCONCLUSIVE, summary, 0)
-    return CheckResult("instrument", Layer.GENERATOR, Outcome.INVALID, summary, 0)
+        return CheckResult("instrument", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, summary, 0)
+    return CheckResult("instrument", Layer.GENERATOR, CheckStatus.INVALID, summary, 0)
 
 
-def _owed(evidence: Evidence, view: PageView, gaps: Mapping[str, int]) -> Owed:
+def _owed(evidence: Evidence, view: PageView, gaps: Mapping[str, int]) -> ExpectedEvents:
     """Return what *view* owed, of which *gaps* says how many events of each action are missing."""
     missing = {action: gap for action, gap in gaps.items() if gap > 0}
     # The page saw as many leave as came, and those that went elsewhere.
@@ -134,10 +142,10 @@ def _owed(evidence: Evidence, view: PageView, gaps: Mapping[str, int]) -> Owed:
     seen = sum(max(0, view.seen_by_page.get(action, 0) - count) for action, count in came.items())
     number = int(evidence.participants.group[view.visit])
     group = evidence.group_names()[number] if number >= 0 else "(not in the sample)"
-    return Owed(group, sum(view.expected.values()), sum(missing.values()), seen, view.stayed_ms, view.visit)
+    return ExpectedEvents(group, sum(view.expected.values()), sum(missing.values()), seen, view.stayed_ms, view.visit)
 
 
-class Way(NamedTuple):
+class EnrolmentPath(NamedTuple):
     """What became of the funnels of one scenario, and of one way of leaving a page where it compares several.
 
     A funnel is what one page view should have made, from the impression on.
@@ -162,7 +170,7 @@ class Way(NamedTuple):
     seen_by_network: int
 
 
-def count_ways(evidence: Evidence) -> tuple[Way, ...]:
+def count_enrolment_paths(evidence: Evidence) -> tuple[EnrolmentPath, ...]:
     """Return what became of the funnels, per scenario and way of leaving."""
     sent = _sent(evidence)
     rows: dict[tuple[str, str], Counter[str]] = {}
@@ -177,7 +185,9 @@ def count_ways(evidence: Evidence) -> tuple[Way, ...]:
         row["events"] += sum(view.expected.values())
         row["seen_by_page"] += sum(view.seen_by_page.values())
         row["seen_by_network"] += sum(view.seen_by_network.values())
-    return tuple(Way(*key, *(row[name] for name in Way._fields[2:])) for key, row in sorted(rows.items()))
+    return tuple(
+        EnrolmentPath(*key, *(row[name] for name in EnrolmentPath._fields[2:])) for key, row in sorted(rows.items())
+    )
 
 
 def _sent(evidence: Evidence) -> dict[str, dict[str, tuple[int, int]]]:
@@ -189,7 +199,7 @@ def _sent(evidence: Evidence) -> dict[str, dict[str, tuple[int, int]]]:
     return found
 
 
-def _pages(evidence: Evidence) -> Iterator[Told]:
+def _pages(evidence: Evidence) -> Iterator[ReportedEnrolment]:
     """Yield what each page that was shown told its user, beside what the contract has."""
     names, people = evidence.group_names(), evidence.participants
     roster = {account.visit: account for account in evidence.roster}
@@ -198,7 +208,7 @@ def _pages(evidence: Evidence) -> Iterator[Told]:
             continue
         number = int(people.group[view.visit])
         account = roster[view.visit]
-        yield Told(
+        yield ReportedEnrolment(
             account.user_id,
             _told(evidence, view),
             names[number] if number >= 0 else None,
@@ -218,4 +228,4 @@ def _subject_fits(evidence: Evidence, view: PageView, central_id: int) -> bool:
 
 def _told(evidence: Evidence, view: PageView) -> str | None:
     experiment = evidence.plan.experiment
-    return told_group(view.told, evidence.manifest.generation, experiment.name, experiment.features[0].name)
+    return page_group(view.told, evidence.manifest.generation, experiment.name, experiment.features[0].name)

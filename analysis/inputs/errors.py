@@ -1,9 +1,9 @@
 """The error of observed files that cannot be judged."""
 
-from metrics_platform.errors import DogfoodError
+from common.errors import DogfoodError
 
 
 class InputError(DogfoodError):
     """An observed file is missing, damaged, of an unsupported format, or holds no events of this platform."""
 
-    page = "docs/inputs.md"
+    page = "docs/reference/inputs.md"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from analysis.inputs.names import Place, place_of
-from analysis.inputs.values import UnreadableError, canonical_time, parse, read_as
-from metrics_platform.table import structure
+from analysis.inputs.field_names import FieldPath, place_of
+from analysis.inputs.field_values import UnreadableError, canonical_time, parse, read_as
+from contracts.table import structure
 
 #: Members that envelopes keep an event in, the most common first; any other is looked at after these.
 _ENVELOPES = ("value", "event", "payload", "message", "data", "body", "record", "after", "_source", "records", "rows")
@@ -172,7 +172,7 @@ def mapped(content: Mapping[str, object], notes: Notes, *, cells: bool = False) 
 _NULLS = ("", "\\N", "NULL", "null", "None", "nan", "NaN", "<NA>")
 
 
-def _put(event: dict[str, object], place: Place, value: object, notes: Notes) -> None:
+def _put(event: dict[str, object], place: FieldPath, value: object, notes: Notes) -> None:
     """Read *value* and put it where *place* says."""
     try:
         read = _entry(place, value) if place.key else read_as(value, place.kind, place.path)
@@ -195,14 +195,14 @@ def _put(event: dict[str, object], place: Place, value: object, notes: Notes) ->
     _merge(outer, place, read)
 
 
-def _entry(place: Place, value: object) -> object:
+def _entry(place: FieldPath, value: object) -> object:
     """Return a map or list with one entry."""
     if isinstance(place.kind, list):
         return read_as([value], place.kind, place.path)
     return read_as({place.key: value}, place.kind, place.path)
 
 
-def _merge(outer: dict[str, object], place: Place, read: object) -> None:
+def _merge(outer: dict[str, object], place: FieldPath, read: object) -> None:
     have = outer.get(place.path[-1])
     if isinstance(have, dict) and isinstance(read, dict):
         have.update(read)

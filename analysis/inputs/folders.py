@@ -5,8 +5,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis.inputs.contents import hidden
 from analysis.inputs.errors import InputError
+from analysis.inputs.file_format import hidden
 
 #: Files that lie beside rows in the folder of a run.
 _OTHER_FILES = frozenset({"errors.ndjson"})

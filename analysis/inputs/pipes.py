@@ -9,7 +9,7 @@ from typing import BinaryIO
 from analysis.inputs.errors import InputError
 
 #: A named pipe into which nobody writes for so long is given up.
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 
 
 def is_pipe(path: Path) -> bool:
@@ -25,12 +25,12 @@ def is_pipe(path: Path) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
-def open_pipe(path: Path, patience_s: float = PATIENCE_S) -> BinaryIO:
+def open_pipe(path: Path, timeout_s: float = TIMEOUT_S) -> BinaryIO:
     """Return the pipe *path* to be read, once somebody writes into it.
 
     Args:
         path: of the pipe.
-        patience_s: seconds to wait for a writer.
+        timeout_s: seconds to wait for a writer.
 
     Raises:
         InputError: nobody writes into it, or it cannot be opened.
@@ -41,8 +41,8 @@ def open_pipe(path: Path, patience_s: float = PATIENCE_S) -> BinaryIO:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     poll = select.poll()
     poll.register(number, select.POLLIN | select.POLLHUP)
-    if not poll.poll(patience_s * 1000):
+    if not poll.poll(timeout_s * 1000):
         os.close(number)
-        raise InputError(f"{path} is a pipe, and nothing was written into it for {patience_s:g} s; start its writer")
+        raise InputError(f"{path} is a pipe, and nothing was written into it for {timeout_s:g} s; start its writer")
     os.set_blocking(number, True)
     return os.fdopen(number, "rb")

@@ -15,15 +15,8 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from analysis.engine import DuckDb
-from analysis.inputs.contents import DAMAGE, Content, contents_of, damaged
-from analysis.inputs.description import ObservedKind, SourceSummary
-from analysis.inputs.errors import InputError
-from analysis.inputs.events import Notes, found_in, is_plain, is_report, line_of, mapped
-from analysis.inputs.folders import data_files, enclosing_table
-from analysis.inputs.lakes import read_lake
-from analysis.inputs.pipes import is_pipe, open_pipe
-from analysis.inputs.tables import (
+from analysis.engines.duckdb_engine import DuckDbEngine
+from analysis.inputs.columnar import (
     FILE,
     arrow_relation,
     is_table_of_events,
@@ -31,8 +24,15 @@ from analysis.inputs.tables import (
     parquet_relation,
     read_table,
 )
-from analysis.inputs.texts import Item, read_text
-from metrics_platform.table import BrokenLine, columns, rows_of
+from analysis.inputs.description import ObservedKind, SourceSummary
+from analysis.inputs.errors import InputError
+from analysis.inputs.events import Notes, found_in, is_plain, is_report, line_of, mapped
+from analysis.inputs.file_format import DAMAGE, Content, contents_of, damaged
+from analysis.inputs.folders import data_files, enclosing_table
+from analysis.inputs.json_texts import Item, read_text
+from analysis.inputs.pipes import is_pipe, open_pipe
+from analysis.inputs.table_formats import read_lake
+from contracts.table import BrokenLine, columns, rows_of
 
 #: Lines become rows so many at a time, so that they need not fit into memory.
 _LINES = 32_768
@@ -82,7 +82,7 @@ class Reader:
         absent: fields without a column, for every table; None before the first, empty where a source is not one.
     """
 
-    def __init__(self, engine: DuckDb, kind: ObservedKind | None = None) -> None:
+    def __init__(self, engine: DuckDbEngine, kind: ObservedKind | None = None) -> None:
         self._engine = engine
         self._kind = kind
         self._numbers = itertools.count()

@@ -1,6 +1,6 @@
 """The statistics behind the checks: pure functions of counts and small arrays.
 
-Where scipy has a test, it is scipy's; what is ours is what it is given, and what it lacks. `docs/statistics.md` has a
+Where scipy has a test, it is scipy's; what is ours is what it is given, and what it lacks. `docs/reference/statistics.md` has a
 section on each method: what it answers, its formula and source, when it misleads.
 """
 
@@ -35,7 +35,7 @@ from analysis.statistics.power import (
     smallest_loss,
     subjects_needed,
 )
-from analysis.statistics.rate import Finding, RateExplanation, RateFit, explain_rate, rate_test
+from analysis.statistics.rate import RateExplanation, RateFit, RateVerdict, explain_rate, rate_test
 from analysis.statistics.ratio import (
     Deviation,
     Method,
@@ -55,7 +55,6 @@ __all__ = [
     "Comparison",
     "Deviation",
     "Estimate",
-    "Finding",
     "IndependenceTest",
     "Interval",
     "Lift",
@@ -64,6 +63,7 @@ __all__ = [
     "MultinomialTest",
     "RateExplanation",
     "RateFit",
+    "RateVerdict",
     "RatioTest",
     "SequentialTest",
     "Share",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.statistics.inputs import Counts, require_level, whole_counts
+from analysis.statistics.argument_checks import Counts, require_level, whole_counts
 from analysis.statistics.intervals import Interval, wilson
 
 #: Subjects expected to click, in each group, from which on the normal approximation of their rate is of use.

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.stats import contingency
 
-from analysis.statistics.inputs import Counts, Floats, require_positive, whole_counts
-from metrics_platform.assignment import HASH_SPACE
+from analysis.statistics.argument_checks import Counts, Floats, require_positive, whole_counts
+from contracts.assignment import HASH_SPACE
 
 
 class IndependenceTest(NamedTuple):

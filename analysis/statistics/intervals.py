@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from scipy import stats
 
-from analysis.statistics.inputs import require_level, require_part
+from analysis.statistics.argument_checks import require_level, require_part
 
 
 class Interval(NamedTuple):

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from scipy import optimize, stats
 
-from analysis.statistics.inputs import (
+from analysis.statistics.argument_checks import (
     Floats,
     Shares,
     conditional_shares,

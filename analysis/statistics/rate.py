@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scipy import stats
 
-from analysis.statistics.inputs import require_level, require_part, require_share
+from analysis.statistics.argument_checks import require_level, require_part, require_share
 
 CONFIGURED = "configured"
 SQUARED = "squared"
@@ -16,7 +16,7 @@ SQUARED = "squared"
 STRONG = 32.0
 
 
-class Finding(StrEnum):
+class RateVerdict(StrEnum):
     """What is known of a rate.
 
     AS_CONFIGURED: chance explains it. EXPLAINED: one explanation fits, and strongly better than the others.
@@ -54,7 +54,7 @@ class RateExplanation(NamedTuple):
         fits: all explanations, the likeliest first; those alike in the order in which they were given.
     """
 
-    finding: Finding
+    finding: RateVerdict
     names: tuple[str, ...]
     fits: tuple[RateFit, ...]
 
@@ -116,12 +116,12 @@ def _fit(name: str, count: int, total: int, rate: float) -> RateFit:
     return RateFit(name, rate, float(stats.binom.logpmf(count, total, rate)), p_value)
 
 
-def _judge(fits: list[RateFit], alpha: float) -> tuple[Finding, tuple[str, ...]]:
+def _judge(fits: list[RateFit], alpha: float) -> tuple[RateVerdict, tuple[str, ...]]:
     fitting = [fit for fit in fits if fit.p_value >= alpha]
     if any(fit.name == CONFIGURED for fit in fitting):
-        return Finding.AS_CONFIGURED, ()
+        return RateVerdict.AS_CONFIGURED, ()
     if not fitting:
-        return Finding.UNEXPLAINED, ()
+        return RateVerdict.UNEXPLAINED, ()
     least = fitting[0].log_likelihood - math.log(STRONG)
     names = tuple(fit.name for fit in fitting if fit.log_likelihood > least)
-    return (Finding.EXPLAINED if len(names) == 1 else Finding.AMBIGUOUS), names
+    return (RateVerdict.EXPLAINED if len(names) == 1 else RateVerdict.AMBIGUOUS), names

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.statistics.inputs import Counts, Floats, Shares, one_count_a_share, require_positive, require_share
+from analysis.statistics.argument_checks import (
+    Counts,
+    Floats,
+    Shares,
+    one_count_a_share,
+    require_positive,
+    require_share,
+)
 
 #: Below this expected count in any group the chi-square approximation is not trusted (Cochran, 1954).
 SMALL_EXPECTED = 5.0
@@ -110,7 +117,7 @@ def multinomial_test(observed: Counts, shares: Shares) -> MultinomialTest:
 
     Args:
         observed: counts of subjects, one a group.
-        shares: at least 0, need not sum to 1. Exact ones: `metrics_platform.assignment.expected_shares`. A group
+        shares: at least 0, need not sum to 1. Exact ones: `contracts.assignment.expected_shares`. A group
             whose share is 0 costs no degree of freedom, and a single subject in it gives p = 0.
 
     Returns:

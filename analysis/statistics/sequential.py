@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from analysis.statistics.inputs import Floats, Shares, conditional_shares, require_level, require_positive
+from analysis.statistics.argument_checks import Floats, Shares, conditional_shares, require_level, require_positive
 
 #: Sharpest at about 80,000 subjects when alpha is 0.05; see `concentration_for`.
 DEFAULT_CONCENTRATION = 10_000.0

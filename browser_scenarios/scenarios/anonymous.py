@@ -1,13 +1,13 @@
 """Readers without an account take part in nothing and send nothing."""
 
+from browser_scenarios.context import ScenarioContext
+from browser_scenarios.environment import MAIN_PAGE
 from browser_scenarios.scenario import Scenario
-from browser_scenarios.stage import Stage
-from browser_scenarios.world import MAIN_PAGE
 
 _WAIT_MS = 1_500
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """Read a page without logging in."""
     async with stage.session(None) as session:
         reading = await session.open(MAIN_PAGE)

@@ -5,21 +5,21 @@ from collections.abc import Mapping
 
 import httpx
 
-from browser_scenarios.operating import INSTRUMENTS, has_asked, wiki_follows
+from browser_scenarios.context import ScenarioContext
+from browser_scenarios.mpic_ui_steps import INSTRUMENTS, has_asked, wiki_follows
 from browser_scenarios.scenario import Scenario
-from browser_scenarios.stage import Stage
 from common.egress import LOOPBACK
 from common.http import open_async_client
-from metrics_platform.addresses import under
-from metrics_platform.mpic import MpicClient, MpicError
-from metrics_platform.profiles import profile_of
-from metrics_platform.streams import read_stream_configs
-from personas.experiments import example_instrument
+from common.urls import under
+from contracts.mpic_client import MpicClient, MpicError
+from contracts.profiles import profile_of
+from contracts.streams import read_stream_configs
+from personas.example_experiment import example_instrument
 
 _WITHIN_S = 10.0
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """Ask MPIC, then the wiki, then the intake."""
     async with open_async_client(stage.world.egress, timeout_s=_WITHIN_S) as client:
         await _mpic(stage)
@@ -27,7 +27,7 @@ async def play(stage: Stage) -> None:
         await _intake(stage, client)
 
 
-async def _mpic(stage: Stage) -> None:
+async def _mpic(stage: ScenarioContext) -> None:
     world = stage.world
     with MpicClient(world.mpic, egress=world.egress) as mpic:
         try:
@@ -46,7 +46,7 @@ async def _mpic(stage: Stage) -> None:
     await stage.check("MPIC serves the instrument", instrument in instruments, told, "config")
 
 
-async def _streams(stage: Stage, client: httpx.AsyncClient) -> None:
+async def _streams(stage: ScenarioContext, client: httpx.AsyncClient) -> None:
     """Look at the stream configs before and after an instrument brings a stream of its own."""
     world = stage.world
     own = world.streams.get(world.stream)
@@ -79,7 +79,7 @@ async def _exported(client: httpx.AsyncClient, wiki: str, stream: str) -> Mappin
     return read_stream_configs((await client.get(under(wiki, "api.php"), params=query)).json()).configs
 
 
-async def _intake(stage: Stage, client: httpx.AsyncClient) -> None:
+async def _intake(stage: ScenarioContext, client: httpx.AsyncClient) -> None:
     """Send an event that is right, which is in the ledger and has to land, and one that is not."""
     world = stage.world
     event = _event(stage)
@@ -95,7 +95,7 @@ async def _intake(stage: Stage, client: httpx.AsyncClient) -> None:
     await stage.check("the intake refuses an invalid event", wrong.status_code == 400, told, "intake")
 
 
-def _event(stage: Stage) -> dict[str, object]:
+def _event(stage: ScenarioContext) -> dict[str, object]:
     return {
         "$schema": profile_of(stage.world.generation).schema,
         "action": "ping", "funnel_entry_token": secrets.token_hex(10), "funnel_event_sequence_position": 1,

@@ -1,8 +1,8 @@
 """A click on something inside the element is a click on the element, once."""
 
-from browser_scenarios.clicking import click_counts_once
+from browser_scenarios.click_steps import click_counts_once
+from browser_scenarios.context import ScenarioContext
 from browser_scenarios.scenario import Scenario
-from browser_scenarios.stage import Stage
 
 _ADD_CHILD = """(selector) => {
     const child = document.createElement('span');
@@ -12,7 +12,7 @@ _ADD_CHILD = """(selector) => {
 }"""
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """Put something into the element, and click that."""
     await click_counts_once(stage, _ADD_CHILD, "#dogfood-child")
 

@@ -5,12 +5,12 @@ import contextlib
 from collections.abc import Sequence
 from functools import partial
 
-from browser_scenarios.repeating import PlayedView, accounts_wanted
+from browser_scenarios.context import ScenarioContext
+from browser_scenarios.failure_cause import NoAccountError
+from browser_scenarios.repeat_sessions import PlayedView, accounts_wanted
 from browser_scenarios.scenario import Scenario
-from browser_scenarios.session import Reading, Session
-from browser_scenarios.stage import Stage
-from browser_scenarios.trouble import NoAccountError
-from personas.journeys import Step
+from browser_scenarios.session import PageVisit, Session
+from personas.journeys import PlannedPageView
 from run_record.accounts import TestAccount
 
 #: Pages of one journey, at most: a browser needs a good part of a second for each.
@@ -20,7 +20,7 @@ _PAGES = 3
 _FASTER, _LONGEST_S = 20, 0.5
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """Let as many accounts as were asked for read, so many at once, every group among them.
 
     When all page views of one group lack events and none of another's does, and too few accounts show it, a few more
@@ -31,11 +31,11 @@ async def play(stage: Stage) -> None:
     await _read_all(stage, [account for group, count in wanted.items() for account in _more(stage, group, count)])
 
 
-async def _read_all(stage: Stage, accounts: Sequence[TestAccount]) -> list[Reading]:
+async def _read_all(stage: ScenarioContext, accounts: Sequence[TestAccount]) -> list[PageVisit]:
     """Let *accounts* read, so many at once as the stage has it; return their page views once all beacons have come."""
     places = asyncio.Semaphore(stage.concurrency)
 
-    readings: list[Reading] = []
+    readings: list[PageVisit] = []
 
     async def one(account: TestAccount) -> None:
         async with places, stage.session(account) as session:
@@ -46,7 +46,7 @@ async def _read_all(stage: Stage, accounts: Sequence[TestAccount]) -> list[Readi
     return readings
 
 
-def _played(stage: Stage, readings: Sequence[Reading]) -> list[PlayedView]:
+def _played(stage: ScenarioContext, readings: Sequence[PageVisit]) -> list[PlayedView]:
     """Return the page views that owed events, and whether the recorder lacks any of them."""
     count = stage.world.recorder.count
     return [
@@ -59,7 +59,7 @@ def _played(stage: Stage, readings: Sequence[Reading]) -> list[PlayedView]:
     ]  # fmt: skip
 
 
-def _more(stage: Stage, group: str, count: int) -> list[TestAccount]:
+def _more(stage: ScenarioContext, group: str, count: int) -> list[TestAccount]:
     """Return *count* more accounts of *group*, or as many as are left."""
     accounts = []
     for _ in range(count):
@@ -68,7 +68,7 @@ def _more(stage: Stage, group: str, count: int) -> list[TestAccount]:
     return accounts
 
 
-async def _read(stage: Stage, session: Session, account: TestAccount) -> list[Reading]:
+async def _read(stage: ScenarioContext, session: Session, account: TestAccount) -> list[PageVisit]:
     world = stage.world
     journey = world.journeys.of(account.subject, account.user_id, account.central_id)
     readings = []
@@ -81,7 +81,7 @@ async def _read(stage: Stage, session: Session, account: TestAccount) -> list[Re
     return readings
 
 
-async def _look(reading: Reading, step: Step) -> None:
+async def _look(reading: PageVisit, step: PlannedPageView) -> None:
     await asyncio.sleep(_pause(step.see_ms))
     await reading.see()
     if step.clicked:

@@ -1,9 +1,9 @@
 """An instrument that is started twice on one element counts once."""
 
+from browser_scenarios.context import ScenarioContext
+from browser_scenarios.environment import MAIN_PAGE
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import ELEMENT
-from browser_scenarios.stage import Stage
-from browser_scenarios.world import MAIN_PAGE
 
 _START_AGAIN = """async ([client, settings]) => {
     const exported = (await mw.loader.using(client))(client);
@@ -11,7 +11,7 @@ _START_AGAIN = """async ([client, settings]) => {
 }"""
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """Start the instrument again, see the element, click it."""
     world = stage.world
     async with stage.session(stage.casting.take(stage.treatment)) as session:

@@ -3,10 +3,10 @@
 import asyncio
 from functools import partial
 
+from browser_scenarios.context import ScenarioContext
+from browser_scenarios.environment import MAIN_PAGE
 from browser_scenarios.scenario import Scenario
-from browser_scenarios.session import Reading
-from browser_scenarios.stage import Stage
-from browser_scenarios.world import MAIN_PAGE
+from browser_scenarios.session import PageVisit
 from run_record.accounts import TestAccount
 
 #: What is idle time to the instrument, and then two pictures on the screen: it has seen what is in view.
@@ -18,13 +18,13 @@ _SEEN = """() => new Promise((done) => {
 _SOON, _STAYS = 0.5, 2.5
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """Let an account of each group read as many times as there are users, every other time for long."""
     accounts = [stage.casting.take(group) for group in stage.groups()]
     await stage.together(*(partial(_read, stage, account) for account in accounts))
 
 
-async def _read(stage: Stage, account: TestAccount) -> None:
+async def _read(stage: ScenarioContext, account: TestAccount) -> None:
     async with stage.session(account) as session:
         for number in range(stage.users):
             reading = await session.open(MAIN_PAGE)
@@ -32,7 +32,7 @@ async def _read(stage: Stage, account: TestAccount) -> None:
             await reading.leave()
 
 
-async def _dwell(reading: Reading, *, stays: bool) -> None:
+async def _dwell(reading: PageVisit, *, stays: bool) -> None:
     reading.way = "stays" if stays else "leaves soon"
     await reading.page.evaluate(_SEEN)
     if reading.measured and await reading.is_in_view():

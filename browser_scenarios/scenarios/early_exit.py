@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from browser_scenarios.chromium import BrowserError
+from browser_scenarios.context import ScenarioContext
+from browser_scenarios.environment import MAIN_PAGE
 from browser_scenarios.scenario import Scenario
-from browser_scenarios.session import ELEMENT, Reading, Session
-from browser_scenarios.stage import Stage
-from browser_scenarios.world import MAIN_PAGE
+from browser_scenarios.session import ELEMENT, PageVisit, Session
 from run_record.accounts import TestAccount
 
 #: A page of the wiki without any script, to come from and to go to.
@@ -32,24 +32,24 @@ _LEAVE = """([element, where]) => {
     setTimeout(wait, 0);
 }"""
 
-Leave = Callable[[Session, Reading, str], Awaitable[None]]
+Leave = Callable[[Session, PageVisit, str], Awaitable[None]]
 
 
-async def _close(_: Session, reading: Reading, element: str) -> None:
+async def _close(_: Session, reading: PageVisit, element: str) -> None:
     await reading.page.wait_for_function(_NOTICED, timeout=_WITHIN_MS, polling=5)
     await reading.page.evaluate(_CLICK, element)
     await reading.page.close(run_before_unload=False)
 
 
-async def _navigate(session: Session, reading: Reading, element: str) -> None:
+async def _navigate(session: Session, reading: PageVisit, element: str) -> None:
     await _go(reading, element, session.world.wiki + _QUIET)
 
 
-async def _back(_: Session, reading: Reading, element: str) -> None:
+async def _back(_: Session, reading: PageVisit, element: str) -> None:
     await _go(reading, element, "")
 
 
-async def _go(reading: Reading, element: str, where: str) -> None:
+async def _go(reading: PageVisit, element: str, where: str) -> None:
     async with reading.page.expect_navigation(timeout=_WITHIN_MS):
         await reading.page.evaluate(_LEAVE, [element, where])
     # Asked to close while the next page comes in, Chromium now and then never answers; the session's end closes it.
@@ -57,7 +57,7 @@ async def _go(reading: Reading, element: str, where: str) -> None:
         await asyncio.wait_for(reading.page.close(), _CLOSED_WITHIN_S)
 
 
-async def _hide(session: Session, reading: Reading, element: str) -> None:
+async def _hide(session: Session, reading: PageVisit, element: str) -> None:
     await reading.page.wait_for_function(_NOTICED, timeout=_WITHIN_MS, polling=5)
     await reading.page.evaluate(_CLICK, element)
     # What a phone does with a tab in the background: the page is told that it is hidden, and then stands still.
@@ -70,7 +70,7 @@ async def _hide(session: Session, reading: Reading, element: str) -> None:
 WAYS: dict[str, Leave] = {"close the tab": _close, "navigate": _navigate, "go back": _back, "hide": _hide}
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """Play as many funnels as there are users in each way of leaving, after the impression and after the click."""
     groups = [stage.control, stage.treatment]
     accounts = [stage.casting.take(groups[number % 2]) for number in range(max(2, stage.concurrency))]
@@ -78,7 +78,7 @@ async def play(stage: Stage) -> None:
     await stage.together(*readers)
 
 
-async def _readers(stage: Stage, account: TestAccount, number: int, of: int) -> None:
+async def _readers(stage: ScenarioContext, account: TestAccount, number: int, of: int) -> None:
     async with stage.session(account) as session:
         for way, leave in WAYS.items():
             for clicks in (False, True):
@@ -94,7 +94,7 @@ async def _funnel(session: Session, way: str, leave: Leave, *, clicks: bool) -> 
     reading.note()
 
 
-async def _open(session: Session) -> Reading:
+async def _open(session: Session) -> PageVisit:
     """Open a page with the element in view."""
     for _ in range(_TRIES):
         # An earlier click unpinned the menu, and that may be saved only after the page was left.

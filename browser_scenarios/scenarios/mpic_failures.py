@@ -3,14 +3,14 @@
 from urllib.parse import urlencode
 
 from browser_scenarios.chromium import BrowserError
-from browser_scenarios.operating import DOWN, EXPERIMENTS, has_asked, wiki_follows
+from browser_scenarios.context import ScenarioContext
+from browser_scenarios.environment import Operator
+from browser_scenarios.mpic_ui_steps import DOWN, EXPERIMENTS, has_asked, wiki_follows
 from browser_scenarios.scenario import Scenario
-from browser_scenarios.session import Reading, Session
-from browser_scenarios.stage import Stage
-from browser_scenarios.world import Operator
+from browser_scenarios.session import PageVisit, Session
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """Let MPIC misbehave in every way there is, and look at a page each time."""
     operator = stage.world.operator
     if operator is None:
@@ -34,7 +34,7 @@ def _fresh(step: str) -> str:
     return f"/index.php?{urlencode({'title': 'Main_Page', 'dogfood': step})}"
 
 
-async def _well(stage: Stage, session: Session, when: str) -> None:
+async def _well(stage: ScenarioContext, session: Session, when: str) -> None:
     """See that the account is enrolled, so that its not being enrolled would tell something."""
     fetches = await wiki_follows(stage)
     reading = await session.open(_fresh(when))
@@ -43,7 +43,7 @@ async def _well(stage: Stage, session: Session, when: str) -> None:
     await reading.leave()
 
 
-async def _down(stage: Stage, session: Session, operator: Operator) -> None:
+async def _down(stage: ScenarioContext, session: Session, operator: Operator) -> None:
     await operator.stop_mpic()
     try:
         await _look(stage, session, DOWN)
@@ -51,7 +51,7 @@ async def _down(stage: Stage, session: Session, operator: Operator) -> None:
         await operator.start_mpic()
 
 
-async def _look(stage: Stage, session: Session, how: str) -> None:
+async def _look(stage: ScenarioContext, session: Session, how: str) -> None:
     """Look at a page that was made with MPIC's bad answer; one that was made without it shows nothing."""
     fetches = await wiki_follows(stage, EXPERIMENTS, how)
     try:
@@ -67,7 +67,7 @@ async def _look(stage: Stage, session: Session, how: str) -> None:
     await reading.leave()
 
 
-async def _used_it(stage: Stage, reading: Reading, how: str) -> bool:
+async def _used_it(stage: ScenarioContext, reading: PageVisit, how: str) -> bool:
     """Return whether the page was made without an earlier answer of MPIC; while MPIC is down, its group tells that."""
     if how != DOWN or reading.group is None:
         return True

@@ -4,10 +4,10 @@ import secrets
 
 from playwright.async_api import Page
 
-from browser_scenarios.operating import operator_page
+from browser_scenarios.context import ScenarioContext
+from browser_scenarios.mpic_ui_steps import operator_page
 from browser_scenarios.scenario import Scenario
-from browser_scenarios.stage import Stage
-from metrics_platform.addresses import under, with_query
+from common.urls import under, with_query
 
 _EDITED = "Edited by an operator."
 
@@ -19,14 +19,14 @@ _FIELDS = {
 }  # fmt: skip
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """Do it all with an experiment, and with an instrument."""
     async with operator_page(stage) as page:
         for kind, what in (("experiments", "experiment"), ("instruments", "instrument")):
             await _life(stage, page, kind, what)
 
 
-async def _life(stage: Stage, page: Page, kind: str, what: str) -> None:
+async def _life(stage: ScenarioContext, page: Page, kind: str, what: str) -> None:
     slug = f"dogfood-ui-{secrets.token_hex(3)}"
     is_experiment = kind == "experiments"
     await page.goto(_new_form(stage.world.mpic, kind, str(stage.world.generation) if is_experiment else ""))

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from browser_scenarios.chromium import BrowserError
+from browser_scenarios.context import ScenarioContext
+from browser_scenarios.environment import MAIN_PAGE
 from browser_scenarios.scenario import Scenario
-from browser_scenarios.session import Reading, Session
-from browser_scenarios.stage import Stage
-from browser_scenarios.world import MAIN_PAGE
-from metrics_platform.assignment import Generation
+from browser_scenarios.session import PageVisit, Session
+from contracts.assignment import Generation
 
 _QUERY = "/index.php?title=Main_Page&mpo="
 
@@ -15,7 +15,7 @@ _QUERY = "/index.php?title=Main_Page&mpo="
 _COOKIES = ("UserID", "UserName", "_session")
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """Override somebody who is not in the sample, and somebody who is; rightly and wrongly spelt."""
     outside, inside = stage.casting.take(None), stage.casting.take(stage.control)
     async with stage.session(outside) as session:
@@ -57,7 +57,7 @@ def cookie_name(cookies: Iterable[str]) -> str:
     raise BrowserError("the wiki has set no cookie of a session, so its cookies' prefix is not known")
 
 
-async def _enrols(stage: Stage, session: Session, how: str, path: str) -> None:
+async def _enrols(stage: ScenarioContext, session: Session, how: str, path: str) -> None:
     world = stage.world
     reading = await _read(session, path)
     told = f"the page was told {reading.group!r}"
@@ -69,7 +69,7 @@ async def _enrols(stage: Stage, session: Session, how: str, path: str) -> None:
     await stage.check(f"{step} ({how})", count == wanted, f"{count} impressions were sent")
 
 
-async def _read(session: Session, path: str) -> Reading:
+async def _read(session: Session, path: str) -> PageVisit:
     reading = await session.open(path)
     await reading.see()
     if not reading.measured:
@@ -78,7 +78,7 @@ async def _read(session: Session, path: str) -> Reading:
     return reading
 
 
-def _asked(stage: Stage, group: str) -> str:
+def _asked(stage: ScenarioContext, group: str) -> str:
     world = stage.world
     words = (
         [world.experiment, world.feature, group] if world.generation is Generation.ALPHA else [world.experiment, group]

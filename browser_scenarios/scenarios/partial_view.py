@@ -1,15 +1,15 @@
 """The element half in the window, never wholly: that is no impression."""
 
+from browser_scenarios.context import ScenarioContext
+from browser_scenarios.environment import MAIN_PAGE
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import ELEMENT
-from browser_scenarios.stage import Stage
-from browser_scenarios.world import MAIN_PAGE
 
 #: Longer than the instrument needs to notice an element that is wholly in view.
 _WAIT_MS = 1_500
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """See the element once, to know where it is; then open the page in a window that ends in its middle."""
     async with stage.session(stage.casting.take(stage.treatment)) as session:
         whole = await session.open(MAIN_PAGE)

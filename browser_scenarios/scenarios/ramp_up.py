@@ -1,17 +1,17 @@
 """The operator raises the sample rate in MPIC's UI: more users take part, and those who did keep their groups."""
 
-from browser_scenarios.operating import has_asked, operator_page, set_rate, wiki_follows
+from browser_scenarios.context import ScenarioContext
+from browser_scenarios.environment import MAIN_PAGE
+from browser_scenarios.mpic_ui_steps import has_asked, operator_page, set_rate, wiki_follows
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Session
-from browser_scenarios.stage import Stage
-from browser_scenarios.world import MAIN_PAGE
-from metrics_platform.assignment import assign
-from metrics_platform.profiles import profile_of
+from contracts.assignment import assign
+from contracts.profiles import profile_of
 
 _RAISED = 1.0
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """Raise the rate to everybody, look at accounts in and outside the sample, and lower it again."""
     world = stage.world
     plan = world.plan

@@ -1,12 +1,12 @@
 """One account keeps its group: in a second browser, after logging out and in again, on other pages."""
 
+from browser_scenarios.context import ScenarioContext
+from browser_scenarios.environment import MAIN_PAGE
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Session
-from browser_scenarios.stage import Stage
-from browser_scenarios.world import MAIN_PAGE
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """Look at one account of each group, and one outside the sample, wherever it may turn up."""
     for group in (*stage.groups(), None):
         account = stage.casting.take(group)

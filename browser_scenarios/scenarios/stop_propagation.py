@@ -1,8 +1,8 @@
 """A handler of the page that stops the click on its way cannot hide it from the instrument."""
 
-from browser_scenarios.clicking import click_counts_once
+from browser_scenarios.click_steps import click_counts_once
+from browser_scenarios.context import ScenarioContext
 from browser_scenarios.scenario import Scenario
-from browser_scenarios.stage import Stage
 
 _STOP = """(selector) => {
     const stop = (event) => { event.stopImmediatePropagation(); event.preventDefault(); };
@@ -11,7 +11,7 @@ _STOP = """(selector) => {
 }"""
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """Stop the click as early as the page can, and click."""
     await click_counts_once(stage, _STOP)
 

@@ -1,13 +1,13 @@
 """The operator switches the experiment off in MPIC's UI, and on again: the wiki follows within its cache's time."""
 
-from browser_scenarios.operating import operator_page, switch, time_passes
+from browser_scenarios.context import ScenarioContext
+from browser_scenarios.environment import MAIN_PAGE
+from browser_scenarios.mpic_ui_steps import operator_page, switch, time_passes
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Session
-from browser_scenarios.stage import Stage
-from browser_scenarios.world import MAIN_PAGE
 
 
-async def play(stage: Stage) -> None:
+async def play(stage: ScenarioContext) -> None:
     """Switch off, look, switch on, look."""
     world = stage.world
     async with stage.session(stage.casting.take(stage.treatment)) as session, operator_page(stage) as page:
@@ -19,7 +19,7 @@ async def play(stage: Stage) -> None:
         await _expect(stage, session, "switched on again", stage.treatment)
 
 
-async def _expect(stage: Stage, session: Session, when: str, group: str | None) -> None:
+async def _expect(stage: ScenarioContext, session: Session, when: str, group: str | None) -> None:
     # Nobody makes the wiki forget: whether it asks again in time is the question.
     await time_passes(stage)
     reading = await session.open(MAIN_PAGE)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dogfood.processes import free_port, running
-from metrics_platform.errors import DogfoodError, KitFaultError
-from run_record.load import FILE_NAME as LOAD
+from common.errors import DogfoodError, KitFaultError
+from dogfood.testbed_control.modules import free_port, running
+from run_record.load_report.report import FILE_NAME as LOAD
 
 _FILE = Path(__file__).resolve().parents[2] / "locustfiles" / "ctr.py"
 
@@ -30,7 +30,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 @dataclass(frozen=True, slots=True)
-class Generator:
+class LocustGenerator:
     """How load is made.
 
     Attributes:

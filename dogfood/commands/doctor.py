@@ -12,18 +12,18 @@ import orjson
 from rich.table import Table
 from rich.text import Text
 
+from contracts.assignment import Generation
 from dogfood.commands.options import AS_JSON, RUNS, TESTBED
 from dogfood.console import new_console
 from dogfood.doctor.accounts import examine_accounts
 from dogfood.doctor.diagnosis import Condition, Diagnosis, exit_code, missing, unknown
-from dogfood.doctor.logging_in import examine_log_in
+from dogfood.doctor.log_in import examine_log_in
 from dogfood.doctor.machine import examine_machine, examine_testbed
-from dogfood.doctor.systems import Question, examine_systems
+from dogfood.doctor.systems import Probe, examine_systems
 from dogfood.run_request import LOCAL
-from dogfood.seeding import accounts_file
-from dogfood.services import Testbed
-from metrics_platform.assignment import Generation
-from personas.experiments import EXPERIMENT
+from dogfood.testbed_control.seed import accounts_file
+from dogfood.testbed_control.services import Testbed
+from personas.example_experiment import EXPERIMENT
 from run_record.target import Target, TargetError
 
 _MARKS = {Condition.FINE: ("✓", "green"), Condition.MISSING: ("✗", "red"), Condition.UNKNOWN: ("–", "dim")}
@@ -67,7 +67,7 @@ def doctor(
     testbed = Testbed(folder)
     local = name == LOCAL
     probing = local if probe is None else probe
-    question = Question(Generation(generation), experiment, instrument or experiment, wiki, datetime.now(UTC), probing)
+    question = Probe(Generation(generation), experiment, instrument or experiment, wiki, datetime.now(UTC), probing)
     if probe or account:
         _refuse_unconfirmed(name, confirm)
     diagnoses = list(examine_machine(folder, runs))
@@ -93,13 +93,13 @@ def _refuse_unconfirmed(name: str, confirm: str) -> None:
 
 
 def _target(
-    name: str, testbed: Testbed | None, question: Question, accounts: Path | None, account: str, confirm: str
+    name: str, testbed: Testbed | None, question: Probe, accounts: Path | None, account: str, confirm: str
 ) -> Iterator[Diagnosis]:
     """Yield how the target *name* is; its systems are those of *testbed* unless that is None."""
     try:
         target = Target.read(name)
     except TargetError as error:
-        yield missing("target", name, str(error), "put the file right", "docs/targets.md")
+        yield missing("target", name, str(error), "put the file right", "docs/reference/targets.md")
         return
     if testbed is not None:
         addresses = {service: testbed.url(service) for service in ("mpic", "intake", "wiki")}
@@ -111,7 +111,9 @@ def _target(
     try:
         egress = target.egress(confirm=confirm)
     except TargetError as error:
-        yield missing("target", name, str(error), "put the target or the name service right", "docs/targets.md")
+        yield missing(
+            "target", name, str(error), "put the target or the name service right", "docs/reference/targets.md"
+        )
         return
     systems = examine_systems(target, question, egress)
     yield from systems.diagnoses
@@ -119,7 +121,7 @@ def _target(
         log_in = partial(examine_log_in, target=target, egress=egress)
         yield from examine_accounts(accounts, systems.experiment, question.wiki, account, log_in)
     else:
-        yield unknown("accounts", "file", "none named", "name one with --accounts FILE", "docs/howto-testwiki.md")
+        yield unknown("accounts", "file", "none named", "name one with --accounts FILE", "docs/guide/testwiki.md")
 
 
 def _show(diagnoses: list[Diagnosis]) -> None:

@@ -13,19 +13,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dogfood.commands.numbers import Count
+from common.atomic_write import atomic_write
+from common.bounded_numbers import Count
+from common.errors import DogfoodError
 from dogfood.commands.options import AS_JSON
 from dogfood.console import new_console
-from dogfood.fault_catalogue import read_catalogue
-from metrics_platform.errors import DogfoodError
-from run_record.files import write_whole
+from dogfood.faults.catalogue import read_catalogue
 
 # What makes runs takes seconds to import, and the list of faults needs none of it.
 if TYPE_CHECKING:
-    from dogfood.fault_recipes import Recipe
-    from dogfood.fault_reports import CleanRuns
-    from dogfood.faulty_runs import Row
-    from dogfood.services import Testbed
+    from dogfood.faults.recipes import Recipe
+    from dogfood.faults.report import CleanRuns
+    from dogfood.faults.runs import Row
+    from dogfood.testbed_control.services import Testbed
 
 Fault = Mapping[str, str]
 
@@ -69,8 +69,8 @@ def faults(
     if only_list:
         _list(list(catalogue.values()), as_json=as_json)
         return
-    from dogfood.fault_reports import junit, matrix, put_between_marks
-    from dogfood.services import Testbed
+    from dogfood.faults.report import junit, matrix, put_between_marks
+    from dogfood.testbed_control.services import Testbed
 
     asked = [_named(catalogue, name) for name in names] or [(fault,) for fault in catalogue.values()]
     count = clean if clean is not None else 0 if names else _CLEAN
@@ -79,7 +79,7 @@ def faults(
         rows, runs = _run(asked, count, folder, Testbed(like), told)
     content = {"faults": [row.to_json() for row in rows], "clean": runs.to_json()}
     if report is not None:
-        write_whole(report, junit(rows, runs))
+        atomic_write(report, junit(rows, runs))
     if docs is not None:
         put_between_marks(docs, "matrix", matrix(rows, runs))
     if as_json:
@@ -110,10 +110,10 @@ def _run(
     asked: Sequence[tuple[Fault, ...]], clean: int, folder: Path, like: "Testbed", told: Console
 ) -> "tuple[list[Row], CleanRuns]":
     """Make the runs, first those that need the wiki no more than the intake does, then the others."""
-    from dogfood.fault_recipes import clean_recipes, recipe_of
-    from dogfood.fault_reports import CleanRuns
-    from dogfood.fault_stack import stack
-    from dogfood.faulty_runs import clean_run, faulty_run, fired_checks, needs_wiki
+    from dogfood.faults.environment import faulty_testbed
+    from dogfood.faults.recipes import clean_recipes, recipe_of
+    from dogfood.faults.report import CleanRuns
+    from dogfood.faults.runs import clean_run, faulty_run, fired_checks, needs_wiki
 
     recipes = clean_recipes()
     plans: list[tuple[tuple[Fault, ...], Recipe]] = [(faults, recipe_of(faults)) for faults in asked]
@@ -125,7 +125,7 @@ def _run(
         quiet = [(number, recipe) for number, recipe in enumerate(cleans, start=1) if needs_wiki(recipe) is on_wiki]
         if not mine and not quiet:
             continue
-        with stack(folder, like, wiki=on_wiki, told=told) as testbed:
+        with faulty_testbed(folder, like, wiki=on_wiki, told=told) as testbed:
             for faults, recipe in mine:
                 row = faulty_run(testbed, folder / "runs", faults, recipe)
                 rows[row.id] = row

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from dogfood.commands.numbers import LONGEST_S, Count, Number
+from common.bounded_numbers import LONGEST_S, Count, Number
 from dogfood.commands.options import RUNS, complete_run
-from dogfood.metrics.watching import Watched
-from run_record.folder import LATEST
+from dogfood.metrics.run_metrics import RunMetrics
+from run_record.run_folder import LATEST
 
 
 @click.command(epilog="Exit codes: 0 until it was ended by Ctrl-C, 2 wrong use.")
@@ -28,7 +28,7 @@ def metrics(
     # Only who asks for metrics needs the optional packages.
     from dogfood.metrics.prometheus import exposition, serve
 
-    watched = Watched(runs, name)
+    watched = RunMetrics(runs, name)
     if once:
         readings = watched.readings()
         click.echo(exposition(lambda: readings), nl=False)

@@ -47,8 +47,8 @@ def read_fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[
 def complete_run(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the names of runs that begin with *incomplete*, the newest first, for a shell that completes them."""
     # Imported here: a manifest knows assignment, which needs numpy.
-    from run_record.folder import LATEST
     from run_record.manifest import FILE_NAME
+    from run_record.run_folder import LATEST
 
     runs = context.params.get("runs") or Path("runs")
     found = sorted((path.parent.name for path in runs.glob(f"*/{FILE_NAME}")), reverse=True)

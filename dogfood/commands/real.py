@@ -9,21 +9,21 @@ import orjson
 from rich.table import Table
 from rich.text import Text
 
-from analysis.results import Verdict
+from analysis.verdict import Verdict
 from browser_scenarios.scenarios import SCENARIOS
-from dogfood.commands.numbers import Count
+from common.atomic_write import atomic_write
+from common.bounded_numbers import Count
+from common.errors import DogfoodError
 from dogfood.commands.options import AS_JSON, EXIT_CODES, read_fidelities
 from dogfood.commands.traffic_options import traffic_options
 from dogfood.console import new_console
-from dogfood.real.asking import RealParts, ask, with_intake
-from dogfood.real.rows import Row, decide
+from dogfood.real.result_table import Row, decide
+from dogfood.real.run_all import RealParts, ask, with_intake
 from dogfood.run_request import BrowserOptions
-from dogfood.seeding import WIKI_ACCOUNTS, furnish
-from dogfood.services import Testbed, WikiOptions
-from metrics_platform.errors import DogfoodError
-from run_record.files import write_whole
+from dogfood.testbed_control.seed import WIKI_ACCOUNTS, seed
+from dogfood.testbed_control.services import Testbed, WikiOptions
 from run_record.roster import Fidelity
-from traffic.options import TrafficOptions
+from traffic.locust_run.options import TrafficOptions
 
 _COLOURS = {Verdict.GO: "green", Verdict.NO_GO: "red", Verdict.INCONCLUSIVE: "yellow", Verdict.INVALID: "magenta"}
 
@@ -86,13 +86,13 @@ def real(
     testbed = Testbed(folder, WikiOptions(mediawiki, extensions, options.intake))
     given = {"mpic": mpic_port, "intake": intake_port, "wiki": wiki_port}
     testbed.up({name: port for name, port in given.items() if port is not None})
-    furnish(testbed)
+    seed(testbed)
     parts = RealParts(testbed, runs, options, observed, fidelities, sessions, BrowserOptions(scenarios, browsers))
     rows = list(ask(parts, new_console(stderr=True)))
     verdict = decide(rows)
     content = {"verdict": verdict, "asked": asdict(options), "rows": [row._asdict() for row in rows]}
     runs.mkdir(parents=True, exist_ok=True)
-    write_whole(runs / "real.json", orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    atomic_write(runs / "real.json", orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     if as_json:
         click.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2))
     else:

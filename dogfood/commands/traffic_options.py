@@ -2,9 +2,9 @@
 
 import click
 
-from dogfood.commands.numbers import LAST_MS, MOST_RATE, Count, Number
+from common.bounded_numbers import LAST_MS, MOST_RATE, Count, Number
+from contracts.assignment import Generation
 from dogfood.commands.options import together
-from metrics_platform.assignment import Generation
 
 #: The options that decide which events are made.
 traffic_options = together(

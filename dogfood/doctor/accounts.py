@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from contracts.assignment import assign
+from contracts.configs import Experiment
+from contracts.profiles import profile_of
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
-from metrics_platform.assignment import assign
-from metrics_platform.configs import Experiment
-from metrics_platform.profiles import profile_of
 from run_record.accounts import AccountsError, TestAccount, read_accounts
 
-_PAGE = "docs/howto-testwiki.md"
+_PAGE = "docs/guide/testwiki.md"
 
 
 def examine_accounts(

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from contracts.assignment import Generation
+from contracts.client_behaviour import ConfigFault, experiment_faults, faults_of_others, instrument_faults
+from contracts.configs import ConfigError, Experiment, parse_experiment, parse_instrument, read_instruments
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
-from metrics_platform.assignment import Generation
-from metrics_platform.client_behaviour import ConfigFault, experiment_faults, faults_of_others, instrument_faults
-from metrics_platform.configs import ConfigError, Experiment, parse_experiment, parse_instrument, read_instruments
 
-_HELP, _CHECKS = "docs/troubleshooting.md", "docs/checks.md"
+_HELP, _CHECKS = "docs/guide/troubleshooting.md", "docs/reference/checks.md"
 
 
 def examine_experiments(

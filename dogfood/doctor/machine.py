@@ -10,20 +10,20 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from browser_scenarios.chromium import BrowserError, installed_browser
+from common.errors import KitFaultError
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
-from dogfood.processes import run_module
-from dogfood.service_health import why_taken
-from dogfood.services import Testbed
-from metrics_platform.errors import KitFaultError
-from run_record.machine import Machine, busy_warning
-from run_record.machine_watch import load_now
+from dogfood.testbed_control.modules import run_module
+from dogfood.testbed_control.service_health import why_taken
+from dogfood.testbed_control.services import Testbed
+from run_record.load_report.machine_sampler import load_now
+from run_record.load_report.machine_usage import Machine, busy_warning
 
 _OLDEST = (3, 11)
 
 #: The unpacked wiki, its database, and a few runs of the usual size.
 _WANTED_BYTES = 2 * 2**30
 
-_PAGE = "docs/troubleshooting.md"
+_PAGE = "docs/guide/troubleshooting.md"
 
 
 def examine_machine(testbed: Path, runs: Path) -> Iterator[Diagnosis]:

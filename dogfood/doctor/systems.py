@@ -12,24 +12,24 @@ import httpx
 
 from common.egress import Egress
 from common.http import open_client
+from common.urls import under
+from contracts.assignment import Generation
+from contracts.client_behaviour import stream_faults
+from contracts.configs import ConfigError, Experiment
+from contracts.intake import IntakeError, check_reachable
+from contracts.mpic_client import MpicClient, MpicError
+from contracts.profiles import profile_of
+from contracts.schema_probe import Served, probe_schema
+from contracts.streams import StreamConfig, read_stream_configs
 from dogfood.doctor.configs import examine_experiments, examine_instruments, of_others
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
-from metrics_platform.addresses import under
-from metrics_platform.assignment import Generation
-from metrics_platform.client_behaviour import stream_faults
-from metrics_platform.configs import ConfigError, Experiment
-from metrics_platform.intake import IntakeError, check_reachable
-from metrics_platform.mpic import MpicClient, MpicError
-from metrics_platform.profiles import profile_of
-from metrics_platform.schema_probe import Served, probe_schema
-from metrics_platform.streams import StreamConfig, read_stream_configs
-from run_record.budget import Budget
 from run_record.target import Target
+from run_record.target_budget import TargetBudget
 
-_TARGETS, _WIKI, _HELP = "docs/targets.md", "docs/testwiki.md", "docs/troubleshooting.md"
+_TARGETS, _WIKI, _HELP = "docs/reference/targets.md", "docs/guide/local-testwiki.md", "docs/guide/troubleshooting.md"
 
 
-class Question(NamedTuple):
+class Probe(NamedTuple):
     """What a run would need of the systems.
 
     Attributes:
@@ -61,7 +61,7 @@ class Systems(NamedTuple):
 
 
 def examine_systems(
-    target: Target, question: Question, egress: Egress, transport: httpx.BaseTransport | None = None
+    target: Target, question: Probe, egress: Egress, transport: httpx.BaseTransport | None = None
 ) -> Systems:
     """Ask the systems of *target*.
 
@@ -100,7 +100,7 @@ def _mpic_fault(subject: str, error: MpicError) -> Diagnosis:
     return missing("mpic", subject, str(error), "start it, or put the target's address of MPIC right", _TARGETS)
 
 
-def _active(found: Experiment, question: Question) -> Iterator[Diagnosis]:
+def _active(found: Experiment, question: Probe) -> Iterator[Diagnosis]:
     name = question.experiment
     if found.is_active(question.now):
         yield fine("mpic", "experiment", f"{name} is active, with groups {', '.join(found.groups)}")
@@ -111,7 +111,7 @@ def _active(found: Experiment, question: Question) -> Iterator[Diagnosis]:
 
 
 def _wiki(
-    target: Target, stream: str, question: Question, egress: Egress, transport: httpx.BaseTransport | None
+    target: Target, stream: str, question: Probe, egress: Egress, transport: httpx.BaseTransport | None
 ) -> Iterator[Diagnosis]:
     if not target.wiki:
         yield unknown("wiki", "stream configs", f"target {target.name!r} names no wiki", "add one to it", _TARGETS)
@@ -144,7 +144,7 @@ def _wiki(
         yield _stream(configs.get(stream), content["streams"], stream, question)
 
 
-def _stream(found: StreamConfig | None, exported: object, name: str, question: Question) -> Diagnosis:
+def _stream(found: StreamConfig | None, exported: object, name: str, question: Probe) -> Diagnosis:
     config = exported.get(name) if isinstance(exported, dict) else None
     for fault in stream_faults(name, config if isinstance(config, dict) else None):
         return missing("wiki", "stream", fault.sentence, "mend the instrument in MPIC, or $wgEventStreams", _WIKI)
@@ -163,7 +163,7 @@ def _stream(found: StreamConfig | None, exported: object, name: str, question: Q
 
 
 def _intake(
-    target: Target, stream: str, question: Question, egress: Egress, transport: httpx.BaseTransport | None
+    target: Target, stream: str, question: Probe, egress: Egress, transport: httpx.BaseTransport | None
 ) -> Iterator[Diagnosis]:
     try:
         check_reachable(target.intake, egress, transport=transport)
@@ -175,7 +175,7 @@ def _intake(
     if not question.probe:
         yield unknown("intake", "schema", f"not asked for {schema}", "with --probe an event is posted that is refused")
         return
-    with Budget.open(target, "dogfood doctor") as budget:
+    with TargetBudget.open(target, "dogfood doctor") as budget:
         if budget.governor().wait(1) > 0:
             yield unknown("intake", "schema", "not asked: runs that go on now use all that the target allows")
             return

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from dogfood.metrics.verdict import verdict_readings
-from metrics_platform.errors import DogfoodError
-from traffic.readings import TRAFFIC, Reading
-from traffic.telemetry import METER, observe
+from common.errors import DogfoodError
+from dogfood.metrics.verdict_metrics import verdict_readings
+from traffic.metrics import TRAFFIC, MetricSample
+from traffic.otel import METER, observe
 
 try:
     import requests
@@ -22,14 +22,14 @@ except ImportError as error:  # pragma: no cover
     raise DogfoodError("metrics need the optional packages: pip install 'experiment-dogfood[otel]'") from error
 
 
-def send(read: Callable[[], Sequence[Reading]]) -> None:
+def send(read: Callable[[], Sequence[MetricSample]]) -> None:
     """Send what *read* returns once. What cannot be delivered is logged, not raised."""
     with sending(read, every_s=3600):
         pass
 
 
 @contextmanager
-def sending(read: Callable[[], Sequence[Reading]], every_s: float) -> Iterator[None]:
+def sending(read: Callable[[], Sequence[MetricSample]], every_s: float) -> Iterator[None]:
     """Send what *read* returns, every *every_s* seconds while the context lasts, and once more at its end."""
     # Where metrics go is said by OpenTelemetry's variables; proxies and passwords of the environment are not used.
     session = requests.Session()

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from wsgiref.simple_server import WSGIServer
 
-from metrics_platform.errors import DogfoodError
-from traffic.readings import Kind, Reading
+from common.errors import DogfoodError
+from traffic.metrics import Kind, MetricSample
 
 try:
     from prometheus_client import CollectorRegistry, generate_latest, start_http_server
@@ -21,7 +21,7 @@ class ReadingsCollector(Collector):
         read: returns the readings as they are now; an error of ours means that there are none.
     """
 
-    def __init__(self, read: Callable[[], Sequence[Reading]]) -> None:
+    def __init__(self, read: Callable[[], Sequence[MetricSample]]) -> None:
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
@@ -39,12 +39,12 @@ class ReadingsCollector(Collector):
         return ()
 
 
-def exposition(read: Callable[[], Sequence[Reading]]) -> bytes:
+def exposition(read: Callable[[], Sequence[MetricSample]]) -> bytes:
     """Return what *read* returns in Prometheus' text format."""
     return generate_latest(_registry(read))
 
 
-def serve(read: Callable[[], Sequence[Reading]], host: str, port: int) -> WSGIServer:
+def serve(read: Callable[[], Sequence[MetricSample]], host: str, port: int) -> WSGIServer:
     """Serve what *read* returns at `http://<host>:<port>/metrics`, in a thread; return the server.
 
     Raises:
@@ -57,13 +57,13 @@ def serve(read: Callable[[], Sequence[Reading]], host: str, port: int) -> WSGISe
     return server
 
 
-def _registry(read: Callable[[], Sequence[Reading]]) -> CollectorRegistry:
+def _registry(read: Callable[[], Sequence[MetricSample]]) -> CollectorRegistry:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(ReadingsCollector(read))
     return registry
 
 
-def _family(reading: Reading) -> Metric:
+def _family(reading: MetricSample) -> Metric:
     labels = list(reading.points[0].labels) if reading.points else []
     kind = CounterMetricFamily if reading.kind is Kind.COUNTER else GaugeMetricFamily
     family = kind(reading.name, reading.help, labels=labels)

@@ -1,1 +1,1 @@
-"""The plan's tickets: read from `docs/tickets/`, checked, listed, exported, and made in Phabricator."""
+"""The plan's tickets: read from `docs/plan/tickets/`, checked, listed, exported, and made in Phabricator."""

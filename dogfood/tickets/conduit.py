@@ -9,9 +9,9 @@ import httpx
 import orjson
 
 from common.egress import Egress, EgressError, Resolver, system_resolver
+from common.errors import DogfoodError
 from common.http import open_client
-from metrics_platform.closing import Closing
-from metrics_platform.errors import DogfoodError
+from contracts.closing import Closing
 
 #: The environment variable with the API token.
 TOKEN_VARIABLE = "PHABRICATOR_TOKEN"  # noqa: S105 – a variable's name, no secret

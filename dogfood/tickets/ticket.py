@@ -8,11 +8,11 @@ from typing import NoReturn
 
 import yaml
 
+from common.errors import DogfoodError
 from dogfood.tickets.remarkup import unwrapped
-from metrics_platform.errors import DogfoodError
 
 #: The plan's own tickets.
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "tickets"
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "plan" / "tickets"
 
 #: Explains the folder; is no ticket.
 _README = "README.md"
@@ -45,7 +45,7 @@ _LONGEST_TITLE = 255
 class TicketError(DogfoodError):
     """A ticket that cannot be read, says something it must not, or does not fit the others."""
 
-    page = "docs/tickets/README.md"
+    page = "docs/plan/tickets/README.md"
 
 
 @dataclass(frozen=True, slots=True)

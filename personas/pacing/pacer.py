@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from personas.draws import raw
 from personas.pacing.shapes import Shape
+from personas.rng import raw
 
 _GAPS = 9  # purpose of draws
 _BLOCK = 4096

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics_platform.errors import DogfoodError
+from common.errors import DogfoodError
 
 Floats = NDArray[np.float64]
 

@@ -3,15 +3,15 @@
 import argparse
 from pathlib import Path
 
-from metrics_platform.schemas import SchemaRegistry
-from metrics_platform.streams import DATA_CENTRES, ERROR_STREAM, topics
+from contracts.schemas import SchemaRegistry
+from contracts.streams import DATA_CENTRES, ERROR_STREAM, topics
+from testbed.http_server import bind, guarded, serve
 from testbed.intake.app import Intake
-from testbed.intake.events import EventGate, fill
-from testbed.intake.faults import Parts, spoil
+from testbed.intake.eventgate import EventGate, fill
+from testbed.intake.intake_faults import Parts, inject
 from testbed.intake.stream_configs import StreamConfigFile
-from testbed.serving import bind, guarded, serve
-from testbed.stream import Producer, SegmentProducer, SegmentWriter
-from testbed.stream_options import add_stream_options
+from testbed.stream.options import add_stream_options
+from testbed.stream.segments import Producer, SegmentProducer, SegmentWriter
 
 STREAM_CONFIGS = Path(__file__).resolve().parent.parent / "stream_configs.json"
 
@@ -32,7 +32,7 @@ def main() -> None:
     streams = StreamConfigFile(options.stream_configs)
     listener = bind(options.host, options.port)
     producer = _producer(options, streams)
-    parts = spoil(Parts(SchemaRegistry(), fill, producer), options.fault)
+    parts = inject(Parts(SchemaRegistry(), fill, producer), options.fault)
     gate = EventGate(parts.schemas, streams, parts.producer, options.data_centre, parts.fill)
     serve("intake", parts.wrap(Intake(gate, options.max_body)), listener, http=parts.protocol)
     producer.close()
@@ -41,7 +41,7 @@ def main() -> None:
 def _producer(options: argparse.Namespace, streams: StreamConfigFile) -> Producer:
     if not options.kafka:
         return SegmentProducer(SegmentWriter(options.stream_dir))
-    from testbed.kafka.producer import KafkaProducer
+    from testbed.stream.kafka.producer import KafkaProducer
 
     producer = KafkaProducer(options.kafka, options.acknowledged_within)
     configs = streams.current().values()

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs
 import orjson
 
 from testbed.intake.bodies import BodyError, events_of, is_json
-from testbed.intake.events import EMPTY, Answer, EventGate, Request
-from testbed.intake.reason import HEADER
+from testbed.intake.eventgate import EMPTY, Answer, EventGate, Request
+from testbed.intake.http_reason import HEADER
 
 Message = MutableMapping[str, object]
 Scope = MutableMapping[str, object]

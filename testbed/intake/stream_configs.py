@@ -5,9 +5,9 @@ from pathlib import Path
 
 import orjson
 
-from metrics_platform.configs import ConfigError
-from metrics_platform.errors import DogfoodError
-from metrics_platform.streams import StreamConfig, parse_stream_configs
+from common.errors import DogfoodError
+from contracts.configs import ConfigError
+from contracts.streams import StreamConfig, parse_stream_configs
 
 _LOOK_EVERY_S = 1.0
 

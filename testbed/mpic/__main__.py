@@ -6,9 +6,9 @@ import signal
 import sys
 from pathlib import Path
 
+from testbed.http_server import bind, guarded, serve
 from testbed.mpic.app import LOOPBACK, create_app
 from testbed.mpic.store import Store
-from testbed.serving import bind, guarded, serve
 
 
 def main() -> None:

@@ -21,9 +21,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from metrics_platform.assignment import Generation
+from contracts.assignment import Generation
 from testbed.mpic.configs import InvalidDraftError, validate
-from testbed.mpic.drafts import Draft, read_json
+from testbed.mpic.experiment_form import Draft, read_json
 from testbed.mpic.fields import INSTRUMENT_DATES, Kind
 from testbed.mpic.store import NotFoundError, Record, Store
 

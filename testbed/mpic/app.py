@@ -13,11 +13,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from testbed.mpic.api import Api
-from testbed.mpic.guard import Guard
-from testbed.mpic.misbehaviour import Misbehaving, Misbehaviour
-from testbed.mpic.pages import Pages
-from testbed.mpic.rendering import HERE, Renderer
+from testbed.mpic.api_faults import ApiFaultSwitch, FaultyApi
+from testbed.mpic.request_checks import Guard
 from testbed.mpic.store import Store
+from testbed.mpic.templates import HERE, Renderer
+from testbed.mpic.views import Pages
 
 LOOPBACK = ("127.0.0.1", "localhost")
 _SAID = {
@@ -43,7 +43,7 @@ def create_app(store: Store, *, operator: str = "operator", hosts: Sequence[str]
             name at this address.
     """
     render = Renderer(operator)
-    misbehaviour = Misbehaviour()
+    misbehaviour = ApiFaultSwitch()
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -68,7 +68,7 @@ def create_app(store: Store, *, operator: str = "operator", hosts: Sequence[str]
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
-            Middleware(Misbehaving, misbehaviour=misbehaviour),
+            Middleware(FaultyApi, misbehaviour=misbehaviour),
             Middleware(Guard),
             Middleware(SessionMiddleware, secret_key=store.secret(), session_cookie="mpic", same_site="strict"),
         ],

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from metrics_platform.assignment import Generation
-from testbed.mpic.drafts import Draft, Problems
+from contracts.assignment import Generation
+from testbed.mpic.experiment_form import Draft, Problems
 from testbed.mpic.fields import FEATURE, GROUP, WIKI, Field, Kind, Widget, date_names, fields
 
 #: Parts of the UI's addresses; a config of that name could not be reached.

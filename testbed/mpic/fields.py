@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from metrics_platform.assignment import Generation
-from metrics_platform.configs import CONTEXTUAL_ATTRIBUTES
+from contracts.assignment import Generation
+from contracts.configs import CONTEXTUAL_ATTRIBUTES
 
 
 class Kind(StrEnum):

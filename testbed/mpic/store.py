@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from metrics_platform.errors import DogfoodError
+from common.errors import DogfoodError
 from testbed.mpic.configs import Config, iso
 from testbed.mpic.fields import Kind
 

@@ -1,178 +1,254 @@
-"""How values are shown to people: shares, dates, states, and what a change changed."""
+"""The web UI's pages."""
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import NamedTuple
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-from metrics_platform.assignment import Generation
-from testbed.mpic.configs import Config, parse_moment
-from testbed.mpic.drafts import Draft, Problems
-from testbed.mpic.fields import Kind, date_names, fields
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
 
-NOTHING = "–"
+from contracts.assignment import Generation
+from testbed.mpic import formatting as views
+from testbed.mpic.api import kind_of, served
+from testbed.mpic.configs import InvalidDraftError, validate
+from testbed.mpic.experiment_form import Draft, FeatureRow, Problems, RateRow, blank, read_json
+from testbed.mpic.fields import Kind, sections
+from testbed.mpic.form_reader import read_form, text
+from testbed.mpic.request_checks import checked_form
+from testbed.mpic.store import NotFoundError, Record, SlugTakenError, StaleError, Store
+from testbed.mpic.templates import Renderer
 
-
-class State(NamedTuple):
-    """Whether a config is on, and what to know about that."""
-
-    on: bool
-    note: str
-
-
-class Difference(NamedTuple):
-    """One field that a change changed, as texts; *before* is empty for a new config."""
-
-    label: str
-    before: str
-    after: str
-
-
-class Share(NamedTuple):
-    """A group's part of all subjects; *x* and *width* place it in a bar of 100."""
-
-    name: str
-    share: str
-    x: float
-    width: float
+_MAX_OPERATOR = 60
+_log = logging.getLogger(__name__)
 
 
-def percent(rate: object, digits: int = 9) -> str:
-    """Return a rate (0 to 1) as people say it, with at most *digits* of significance: 0.001 is "0.1 %"."""
-    return f"{float(str(rate)) * 100:.{digits}g} %"
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """What a form page shows: a draft, where it came from, and what is wrong with it.
+
+    Attributes:
+        draft: with an empty row where one more is asked for.
+        problems: as of `validate`.
+        record: the config that is edited, None for a new one.
+        version: of the config when the form was opened.
+        stale: whether somebody changed the config in between.
+    """
+
+    draft: Draft
+    problems: Problems
+    record: Record | None = None
+    version: int = 0
+    stale: StaleError | None = None
 
 
-def moment(value: object) -> str:
-    """Return an ISO 8601 time as "27 Jan 2025, 14:30"; it is in UTC."""
-    parsed = parse_moment(str(value)) if value else None
-    return f"{parsed.day} {parsed:%b %Y, %H:%M}" if parsed else NOTHING
+class Pages:
+    """The pages, as endpoints.
+
+    Args:
+        store: where configs are.
+        render: makes HTML.
+        now: the clock, in UTC.
+    """
+
+    def __init__(self, store: Store, render: Renderer, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._store = store
+        self._render = render
+        self._now = now
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the pages' routes."""
+        return [
+            Route("/", self.home),
+            Route("/operator", self.set_operator, methods=["POST"]),
+            Route("/{kind}", self.overview),
+            Route("/{kind}/new", self.new),
+            Route("/{kind}/new", self.create, methods=["POST"]),
+            Route("/{kind}/{slug}", self.detail),
+            Route("/{kind}/{slug}/edit", self.edit),
+            Route("/{kind}/{slug}/edit", self.save, methods=["POST"]),
+            Route("/{kind}/{slug}/status", self.switch, methods=["POST"]),
+        ]
+
+    async def home(self, _: Request) -> Response:
+        """Lead to the experiments."""
+        return RedirectResponse(f"/{Kind.EXPERIMENT}", 303)
+
+    async def overview(self, request: Request) -> Response:
+        """List the configs of a kind, filtered by status, generation and words."""
+        kind = kind_of(request)
+        wanted = {name: request.query_params.get(name, "").strip() for name in ("q", "status", "generation")}
+        everything = self._store.list(kind)
+        found = [item for item in everything if _matches(item, **wanted)]
+        found.sort(key=lambda item: (item.updated_at, item.id), reverse=True)
+        states = {item.id: views.state(item.config, self._now()) for item in found}
+        context = {
+            "kind": kind,
+            "records": found,
+            "states": states,
+            "total": len(everything),
+            "wanted": wanted,
+        }
+        return self._render(request, "list.html", context)
+
+    async def new(self, request: Request) -> Response:
+        """Show an empty form, or one filled from the config that `from` names."""
+        kind = kind_of(request)
+        source = request.query_params.get("from")
+        if source:
+            draft = _draft(self._find(kind, source))
+            copied = {**draft.texts, "slug": ""} | ({"name": ""} if draft.generation is Generation.XLAB else {})
+            return self._form(request, Editing(replace(draft, texts=copied, status=False), {}))
+        generation = _generation(kind, request.query_params.get("generation", Generation.ALPHA))
+        return self._form(request, Editing(blank(kind, generation, self._render.operator(request)), {}))
+
+    async def create(self, request: Request) -> Response:
+        """Add a config, or show the form again."""
+        kind = kind_of(request)
+        form = await checked_form(request)
+        draft = read_form(kind, _generation(kind, text(form, "generation")), form)
+        grown = _with_row(draft, text(form, "action"))
+        if grown:
+            return self._form(request, Editing(grown, {}))
+        try:
+            config = validate(draft)
+            self._store.create(config, self._render.operator(request))
+        except InvalidDraftError as error:
+            return self._form(request, Editing(draft, error.problems), 422)
+        except SlugTakenError:
+            problem = f"There is an {kind.singular} with this slug already; choose another one."
+            return self._form(request, Editing(draft, {"slug": problem}), 422)
+        return self._done(request, kind, config.slug, "created")
+
+    async def detail(self, request: Request) -> Response:
+        """Show one config with its history."""
+        kind = kind_of(request)
+        record = self._find(kind, request.path_params["slug"])
+        changes = [
+            (change, views.field_changes(kind, change.before, change.after)) for change in self._store.history(record)
+        ]
+        context = {
+            "kind": kind,
+            "record": record,
+            "state": views.state(record.config, self._now()),
+            "sections": sections(kind, record.config.generation),
+            "values": views.values(record.config),
+            "served": json.dumps(served(record), indent=2, ensure_ascii=False),
+            "changes": changes,
+        }
+        return self._render(request, "detail.html", context)
+
+    async def edit(self, request: Request) -> Response:
+        """Show the form of one config."""
+        record = self._find(kind_of(request), request.path_params["slug"])
+        return self._form(request, Editing(_draft(record), {}, record, record.version))
+
+    async def save(self, request: Request) -> Response:
+        """Change a config, or show the form again; another's change in between is not overwritten unseen."""
+        record = self._find(kind_of(request), request.path_params["slug"])
+        form = await checked_form(request)
+        config = record.config
+        draft = read_form(config.kind, config.generation, form, config.slug)
+        opened = text(form, "version")
+        version = int(opened) if opened.isascii() and opened.isdecimal() and len(opened) < 10 else 0
+        grown = _with_row(draft, text(form, "action"))
+        if grown:
+            return self._form(request, Editing(grown, {}, record, version))
+        try:
+            self._store.update(validate(draft), self._render.operator(request), version)
+        except InvalidDraftError as error:
+            return self._form(request, Editing(draft, error.problems, record, version), 422)
+        except StaleError as error:
+            # The next attempt is made knowing the other's change, so it counts from there.
+            return self._form(request, Editing(draft, {}, record, error.unseen.version, error), 409)
+        return self._done(request, config.kind, config.slug, "saved")
+
+    async def switch(self, request: Request) -> Response:
+        """Switch a config on or off, and return to where the button was."""
+        kind, slug = kind_of(request), request.path_params["slug"]
+        form = await checked_form(request)
+        self._find(kind, slug)
+        wanted = text(form, "status")
+        if wanted not in ("0", "1"):
+            raise HTTPException(400)
+        self._store.switch(kind, slug, wanted == "1", self._render.operator(request))
+        there = _local_path(text(form, "next"), f"/{kind}/{slug}")
+        return self._done(request, kind, slug, "switched on" if wanted == "1" else "switched off", there)
+
+    async def set_operator(self, request: Request) -> Response:
+        """Remember who is working, for the history."""
+        form = await checked_form(request)
+        name = text(form, "operator")
+        if name and name.isprintable() and len(name) <= _MAX_OPERATOR:
+            self._render.set_operator(request, name)
+            self._render.tell(request, f"You are working as {name}.")
+        else:
+            self._render.tell(request, f"That name was not taken: it needs 1 to {_MAX_OPERATOR} visible characters.")
+        return RedirectResponse(_local_path(text(form, "next"), "/"), 303)
+
+    def _find(self, kind: Kind, slug: str) -> Record:
+        try:
+            return self._store.find(kind, slug)
+        except NotFoundError:
+            raise HTTPException(404) from None
+
+    def _form(self, request: Request, editing: Editing, status: int = 200) -> Response:
+        draft = editing.draft
+        context = {
+            "kind": draft.kind,
+            "draft": draft,
+            "editing": editing,
+            "sections": sections(draft.kind, draft.generation),
+            "problems": editing.problems,
+            "summary": views.summary(draft, editing.problems),
+            "theirs": editing.stale
+            and views.field_changes(draft.kind, editing.stale.unseen.before, editing.stale.unseen.after),
+        }
+        return self._render(request, "form.html", context, status)
+
+    def _done(self, request: Request, kind: Kind, slug: str, what: str, there: str | None = None) -> Response:
+        self._render.tell(request, f"{slug} was {what}.")
+        _log.info("%s %s %s by %s", kind.singular, slug, what, self._render.operator(request))
+        return RedirectResponse(there or f"/{kind}/{slug}", 303)
 
 
-def local(value: str) -> str:
-    """Return an ISO 8601 time as a form's control takes it: no zone, and no seconds when they are 0."""
-    parsed = parse_moment(value) if value else None
-    if parsed is None:
-        return value
-    bare = parsed.replace(tzinfo=None)
-    unit = "milliseconds" if bare.microsecond else "seconds" if bare.second else "minutes"
-    return bare.isoformat(timespec=unit)
+def _generation(kind: Kind, name: str) -> Generation | None:
+    if kind is Kind.INSTRUMENT:
+        return None
+    try:
+        return Generation(name)
+    except ValueError:
+        raise HTTPException(404) from None
 
 
-def dates(config: Config) -> tuple[str, str]:
-    """Return start and end as the API has them, empty when there are none."""
-    first, last = (str(config.content.get(name) or "") for name in date_names(config.generation))
-    return first, last
+def _draft(record: Record) -> Draft:
+    draft, _ = read_json(record.config.kind, record.config.slug, record.config.to_json())
+    return draft
 
 
-def values(config: Config) -> dict[str, object]:
-    """Return what *config* holds, by the names of its fields."""
-    start, end = dates(config)
-    return {**config.to_json(), "start": start, "end": end}
-
-
-def state(config: Config, now: datetime) -> State:
-    """Return whether *config* is on at *now*, with a note when status and dates do not agree."""
-    if not config.status:
-        return State(False, "")
-    start, end = (parse_moment(text) if text else None for text in dates(config))
-    early, late = start is not None and now < start, end is not None and now > end
-    if config.generation is Generation.XLAB:
-        return State(True, "Not started yet" if early else "Ended" if late else "")
-    # The wiki looks at the status only (contract: mpic-api.md), so the dates are only a promise.
-    doing = "already enrolling" if config.kind is Kind.EXPERIMENT else "already recording"
-    return State(True, f"Before its start, {doing}" if early else "Past its end, still on" if late else "")
-
-
-def groups(config: Config) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return each feature with its groups; xlab's only one is called like the experiment."""
-    if config.generation is Generation.XLAB:
-        return ((config.slug, tuple(_texts(config.content["groups"]))),)
-    return tuple(
-        (name, tuple(_texts(_mapping(content)["values"])))
-        for name, content in _mapping(config.content.get("features", {})).items()
+def _matches(record: Record, q: str, status: str, generation: str) -> bool:
+    config = record.config
+    words = " ".join([config.slug, *(str(config.content[name]) for name in ("name", "owner", "task"))]).casefold()
+    return (
+        all(word in words for word in q.casefold().split())
+        and status in ("", "on" if config.status else "off")
+        and generation in ("", config.generation)
     )
 
 
-def shares(config: Config, names: tuple[str, ...]) -> tuple[Share, ...]:
-    """Return what part of all subjects each group gets at the default rate, and what part stays out."""
-    rate = float(str(_mapping(config.content["sample_rate"])["default"]))
-    width = 100 * rate / len(names)
-    parts = [Share(name, percent(rate / len(names), 4), i * width, width) for i, name in enumerate(names)]
-    return (*parts, Share("not in sample", percent(1 - rate, 4), 100 * rate, 100 * (1 - rate)))
+def _with_row(draft: Draft, action: str) -> Draft | None:
+    """Return the draft with one more empty row when that is what the button asked for."""
+    if action == "add-rate":
+        return replace(draft, wiki_rates=(*draft.wiki_rates, RateRow("", ())))
+    if action == "add-feature":
+        return replace(draft, features=(*draft.features, FeatureRow("", "", ())))
+    return None
 
 
-def differences(kind: Kind, before: Mapping[str, object] | None, after: Mapping[str, object]) -> tuple[Difference, ...]:
-    """Return which fields differ between two stored configs, in the form's order."""
-    labels = _labels(kind, after)
-    names = [name for name in (*labels, *(before or {}), *after) if (before or {}).get(name) != after.get(name)]
-    return tuple(
-        Difference(labels.get(name, name), show(name, (before or {}).get(name)), show(name, after.get(name)))
-        for name in dict.fromkeys(names)
-        if before is not None or show(name, after.get(name)) != NOTHING
-    )
-
-
-def show(name: str, value: object) -> str:
-    """Return the value of the API's field *name* as one text."""
-    if name == "status":
-        return "on" if value == 1 else "off"
-    if name in ("start", "end", "utc_start_dt", "utc_end_dt"):
-        return f"{moment(value)} UTC" if value else NOTHING
-    if isinstance(value, Mapping):
-        return _rates(value) if name == "sample_rate" else _features(value)
-    text = ", ".join(_texts(value)) if isinstance(value, list) else str(value or "")
-    return text or NOTHING
-
-
-def _labels(kind: Kind, config: Mapping[str, object]) -> dict[str, str]:
-    generation = Config.from_json(kind, config).generation
-    names = dict(zip(("start", "end"), date_names(generation), strict=True))
-    return {"status": "Status"} | {names.get(item.name, item.name): item.label for item in fields(kind, generation)}
-
-
-def _rates(rates: Mapping[str, object]) -> str:
-    others = [f"{percent(rate)} on {', '.join(_texts(wikis))}" for rate, wikis in rates.items() if rate != "default"]
-    return "; ".join([percent(rates["default"]), *others])
-
-
-def _features(features: Mapping[str, object]) -> str:
-    parts = []
-    for name, content in features.items():
-        feature = _mapping(content)
-        parts.append(f"{name}: {', '.join(_texts(feature['values']))} (control {feature['control']})")
-    return "; ".join(parts) or NOTHING
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"not an object: {value!r}")
-    return value
-
-
-def _texts(value: object) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else []
-
-
-def summary(draft: Draft, problems: Problems) -> Problems:
-    """Return the problems of a form in its order, each saying which field it is about."""
-    wanted = fields(draft.kind, draft.generation)
-    places = {item.name: place for place, item in enumerate(wanted)}
-    texts = {}
-    for name in sorted(problems, key=lambda name: places.get(_field(name), len(places))):
-        label = _label(name, {item.name: item.label for item in wanted})
-        texts[name] = problems[name] if label in problems[name] else f"{label}: {problems[name]}"
-    return texts
-
-
-def _field(name: str) -> str:
-    head = name.partition(".")[0]
-    return "sample_rate" if head in ("default_rate", "wiki_rates") else head
-
-
-def _label(name: str, labels: Mapping[str, str]) -> str:
-    head, *rest = name.split(".")
-    if head == "wiki_rates":
-        return f"Sample rate, row {int(rest[0]) + 1}"
-    if head == "features" and rest:
-        part = {"values": ", groups", "control": ", control"}.get(rest[1], "")
-        return f"Feature {int(rest[0]) + 1}{part}"
-    return labels.get(_field(name), name)
+def _local_path(path: str, otherwise: str) -> str:
+    """Return *path* when it stays on this site, else *otherwise*."""
+    stays = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if stays else otherwise

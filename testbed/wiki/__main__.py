@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from testbed.faults import Place, choose_at
-from testbed.serving import guarded
+from testbed.faults import FaultLocation, choose_at
+from testbed.http_server import guarded
 from testbed.wiki.installation import Installation, check_php, find_extensions
 from testbed.wiki.php_server import serve
 from testbed.wiki.release import find_release
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=4, help="requests served at once")
     parser.add_argument("--fault", action="append", default=[], help="of the catalogue (python -m testbed.faults)")
     options = parser.parse_args()
-    faults = choose_at(Place.WIKI, options.fault)
+    faults = choose_at(FaultLocation.WIKI, options.fault)
     check_php()
     folder = options.folder.resolve()
     installation = Installation(folder, find_release(options.releases, options.mediawiki))

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import orjson
 
-from metrics_platform.errors import DogfoodError
-from metrics_platform.profiles import PROFILES
-from metrics_platform.tether import tethered
-from testbed.wiki.faults import extension_with
+from common.errors import DogfoodError
+from common.parent_death import tethered
+from contracts.profiles import PROFILES
+from testbed.wiki.wiki_faults import extension_with
 
 HERE = Path(__file__).resolve().parent
 
@@ -59,7 +59,7 @@ _INSTALL_WITHIN_S = 120
 class WikiError(DogfoodError):
     """The wiki cannot be installed or served: PHP, a module or an extension is missing, or a script failed."""
 
-    page = "docs/testwiki.md"
+    page = "docs/guide/local-testwiki.md"
 
 
 @dataclass(frozen=True)

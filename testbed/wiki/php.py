@@ -1,6 +1,6 @@
 """`python -m testbed.wiki.php`: print which PHP there is, or say what it lacks to run TestWiki."""
 
-from testbed.serving import guarded
+from testbed.http_server import guarded
 from testbed.wiki.installation import check_php, run_php
 
 

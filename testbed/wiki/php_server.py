@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from metrics_platform.tether import GroupKeeper
+from common.parent_death import GroupKeeper
 from testbed.wiki.installation import HERE, WikiError
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from metrics_platform.errors import DogfoodError
-from metrics_platform.tether import tethered
+from common.errors import DogfoodError
+from common.parent_death import tethered
 
 #: The first release with all that the instrument needs, and the suite that has it.
 OLDEST = (1, 43)
@@ -28,7 +28,7 @@ _MIRROR = re.compile(r"https?://[^\s\]]+/debian(?:-security)?/?(?=\s|$)")
 class ReleaseError(DogfoodError):
     """There is no MediaWiki to be had, or it is too old."""
 
-    page = "docs/testwiki.md"
+    page = "docs/guide/local-testwiki.md"
 
 
 def find_release(folder: Path, given: Path | None = None) -> Path:

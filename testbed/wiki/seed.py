@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from testbed.serving import guarded
+from testbed.http_server import guarded
 from testbed.wiki.installation import Installation
 
 

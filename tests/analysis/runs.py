@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.analyse import Analysis
-from analysis.results import CheckResult, Outcome
-from analysis.sent import PLANNED, keep_planned
-from metrics_platform.assignment import Generation
-from metrics_platform.intake import EventAnswer, EventOutcome
-from metrics_platform.table import rows_of
-from personas.plan import Plan
-from run_record.ledger import LedgerWriter, Span
+from analysis.run_model.sent_events import PLANNED, keep_planned
+from analysis.verdict import CheckResult, CheckStatus
+from contracts.assignment import Generation
+from contracts.intake import EventAnswer, EventOutcome
+from contracts.table import rows_of
+from personas.plan.plan import Plan
+from run_record.ledger.files import LedgerWriter, Span
 from run_record.manifest import Manifest
 from tests.plans import plan
 
@@ -169,7 +169,7 @@ def answered(status: int | None, outcome: EventOutcome | None, every: int) -> Ca
 
 def failed(analysis: Analysis) -> set[str]:
     """Return the names of the checks that fail."""
-    return {check.name for check in analysis.checks if check.verdict is Outcome.FAIL}
+    return {check.name for check in analysis.checks if check.verdict is CheckStatus.FAIL}
 
 
 def check(analysis: Analysis, name: str) -> CheckResult:

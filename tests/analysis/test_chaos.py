@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from analysis.analyse import VERDICT, analyse
-from analysis.results import Layer, Outcome, Verdict
-from metrics_platform.intake import EventAnswer, interpret
+from analysis.verdict import CheckStatus, Layer, Verdict
+from contracts.intake import EventAnswer, interpret
 from tests.analysis.runs import Sent, check, make_run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,4 +106,4 @@ def test_a_clock_that_is_set_while_the_run_goes_makes_it_invalid(tmp_path: Path,
     run.land()
     found = analyse(tmp_path)
     assert (found.verdict, found.layer) == (Verdict.INVALID, Layer.GENERATOR)
-    assert check(found, "lag").verdict is Outcome.INVALID
+    assert check(found, "lag").verdict is CheckStatus.INVALID

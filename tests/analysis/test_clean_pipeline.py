@@ -12,15 +12,15 @@ import pytest
 from scipy import stats
 
 from analysis.analyse import analyse
-from analysis.results import Verdict
-from metrics_platform.assignment import Generation
-from metrics_platform.intake import interpret
-from personas.plan import Plan
-from run_record.ledger import LedgerWriter, Span
+from analysis.verdict import Verdict
+from contracts.assignment import Generation
+from contracts.intake import interpret
+from personas.plan.plan import Plan
+from run_record.ledger.files import LedgerWriter, Span
 from run_record.manifest import Manifest
-from testbed.ingest import CHECKPOINT, ingest
-from testbed.snapshot import snapshot
-from testbed.stream import SegmentReader
+from testbed.stream.segments import SegmentReader
+from testbed.table.ingest import CHECKPOINT, ingest
+from testbed.table.table_export import export_table
 from tests.analysis.runs import failed
 from tests.plans import plan
 from tests.servers import serving
@@ -29,7 +29,7 @@ STREAM = "product_metrics.web_base"
 BATCH = 100
 HEADERS = {"content-type": "text/plain;charset=UTF-8", "user-agent": "Mozilla/5.0 (X11; rv:128.0) Firefox/128.0"}
 
-#: Of all checks of a run together; docs/statistics.md says where it comes from.
+#: Of all checks of a run together; docs/reference/statistics.md says where it comes from.
 PROMISED = 0.01
 
 
@@ -61,7 +61,7 @@ class Pipeline:
             plan=made.settings.to_json(), started_ms=began, finished_ms=ended,
         ).write(run)  # fmt: skip
         self._ingest(seed)
-        snapshot(self._topics, self.folder / f"table-{seed}", run / "observed", began - 1_000, ended + 1_000)
+        export_table(self._topics, self.folder / f"table-{seed}", run / "observed", began - 1_000, ended + 1_000)
         return run
 
     @property

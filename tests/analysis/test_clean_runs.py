@@ -6,11 +6,11 @@ import pytest
 from scipy import stats
 
 from analysis.analyse import analyse
-from analysis.results import Outcome, Verdict
-from metrics_platform.assignment import Generation
+from analysis.verdict import CheckStatus, Verdict
+from contracts.assignment import Generation
 from tests.analysis.runs import failed, make_run
 
-#: The promise of docs/statistics.md: six tests of chance at 0.001 each.
+#: The promise of docs/reference/statistics.md: six tests of chance at 0.001 each.
 NOMINAL = 0.006
 
 
@@ -22,7 +22,11 @@ def called(folder: Path, seeds: range, visitors: int) -> list[set[str]]:
         run = make_run(folder / str(seed), generation, seed=seed, visitors=visitors, aa=seed % 3 == 0)
         run.land()
         analysis = analyse(run.folder)
-        assert {check.verdict for check in analysis.checks} <= {Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE}
+        assert {check.verdict for check in analysis.checks} <= {
+            CheckStatus.PASS,
+            CheckStatus.FAIL,
+            CheckStatus.INCONCLUSIVE,
+        }
         assert (analysis.verdict is Verdict.NO_GO) == bool(failed(analysis))
         found.append(failed(analysis))
     return found

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.analyse import analyse
-from metrics_platform.assignment import Generation
-from metrics_platform.intake import EventOutcome
+from contracts.assignment import Generation
+from contracts.intake import EventOutcome
 from tests.analysis.runs import Event, Sent, make_run
 
 VISITORS = 250

@@ -11,15 +11,15 @@ import pyarrow as pa
 import pytest
 
 from analysis.analyse import analyse, write
-from analysis.engine import DuckDb, query_names, sql
-from analysis.report import render
-from analysis.results import CheckResult, Layer, Outcome, Verdict, fold
-from metrics_platform.assignment import Generation
-from metrics_platform.intake import EventOutcome
-from metrics_platform.schema_probe import Served
-from metrics_platform.schemas import WEB_BASE_1_3_0
-from metrics_platform.table import columns, rows_of
-from run_record.platform_answers import PlatformAnswers
+from analysis.engines.duckdb_engine import DuckDbEngine, query_names, sql
+from analysis.reports.html import render
+from analysis.verdict import CheckResult, CheckStatus, Layer, Verdict, fold
+from contracts.assignment import Generation
+from contracts.intake import EventOutcome
+from contracts.schema_probe import Served
+from contracts.schemas import WEB_BASE_1_3_0
+from contracts.table import columns, rows_of
+from run_record.platform_state import PlatformAnswers
 from tests.analysis.runs import VISITORS, Event, Sent, answered, check, failed, make_run
 
 
@@ -30,7 +30,7 @@ def test_a_clean_run_is_go(tmp_path: Path, generation: Generation) -> None:
     found = analyse(tmp_path)
     assert (found.verdict, found.layer) == (Verdict.GO, None)
     # Files do not tell when their rows were added.
-    assert [item.name for item in found.checks if item.verdict is not Outcome.PASS] == ["freshness"]
+    assert [item.name for item in found.checks if item.verdict is not CheckStatus.PASS] == ["freshness"]
     counts = dict(found.reconciliation)
     assert counts.pop("offered") == counts.pop("ok") == len(run.events)
     assert set(counts.values()) == {0}
@@ -122,7 +122,7 @@ def test_what_was_tampered_with_is_no_go_by_the_right_check(
     assert failed(found) - {"sample-ratio", "sample-rate"} == checks
     assert found.layer in (layer, Layer.ASSIGNMENT, Layer.EXPOSURE) if "assignment" in checks else found.layer is layer
     assert found.sentence == next(
-        item.summary for item in found.checks if item.layer is found.layer and item.verdict is Outcome.FAIL
+        item.summary for item in found.checks if item.layer is found.layer and item.verdict is CheckStatus.FAIL
     )
 
 
@@ -228,7 +228,7 @@ def test_lost_events_that_are_valid_blame_the_intake(tmp_path: Path, answers: di
     PlatformAnswers(answers).write(tmp_path)
     found = analyse(tmp_path)
     assert found.layer is Layer.INTAKE
-    assert check(found, "invalid").verdict is Outcome.PASS
+    assert check(found, "invalid").verdict is CheckStatus.PASS
 
 
 def test_acknowledged_events_are_not_validated_again(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_too_few_subjects_leave_the_verdict_open(tmp_path: Path) -> None:
     run.land()
     found = analyse(tmp_path)
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert check(found, "sample-ratio").verdict is Outcome.INCONCLUSIVE
+    assert check(found, "sample-ratio").verdict is CheckStatus.INCONCLUSIVE
 
 
 def test_nothing_observed_is_not_go(tmp_path: Path) -> None:
@@ -292,17 +292,17 @@ def test_nothing_observed_is_not_go(tmp_path: Path) -> None:
     assert found.reconciliation["lost"] == len(run.events)
 
 
-def result(outcome: Outcome, layer: Layer) -> CheckResult:
+def result(outcome: CheckStatus, layer: Layer) -> CheckResult:
     return CheckResult(f"{outcome}-{layer}", layer, outcome, "…")
 
 
 def test_invalid_comes_before_no_go_before_inconclusive_and_the_first_layer_is_named() -> None:
     checks = [
-        result(Outcome.PASS, Layer.CONFIG),
-        result(Outcome.INCONCLUSIVE, Layer.ASSIGNMENT),
-        result(Outcome.FAIL, Layer.TABLE),
-        result(Outcome.FAIL, Layer.TRANSPORT),
-        result(Outcome.INVALID, Layer.GENERATOR),
+        result(CheckStatus.PASS, Layer.CONFIG),
+        result(CheckStatus.INCONCLUSIVE, Layer.ASSIGNMENT),
+        result(CheckStatus.FAIL, Layer.TABLE),
+        result(CheckStatus.FAIL, Layer.TRANSPORT),
+        result(CheckStatus.INVALID, Layer.GENERATOR),
     ]
     for take, verdict, layer in (
         (5, Verdict.INVALID, Layer.GENERATOR),
@@ -351,7 +351,7 @@ def test_what_runs_contain_cannot_break_the_report(tmp_path: Path) -> None:
 
 
 def test_every_field_of_the_table_is_flattened_and_compared() -> None:
-    engine = DuckDb()
+    engine = DuckDbEngine()
     nowhere = pa.array([], pa.string())
     engine.add("events", rows_of([], engine.connection).append_column("datacenter", nowhere))
     engine.keep("flat_rows", "flat")

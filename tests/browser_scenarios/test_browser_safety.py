@@ -15,7 +15,7 @@ from browser_scenarios.certificate import temporary_certificate
 from browser_scenarios.chromium import start_browser
 from browser_scenarios.recorder import Recorded, Recorder
 from common.egress import Egress
-from run_record.ledger import LedgerWriter, read_ledger
+from run_record.ledger.files import LedgerWriter, read_ledger
 
 BEACON = '{"action":"click","performer":{"id":7,"pageview_id":"aa"}}'
 

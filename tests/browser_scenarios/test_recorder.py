@@ -11,8 +11,8 @@ import pytest
 
 from browser_scenarios.recorder import Recorder
 from common.egress import Egress
-from run_record.governor import Governor
-from run_record.ledger import LedgerWriter, read_ledger
+from run_record.ledger.files import LedgerWriter, read_ledger
+from run_record.rate_limit import RateLimiter
 from run_record.target import Ceilings
 from tests.common.echo import Moving, two_hosts
 from tests.servers import free_port, serving
@@ -131,7 +131,7 @@ def test_a_moved_intake_is_not_followed(tmp_path: Path) -> None:
 
 def test_events_beyond_the_ceiling_are_not_sent(tmp_path: Path) -> None:
     with two_hosts() as (first, _), LedgerWriter(tmp_path, "browser") as ledger:
-        governor = Governor(Ceilings(events=2), start_s=None)
+        governor = RateLimiter(Ceilings(events=2), start_s=None)
         with closing(Recorder(ledger, first.url, lambda _: 1, governor=governor)) as recorder:
             recorder.start()
             assert [post(recorder, json.dumps(EVENT)).status_code for _ in range(3)] == [200, 200, 503]

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from browser_scenarios.scenarios import SCENARIOS
-from dogfood.seeding import accounts_file
-from dogfood.services import Testbed
+from dogfood.testbed_control.seed import accounts_file
+from dogfood.testbed_control.services import Testbed
 from run_record.accounts import read_accounts
-from run_record.findings import read_findings
+from run_record.scenario_findings import read_scenario_findings
 from tests.browser_scenarios.conftest import USERS
 from tests.wikis import call, check, latest
 
@@ -55,7 +55,7 @@ def verdict(played: Played) -> dict[str, Any]:
 def test_scenario(played: Played, name: str) -> None:
     run, _ = played
     found = verdict(played)
-    findings = [finding for finding in read_findings(run) if finding.scenario == name]
+    findings = [finding for finding in read_scenario_findings(run) if finding.scenario == name]
     assert [finding for finding in findings if not finding.ok] == []
     assert len(findings) >= LOOKED_AT.get(name, 0)
     ways = [way for way in found["ways"] if way["scenario"] == name]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from browser_scenarios.play import Request, play
-from metrics_platform.assignment import Generation
-from run_record.findings import Finding
+from browser_scenarios.runner import BrowserRequest, run_scenarios
+from contracts.assignment import Generation
 from run_record.manifest import Manifest
 from run_record.roster import Account, Fidelity, write_roster
+from run_record.scenario_findings import ScenarioFinding
 from tests.plans import plan
 
 #: As much of MediaWiki's JavaScript as a session asks for.
@@ -73,7 +73,7 @@ def serving(stalls: int, status: int = 200) -> Iterator[Wiki]:
             wiki.shutdown()
 
 
-def played(folder: Path, wiki: Wiki, within_s: float, *scenarios: str) -> list[Finding]:
+def played(folder: Path, wiki: Wiki, within_s: float, *scenarios: str) -> list[ScenarioFinding]:
     address = f"http://127.0.0.1:{wiki.server_address[1]}"
     Manifest(
         run_id="stalls", created="2025-01-31T14:30:00+00:00", fidelity="browser", generation=Generation.ALPHA,
@@ -84,7 +84,7 @@ def played(folder: Path, wiki: Wiki, within_s: float, *scenarios: str) -> list[F
     ).write(folder)  # fmt: skip
     (folder / "ledger").mkdir()
     write_roster(folder, [Account(0, Fidelity.BROWSER, 0, 0, "", chosen=True)])
-    return play(Request(folder, (), scenarios, 1, 1, False, None, 0.0, lambda _: None, within_s))
+    return run_scenarios(BrowserRequest(folder, (), scenarios, 1, 1, False, None, 0.0, lambda _: None, within_s))
 
 
 def test_a_page_that_stalls_once_is_asked_for_again(tmp_path: Path) -> None:

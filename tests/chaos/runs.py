@@ -14,14 +14,14 @@ from typing import Any
 import psutil
 
 from analysis.analyse import VERDICT
-from dogfood.service_health import why_taken
-from dogfood.services import Testbed
-from dogfood.streaming import StreamChoice, StreamKind
-from metrics_platform.table import TABLE
-from run_record.folder import LEDGER, OBSERVED, find_run
-from run_record.ledger import read_ledger
-from run_record.load import FILE_NAME as LOAD
+from contracts.table import TABLE
+from dogfood.testbed_control.service_health import why_taken
+from dogfood.testbed_control.services import Testbed
+from dogfood.testbed_control.stream import StreamChoice, StreamKind
+from run_record.ledger.files import read_ledger
+from run_record.load_report.report import FILE_NAME as LOAD
 from run_record.page_views import FOLDER as PAGE_VIEWS
+from run_record.run_folder import LEDGER, OBSERVED, find_run
 from tests.chaos.kills import WITHIN_S, below, killed_inside, until
 from tests.servers import free_port
 from tests.wikis import copy_seeded_wiki

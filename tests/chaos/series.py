@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from analysis.results import Verdict
-from metrics_platform.assignment import Generation
-from metrics_platform.mpic import MpicClient
+from analysis.verdict import Verdict
+from contracts.assignment import Generation
+from contracts.mpic_client import MpicClient
 from tests.chaos.kills import killed_inside
 from tests.chaos.runs import kill_in_run
 from tests.chaos.targets import TARGETS

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import psutil
 
-from dogfood.streaming import StreamKind
+from dogfood.testbed_control.stream import StreamKind
 from tests.chaos.runs import SYNTHETIC, TWO_WORKERS, Running, Target
 
 

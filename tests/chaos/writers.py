@@ -14,16 +14,16 @@ from pathlib import Path
 import duckdb
 
 from analysis.analyse import VERDICT, analyse
-from analysis.results import Verdict
-from metrics_platform.table import TABLE, read_parquet
+from analysis.verdict import Verdict
+from contracts.table import TABLE, read_parquet
 from run_record.manifest import Manifest
-from testbed.snapshot import snapshot
-from testbed.stream import SegmentReader
+from testbed.stream.segments import SegmentReader
+from testbed.table.table_export import export_table
 from tests.analysis.runs import Event, MadeUp, make_run
 from tests.chaos.kills import below, killed_inside
 from tests.spark import need_spark
-from tests.testbed.hive.test_crashes import Job
-from tests.testbed.test_ingest import event, fill, produce
+from tests.testbed.table.hive.test_crashes import Job
+from tests.testbed.table.test_ingest import event, fill, produce
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,7 +71,7 @@ def _judge(folder: Path, run: MadeUp, table_dir: Path, ids: list[str]) -> tuple[
     found = Counter(row["id"] for row in rows["meta"].to_pylist())
     assert found == Counter(ids)
     started_ms = Manifest.read(run.folder).started_ms or 0
-    snapshot(
+    export_table(
         partial(SegmentReader, folder / "stream"), table_dir, run.folder / "observed",
         started_ms - HOUR_MS, started_ms + 12 * HOUR_MS,
     )  # fmt: skip
@@ -83,7 +83,7 @@ def _judge(folder: Path, run: MadeUp, table_dir: Path, ids: list[str]) -> tuple[
 
 def kill_ingestion(folder: Path, kills: int, chance: random.Random) -> tuple[int, str]:
     """Kill the ingestion while it writes an hour's file."""
-    command = [sys.executable, "-m", "testbed.ingest", "--stream-dir", str(folder / "stream")]
+    command = [sys.executable, "-m", "testbed.table.ingest", "--stream-dir", str(folder / "stream")]
     command += ["--table-dir", str(folder / "table")]
     run = _make_run(folder)
 

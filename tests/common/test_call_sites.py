@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 #: The testbed knows nothing of the kit. The bench and the tests measure on this machine and are in no wheel.
-PACKAGES = ("analysis", "browser_scenarios", "common", "dogfood", "locustfiles", "metrics_platform", "personas",
+PACKAGES = ("analysis", "browser_scenarios", "common", "dogfood", "locustfiles", "contracts", "personas",
             "run_record", "traffic")  # fmt: skip
 
 #: Calls that open a connection or make what opens one; with the modules that they are found in.
@@ -36,19 +36,28 @@ ALLOWED = {
     ("common/http.py", "httpx.AsyncHTTPTransport"): "goes to pinned addresses",
     ("common/egress.py", "socket.getaddrinfo"): "the one place where names are resolved",
     ("common/egress.py", "socket.create_connection"): "to a pinned address, to see which one answers",
-    ("traffic/sender/wire.py", "socket.socket"): "to the pinned addresses of its endpoint, in a confined process",
-    ("traffic/sender/wire.py", ".connect_ex"): "to the pinned addresses of its endpoint, in a confined process",
-    ("traffic/walkers.py", "import locust.FastHttpUser"): "in a confined process, whose names are pinned",
+    (
+        "traffic/sender/connection_pool.py",
+        "socket.socket",
+    ): "to the pinned addresses of its endpoint, in a confined process",
+    (
+        "traffic/sender/connection_pool.py",
+        ".connect_ex",
+    ): "to the pinned addresses of its endpoint, in a confined process",
+    (
+        "traffic/wiki_sessions/wiki_user.py",
+        "import locust.FastHttpUser",
+    ): "in a confined process, whose names are pinned",
     ("browser_scenarios/chromium.py", ".launch"): "Chromium, with the policy as rules for names",
     ("browser_scenarios/recorder.py", "socket.create_server"): "listens on this machine",
-    ("dogfood/processes.py", "socket.create_server"): "looks for a free port of this machine",
-    ("dogfood/service_health.py", "socket.socket"): "looks whether a port of this machine is free",
-    ("metrics_platform/kafka.py", "import confluent_kafka"): "brokers that the user names; nothing is sent to a target",
-    ("metrics_platform/spark.py", "import pyspark"): "a warehouse that the user names; it is read",
-    ("analysis/spark_engine.py", "import pyspark"): "a warehouse that the user names; it is read",
-    ("analysis/trino_engine.py", "import trino"): "a warehouse that the user names; without proxies and netrc",
-    ("analysis/trino_engine.py", "import requests"): "Trino's own client; without proxies and netrc",
-    ("analysis/trino_engine.py", "requests.Session"): "Trino's own client; without proxies and netrc",
+    ("dogfood/testbed_control/modules.py", "socket.create_server"): "looks for a free port of this machine",
+    ("dogfood/testbed_control/service_health.py", "socket.socket"): "looks whether a port of this machine is free",
+    ("contracts/kafka.py", "import confluent_kafka"): "brokers that the user names; nothing is sent to a target",
+    ("contracts/spark_session.py", "import pyspark"): "a warehouse that the user names; it is read",
+    ("analysis/engines/spark_engine.py", "import pyspark"): "a warehouse that the user names; it is read",
+    ("analysis/engines/trino_engine.py", "import trino"): "a warehouse that the user names; without proxies and netrc",
+    ("analysis/engines/trino_engine.py", "import requests"): "Trino's own client; without proxies and netrc",
+    ("analysis/engines/trino_engine.py", "requests.Session"): "Trino's own client; without proxies and netrc",
     ("dogfood/metrics/otel.py", "import opentelemetry.exporter"): "a collector that the user names",
     ("dogfood/metrics/otel.py", "import requests"): "OpenTelemetry's own client; without proxies and netrc",
     ("dogfood/metrics/otel.py", "requests.Session"): "OpenTelemetry's own client; without proxies and netrc",

@@ -172,7 +172,7 @@ def test_other_clients_ignore_proxies_and_passwords(tmp_path: Path, monkeypatch:
     """Trino's and OpenTelemetry's clients are not the kit's: they go where the user says, but by no proxy."""
     pytest.importorskip("trino")
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
-    from analysis.trino_engine import TrinoOptions, connect
+    from analysis.engines.trino_engine import TrinoOptions, connect
     from dogfood.metrics.otel import send
 
     (tmp_path / "netrc").write_text("default login someone password sesame\n")

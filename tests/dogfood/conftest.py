@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dogfood.services import Testbed
+from dogfood.testbed_control.services import Testbed
 from tests.jitter import skip_when_too_busy
 from tests.servers import free_port
 

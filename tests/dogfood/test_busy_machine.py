@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.busy import RIGHT, burning
+from bench.busy_machine import RIGHT, burning
 from common.egress import LOOPBACK
+from common.errors import KitFaultError
 from dogfood.doctor.diagnosis import Condition
 from dogfood.doctor.machine import busy
-from dogfood.warming import warm_wiki
-from metrics_platform.errors import KitFaultError
-from run_record.load import Load
-from run_record.machine import Machine, busy_warning
-from run_record.machine_watch import MachineWatch
+from dogfood.testbed_control.wiki_warm_up import warm_wiki
+from run_record.load_report.machine_sampler import MachineWatch
+from run_record.load_report.machine_usage import Machine, busy_warning
+from run_record.load_report.report import LoadReport
 from tests.wikis import call, wiki_testbed
 
 SMALL = ("--visitors", "300", "--arrival-rate", "50", "--sessions", "6", "--browsers", "3", "--time-scale", "20")
@@ -90,7 +90,7 @@ def test_under_load_a_run_is_go_or_invalid(tmp_path: Path) -> None:
         done = call(home, "run", "--fidelity", "browser,wiki,synthetic", *SMALL, timeout=3000)
     # So few subjects are too few for the sample ratio.
     assert done.returncode in (*RIGHT, 3), done.stdout + done.stderr
-    machine = Load.read((home / "runs" / "latest").resolve()).machine
+    machine = LoadReport.read((home / "runs" / "latest").resolve()).machine
     assert machine is not None
     assert machine.load_max > 1
     assert machine.parts.keys() >= {"dogfood", "locust", "sender", "services", "analysis"}

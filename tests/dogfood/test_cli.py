@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dogfood.services import Testbed
-from metrics_platform.errors import DogfoodError
-from tests.contracts import contract_path
+from common.errors import DogfoodError
+from dogfood.testbed_control.services import Testbed
+from tests.contract_samples import contract_path
 from tests.dogfood.conftest import WITHOUT_WIKI, Call, call_in
 from tests.servers import free_port
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from metrics_platform.assignment import Generation
-from personas.experiments import EXPERIMENT, example_experiment, example_instrument
+from contracts.assignment import Generation
+from personas.example_experiment import EXPERIMENT, example_experiment, example_instrument
 from tests.dogfood.conftest import Call
 
 ALPHA = example_experiment(Generation.ALPHA)

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from analysis.analyse import Analysis, analyse
-from analysis.junit import junit
-from analysis.report import render
+from analysis.reports.html import render
+from analysis.reports.junit import junit
 from dogfood.terminal import show
 from tests.analysis.runs import make_run
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dogfood.services import Testbed
-from dogfood.streaming import StreamChoice, StreamKind
+from dogfood.testbed_control.services import Testbed
+from dogfood.testbed_control.stream import StreamChoice, StreamKind
 from tests.brokers import RunningBroker
 from tests.dogfood.conftest import WITHOUT_WIKI, call_in
 from tests.servers import free_port

@@ -18,18 +18,18 @@ from typing import Any
 import pytest
 
 from analysis.analyse import analyse
-from analysis.results import Outcome, Verdict
-from dogfood.services import Testbed
-from metrics_platform.table import TABLE
-from run_record.folder import find_run
-from run_record.ledger import read_ledger
-from run_record.load import Load
+from analysis.verdict import CheckStatus, Verdict
+from contracts.table import TABLE
+from dogfood.testbed_control.services import Testbed
+from run_record.ledger.files import read_ledger
+from run_record.load_report.report import LoadReport
 from run_record.manifest import Manifest
+from run_record.run_folder import find_run
 from tests.dogfood.conftest import WITHOUT_WIKI, Call, call_in
 from tests.jitter import skip_when_too_busy
 from tests.plans import plan
 from tests.servers import serving
-from traffic.options import TrafficOptions, find_target, new_manifest
+from traffic.locust_run.options import TrafficOptions, find_target, new_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = ("--visitors", "1200", "--arrival-rate", "600", "--time-scale", "20000")
@@ -194,8 +194,8 @@ def test_paced_events_can_be_judged(home: Path, tmp_path: Path, options: tuple[s
     run = find_run(tmp_path / "runs", "latest")
     assert call_in(home, "ingest").returncode == 0
     found = analyse(run, [home / "testbed" / "table" / TABLE])
-    assert found.reconciliation["ok"] == found.reconciliation["offered"] == Load.read(run).accepted > 1000
-    assert found.verdict is Verdict.GO, [(c.name, c.summary) for c in found.checks if c.verdict is not Outcome.PASS]
+    assert found.reconciliation["ok"] == found.reconciliation["offered"] == LoadReport.read(run).accepted > 1000
+    assert found.verdict is Verdict.GO, [(c.name, c.summary) for c in found.checks if c.verdict is not CheckStatus.PASS]
 
 
 @pytest.mark.parametrize(
@@ -308,5 +308,5 @@ def test_tampered_rows_are_no_go(home: Path, dogfood: Call, tmp_path: Path) -> N
     assert done.returncode == 1
     found = json.loads(done.stdout)
     assert found["verdict"] == "NO-GO"
-    assert [c["name"] for c in found["checks"] if c["verdict"] == Outcome.FAIL] == ["lost"]
+    assert [c["name"] for c in found["checks"] if c["verdict"] == CheckStatus.FAIL] == ["lost"]
     assert found["reconciliation"]["lost"] == 10

@@ -15,9 +15,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from analysis.junit_xml import to_bytes
-from analysis.links import within
-from dogfood.commands.tailing import line_of
+from analysis.reports.links import within
+from common.junit_xml import to_bytes
+from dogfood.commands.watch_stream import line_of
 from dogfood.console import new_console, outside, say, visible
 from dogfood.tickets.export import inert
 from tests.dogfood.conftest import call_in

@@ -9,22 +9,22 @@ import httpx
 import pytest
 
 from analysis.analyse import Analysis, analyse
-from analysis.results import Verdict
-from analysis.shapes import Calibration
+from analysis.calibration import Calibration
+from analysis.verdict import Verdict
+from common.errors import DogfoodError
+from contracts.assignment import Generation
 from dogfood.doctor.diagnosis import fine, missing, unknown
-from dogfood.real.asking import with_intake
-from dogfood.real.rows import Row, decide, of_analysis, of_calibration, of_diagnoses, of_findings
-from metrics_platform.assignment import Generation
-from metrics_platform.errors import DogfoodError
-from personas.experiments import example_experiment
-from run_record.findings import Finding
+from dogfood.real.result_table import Row, decide, of_analysis, of_calibration, of_diagnoses, of_findings
+from dogfood.real.run_all import with_intake
+from personas.example_experiment import example_experiment
+from run_record.scenario_findings import ScenarioFinding
 from testbed.wiki.installation import REAL_EXTENSIONS
 from tests.analysis.runs import make_run
 from tests.dogfood.conftest import call_in
 from tests.plans import plan
 from tests.servers import free_port, serving
 from tests.wikis import need
-from traffic.options import TrafficOptions
+from traffic.locust_run.options import TrafficOptions
 
 OWN = Path(__file__).resolve().parents[2] / "testbed" / "wiki" / "extension"
 
@@ -63,10 +63,10 @@ def test_each_failed_check_is_a_row(tmp_path: Path) -> None:
 
 def test_each_step_that_failed_is_a_row() -> None:
     findings = [
-        Finding("ctr", "an impression is sent", True, "instrument", "1"),
-        Finding("ctr", "a click is sent", True, "instrument", "1"),
-        Finding("override", "the cookie enrols", False, "assignment", "the page was told None"),
-        Finding("api", "the scenario is played", False, "generator", "Timeout 20000ms exceeded"),
+        ScenarioFinding("ctr", "an impression is sent", True, "instrument", "1"),
+        ScenarioFinding("ctr", "a click is sent", True, "instrument", "1"),
+        ScenarioFinding("override", "the cookie enrols", False, "assignment", "the page was told None"),
+        ScenarioFinding("api", "the scenario is played", False, "generator", "Timeout 20000ms exceeded"),
     ]
     assert [(row.subject, row.verdict) for row in of_findings(findings, "r1")] == [
         ("ctr", Verdict.GO), ("override", Verdict.NO_GO), ("api", Verdict.INVALID),

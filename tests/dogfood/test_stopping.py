@@ -12,24 +12,24 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dogfood.services import Testbed
-from run_record.ends import End
-from run_record.folder import LEDGER, find_run
-from run_record.ledger import read_ledger
-from run_record.ledger_rows import count_sent
-from run_record.load import Load
+from dogfood.testbed_control.services import Testbed
+from run_record.end_reason import End
+from run_record.ledger.files import read_ledger
+from run_record.ledger.rows import count_sent
+from run_record.load_report.report import LoadReport
 from run_record.manifest import Manifest
+from run_record.run_folder import LEDGER, find_run
 from tests.servers import free_port
 from tests.wikis import need, wiki_testbed
 
 #: Generous: machines are shared and slow.
-PATIENCE_S = 120.0
+TIMEOUT_S = 120.0
 
 LONG = ("--visitors", "20000", "--arrival-rate", "50", "--time-scale", "1000")
 
 
 def until(condition: Callable[[], object], otherwise: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.05)
@@ -49,7 +49,7 @@ def command(home: Path, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(PATIENCE_S)
+        process.wait(TIMEOUT_S)
 
 
 def sent(home: Path) -> int:
@@ -86,11 +86,11 @@ def test_traffic_ends_with_its_command(home_with_runs: Path, number: signal.Sign
         assert any("traffic.sender" in child.cmdline() for child in started)
         # The command's process alone, as a supervisor does; not those that it has started.
         os.kill(process.pid, number)
-        process.wait(PATIENCE_S)
+        process.wait(TIMEOUT_S)
         until(lambda: all(map(is_gone, started)), f"left behind: {[item for item in started if not is_gone(item)]}")
         run = find_run(home / "runs", "latest")
     assert Manifest.read(run).ended == End.STOPPED
-    assert Load.read(run).sent == len(read_ledger(run / LEDGER).visit)
+    assert LoadReport.read(run).sent == len(read_ledger(run / LEDGER).visit)
     # The testbed's services are meant to outlive it.
     assert {state.health for state in Testbed(home / "testbed").status() if state.name != "wiki"} == {"healthy"}
     if number != signal.SIGKILL:
@@ -98,7 +98,7 @@ def test_traffic_ends_with_its_command(home_with_runs: Path, number: signal.Sign
 
 
 def test_what_a_module_does_ends_with_its_command(tmp_path: Path) -> None:
-    code = "from dogfood.processes import run_module; run_module('waiting', 'tests.dogfood.waiting')"
+    code = "from dogfood.testbed_control.modules import run_module; run_module('waiting', 'tests.dogfood.waiting')"
     with subprocess.Popen([sys.executable, "-c", code]) as process:
         until(lambda: any("tests.dogfood.waiting" in child.cmdline() for child in descendants(process)), "not started")
         [child] = descendants(process)
@@ -110,7 +110,7 @@ def test_what_a_module_does_ends_with_its_command(tmp_path: Path) -> None:
 def test_wikis_php_ends_with_its_service(tmp_path: Path, number: signal.Signals) -> None:
     with php_server(tmp_path) as (service, php):
         os.kill(service.pid, number)
-        service.wait(PATIENCE_S)
+        service.wait(TIMEOUT_S)
         until(lambda: all(map(is_gone, php)), "PHP goes on")
 
 
@@ -118,7 +118,7 @@ def test_wikis_service_ends_with_its_keeper(tmp_path: Path) -> None:
     with php_server(tmp_path) as (service, php):
         [keeper] = [child for child in descendants(service) if "group" in child.cmdline()]
         keeper.kill()
-        assert service.wait(PATIENCE_S) == 2
+        assert service.wait(TIMEOUT_S) == 2
         until(lambda: all(map(is_gone, php)), "PHP goes on")
 
 
@@ -129,7 +129,7 @@ def php_server(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", list[p
     (folder / "images").mkdir()
     code = f"""
 import os, pathlib
-from testbed.serving import guarded
+from testbed.http_server import guarded
 from testbed.wiki.php_server import serve
 guarded(lambda: serve(pathlib.Path({str(folder / "images")!r}), dict(os.environ), "127.0.0.1", {free_port()}, 3))
 """
@@ -161,7 +161,7 @@ def test_browsers_end_with_their_command(tmp_path: Path, number: signal.Signals)
         started = descendants(process)
         assert any("chrom" in child.name() or "headless" in child.name() for child in started)
         os.kill(process.pid, number)
-        process.wait(PATIENCE_S)
+        process.wait(TIMEOUT_S)
         until(lambda: all(map(is_gone, started)), f"left behind: {[item for item in started if not is_gone(item)]}")
 
 
@@ -169,8 +169,8 @@ def test_services_of_a_passing_testbed_end_with_their_command(tmp_path: Path) ->
     code = f"""
 import pathlib, time
 from rich.console import Console
-from dogfood.fault_stack import stack
-from dogfood.services import Testbed
+from dogfood.faults.environment import stack
+from dogfood.testbed_control.services import Testbed
 like = Testbed(pathlib.Path({str(tmp_path / "like")!r}))
 with stack(pathlib.Path({str(tmp_path)!r}), like, wiki=False, told=Console()) as testbed:
     pathlib.Path({str(tmp_path / "up")!r}).touch()
@@ -202,5 +202,5 @@ while not pathlib.Path({str(tmp_path / "on")!r}).exists():
         process.send_signal(signal.SIGHUP)
         if not ends:
             (tmp_path / "on").touch()
-        _, said = process.communicate(timeout=PATIENCE_S)
+        _, said = process.communicate(timeout=TIMEOUT_S)
     assert (b"KeyboardInterrupt" in said) is ends

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from dogfood.seeding import accounts_file
-from dogfood.services import WikiOptions
-from metrics_platform.streams import ERROR_STREAM
+from contracts.streams import ERROR_STREAM
+from dogfood.testbed_control.seed import accounts_file
+from dogfood.testbed_control.services import WikiOptions
 from run_record.accounts import read_accounts
-from run_record.ends import End
-from run_record.folder import find_run
-from run_record.ledger import read_ledger
+from run_record.end_reason import End
+from run_record.ledger.files import read_ledger
 from run_record.manifest import Manifest
 from run_record.page_views import read_page_views
+from run_record.run_folder import find_run
 from testbed.wiki.installation import REAL_EXTENSIONS
-from tests.contracts import contract_path
+from tests.contract_samples import contract_path
 from tests.documents import ROOT
 from tests.servers import serving
 from tests.wikis import call, check, latest, urls_of_testbed, wiki_testbed

@@ -3,18 +3,18 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from personas.journeys import Journeys, resident_population, residents
+from personas.journeys import Journeys, enrolled_population, enrolled_subjects
 from tests.plans import plan
 
 SIZE = 600
-journeys = Journeys(plan(), resident_population(SIZE))
+journeys = Journeys(plan(), enrolled_population(SIZE))
 
 
 @given(st.integers(0, SIZE - 1))
 def test_a_journey_is_a_function_of_its_subject_and_group(subject: int) -> None:
     steps = journeys.of(subject, subject + 1, subject + 1)
     assert steps
-    assert steps == Journeys(plan(), resident_population(subject + 1)).of(subject, subject + 1, subject + 1)
+    assert steps == Journeys(plan(), enrolled_population(subject + 1)).of(subject, subject + 1, subject + 1)
     assert steps[0].session == 0
     assert [step.session for step in steps] == sorted(step.session for step in steps)
     for step in steps:
@@ -36,7 +36,7 @@ def test_after_a_click_the_element_is_gone() -> None:
 
 
 def test_residents_have_names_of_their_own() -> None:
-    people = list(residents(resident_population(SIZE)))
+    people = list(enrolled_subjects(enrolled_population(SIZE)))
     assert [person.subject for person in people] == list(range(SIZE))
     assert len({person.name for person in people}) == SIZE
     assert all(person.edit_count >= 0 and person.account_age_s >= 0 for person in people)

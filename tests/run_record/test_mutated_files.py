@@ -6,27 +6,36 @@ from pathlib import Path
 
 import pytest
 
-from dogfood.services import Testbed
-from dogfood.streaming import StreamChoice, StreamKind, recorded
-from dogfood.testbed_files import ServiceRecord, running, wiki_extensions
-from metrics_platform.errors import DogfoodError
-from metrics_platform.intake import EventAnswer, EventOutcome
-from personas.plan import Plan
-from personas.settings import PlanSettings
+from common.errors import DogfoodError
+from contracts.intake import EventAnswer, EventOutcome
+from dogfood.testbed_control.services import Testbed
+from dogfood.testbed_control.state_files import ServiceRecord, running, wiki_extensions
+from dogfood.testbed_control.stream import StreamChoice, StreamKind, recorded
+from personas.plan.plan import Plan
+from personas.plan.settings import PlanSettings
 from run_record.accounts import TestAccount, read_accounts, write_accounts
-from run_record.findings import Finding, read_findings, write_findings
-from run_record.folder import LEDGER
-from run_record.ledger import LedgerWriter, Span, intents_row, outcomes_row, read_ledger
-from run_record.load import Lag, Load, Percentiles, Window, WorkerLoad, encoded, merged, new_histogram
-from run_record.machine import Machine
+from run_record.ledger.files import LedgerWriter, Span, intents_row, outcomes_row, read_ledger
+from run_record.load_report.machine_usage import Machine
+from run_record.load_report.report import (
+    Lag,
+    LoadReport,
+    Percentiles,
+    Window,
+    WorkerLoad,
+    encoded,
+    merged,
+    new_histogram,
+)
 from run_record.manifest import Manifest
 from run_record.page_views import PageView, PageViewWriter, read_page_views
-from run_record.platform_answers import PlatformAnswers
+from run_record.platform_state import PlatformAnswers
 from run_record.roster import Account, Fidelity, read_roster, write_roster
+from run_record.run_folder import LEDGER
+from run_record.scenario_findings import ScenarioFinding, read_scenario_findings, write_scenario_findings
 from run_record.target import FOLDER, Target
 from tests.plans import settings
 from tests.run_record.mutating import mutations
-from tests.run_record.test_runs import manifest
+from tests.run_record.test_run_folder import manifest
 
 #: Mutations of each file.
 _COUNT = 400
@@ -70,7 +79,7 @@ def write_load(folder: Path) -> Path:
     window = Window(0, 5, 5, 5, 0, 0, 5, 0, encoded(histogram), encoded(histogram))
     worker = WorkerLoad("w", "here", 5, 5, 5, 0.5, 1.0, alive=True)
     load = replace(
-        Load.nothing(Machine(2, 1.0, 1.5, 0.0, 1.0, {"locust": 0.5})),
+        LoadReport.nothing(Machine(2, 1.0, 1.5, 0.0, 1.0, {"locust": 0.5})),
         offered=5, errors={"400": 1}, latency_ms=Percentiles(1, 2, 3, 4),
         lag_ms=Lag(1, 2, 3), workers=(worker,), invalid=("why",), windows=(window,), latency=encoded(histogram),
     )  # fmt: skip
@@ -79,7 +88,7 @@ def write_load(folder: Path) -> Path:
 
 
 def read_load(folder: Path) -> object:
-    load = Load.read(folder)
+    load = LoadReport.read(folder)
     return merged([load.latency, *(window.latency for window in load.windows)])
 
 
@@ -98,7 +107,7 @@ def write_roster_file(folder: Path) -> Path:
 
 
 def write_findings_file(folder: Path) -> Path:
-    write_findings(folder, [Finding("ctr", "step", True, "client", "told", "evidence/x")] * 2)
+    write_scenario_findings(folder, [ScenarioFinding("ctr", "step", True, "client", "told", "evidence/x")] * 2)
     return folder / "findings.ndjson"
 
 
@@ -139,7 +148,7 @@ FILES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object]]] = {
     "load": (write_load, read_load),
     "page-views": (write_page_views, read_page_views),
     "roster": (write_roster_file, read_roster),
-    "findings": (write_findings_file, read_findings),
+    "findings": (write_findings_file, read_scenario_findings),
     "accounts": (write_accounts_file, lambda folder: read_accounts(folder / "accounts.ndjson")),
     "stream": (write_stream, recorded),
     "faults": (write_faults, lambda folder: Testbed(folder).faults),

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics_platform.assignment import Generation
-from metrics_platform.errors import DogfoodError
+from common.errors import DogfoodError
+from contracts.assignment import Generation
 from run_record.accounts import TestAccount, read_accounts, write_accounts
-from run_record.findings import Finding, read_findings, write_findings
-from run_record.page_views import PageView, PageViewError, PageViewWriter, read_page_views, told_group
+from run_record.page_views import PageView, PageViewError, PageViewWriter, page_group, read_page_views
 from run_record.roster import Account, Fidelity, read_roster, write_roster
+from run_record.scenario_findings import ScenarioFinding, read_scenario_findings, write_scenario_findings
 
 VIEW = PageView(visit=3, fidelity=Fidelity.BROWSER, scenario="ctr", title="Straße", pageview_id="ab" * 10, at_ms=1)
 
@@ -22,9 +22,9 @@ def test_everything_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     roster = [Account(0, Fidelity.WIKI, 7, 8, "Zoë", False), Account(1, Fidelity.BROWSER, 0, 0, "", True)]
     write_roster(tmp_path, roster)
     assert list(read_roster(tmp_path)) == roster
-    findings = [Finding("ctr", "look", False, "exposure", "nothing", "browser/ctr")]
-    write_findings(tmp_path, findings)
-    assert list(read_findings(tmp_path)) == findings
+    findings = [ScenarioFinding("ctr", "look", False, "exposure", "nothing", "browser/ctr")]
+    write_scenario_findings(tmp_path, findings)
+    assert list(read_scenario_findings(tmp_path)) == findings
     with PageViewWriter(tmp_path, "b") as writer:
         writer.write(VIEW)
     with PageViewWriter(tmp_path, "a") as writer:
@@ -33,7 +33,7 @@ def test_everything_is_read_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_run_without_sessions_has_none(tmp_path: Path) -> None:
-    assert (read_roster(tmp_path), read_findings(tmp_path), read_page_views(tmp_path)) == ((), (), ())
+    assert (read_roster(tmp_path), read_scenario_findings(tmp_path), read_page_views(tmp_path)) == ((), (), ())
 
 
 def test_passwords_are_for_their_owner_only(tmp_path: Path) -> None:
@@ -47,7 +47,11 @@ def test_passwords_are_for_their_owner_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "read"),
-    [("roster.ndjson", read_roster), ("findings.ndjson", read_findings), ("page_views/x.ndjson", read_page_views)],
+    [
+        ("roster.ndjson", read_roster),
+        ("findings.ndjson", read_scenario_findings),
+        ("page_views/x.ndjson", read_page_views),
+    ],
 )
 @pytest.mark.parametrize("content", ["no json\n", "[]\n", '{"visit":1}\n', '{"fidelity":"paper"}\n'])
 def test_what_is_damaged_is_one_clear_line(
@@ -94,9 +98,9 @@ def test_a_page_view_that_was_cut_off_is_left_out_and_no_file_is_written_twice(t
     ],
 )
 def test_the_group_that_a_page_was_told(generation: str, told: dict[str, object], group: str | None) -> None:
-    assert told_group(told, Generation(generation), "e", "f") == group
+    assert page_group(told, Generation(generation), "e", "f") == group
 
 
 @given(st.dictionaries(st.text(max_size=8), st.none() | st.text() | st.lists(st.text())), st.sampled_from(Generation))
 def test_whatever_a_page_was_told_there_is_an_answer(told: dict[str, object], generation: Generation) -> None:
-    assert told_group(told, generation, "e", "f") is None
+    assert page_group(told, generation, "e", "f") is None

@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics_platform.schemas import WEB_BASE_1_3_0, SchemaRegistry
-from testbed import ingest_faults
-from testbed.faults import FAULTS, Place, UnknownFaultError, choose, choose_at
-from testbed.ingest import ingest
-from testbed.ingest_rules import Rules
-from testbed.intake import faults as intake_faults
-from testbed.intake.events import Request, fill
-from testbed.intake.faults import Parts
-from testbed.stream import SegmentReader, SegmentWriter
-from testbed.wiki.faults import EDITS, EditError, extension_with
-from tests.contracts import contract_path
+from contracts.schemas import WEB_BASE_1_3_0, SchemaRegistry
+from testbed.faults import FAULTS, FaultLocation, UnknownFaultError, choose, choose_at
+from testbed.intake import intake_faults as intake_faults
+from testbed.intake.eventgate import Request, fill
+from testbed.intake.intake_faults import Parts
+from testbed.stream.segments import SegmentReader, SegmentWriter
+from testbed.table import ingest_faults
+from testbed.table.ingest import ingest
+from testbed.table.ingest_rules import Rules
+from testbed.wiki.wiki_faults import EDITS, EditError, extension_with
+from tests.contract_samples import contract_path
 from tests.wikis import need
 
 EXTENSION = Path(__file__).resolve().parents[2] / "testbed" / "wiki" / "extension"
@@ -67,7 +67,7 @@ def produce(parts: Parts, topic: str, events: Sequence[bytes]) -> Mapping[int, s
 
 def spoilt(*faults: str) -> tuple[Parts, Kept]:
     kept = Kept()
-    return intake_faults.spoil(Parts(SchemaRegistry(), fill, kept), faults), kept
+    return intake_faults.inject(Parts(SchemaRegistry(), fill, kept), faults), kept
 
 
 def test_the_catalogue_is_the_one_that_was_asked_for() -> None:
@@ -78,9 +78,9 @@ def test_the_catalogue_is_the_one_that_was_asked_for() -> None:
 
 def test_every_fault_has_its_switch_where_it_says() -> None:
     switches = {
-        Place.WIKI: set(EDITS),
-        Place.INTAKE: set(intake_faults._SWITCHES),
-        Place.TABLE: set(ingest_faults._SWITCHES),
+        FaultLocation.WIKI: set(EDITS),
+        FaultLocation.INTAKE: set(intake_faults._SWITCHES),
+        FaultLocation.TABLE: set(ingest_faults._SWITCHES),
     }
     for place, names in switches.items():
         assert names == {fault.id for fault in FAULTS if fault.place is place}
@@ -88,7 +88,7 @@ def test_every_fault_has_its_switch_where_it_says() -> None:
 
 def test_faults_are_chosen_by_name_and_place() -> None:
     assert [fault.id for fault in choose(["modulo,canary-kept", "modulo"])] == ["modulo", "canary-kept"]
-    assert choose_at(Place.TABLE, ["modulo,canary-kept"]) == ("canary-kept",)
+    assert choose_at(FaultLocation.TABLE, ["modulo,canary-kept"]) == ("canary-kept",)
     with pytest.raises(UnknownFaultError, match="no fault 'gremlins'"):
         choose(["gremlins"])
 
@@ -183,7 +183,7 @@ def test_faults_can_be_combined() -> None:
 
 
 def rules(*faults: str) -> Rules:
-    return ingest_faults.spoil(Rules(), faults)
+    return ingest_faults.inject(Rules(), faults)
 
 
 def lines(*events: dict[str, Any]) -> list[bytes]:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import psutil
 
-from run_record.folder import LEDGER, find_run
-from run_record.ledger_rows import count_sent
+from run_record.ledger.rows import count_sent
+from run_record.run_folder import LEDGER, find_run
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Generous: machines are shared and slow.
-PATIENCE_S = 90.0
+TIMEOUT_S = 90.0
 
 
 class Locust:
@@ -68,7 +68,7 @@ class Locust:
 
 def until(condition: Callable[[], object], otherwise: str, locust: Locust | None = None) -> None:
     """Wait until *condition* holds. Raises AssertionError, *otherwise*, when it does not come to that."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition():
         assert time.monotonic() < deadline, f"{otherwise}: {locust.output if locust else ''}"
         time.sleep(0.05)
@@ -109,8 +109,8 @@ def locust(
         left = running.children() if process.poll() is None else []
         for child in [*left, psutil.Process(process.pid)] if process.poll() is None else []:
             child.kill()
-        process.wait(PATIENCE_S)
-        copier.wait(PATIENCE_S)
+        process.wait(TIMEOUT_S)
+        copier.wait(TIMEOUT_S)
 
 
 def two_workers() -> tuple[str, ...]:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from run_record.folder import find_run
-from run_record.load import Load
+from run_record.load_report.report import LoadReport
+from run_record.run_folder import find_run
 from run_record.target import Ceilings, Target, TargetError
 from tests.plans import settings
-from traffic.options import check_ceilings
+from traffic.locust_run.options import check_ceilings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -159,7 +159,7 @@ def test_a_redirect_is_not_followed(tmp_path: Path, intakes: list[Intake]) -> No
     locust(target, tmp_path / "runs", "--event-rate", "10/s", "--run-time", "1s", "--confirm", "prod")
     assert len(first.agents) == 10
     assert second.agents == []
-    assert Load.read(find_run(tmp_path / "runs", "latest")).errors == {"307": 10}
+    assert LoadReport.read(find_run(tmp_path / "runs", "latest")).errors == {"307": 10}
 
 
 @pytest.mark.parametrize(

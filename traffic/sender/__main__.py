@@ -22,20 +22,20 @@ from typing import Any
 import orjson
 
 from common.egress import Egress
-from metrics_platform.errors import DogfoodError
-from personas.plan import Plan
-from personas.settings import PlanSettings
-from run_record.budget import Budget
-from run_record.ledger import LedgerWriter
-from run_record.tally import TallyKeeper
+from common.errors import DogfoodError
+from personas.plan.plan import Plan
+from personas.plan.settings import PlanSettings
+from run_record.ledger.files import LedgerWriter
+from run_record.load_report.counters import LoadCounters
 from run_record.target import Ceilings
-from traffic.guard import allow_only
+from run_record.target_budget import TargetBudget
+from traffic.egress_guard import allow_only
 from traffic.sender import FINISHED, STOPPED
-from traffic.sender.agenda import Agenda
+from traffic.sender.concurrency import ConcurrencyLimit
+from traffic.sender.connection_pool import ConnectionPool, Limits
 from traffic.sender.endpoint import Endpoint, framing
-from traffic.sender.engine import Engine, Ledger
-from traffic.sender.places import Places
-from traffic.sender.wire import Limits, Wire
+from traffic.sender.loop import Ledger, SendLoop
+from traffic.sender.queue import SendQueue
 
 _REPORT_US = 1_000_000
 
@@ -93,23 +93,23 @@ def _play(
     """Play what is *asked* for; return whether all of it was played."""
     egress = Egress.from_json(asked["egress"])
     allow_only(egress.addresses)
-    budget = Budget.of_intake(egress.name, asked["intake"], _ceilings(asked["ceilings"]), asked["run"])
+    budget = TargetBudget.of_intake(egress.name, asked["intake"], _ceilings(asked["ceilings"]), asked["run"])
     limits = Limits(connections=_most_connections(asked["connections"]))
     endpoint = Endpoint.of(asked["intake"], egress)
-    wire = Wire(endpoint, _clock, limits)
+    wire = ConnectionPool(endpoint, _clock, limits)
     frame = framing(endpoint, asked["headers"].items())
     plan = Plan(PlanSettings.from_json(asked["plan"]))
     places = _places(asked, plan)
-    agenda = Agenda(plan, asked["batch"], frame, places.meet if places is not None else None)
-    tally = TallyKeeper()
+    agenda = SendQueue(plan, asked["batch"], frame, places.register_worker if places is not None else None)
+    tally = LoadCounters()
     ledger: Ledger = StreamedLedger(out)
     if asked["ledger"]:
         ledger = LedgerWriter(Path(asked["ledger"]), asked["worker"])
     zero_us = _clock() + asked["started_ms"] * 1000 - time.time_ns() // 1000
-    engine = Engine(
+    engine = SendLoop(
         agenda, wire, ledger, tally,
         zero_us=zero_us, started_ms=asked["started_ms"],
-        clock=_clock, patience_us=limits.patience_us,
+        clock=_clock, request_timeout_us=limits.request_timeout_us,
         governor=budget.governor(asked["share"]), places=places,
     )  # fmt: skip
     reporter = _Reporter(out, engine, tally, places)
@@ -149,11 +149,11 @@ def _messages(inbox: "SimpleQueue[Mapping[str, Any] | None]") -> Iterator[Mappin
             return
 
 
-def _places(asked: Mapping[str, Any], plan: Plan) -> Places | None:
+def _places(asked: Mapping[str, Any], plan: Plan) -> ConcurrencyLimit | None:
     """Return what limits the visits at the same time, None when they are not to be limited."""
     if asked["places"] is None:
         return None
-    return Places(by_visit=asked["batch"] == 1 and not plan.settings.paces_events, limit=asked["places"])
+    return ConcurrencyLimit(by_visit=asked["batch"] == 1 and not plan.settings.paces_events, limit=asked["places"])
 
 
 def _ceilings(ceilings: Mapping[str, float | None]) -> Ceilings:
@@ -167,9 +167,9 @@ class _Reporter:
     def __init__(
         self,
         out: "SimpleQueue[Mapping[str, object] | None]",
-        engine: Engine,
-        tally: TallyKeeper,
-        places: Places | None,
+        engine: SendLoop,
+        tally: LoadCounters,
+        places: ConcurrencyLimit | None,
     ) -> None:
         self._out = out
         self._places = places

@@ -11,8 +11,8 @@ import gevent
 import orjson
 from gevent import subprocess as cooperative
 
-from metrics_platform.child_environment import child_environment
-from metrics_platform.errors import KitFaultError
+from common.child_environment import child_environment
+from common.errors import KitFaultError
 
 _ROOT = Path(__file__).resolve().parents[2]
 

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from analysis.capacity.objectives import Objective, with_defaults
-from analysis.capacity.search import SearchSettings, next_move
-from analysis.capacity.steps import Delays, Judged, Move, Step, judge
+from analysis.capacity.search import SearchSettings, next_step
+from analysis.capacity.steps import Delays, Judged, NextStep, Step, judge
 
 OBJECTIVES = with_defaults([])
 
 
-def step(move: Move, *, limit: float, generator: float = float("inf"), lost: int | None = 0) -> Step:
+def step(move: NextStep, *, limit: float, generator: float = float("inf"), lost: int | None = 0) -> Step:
     """Return what a queue in front of a server of *limit* events a second does at constant arrivals.
 
     Up to the limit every event is served at once, in 5 ms at most; above it each waits longer than the one before.
@@ -30,7 +30,7 @@ def step(move: Move, *, limit: float, generator: float = float("inf"), lost: int
 def search(settings: SearchSettings, objectives: tuple[Objective, ...] = OBJECTIVES, **server: float) -> list[Judged]:
     """Return the steps of a whole search."""
     steps: list[Judged] = []
-    while (move := next_move(settings, steps)) is not None:
+    while (move := next_step(settings, steps)) is not None:
         steps.append(judge(step(move, **server), objectives))  # type: ignore[arg-type]
     return steps
 

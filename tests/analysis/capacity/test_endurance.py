@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from analysis.capacity.conclusion import Result
 from analysis.capacity.endurance import cut_short, soak, spike
 from analysis.capacity.endurance_report import render, to_json
-from analysis.capacity.finding import Result
 from analysis.capacity.objectives import with_defaults
-from analysis.capacity.steps import Judged, Move, Purpose, judge
-from run_record.load import Window, encoded, new_histogram
+from analysis.capacity.steps import Judged, NextStep, Purpose, judge
+from run_record.load_report.report import Window, encoded, new_histogram
 from tests.analysis.capacity.simulated import step
 
 OBJECTIVES = with_defaults([])
@@ -24,7 +24,7 @@ def window(second: int, ms: float, failed: int = 0) -> Window:
 
 
 def judged(seconds: int, purpose: Purpose = Purpose.SOAK) -> Judged:
-    return judge(step(Move(purpose, 100, seconds), limit=1000), OBJECTIVES)
+    return judge(step(NextStep(purpose, 100, seconds), limit=1000), OBJECTIVES)
 
 
 def noisy(seconds: int, growth: float, seed: int = 1) -> list[Window]:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from analysis.capacity.finding import Result, Side, conclude
+from analysis.capacity.conclusion import Result, Side, conclude
 from analysis.capacity.objectives import ObjectiveError, parse, with_defaults
-from analysis.capacity.search import SearchError, SearchSettings, known, next_move
-from analysis.capacity.steps import Judged, Move, Purpose, StepOutcome, judge
+from analysis.capacity.search import SearchError, SearchSettings, next_step, search_state
+from analysis.capacity.steps import Judged, NextStep, Purpose, StepOutcome, judge
 from tests.analysis.capacity.simulated import OBJECTIVES, search, step, with_breach
 
 SETTINGS = SearchSettings(start=10, ceiling=100_000, probe_s=10, hold_s=30)
@@ -90,24 +90,24 @@ def test_nothing_is_tried_above_the_ceiling() -> None:
 
 
 def test_a_break_that_does_not_happen_again_is_not_believed() -> None:
-    first = with_breach(judge(step(Move(Purpose.GROW, 10, 10), limit=1000), OBJECTIVES))
+    first = with_breach(judge(step(NextStep(Purpose.GROW, 10, 10), limit=1000), OBJECTIVES))
     assert first.outcome is StepOutcome.BROKEN
-    move = next_move(SETTINGS, [first])
-    assert move == Move(Purpose.GROW, 10, 10)
+    move = next_step(SETTINGS, [first])
+    assert move == NextStep(Purpose.GROW, 10, 10)
     second = judge(step(move, limit=1000), OBJECTIVES)
-    assert next_move(SETTINGS, [first, second]) == Move(Purpose.GROW, 20, 10)
-    assert known(SETTINGS, [first, first]).bad == 10
+    assert next_step(SETTINGS, [first, second]) == NextStep(Purpose.GROW, 20, 10)
+    assert search_state(SETTINGS, [first, first]).bad == 10
 
 
 def test_a_confirmation_that_breaks_lowers_the_rate() -> None:
     steps = search(SETTINGS, limit=1000)
     index = next(place for place, item in enumerate(steps) if item.step.purpose is Purpose.CONFIRM)
     spoilt = [*steps[:index], with_breach(steps[index])]
-    now = known(SETTINGS, spoilt)
+    now = search_state(SETTINGS, spoilt)
     assert now.bad == steps[index].step.rate
     assert now.good is not None
     assert now.good < now.bad
-    assert next_move(SETTINGS, spoilt) is not None
+    assert next_step(SETTINGS, spoilt) is not None
 
 
 def test_lost_events_break_a_rate() -> None:
@@ -150,7 +150,7 @@ def test_any_search_ends(data: st.DataObject) -> None:
     goal = data.draw(st.none() | st.floats(1, 1000))
     asked = SearchSettings(start=data.draw(st.floats(1, 1000)), ceiling=10_000, require=goal)
     steps: list[Judged] = []
-    while (move := next_move(asked, steps)) is not None:
+    while (move := next_step(asked, steps)) is not None:
         assert 0.5 <= move.rate <= asked.ceiling
         found = judge(step(move, limit=1e6), OBJECTIVES)
         outcome = data.draw(st.sampled_from(StepOutcome))
@@ -170,7 +170,7 @@ def test_any_search_ends(data: st.DataObject) -> None:
 
 
 def test_a_window_that_was_not_offered_proves_nothing() -> None:
-    full = step(Move(Purpose.GROW, 100, 10), limit=1000)
+    full = step(NextStep(Purpose.GROW, 100, 10), limit=1000)
     assert judge(replace(full, offered=977), OBJECTIVES).outcome is StepOutcome.INVALID
     assert judge(replace(full, offered=978), OBJECTIVES).outcome is StepOutcome.HELD
     # Of Poisson arrivals fewer may come by chance.

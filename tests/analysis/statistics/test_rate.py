@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.statistics import Finding, explain_rate, rate_test
-from metrics_platform.assignment import expected_shares
+from analysis.statistics import RateVerdict, explain_rate, rate_test
+from contracts.assignment import expected_shares
 
 
 @given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.001, 0.999))
@@ -36,7 +36,7 @@ def test_edges_of_the_rate() -> None:
 def test_sampling_twice_is_named() -> None:
     # A tenth of a tenth of 100,000.
     found = explain_rate(1_013, 100_000, 0.1, {"default": 0.05, "dewiki": 0.5})
-    assert found.finding is Finding.EXPLAINED
+    assert found.finding is RateVerdict.EXPLAINED
     assert found.names == ("squared",)
     assert [fit.name for fit in found.fits] == ["squared", "default", "configured", "dewiki"]
     assert found.fits[0].p_value == pytest.approx(rate_test(1_013, 100_000, 0.01))
@@ -45,30 +45,30 @@ def test_sampling_twice_is_named() -> None:
 
 def test_another_wikis_rate_is_named() -> None:
     found = explain_rate(50_100, 100_000, 0.1, {"default": 0.05, "dewiki": 0.5})
-    assert (found.finding, found.names) == (Finding.EXPLAINED, ("dewiki",))
+    assert (found.finding, found.names) == (RateVerdict.EXPLAINED, ("dewiki",))
 
 
 def test_what_chance_explains_needs_no_explanation_even_if_another_fits_better() -> None:
     found = explain_rate(1_030, 10_000, 0.1, {"default": 0.103})
-    assert (found.finding, found.names) == (Finding.AS_CONFIGURED, ())
+    assert (found.finding, found.names) == (RateVerdict.AS_CONFIGURED, ())
     assert found.fits[0].name == "default"
 
 
 def test_explanations_that_cannot_be_told_apart_are_both_named() -> None:
     found = explain_rate(5_010, 10_000, 0.1, {"default": 0.5, "dewiki": 0.5, "frwiki": 0.2})
-    assert (found.finding, found.names) == (Finding.AMBIGUOUS, ("default", "dewiki"))
+    assert (found.finding, found.names) == (RateVerdict.AMBIGUOUS, ("default", "dewiki"))
     near = explain_rate(5_010, 10_000, 0.1, {"default": 0.5, "dewiki": 0.505})
-    assert near.finding is Finding.AMBIGUOUS
+    assert near.finding is RateVerdict.AMBIGUOUS
 
 
 def test_a_rate_that_nothing_explains_is_called_so() -> None:
     found = explain_rate(3_000, 10_000, 0.1, {"default": 0.5})
-    assert (found.finding, found.names) == (Finding.UNEXPLAINED, ())
+    assert (found.finding, found.names) == (RateVerdict.UNEXPLAINED, ())
 
 
 def test_a_rate_of_one_is_its_own_square_and_cannot_be() -> None:
     found = explain_rate(990, 1_000, 1.0)
-    assert found.finding is Finding.UNEXPLAINED
+    assert found.finding is RateVerdict.UNEXPLAINED
     assert {fit.log_likelihood for fit in found.fits} == {-math.inf}
 
 
@@ -76,7 +76,7 @@ def test_the_exact_share_is_what_should_be_expected() -> None:
     shares = expected_shares(3, 0.1)
     exact = float(1 - shares.not_in_sample)
     assert exact == pytest.approx(0.1, abs=1e-6)
-    assert explain_rate(10_000, 100_000, exact).finding is Finding.AS_CONFIGURED
+    assert explain_rate(10_000, 100_000, exact).finding is RateVerdict.AS_CONFIGURED
 
 
 def test_how_often_the_right_explanation_is_found() -> None:
@@ -84,11 +84,11 @@ def test_how_often_the_right_explanation_is_found() -> None:
     others = {"default": 0.05, "dewiki": 0.012}
     found = [explain_rate(count, 20_000, 0.1, others) for count in generator.binomial(20_000, 0.01, 1000).tolist()]
     named = [one.names == ("squared",) for one in found]
-    wrong = [one.finding is Finding.EXPLAINED and one.names != ("squared",) for one in found]
+    wrong = [one.finding is RateVerdict.EXPLAINED and one.names != ("squared",) for one in found]
     # 0.012 is a near miss of 0.01: mostly told apart, and hardly ever wrongly.
     assert np.mean(named) > 0.3
     assert np.mean(wrong) < 1 / 32
-    assert all("squared" in one.names for one in found if one.finding is Finding.AMBIGUOUS)
+    assert all("squared" in one.names for one in found if one.finding is RateVerdict.AMBIGUOUS)
 
 
 #: Rates as a config has them; scipy cannot do with a rate such as 1e-308.
@@ -104,7 +104,7 @@ def test_the_order_of_explanations_does_not_matter(
     turned = explain_rate(*part, rate, dict(reversed(others.items())))
     assert (found.finding, set(found.names)) == (turned.finding, set(turned.names))
     assert len(found.fits) == 2 + len(others)
-    assert (len(found.names) == 1) == (found.finding is Finding.EXPLAINED)
+    assert (len(found.names) == 1) == (found.finding is RateVerdict.EXPLAINED)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from analysis.statistics import (
     multinomial_test,
     ratio_test,
 )
-from metrics_platform.assignment import HASH_SPACE, assign_hashes, expected_shares
+from contracts.assignment import HASH_SPACE, assign_hashes, expected_shares
 
 HALVES = [0.5, 0.5]
 

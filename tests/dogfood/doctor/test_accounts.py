@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from contracts.assignment import Generation, assign
+from contracts.configs import parse_experiment
 from dogfood.doctor.accounts import examine_accounts
 from dogfood.doctor.diagnosis import Condition, Diagnosis
-from metrics_platform.assignment import Generation, assign
-from metrics_platform.configs import parse_experiment
-from personas.experiments import EXPERIMENT, example_experiment
+from personas.example_experiment import EXPERIMENT, example_experiment
 from run_record.accounts import TestAccount, write_accounts
 
 ACCOUNTS = [TestAccount(f"Dogfood-{number:02}", "secret", number, 1000 + number, number) for number in range(1, 41)]

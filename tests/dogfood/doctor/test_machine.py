@@ -9,8 +9,8 @@ import pytest
 
 from dogfood.doctor.diagnosis import Condition
 from dogfood.doctor.machine import disk, examine_testbed, packages, python
-from dogfood.service_health import why_taken
-from dogfood.services import Service, Testbed
+from dogfood.testbed_control.service_health import why_taken
+from dogfood.testbed_control.services import Service, Testbed
 
 
 def versions(known: dict[str, str]) -> Callable[[str], str]:

@@ -8,17 +8,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from common.egress import EgressError
+from contracts.assignment import Generation
 from dogfood.cli import cli
-from dogfood.doctor.logging_in import examine_log_in
-from dogfood.doctor.systems import Question, examine_systems
-from metrics_platform.assignment import Generation
-from personas.experiments import EXPERIMENT
+from dogfood.doctor.log_in import examine_log_in
+from dogfood.doctor.systems import Probe, examine_systems
+from personas.example_experiment import EXPERIMENT
 from run_record.accounts import TestAccount, write_accounts
 from run_record.target import Target, TargetError
 from tests.common.echo import Moving, Server, serving, two_hosts
 
 ACCOUNT = TestAccount("Dogfood-01", "correct horse", 17, 1017, 0)
-QUESTION = Question(Generation.ALPHA, EXPERIMENT, EXPERIMENT, "testwiki", datetime(2026, 1, 31, tzinfo=UTC), True)
+QUESTION = Probe(Generation.ALPHA, EXPERIMENT, EXPERIMENT, "testwiki", datetime(2026, 1, 31, tzinfo=UTC), True)
 
 
 def named(port: int) -> Target:

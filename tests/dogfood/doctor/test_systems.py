@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from contracts.assignment import Generation
+from contracts.streams import SCHEMA_TITLE, StreamConfig
 from dogfood.doctor.diagnosis import Condition, Diagnosis
-from dogfood.doctor.systems import Question, Systems, examine_systems
-from metrics_platform.assignment import Generation
-from metrics_platform.streams import SCHEMA_TITLE, StreamConfig
-from personas.experiments import EXPERIMENT, STREAM, example_experiment, example_instrument
+from dogfood.doctor.systems import Probe, Systems, examine_systems
+from personas.example_experiment import EXPERIMENT, STREAM, example_experiment, example_instrument
 from run_record.target import Target
 
 TARGET = Target(
     "test", "for tests", "http://intake/v1/events", "http://mpic", ("intake", "mpic", "wiki"), "http://wiki"
 )
-QUESTION = Question(Generation.ALPHA, EXPERIMENT, EXPERIMENT, "testwiki", datetime(2026, 1, 31, tzinfo=UTC), True)
+QUESTION = Probe(Generation.ALPHA, EXPERIMENT, EXPERIMENT, "testwiki", datetime(2026, 1, 31, tzinfo=UTC), True)
 EXPERIMENTS, INSTRUMENTS = "http://mpic/api/v1/experiments", "http://mpic/api/v1/instruments"
 WIKI, INTAKE = "http://wiki/api.php", "http://intake/v1/events"
 
@@ -40,7 +40,7 @@ def resolver(_: str) -> list[str]:
 
 
 def examined(
-    answers: Mapping[str, httpx.Response], question: Question = QUESTION, target: Target = TARGET
+    answers: Mapping[str, httpx.Response], question: Probe = QUESTION, target: Target = TARGET
 ) -> tuple[Systems, list[httpx.Request]]:
     asked: list[httpx.Request] = []
 

@@ -16,16 +16,16 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from prometheus_client.parser import text_string_to_metric_families
 
 from analysis.analyse import analyse, write
+from contracts.intake import EventAnswer, EventOutcome
 from dogfood.metrics.otel import send
 from dogfood.metrics.prometheus import exposition
-from dogfood.metrics.watching import Watched
-from metrics_platform.intake import EventAnswer, EventOutcome
-from run_record.folder import RunFolderError
-from run_record.ledger import LedgerWriter, Span
+from dogfood.metrics.run_metrics import RunMetrics
+from run_record.ledger.files import LedgerWriter, Span
+from run_record.run_folder import RunFolderError
 from tests.analysis.runs import Sent, make_run
 from tests.dogfood.conftest import Call
 from tests.servers import free_port
-from traffic.progress import Progress
+from traffic.locust_run.ledger_progress import Progress
 
 ROOT = Path(__file__).resolve().parents[3]
 DASHBOARD = json.loads((ROOT / "docs" / "grafana" / "dogfood.json").read_bytes())
@@ -52,7 +52,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_prometheus_is_told_what_the_verdict_and_the_ledger_say(runs: Path) -> None:
-    watched = Watched(runs, "lossy")
+    watched = RunMetrics(runs, "lossy")
     values = parsed(exposition(watched.readings))
     verdict = json.loads((runs / "lossy" / "verdict.json").read_bytes())
     run = ("run", "lossy")
@@ -70,7 +70,7 @@ def test_prometheus_is_told_what_the_verdict_and_the_ledger_say(runs: Path) -> N
 
 
 def test_every_query_of_the_dashboard_asks_for_what_is_served(runs: Path) -> None:
-    values = parsed(exposition(Watched(runs, "lossy").readings))
+    values = parsed(exposition(RunMetrics(runs, "lossy").readings))
     served: dict[str, set[str]] = {}
     for name, labels in values:
         served.setdefault(name, set()).update(label for label, _ in labels)
@@ -118,7 +118,7 @@ def test_a_run_is_counted_while_it_is_written(tmp_path: Path) -> None:
 
 
 def test_latest_is_whichever_run_is_the_latest(runs: Path, tmp_path: Path) -> None:
-    watched = Watched(tmp_path, "latest")
+    watched = RunMetrics(tmp_path, "latest")
     with pytest.raises(RunFolderError):
         watched.readings()
     assert parsed(exposition(watched.readings)) == {}
@@ -171,7 +171,7 @@ def test_a_collector_of_opentelemetry_is_told_the_same(
     runs: Path, collector: Collected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
-    watched = Watched(runs, "lossy")
+    watched = RunMetrics(runs, "lossy")
     send(watched.readings)
     values = parsed(exposition(watched.readings))
     for name, points in collector.metrics.items():

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from personas.pacing import Pace, Pacer, PacingError, parse_rate, parse_shape
-from personas.pacing.turns import Turns, ranks
+from personas.pacing.interleave import Interleaving, ranks
 
 SHAPES = (
     "constant", "ramp:60s", "ramp:0.5-3,20s", "ramp:2-0.1,10s", "steps:0.25,0.5,1,10s", "steps:2,0,1,5s",
@@ -132,6 +132,6 @@ def test_a_turn_deals_from_its_blocks_in_turn(counts: tuple[int, ...]) -> None:
 
 
 def test_blocks_that_never_have_an_event_are_an_error() -> None:
-    assert Turns(2, lambda block: 10).blocks_for(41) == 6
+    assert Interleaving(2, lambda block: 10).blocks_for(41) == 6
     with pytest.raises(PacingError, match="nothing to pace"):
-        Turns(2, lambda block: 0).blocks_for(1)
+        Interleaving(2, lambda block: 0).blocks_for(1)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from testbed.stream import OpenTopic, SegmentReader
+from testbed.stream.segments import OpenTopic, SegmentReader
 from tests.servers import Server, serving
 
 STREAM = "product_metrics.web_base"
@@ -36,7 +36,7 @@ def intake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     open_topic: OpenTopic = partial(SegmentReader, folder / "stream")
     if request.param == "kafka":
         bootstrap = request.getfixturevalue("broker").bootstrap
-        from metrics_platform.kafka import KafkaReader
+        from contracts.kafka import KafkaReader
 
         where, open_topic = ("--kafka", bootstrap), partial(KafkaReader, bootstrap)
     with serving("testbed.intake", *where, "--max-body", str(MAX_BODY), log=folder / "log") as running:

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from testbed.stream import SegmentReader, SegmentWriter, StreamFullError
+from testbed.stream.segments import SegmentReader, SegmentWriter, StreamFullError
 from tests.servers import free_port, serving
 from tests.testbed.intake.test_contract import STREAM, TEXT, valid
 

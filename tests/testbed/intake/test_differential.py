@@ -11,7 +11,7 @@ from tests.servers import serving
 
 def compared(first: str, second: str) -> subprocess.CompletedProcess[str]:
     urls = (f"{first}/v1/events", f"{second}/v1/events")
-    command = [sys.executable, "-m", "bench.differential", *urls, "--bodies", "60"]
+    command = [sys.executable, "-m", "bench.intake_differential", *urls, "--bodies", "60"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 import testbed
-from metrics_platform.schemas import SchemaRegistry
-from testbed.intake.events import EventGate, Request, fill
+from contracts.schemas import SchemaRegistry
+from testbed.intake.eventgate import EventGate, Request, fill
 from testbed.intake.stream_configs import StreamConfigFile
 from tests.servers import Server, serving
 from tests.testbed.intake.test_contract import STREAM, invalid, post, valid

@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from metrics_platform.assignment import Generation
-from metrics_platform.mpic import MpicClient
-from personas.experiments import example_experiment, example_instrument
+from contracts.assignment import Generation
+from contracts.mpic_client import MpicClient
+from personas.example_experiment import example_experiment, example_instrument
 from testbed.mpic.app import create_app
 from testbed.mpic.store import Store
 from tests.testbed.mpic.browser import Browser, InProcess

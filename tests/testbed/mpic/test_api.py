@@ -5,11 +5,11 @@ import re
 import httpx
 import pytest
 
-from metrics_platform.assignment import Generation
-from metrics_platform.configs import CONTEXTUAL_ATTRIBUTES
-from metrics_platform.mpic import MpicClient, MpicError
-from testbed.mpic.guard import MAX_BODY
-from tests.contracts import contract_path
+from contracts.assignment import Generation
+from contracts.configs import CONTEXTUAL_ATTRIBUTES
+from contracts.mpic_client import MpicClient, MpicError
+from testbed.mpic.request_checks import MAX_BODY
+from tests.contract_samples import contract_path
 from tests.testbed.mpic.conftest import HEADERS, config, path
 
 KINDS = ("alpha", "xlab", "instrument")

@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics_platform.assignment import Generation
-from metrics_platform.configs import parse_experiment, parse_instrument
+from contracts.assignment import Generation
+from contracts.configs import parse_experiment, parse_instrument
 from testbed.mpic.configs import Config, InvalidDraftError, validate
-from testbed.mpic.drafts import read_json
+from testbed.mpic.experiment_form import read_json
 from testbed.mpic.fields import Kind
 from tests.testbed.mpic.conftest import config
 

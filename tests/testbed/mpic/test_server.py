@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from metrics_platform.assignment import Generation
-from metrics_platform.mpic import MpicClient
+from contracts.assignment import Generation
+from contracts.mpic_client import MpicClient
 from tests.testbed.mpic.browser import Browser
 from tests.testbed.mpic.conftest import HEADERS, config, path
 

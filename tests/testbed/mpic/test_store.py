@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from testbed.mpic.configs import Config, validate
-from testbed.mpic.drafts import read_json
+from testbed.mpic.experiment_form import read_json
 from testbed.mpic.fields import Kind
 from testbed.mpic.store import NotFoundError, SlugTakenError, StaleError, Store, StoreError
 from tests.testbed.mpic.conftest import config

@@ -8,14 +8,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dogfood.seeding import seed_wiki
-from dogfood.services import Testbed
-from metrics_platform.assignment import Generation
-from metrics_platform.mpic import MpicClient
-from metrics_platform.page import page_config, told_experiments
-from metrics_platform.streams import parse_stream_configs
-from personas.experiments import ATTRIBUTES, EXPERIMENT, example_experiment, example_instrument
-from tests.contracts import contract_path
+from contracts.assignment import Generation
+from contracts.mpic_client import MpicClient
+from contracts.streams import parse_stream_configs
+from contracts.wiki_page import page_config, page_experiments
+from dogfood.testbed_control.seed import seed_wiki
+from dogfood.testbed_control.services import Testbed
+from personas.example_experiment import ATTRIBUTES, EXPERIMENT, example_experiment, example_instrument
+from tests.contract_samples import contract_path
 from tests.wikis import need, wiki_testbed
 
 EXTENSION = Path(__file__).resolve().parents[3] / "testbed" / "wiki" / "extension"
@@ -149,7 +149,7 @@ def test_an_override_by_cookie_needs_the_wikis_prefix(
         }  # fmt: skip
         assert client.post("/api.php", data=form).json()["clientlogin"]["status"] == "PASS"
         client.cookies.set(name, f"{EXPERIMENT}:{EXPERIMENT}-feature:true")
-        told = told_experiments(page_config(client.get("/wiki/Main_Page").text))
+        told = page_experiments(page_config(client.get("/wiki/Main_Page").text))
     assert told["assigned"] == {f"{EXPERIMENT}-feature": expected}
 
 

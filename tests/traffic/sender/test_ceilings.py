@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 
-from personas.blocks import PlannedEvent
-from run_record.tally import TallyKeeper
+from personas.plan.blocks import PlannedEvent
+from run_record.load_report.counters import LoadCounters
+from run_record.rate_limit import RateLimiter
 from run_record.target import Ceilings
 from tests.plans import plan
-from traffic.governor import Governor
-from traffic.sender.agenda import Agenda
-from traffic.sender.engine import Engine
+from traffic.sender.connection_pool import RequestResult
 from traffic.sender.http import Response
-from traffic.sender.wire import Outcome
+from traffic.sender.loop import SendLoop
+from traffic.sender.queue import SendQueue
 
 
 class Clock:
@@ -30,7 +30,7 @@ class Wire:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._answers: list[Outcome] = []
+        self._answers: list[RequestResult] = []
         self.sent_us: list[int] = []
 
     def send(self, requests: Iterable[bytes], tags: Iterable[object]) -> None:
@@ -38,17 +38,17 @@ class Wire:
             assert request
             now = self._clock.us
             self.sent_us.append(now)
-            self._answers.append(Outcome([tag], [now], Response(201, "Created", b"", True), "", "", now))
+            self._answers.append(RequestResult([tag], [now], Response(201, "Created", b"", True), "", "", now))
 
-    def poll(self, timeout_s: float) -> Sequence[Outcome]:
+    def poll(self, timeout_s: float) -> Sequence[RequestResult]:
         self._clock.us += max(100, round(timeout_s * 1e6))
         answers, self._answers = self._answers, []
         return answers
 
-    def abandon(self) -> list[Outcome]:
+    def abandon(self) -> list[RequestResult]:
         return []
 
-    def tidy(self) -> None:
+    def reap(self) -> None:
         """Nothing waits here."""
 
 
@@ -62,17 +62,17 @@ class Paper:
         assert isinstance(row, bytes)
 
 
-def play(ceilings: Ceilings) -> tuple[Wire, TallyKeeper, list[PlannedEvent]]:
+def play(ceilings: Ceilings) -> tuple[Wire, LoadCounters, list[PlannedEvent]]:
     """Play 300 events, which are due at 1,000 a second."""
     made = plan(visitors=4096, events_per_second=1000.0, events=300)
-    agenda = Agenda(made, 1, bytes)
+    agenda = SendQueue(made, 1, bytes)
     agenda.lend(0)
     agenda.lend(None)
     clock = Clock()
-    wire, tally = Wire(clock), TallyKeeper()
-    engine = Engine(
+    wire, tally = Wire(clock), LoadCounters()
+    engine = SendLoop(
         agenda, wire, Paper(), tally, zero_us=0, started_ms=0, clock=clock,
-        patience_us=60_000_000, governor=Governor(ceilings),
+        request_timeout_us=60_000_000, governor=RateLimiter(ceilings),
     )  # fmt: skip
     while not engine.is_over:
         engine.step()

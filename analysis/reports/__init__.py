@@ -1,0 +1,1 @@
+"""The renderings of a verdict: HTML, charts, JUnit XML, and how numbers are written."""

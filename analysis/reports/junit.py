@@ -1,0 +1,59 @@
+"""The checks of a run as JUnit XML, which build servers show."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from xml.etree import ElementTree
+
+from analysis.analyse import Analysis
+from analysis.verdict import CheckResult, CheckStatus
+from common.junit_xml import to_bytes
+
+_TAGS = {CheckStatus.FAIL: "failure", CheckStatus.INVALID: "error", CheckStatus.INCONCLUSIVE: "skipped"}
+
+
+def junit(analysis: Analysis) -> bytes:
+    """Return *analysis* as a test suite: a case a check; INVALID is an error, INCONCLUSIVE is skipped."""
+    counts = {tag: sum(_TAGS.get(check.verdict) == tag for check in analysis.checks) for tag in _TAGS.values()}
+    suite = ElementTree.Element(
+        "testsuite",
+        name=f"dogfood {analysis.run['id']}",
+        tests=str(len(analysis.checks)),
+        failures=str(counts["failure"]),
+        errors=str(counts["error"]),
+        skipped=str(counts["skipped"]),
+        timestamp=str(analysis.run["created"]),
+    )
+    properties = ElementTree.SubElement(suite, "properties")
+    for name, value in _properties(analysis):
+        ElementTree.SubElement(properties, "property", name=name, value="" if value is None else str(value))
+    for check in analysis.checks:
+        _add(suite, check)
+    return to_bytes(suite)
+
+
+def _properties(analysis: Analysis) -> Iterator[tuple[str, object]]:
+    """Yield the numbers by their path in `verdict.json`, with a group's name in place of its place."""
+    yield "verdict", analysis.verdict
+    yield "layer", analysis.layer
+    yield from analysis.reconciliation.items()
+    for group in analysis.groups:
+        yield from _parts(f"groups.{group.name}", asdict(group), "name")
+    for loss in analysis.losses:
+        yield from _parts(f"losses.{loss.group}", asdict(loss), "group")
+    for rate in analysis.rates:
+        yield from _parts(f"rates.{rate.group}", asdict(rate), "group")
+    for difference in analysis.differences:
+        yield from _parts(f"differences.{difference.group}", asdict(difference), "group")
+    yield from _parts("power", asdict(analysis.power))
+
+
+def _parts(path: str, values: dict[str, object], name: str = "") -> Iterator[tuple[str, object]]:
+    return ((f"{path}.{part}", value) for part, value in values.items() if part != name)
+
+
+def _add(suite: ElementTree.Element, check: CheckResult) -> None:
+    case = ElementTree.SubElement(suite, "testcase", classname=str(check.layer), name=check.name)
+    if check.verdict in _TAGS:
+        ElementTree.SubElement(case, _TAGS[check.verdict], message=check.summary)
+    else:
+        ElementTree.SubElement(case, "system-out").text = check.summary

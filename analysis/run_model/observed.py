@@ -1,0 +1,141 @@
+"""What was observed: rows of files, brought together as the table `observed_events`, and what they were read as."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from analysis.engines.duckdb_engine import DuckDbEngine, QueryEngine
+from analysis.inputs.columnar import FILE
+from analysis.inputs.description import InputSummary, ObservedKind, SourceSummary
+from analysis.inputs.errors import InputError
+from analysis.inputs.folders import data_files
+from analysis.inputs.reader import Reader, empty_rows
+from contracts.table import PARTITIONS, BrokenLine, columns
+from run_record.run_folder import OBSERVED
+
+#: Rows by the file that they are from, and the hour of their receive time.
+_FILED = "{file}, strftime(make_timestamp(epoch_us(TRY_CAST(meta.dt AS TIMESTAMPTZ))), '%Y-%m-%dT%H') AS hour, count(*)"
+
+
+class Observed(NamedTuple):
+    """What the observed files hold besides their rows.
+
+    Attributes:
+        broken: lines that cannot be read.
+        reports: lines of the error stream.
+        misplaced: rows in another hour's partition, by partition and hour they belong to.
+        summary: what the files were read as; its numbers of rows follow later (`summarise`).
+    """
+
+    broken: tuple[BrokenLine, ...]
+    reports: tuple[bytes, ...]
+    misplaced: Mapping[tuple[str, str], int]
+    summary: InputSummary
+
+
+def read_observed(run: Path, paths: Sequence[Path], engine: DuckDbEngine, kind: ObservedKind | None = None) -> Observed:
+    """Make the rows of files known to *engine* as the table `observed_events`.
+
+    Args:
+        run: the run's folder, whose own rows are read where no *paths* are named.
+        paths: files, folders or pipes; `-` is standard input.
+        engine: gets the rows.
+        kind: whether they are of a stream or of a table; None to find that out, file by file.
+
+    Raises:
+        InputError: one of them cannot be read, or holds no events.
+    """
+    folder = run / OBSERVED
+    if not paths and not any(data_files(folder)):
+        raise InputError(f"{folder} holds no rows: `dogfood run` puts them there, or name them with --observed")
+    reader = Reader(engine, kind)
+    for path in paths or [folder]:
+        reader.read(path)
+    if paths and not reader.sources:
+        skipped = ", ".join(reader.skipped[:3])
+        raise InputError(f"nothing in {', '.join(map(str, paths))} is an event of this platform (read: {skipped})")
+    misplaced: Counter[tuple[str, str]] = Counter()
+    names = [*columns(), "datacenter"]
+    whole = empty_rows(engine.connection).project(", ".join(f'"{name}"' for name in names))
+    for part in reader.parts:
+        misplaced.update(_misplaced(part))
+        whole = whole.union(part.project(", ".join(f'"{name}"' for name in names)))
+    whole.create_view("observed_events")
+    notes = reader.notes
+    summary = InputSummary(
+        sources=_merged(reader.sources),
+        mapped=dict(sorted(notes.mapped.items())),
+        unmapped=tuple(sorted(notes.unmapped)),
+        coerced=dict(sorted((name, count) for name, count in notes.coerced.items() if count)),
+        unreadable=dict(sorted((name, count) for name, count in notes.unreadable.items() if count)),
+        absent=tuple(sorted(reader.absent or ())),
+        skipped=tuple(reader.skipped),
+    )
+    return Observed(tuple(reader.broken), tuple(reader.reports), misplaced, summary)
+
+
+def summarise(summary: InputSummary, engine: QueryEngine, of_run: int) -> InputSummary:
+    """Return *summary* with what *engine* knows of the rows; *of_run* of them are this run's."""
+    [row] = engine.ask("input_rows")
+    partitions: Counter[str] = Counter()
+    streams: Counter[str] = Counter()
+    for group in engine.ask("input_hours"):
+        events = int(str(group["events"]))
+        place = f" {group['datacenter']}" if group["datacenter"] else ""
+        partitions[f"{group['hour_start'] or 'no receive time'}{place}"] += events
+        streams[str(group["stream"] or "none")] += events
+    return replace(
+        summary,
+        rows=int(str(row["rows_observed"])),
+        of_run=of_run,
+        first_dt=str(row["first_dt"] or ""),
+        last_dt=str(row["last_dt"] or ""),
+        partitions=dict(partitions),
+        streams=dict(streams),
+        duplicated_ids=int(str(row["ids_again"])),
+    )
+
+
+def _merged(sources: Sequence[SourceSummary]) -> tuple[SourceSummary, ...]:
+    """Return one summary for all sources that were read alike."""
+    merged: dict[tuple[str, str, ObservedKind], SourceSummary] = {}
+    for item in sources:
+        key = item.format, item.envelope, item.kind
+        have = merged.get(key)
+        if have is None:
+            merged[key] = item
+            continue
+        counts = {
+            name: getattr(have, name) + getattr(item, name)
+            for name in ("files", "events", "canaries", "reports", "broken")
+        }
+        merged[key] = replace(have, **counts, cut_short=have.cut_short or item.cut_short)
+    return tuple(merged.values())
+
+
+def _misplaced(part: duckdb.DuckDBPyRelation) -> Mapping[tuple[str, str], int]:
+    """Return the rows of a part that are in another hour's partition than their receive time names."""
+    filed = part.filter(f"{FILE} LIKE '%/hour=%'")
+    found: Counter[tuple[str, str]] = Counter()
+    for file, hour, count in filed.aggregate(_FILED.format(file=FILE), f"{FILE}, hour").fetchall():
+        partition = _partition(file)
+        if partition and hour and partition != hour:
+            found[partition, hour] += count
+    return found
+
+
+def _partition(file: str) -> str:
+    """Return the hour that the folders of a file in Hive layout name, such as `2025-01-31T14`; empty outside it."""
+    parts = dict(part.split("=", 1) for part in Path(file).parts if "=" in part)
+    if not set(PARTITIONS) <= parts.keys():
+        return ""
+    try:
+        moment = datetime(*(int(parts[name]) for name in PARTITIONS[1:]), tzinfo=UTC)  # type: ignore[misc,arg-type]
+    except ValueError:
+        return ""
+    return f"{moment:%Y-%m-%dT%H}"

@@ -1,0 +1,1 @@
+"""Summaries beside the checks: losses, funnel, segments, timeline, delays, effects."""

@@ -1,0 +1,47 @@
+"""How long requests took, and how long until the intake had received what landed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.run_model.load import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Percentiles of one delay, in milliseconds.
+
+    Attributes:
+        name: `latency` (intended time to answer), `service` (sent to answer), `freshness` (due to received, by the
+            intake's clock), `topic` and `table` (due to there).
+        count: how many were measured.
+        p50_ms, p95_ms, p99_ms, max_ms: of those.
+    """
+
+    name: str
+    count: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+
+
+def delays(evidence: Evidence) -> tuple[Delay, ...]:
+    """Return the delays that could be measured."""
+    ledger = evidence.ledger
+    answered = ledger.answered_ms >= 0
+    received = evidence.engine.columns("delays")["delay_ms"].astype(np.float64)
+    measured = {
+        "latency": (ledger.answered_ms - ledger.intended_ms)[answered],
+        "service": (ledger.answered_ms - ledger.sent_ms)[answered],
+        "freshness": received,
+        "topic": evidence.arrival_delays.topic,
+        "table": evidence.arrival_delays.table,
+    }
+    return tuple(_delay(name, values) for name, values in measured.items() if len(values))
+
+
+def _delay(name: str, values: NDArray[np.generic]) -> Delay:
+    p50, p95, p99, most = np.percentile(values.astype(np.float64), [50, 95, 99, 100])
+    return Delay(name, len(values), float(p50), float(p95), float(p99), float(most))

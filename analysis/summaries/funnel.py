@@ -1,0 +1,137 @@
+"""Subjects per group at each stage that an event passes: assigned, exposed, impression, click, landed."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.run_model.load import Evidence
+from contracts.assignment import expected_shares
+from run_record.page_views import page_group
+from run_record.roster import Fidelity
+
+Bools = NDArray[np.bool_]
+
+
+class FunnelStage(StrEnum):
+    """The stages, in the order in which a subject passes them."""
+
+    ASSIGNED = "assigned"
+    EXPOSED = "exposed"
+    IMPRESSION = "impression"
+    CLICK = "click"
+    LANDED = "landed"
+
+
+@dataclass(frozen=True, slots=True)
+class StageCount:
+    """How many subjects of one group reached one stage.
+
+    Attributes:
+        fidelity: who visited.
+        stage: that was reached.
+        group: of the experiment.
+        expected: how many should have. Assigned: their exact share of those who came, None where they were chosen for
+            their group. Exposed: those who were assigned. Impression and click: those who had reason to send one.
+            Landed: those who sent anything.
+        observed: how many did; None where the kit itself decided, so there is nothing to observe.
+    """
+
+    fidelity: Fidelity
+    stage: FunnelStage
+    group: str
+    expected: float | None
+    observed: int | None
+
+
+def count_stages(evidence: Evidence) -> tuple[StageCount, ...]:
+    """Return the counts of every fidelity that took part, stage and group."""
+    reached = _reached(evidence)
+    return tuple(
+        count
+        for fidelity in evidence.manifest.fidelities
+        for stage, (should, did) in reached.items()
+        for count in _counts(evidence, fidelity, stage, should, did)
+    )
+
+
+def natural_subjects(evidence: Evidence) -> dict[FunnelStage, list[int]]:
+    """Return how many subjects of each group reached each stage, by the contract's groups.
+
+    Subjects that were chosen for their group are left out, and so is a stage that nobody could be observed at.
+    """
+    people, groups = evidence.participants, len(evidence.group_names())
+    natural = people.came & ~people.chosen & (people.group >= 0)
+    found = {}
+    for stage, (_, did) in _reached(evidence).items():
+        seen = natural & ~people.of(Fidelity.SYNTHETIC) if stage is FunnelStage.EXPOSED else natural
+        if seen.any() or stage is not FunnelStage.EXPOSED:
+            found[stage] = np.bincount(people.group[seen & did], minlength=groups).tolist()
+    return found
+
+
+def due_visits(evidence: Evidence) -> Bools:
+    """Return which visits had reason to send an event."""
+    due = _due(evidence, len(evidence.participants.group))
+    return due["impression"] | due["click"]
+
+
+def _counts(evidence: Evidence, fidelity: Fidelity, stage: FunnelStage, should: Bools, did: Bools) -> list[StageCount]:
+    people = evidence.participants
+    mine = people.of(fidelity) & people.came
+    names = evidence.group_names()
+    shares = expected_shares(len(names), evidence.plan.rate).groups
+    counts = []
+    for number, name in enumerate(names):
+        group = mine & (people.group == number)
+        expected: float | None = float(np.count_nonzero(group & should))
+        observed: int | None = int(np.count_nonzero(group & did))
+        if stage is FunnelStage.ASSIGNED:
+            natural = mine & ~people.chosen
+            expected = float(shares[number] * int(np.count_nonzero(natural))) if natural.any() else None
+        if stage is FunnelStage.EXPOSED and fidelity is Fidelity.SYNTHETIC:
+            observed = None
+        counts.append(StageCount(fidelity, stage, name, expected, observed))
+    return counts
+
+
+def _reached(evidence: Evidence) -> dict[FunnelStage, tuple[Bools, Bools]]:
+    """Return, per stage, which visits should have reached it, and which did."""
+    size = len(evidence.participants.group)
+    sent = {action: np.zeros(size, np.bool_) for action in ("impression", "click", "landed", "any")}
+    columns = evidence.engine.columns("stages")
+    sent["any"][columns["visit"]] = True
+    for action in ("impression", "click", "landed"):
+        sent[action][columns["visit"][columns[action]]] = True
+    due = _due(evidence, size)
+    assigned = evidence.participants.group >= 0
+    return {
+        FunnelStage.ASSIGNED: (assigned, assigned),
+        FunnelStage.EXPOSED: (assigned, _exposed(evidence, size)),
+        FunnelStage.IMPRESSION: (due["impression"], sent["impression"]),
+        FunnelStage.CLICK: (due["click"], sent["click"]),
+        FunnelStage.LANDED: (sent["any"], sent["landed"]),
+    }
+
+
+def _due(evidence: Evidence, size: int) -> dict[str, Bools]:
+    """Return which visits had reason to send an impression, and which a click."""
+    due = {action: np.zeros(size, np.bool_) for action in ("impression", "click")}
+    due["impression"][evidence.made.impressing] = True
+    due["click"][evidence.made.clicking] = True
+    for view in evidence.page_views:
+        for action, visits in due.items():
+            visits[view.visit] |= view.expected.get(action, 0) > 0
+    return due
+
+
+def _exposed(evidence: Evidence, size: int) -> Bools:
+    """Return which visits had a page that was told the group which the contract gives."""
+    exposed = np.zeros(size, np.bool_)
+    experiment, names = evidence.plan.experiment, evidence.group_names()
+    for view in evidence.page_views:
+        group = page_group(view.told, evidence.manifest.generation, experiment.name, experiment.features[0].name)
+        expected = int(evidence.participants.group[view.visit])
+        exposed[view.visit] |= group is not None and expected >= 0 and names[expected] == group
+    return exposed

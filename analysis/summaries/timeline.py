@@ -1,0 +1,65 @@
+"""Sent against landed, over time."""
+
+from dataclasses import dataclass
+
+from analysis.engines.duckdb_engine import QueryEngine
+
+#: Into so many stretches the time of a run is cut, at most.
+_STRETCHES = 60
+
+#: Lengths of a stretch that people can read off an axis, milliseconds.
+_LENGTHS_MS = (
+    1_000,
+    2_000,
+    5_000,
+    10_000,
+    30_000,
+    60_000,
+    300_000,
+    600_000,
+    1_800_000,
+    3_600_000,
+    10_800_000,
+    86_400_000,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeBucket:
+    """A stretch of a run's time, by when events were due.
+
+    Attributes:
+        at_ms, span_ms: where it begins, milliseconds since 1970, and how long it is.
+        sent, acknowledged, landed, lost: events.
+        lost_of_landed: lost events of subjects of whom others landed.
+    """
+
+    at_ms: int
+    span_ms: int
+    sent: int
+    acknowledged: int
+    landed: int
+    lost: int
+    lost_of_landed: int
+
+
+def count_over_time(engine: QueryEngine) -> tuple[TimeBucket, ...]:
+    """Return the events of each stretch of the run, those without any left out; none when nothing was sent."""
+    [due] = engine.ask("due_span")
+    first, last = int(str(due["first_ms"])), int(str(due["last_ms"]))
+    if not last:
+        return ()
+    span = next((length for length in _LENGTHS_MS if (last - first) // length < _STRETCHES), _LENGTHS_MS[-1])
+    begin = first // span * span
+    rows = engine.ask("series", {"from_ms": begin, "bucket_ms": span})
+    return tuple(
+        TimeBucket(
+            begin + int(str(row["bucket"])) * span,
+            span,
+            *(
+                int(str(row[name]))
+                for name in ("sent_events", "acknowledged_events", "landed_events", "lost_events", "lost_of_landed")
+            ),
+        )
+        for row in rows
+    )

@@ -1,0 +1,104 @@
+"""`python -m dogfood.cli_reference > docs/reference/cli.md`: the command line as a page, from the commands themselves.
+
+Options, help, defaults and examples are each written in one place, and a test compares the page with them.
+"""
+
+import re
+from argparse import Namespace
+from collections.abc import Iterable, Iterator
+from typing import Self
+
+import click
+
+from dogfood.cli import cli
+from dogfood.command_examples import EXAMPLES, every_command
+from traffic.locust_run.arguments import add_options
+from traffic.wiki_sessions.options import add_wiki_options
+
+_HEAD = """# The command line
+
+Made by `make reference` from the commands themselves; a test fails when it is not up to date. `dogfood COMMAND --help`
+says the same.
+
+The shell can complete commands, options and names of runs: `dogfood completion bash` (or `zsh`, `fish`) prints the
+script, and its help says where it goes.
+
+Exit codes, unless a command says otherwise: **0** GO · **1** NO-GO · **2** wrong use · **3** INCONCLUSIVE · **4**
+INVALID.
+
+| variable of the environment | is |
+|---|---|
+| `DOGFOOD_TESTBED`, `DOGFOOD_RUNS` | the options `--testbed` and `--runs` of every command |
+| `DOGFOOD_KAFKA` | the option `--kafka` of `dogfood up` |
+| `DOGFOOD_PASSWORD`, `DOGFOOD_KEYRING` | credentials, kept outside of the repository: [targets](targets.md) |
+| `DOGFOOD_STATE` | folder of the budgets of targets; default in `~/.local/state`: [targets](targets.md) |
+| `DOGFOOD_CACHE` | where the jars of Kafka and Spark are kept once they were fetched |
+| `OTEL_EXPORTER_OTLP_ENDPOINT` and the like | where OpenTelemetry sends: [metrics](metrics.md) |
+| `PHABRICATOR_TOKEN` | for `dogfood tickets --create`; never on the command line |"""
+
+_LOCUST_HEAD = """## Locustfiles
+
+`locust -f locustfiles/ctr.py` and `locustfiles/wiki.py` have Locust's own options and these; in Locust's web page they
+are in the form that starts a test, but for `--run`."""
+
+
+class _Options:
+    """Stands for Locust's parser: remembers the options that are added to it."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str]] = []
+
+    def add_argument_group(self, _: str) -> Self:
+        return self
+
+    def add_argument(self, *names: str, **settings: object) -> Namespace:
+        default, choices = settings.get("default"), settings.get("choices")
+        told = f" [default: {default}]" if default not in ("", None, False) else ""
+        chosen = f" {{{'|'.join(map(str, choices))}}}" if isinstance(choices, list) else ""
+        self.rows.append((f"`{', '.join(names)}{chosen}`", f"{settings['help']}{told}"))
+        # Marks of Locust's web page are set on it.
+        return Namespace()
+
+
+def reference() -> str:
+    """Return the page."""
+    parts = [_HEAD]
+    for name, command in every_command(cli):
+        parts += _command(name, command)
+    parts.append(_LOCUST_HEAD)
+    for title, add in (("`ctr.py` and `wiki.py`", add_options), ("`wiki.py` only", add_wiki_options)):
+        options = _Options()
+        add(options)  # type: ignore[arg-type]  # what is used of Locust's parser is there
+        parts += [f"### {title}", _table(options.rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _command(name: str, command: click.Command) -> Iterator[str]:
+    context = click.Context(command, info_name=f"dogfood {name}")
+    yield f"## dogfood {name}"
+    yield " ".join((command.help or "").split())
+    yield f"```text\n{' '.join(command.get_usage(context).removeprefix('Usage:').split())}\n```"
+    if rows := list(_rows(context, command)):
+        yield _table(rows)
+    if lines := EXAMPLES.get(name):
+        yield "\n".join(("```sh", *lines, "```"))
+    if codes := re.search(r"Exit codes: (.*)", command.epilog or "", flags=re.DOTALL):
+        yield f"Exit codes: {' '.join(codes[1].split())}"
+
+
+def _rows(context: click.Context, command: click.Command) -> Iterator[tuple[str, str]]:
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and not parameter.hidden:
+            record = parameter.get_help_record(context)
+            if record is not None:
+                yield f"`{record[0]}`", record[1]
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> str:
+    lines = [f"| {name.replace('|', chr(92) + '|')} | {' '.join(told.split()).replace('|', chr(92) + '|')} |"
+             for name, told in rows]  # fmt: skip
+    return "\n".join(("| option | |", "|---|---|", *lines))
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

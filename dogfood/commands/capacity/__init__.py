@@ -1,0 +1,1 @@
+"""`dogfood capacity`: check, soak, spike and plan."""

@@ -1,0 +1,55 @@
+"""Choosing events by the value of a field, as in `action=click` or `meta.domain!=canary`."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import orjson
+
+from common.errors import DogfoodError
+
+_ABSENT = object()
+
+
+class EventFilter(NamedTuple):
+    """What an event has to be like.
+
+    Attributes:
+        path: names of members, from the outside to the inside.
+        value: the member's value, as JSON writes it; texts without quotes.
+        negated: whether the member must not have the value.
+    """
+
+    path: tuple[str, ...]
+    value: str
+    negated: bool = False
+
+    def matches(self, event: Mapping[str, object]) -> bool:
+        """Return whether *event* is like that: of a list, one element; a missing member has no value."""
+        found: object = event
+        for name in self.path:
+            found = found.get(name, _ABSENT) if isinstance(found, Mapping) else _ABSENT
+        values = found if isinstance(found, list) else [found]
+        return any(value is not _ABSENT and _text(value) == self.value for value in values) is not self.negated
+
+
+def parse_filter(text: str) -> EventFilter:
+    """Return the filter that *text* describes: `field=value` or `field!=value`, where dots lead to members.
+
+    Raises:
+        DogfoodError: it describes none.
+    """
+    field, equals, value = text.partition("=")
+    negated = field.endswith("!")
+    path = tuple(field.removesuffix("!").split("."))
+    if not equals or not all(path):
+        raise DogfoodError(f"filter {text!r} has to be field=value or field!=value, such as action=click")
+    return EventFilter(path, value, negated)
+
+
+def matching(filters: Iterable[EventFilter], event: Mapping[str, object]) -> bool:
+    """Return whether *event* is as all *filters* say."""
+    return all(item.matches(event) for item in filters)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

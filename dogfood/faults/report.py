@@ -1,0 +1,109 @@
+"""What `dogfood faults` found, for machines and for the documentation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+from analysis.analyse import Analysis
+from analysis.verdict import Verdict
+from common.atomic_write import atomic_write
+from common.errors import DogfoodError
+from common.junit_xml import to_bytes
+from dogfood.faults.runs import Row
+
+
+@dataclass(frozen=True, slots=True)
+class CleanRuns:
+    """Runs in which nothing was wrong.
+
+    Attributes:
+        verdicts: of each run, in order.
+        called: the checks and the sentence of each run that was NO-GO or INVALID.
+        seconds: that all of them took.
+    """
+
+    verdicts: tuple[str, ...] = ()
+    called: tuple[Mapping[str, object], ...] = ()
+    seconds: float = 0.0
+
+    def with_run(self, analysis: Analysis, checks: Sequence[str], seconds: float) -> "CleanRuns":
+        """Return these with one more."""
+        called: tuple[Mapping[str, object], ...] = ()
+        if analysis.verdict in (Verdict.NO_GO, Verdict.INVALID):
+            called = ({"verdict": str(analysis.verdict), "checks": list(checks), "sentence": analysis.sentence},)
+        return replace(
+            self,
+            verdicts=(*self.verdicts, str(analysis.verdict)),
+            called=(*self.called, *called),
+            seconds=self.seconds + seconds,
+        )
+
+    @property
+    def are_clean(self) -> bool:
+        """Whether none was called."""
+        return not self.called
+
+    def told(self) -> str:
+        """Return a few words for people."""
+        if not self.verdicts:
+            return "no clean run was made"
+        counts = ", ".join(f"{self.verdicts.count(word)} {word}" for word in dict.fromkeys(self.verdicts))
+        return f"{len(self.verdicts)} clean runs: {counts}"
+
+    def to_json(self) -> Mapping[str, object]:
+        """Return what `--json` has of them."""
+        return {
+            "runs": len(self.verdicts),
+            "verdicts": list(self.verdicts),
+            "called": list(self.called),
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def junit(rows: Sequence[Row], runs: CleanRuns) -> bytes:
+    """Return the faults as test cases in JUnit's XML; a fault that was not found in its layer is a failure."""
+    suite = ElementTree.Element("testsuite", name="faults", tests=str(len(rows) + len(runs.verdicts)))
+    for row in rows:
+        case = ElementTree.SubElement(
+            suite, "testcase", name=row.id, classname=f"faults.{row.layer_expected}", time=str(row.seconds)
+        )
+        if not row.found:
+            said = f"{row.layer_expected} was expected, {row.layer_named or 'nothing'} was named"
+            ElementTree.SubElement(case, "failure", message=said).text = row.sentence
+    for number, verdict in enumerate(runs.verdicts, start=1):
+        case = ElementTree.SubElement(suite, "testcase", name=f"clean-{number}", classname="faults.clean")
+        if verdict in (Verdict.NO_GO, Verdict.INVALID):
+            ElementTree.SubElement(case, "failure", message=f"a clean run was {verdict}")
+    suite.set("failures", str(len(suite.findall("./testcase/failure"))))
+    return to_bytes(suite)
+
+
+def matrix(rows: Sequence[Row], runs: CleanRuns) -> str:
+    """Return the matrix as Markdown."""
+    lines = [
+        "| fault | layer expected | layer named | checks that fired | subjects | seconds | what the user reads |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{row.id}` | {row.layer_expected} | {row.layer_named or '**none**'}{'' if row.found else ' ✗'} | "
+        f"{', '.join(row.checks)} | {row.subjects:,} | {row.seconds:.0f} | {row.sentence.replace('|', chr(92) + '|')} |"
+        for row in rows
+    ]
+    found = sum(row.found for row in rows)
+    seconds = sum(row.seconds for row in rows) + runs.seconds
+    total = f"{found} of {len(rows)} found, each in its layer; {runs.told()}; {seconds / 60:.0f} minutes of runs."
+    return "\n".join([*lines, "", total])
+
+
+def put_between_marks(path: Path, name: str, text: str) -> None:
+    """Put *text* between `<!-- name -->` and `<!-- /name -->` in the file at *path*, in one step.
+
+    Raises:
+        DogfoodError: the file has no such marks.
+    """
+    before, begin, rest = path.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition(f"<!-- /{name} -->")
+    if not begin or not end:
+        raise DogfoodError(f"{path} has no marks <!-- {name} --> and <!-- /{name} --> to put the table between")
+    atomic_write(path, f"{before}{begin}\n{text}\n\n{end}{after}".encode())

@@ -1,0 +1,89 @@
+"""The types of the ledger's rows, with the bounds that its columns have: `run_record.ledger.files` tells what they mean."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+
+from common.errors import DogfoodError
+from common.typed_json import Moment, Origin, Whole, convert
+from contracts.intake import EventOutcome
+
+#: More visits than a plan and a roster have together, and more positions than any visit has.
+MOST_VISITS, MOST_POSITIONS = 2**33, 2**20
+
+#: The last moment that a row may name, milliseconds since 1970, and the greatest number of a request.
+LAST_MS, MOST_REQUESTS = 4_000_000_000_000, 2**53
+
+_Visit = Annotated[int, msgspec.Meta(ge=0, lt=MOST_VISITS)]
+_Position = Annotated[int, msgspec.Meta(ge=0, lt=MOST_POSITIONS)]
+_Count = Annotated[int, msgspec.Meta(ge=1, lt=MOST_POSITIONS)]
+_Status = Annotated[int, msgspec.Meta(ge=0, le=999)]
+
+
+class LedgerFormatError(DogfoodError):
+    """A row of the ledger that is JSON and not a row: the file was changed or damaged after it was written."""
+
+    page = "docs/guide/troubleshooting.md"
+
+
+class IntentRow(msgspec.Struct, forbid_unknown_fields=True):
+    """A request that is about to be sent."""
+
+    intent: Whole
+    events: list[tuple[_Visit, _Position, _Count]]
+    intended_ms: Moment
+    sent_ms: Moment
+    bodies: list[str] = []
+
+
+class IntentsRow(msgspec.Struct, forbid_unknown_fields=True):
+    """Several requests that are about to be sent."""
+
+    intents: Whole
+    visits: list[_Visit]
+    positions: list[_Position]
+    size: _Count
+    intended: list[Moment]
+    sent_ms: Moment
+
+
+class OutcomeRow(msgspec.Struct, forbid_unknown_fields=True):
+    """The answer to a request."""
+
+    outcome: Whole
+    answered_ms: Moment
+    answers: EventOutcome | list[EventOutcome]
+    status: _Status | None
+    reason: str = ""
+
+
+class OutcomesRow(msgspec.Struct, forbid_unknown_fields=True):
+    """The answer to several requests, whose events fared alike."""
+
+    outcomes: list[Whole]
+    answered_ms: Moment
+    answers: EventOutcome
+    status: _Status | None
+
+
+_KINDS: Mapping[str, type[msgspec.Struct]] = {
+    "intent": IntentRow, "intents": IntentsRow, "outcome": OutcomeRow, "outcomes": OutcomesRow,
+}  # fmt: skip
+
+
+def checked(row: object, origin: Origin, line: int) -> Mapping[str, Any]:
+    """Return *row*, which is JSON, when it is a row of the ledger. Raises LedgerFormatError."""
+    if not isinstance(row, dict):
+        raise origin.fault("it is not an object", line=line)
+    kind = next((kind for name, kind in _KINDS.items() if name in row), None)
+    if kind is None:
+        raise origin.fault(f"it has none of the fields {', '.join(_KINDS)}", line=line)
+    typed = convert(row, kind, origin, line=line)
+    if isinstance(typed, IntentsRow):
+        events = typed.size * len(typed.intended)
+        if not len(typed.visits) == len(typed.positions) == events:
+            raise origin.fault(f"its requests have {events} events, and it names others", line=line, field="visits")
+    if isinstance(typed, IntentRow) and typed.bodies and len(typed.bodies) != sum(span[2] for span in typed.events):
+        raise origin.fault("it carries other than one body an event", line=line, field="bodies")
+    return row

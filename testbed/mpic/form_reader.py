@@ -1,0 +1,58 @@
+"""Drafts from what a browser's form sends."""
+
+from itertools import zip_longest
+
+from starlette.datastructures import FormData
+
+from contracts.assignment import Generation
+from testbed.mpic.experiment_form import Draft, FeatureRow, RateRow, split
+from testbed.mpic.fields import Kind, Widget, fields
+
+
+def read_form(kind: Kind, generation: Generation | None, form: FormData, slug: str | None = None) -> Draft:
+    """Return the draft that a form describes. Rows left empty are dropped.
+
+    Args:
+        kind, generation: which form it was.
+        form: its fields, named as in `fields`; of each row of rates and features one value a column.
+        slug: of the config that is edited; None for a new one, whose slug is asked for.
+    """
+    texts: dict[str, str] = {}
+    lists: dict[str, tuple[str, ...]] = {}
+    for item in fields(kind, generation):
+        if item.widget in (Widget.CHECKS, Widget.ATTRIBUTES):
+            lists[item.name] = _all(form, item.name)
+        elif item.widget not in (Widget.RATES, Widget.FEATURES, Widget.GROUPS):
+            texts[item.name] = text(form, item.name)
+    if slug is not None:
+        texts["slug"] = slug
+    if generation is Generation.XLAB:
+        texts["name"] = texts["slug"]
+    rates = zip_longest(_all(form, "rate"), _all(form, "wikis"), fillvalue="")
+    features = zip_longest(*(_all(form, f"feature_{column}") for column in ("name", "control", "values")), fillvalue="")
+    return Draft(
+        kind=kind,
+        generation=generation,
+        texts=texts,
+        lists=lists,
+        default_rate=text(form, "default_rate"),
+        wiki_rates=tuple(RateRow(rate, split(wikis)) for rate, wikis in rates if rate or wikis),
+        features=tuple(
+            FeatureRow(name, control, split(values)) for name, control, values in features if name or control or values
+        ),
+        groups=split(text(form, "groups")),
+        status=text(form, "status") == "1",
+    )
+
+
+def text(form: FormData, name: str) -> str:
+    """Return the form's text *name* without blanks around it; empty when it was not sent.
+
+    Lines end as they did before a browser made CRLF of it, so that saving an untouched form changes nothing.
+    """
+    value = form.get(name)
+    return value.strip().replace("\r\n", "\n") if isinstance(value, str) else ""
+
+
+def _all(form: FormData, name: str) -> tuple[str, ...]:
+    return tuple(value.strip() for value in form.getlist(name) if isinstance(value, str))

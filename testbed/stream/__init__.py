@@ -1,0 +1,1 @@
+"""The stream: segment files, or a Kafka broker of one node."""

@@ -1,0 +1,70 @@
+"""What the stream held of a span of time, topic by topic, for whoever looks for events that are not in the table."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+
+from contracts.streams import DATA_CENTRES, ERROR_STREAM
+from testbed.stream.segments import OpenTopic
+
+_EVENTS = """
+SELECT
+    regexp_extract(filename, '([^/]+)/[^/]+$', 1) AS topic,
+    meta.id AS id,
+    concat_ws('/', funnel_entry_token, coalesce(CAST(funnel_event_sequence_position AS VARCHAR), dt), action) AS funnel,
+    left(meta.dt, 13) AS hour_start,
+    coalesce(meta.domain = 'canary', false) AS canary
+FROM read_json(
+    $files, format = 'newline_delimited', ignore_errors = true, filename = true,
+    columns = {
+        meta: 'STRUCT(id VARCHAR, dt VARCHAR, domain VARCHAR)', funnel_entry_token: 'VARCHAR',
+        funnel_event_sequence_position: 'BIGINT', action: 'VARCHAR', dt: 'VARCHAR'
+    }
+)
+WHERE epoch_ms(TRY_CAST(meta.dt AS TIMESTAMPTZ)) BETWEEN $from_ms AND $until_ms
+"""
+
+_NOTHING = """
+SELECT '' AS topic, '' AS id, '' AS funnel, '' AS hour_start, false AS canary WHERE false
+"""
+
+
+def export_stream(stream_dir: Path, to: Path, from_ms: int, until_ms: int) -> None:
+    """Write the keys of all events in the span (milliseconds since 1970) to the Parquet file *to*, in one step.
+
+    Args:
+        stream_dir: a folder of the stream's segments, in a folder a topic.
+        to: the file.
+        from_ms, until_ms: the span.
+    """
+    files = _segments(stream_dir)
+    with duckdb.connect() as connection:
+        if files:
+            rows = connection.sql(_EVENTS, params={"files": files, "from_ms": from_ms, "until_ms": until_ms})
+        else:
+            rows = connection.sql(_NOTHING)
+        draft = to.with_suffix(".draft")
+        rows.write_parquet(str(draft))
+    draft.replace(to)
+
+
+def export_topics(names: Iterable[str], open_topic: OpenTopic, to: Path, from_ms: int, until_ms: int) -> None:
+    """Do the same for those of the topics called *names* that are a data centre's. Raises BrokerError."""
+    with TemporaryDirectory(prefix="dogfood-topics-") as folder:
+        for name in names:
+            if name.split(".", 1)[0] not in DATA_CENTRES:
+                continue
+            part = Path(folder) / name
+            part.mkdir()
+            with (part / "topic.ndjson").open("wb") as file:
+                for batch in open_topic(name).read():
+                    file.writelines(line + b"\n" for line in batch.lines)
+        export_stream(Path(folder), to, from_ms, until_ms)
+
+
+def _segments(stream_dir: Path) -> Sequence[str]:
+    """Return the segments of all topics of events that have something in them."""
+    found = sorted(stream_dir.glob("*/*.ndjson"))
+    return [str(path) for path in found if not path.parent.name.endswith(ERROR_STREAM) and path.stat().st_size]

@@ -1,0 +1,1 @@
+"""The table: Parquet files in Hive's layout, or Hive filled by Spark."""

@@ -1,0 +1,196 @@
+"""What Spark reads: the stream's segments, or a broker's topics. Each goes on where it stopped."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+import pyarrow as pa
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.readwriter import DataStreamWriter
+
+from common.errors import KitFaultError
+from contracts.streams import DATA_CENTRES, topic
+from testbed.table.ingest_summary import Summary
+
+Add = Callable[[DataFrame], Summary]
+
+#: So much of the segments is added at once, unless a single one has more that is new.
+_BATCH_BYTES = 512 << 20
+
+#: So many messages of a broker are added at once.
+_BATCH_MESSAGES = 1_000_000
+
+#: So many lines go from Python to Spark together.
+_LINES = 10_000
+
+_LINE_TYPE = "datacenter STRING, line BINARY, topic_ms BIGINT"
+
+
+class Span(NamedTuple):
+    """Complete lines of a segment: the bytes from *start* up to *end*."""
+
+    datacenter: str
+    segment: str
+    start: int
+    end: int
+
+
+def add_segments(spark: SparkSession, folder: Path, stream: str, checkpoint: Path, add: Add) -> Summary:
+    """Add what is new in the segments under *folder*. The file *checkpoint* moves after each batch."""
+    done: dict[str, dict[str, int]] = orjson.loads(checkpoint.read_bytes()) if checkpoint.exists() else {}
+    total = Summary()
+    for batch in _batches(_new_spans(folder, stream, done)):
+        rows = [(span.datacenter, str(folder / topic(stream, span.datacenter) / span.segment), span.start, span.end)
+                for span in batch]  # fmt: skip
+        spans = spark.createDataFrame(rows, "datacenter STRING, path STRING, start BIGINT, until BIGINT")
+        lines = spans.repartition(min(len(rows), 8)).mapInArrow(_read, _LINE_TYPE)
+        total = total.plus(add(lines))
+        for span in batch:
+            done.setdefault(topic(stream, span.datacenter), {})[span.segment] = span.end
+        _replace(checkpoint, orjson.dumps(done))
+    return total
+
+
+def add_topics(spark: SparkSession, bootstrap: str, stream: str, checkpoint: Path, add: Add) -> Summary:
+    """Add what is new in the topics of *stream* at the broker *bootstrap*; Spark keeps its place in *checkpoint*.
+
+    Raises:
+        KitFaultError: the broker does not answer, or has lost messages that were not read yet.
+    """
+    names = "|".join(DATA_CENTRES)
+    messages = (
+        spark.readStream.format("kafka")
+        .option("kafka.bootstrap.servers", bootstrap)
+        # Not `subscribe`: a topic nobody has written to yet may not be there.
+        .option("subscribePattern", rf"({names})\.{re.escape(stream)}")
+        .option("startingOffsets", "earliest")
+        .option("failOnDataLoss", "true")
+        .option("maxOffsetsPerTrigger", _BATCH_MESSAGES)
+        .load()
+    )
+    lines = messages.selectExpr(
+        "substring_index(topic, '.', 1) AS datacenter", "value AS line", "unix_millis(timestamp) AS topic_ms"
+    )
+    parts: list[Summary] = []
+    writer = (
+        lines.writeStream.foreachBatch(lambda batch, _: parts.append(add(batch)))
+        .option("checkpointLocation", str(checkpoint))
+        .trigger(availableNow=True)
+    )
+    try:
+        _drain(writer, checkpoint)
+    except StreamingQueryException as error:
+        raise KitFaultError(f"reading {stream} from the broker at {bootstrap} failed: {_cause(error)}") from error
+    return reduce(Summary.plus, parts, Summary())
+
+
+def _drain(writer: DataStreamWriter, checkpoint: Path) -> None:
+    """Run the query until nothing is left.
+
+    Spark 4.1 fails over its own statistics (`KafkaMicroBatchStream.metrics` wants newest offsets that it never asked
+    for) once it has finished a batch that a job that was killed had begun. What it had to do is done by then, and it
+    goes on when it is started again.
+    """
+    begun = _begun(checkpoint)
+    try:
+        writer.start().awaitTermination()
+    except StreamingQueryException:
+        if not begun or _begun(checkpoint):
+            raise
+        writer.start().awaitTermination()
+
+
+def _begun(checkpoint: Path) -> bool:
+    """Return whether the last batch that a query planned is one that it has not finished."""
+    planned, finished = (
+        max((int(path.name) for path in (checkpoint / name).glob("[0-9]*")), default=-1)
+        for name in ("offsets", "commits")
+    )
+    return planned > finished
+
+
+def _new_spans(folder: Path, stream: str, done: dict[str, dict[str, int]]) -> Iterator[Span]:
+    for data_centre in DATA_CENTRES:
+        name = topic(stream, data_centre)
+        for path in sorted((folder / name).glob("*.ndjson")):
+            start = done.get(name, {}).get(path.name, 0)
+            end = _complete(path, start)
+            if end > start:
+                yield Span(data_centre, path.name, start, end)
+
+
+def _complete(path: Path, start: int, step: int = 1 << 20) -> int:
+    """Return where the last complete line of *path* ends, or *start* when there is none behind it."""
+    with path.open("rb") as file:
+        end = file.seek(0, 2)
+        while end > start:
+            begin = max(start, end - step)
+            file.seek(begin)
+            found = file.read(end - begin).rfind(b"\n")
+            if found >= 0:
+                return begin + found + 1
+            end = begin
+    return start
+
+
+def _batches(spans: Iterator[Span], most: int = _BATCH_BYTES) -> Iterator[Sequence[Span]]:
+    batch: list[Span] = []
+    size = 0
+    for span in spans:
+        if batch and size + span.end - span.start > most:
+            yield batch
+            batch, size = [], 0
+        batch.append(span)
+        size += span.end - span.start
+    if batch:
+        yield batch
+
+
+def _read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the lines of spans; runs in Spark's Python workers."""
+    for batch in batches:
+        for span in batch.to_pylist():
+            with Path(span["path"]).open("rb") as file:
+                file.seek(span["start"])
+                left = span["until"] - span["start"]
+                while left > 0:
+                    lines = file.readlines(min(left, _LINES * 1000))
+                    # The file may have grown since; a line that begins in the span ends in it.
+                    lines = lines[: _fitting(lines, left)]
+                    left -= sum(map(len, lines))
+                    yield _lines(span["datacenter"], lines)
+
+
+def _fitting(lines: Sequence[bytes], left: int) -> int:
+    size = 0
+    for count, line in enumerate(lines):
+        if size >= left:
+            return count
+        size += len(line)
+    return len(lines)
+
+
+def _lines(data_centre: str, lines: Sequence[bytes]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict(
+        {
+            "datacenter": pa.array([data_centre] * len(lines), pa.string()),
+            "line": pa.array([line.rstrip(b"\r\n") for line in lines], pa.binary()),
+            "topic_ms": pa.nulls(len(lines), pa.int64()),
+        }
+    )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+def _cause(error: Exception) -> str:
+    """Return the last cause that Spark names, in one line."""
+    causes = re.findall(r"Caused by: (.*)", str(error)) or str(error).strip().splitlines()[:1]
+    return str(causes[-1]) if causes else type(error).__name__

@@ -1,0 +1,102 @@
+"""`python -m testbed.table.table_export`: what the table and the error stream hold of a span of time, as files.
+
+Writes `rows.parquet`, the table's rows with a receive time in the span and the data centre of their partition, and
+`errors.ndjson`, the error stream's events since its beginning; with `--streams`, also what all topics held of the span.
+"""
+
+import argparse
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import orjson
+
+from contracts.streams import DATA_CENTRES, ERROR_STREAM, topic
+from contracts.table import ARRIVALS, ARRIVALS_FILE, TABLE, parquet_files, parquet_rows, rows_of
+from testbed.http_server import guarded
+from testbed.stream.options import add_stream_options, open_topic
+from testbed.stream.segments import OpenTopic
+from testbed.stream.stream_export import export_stream, export_topics
+
+_ROWS = """
+SELECT * FROM landed
+WHERE epoch_ms(TRY_CAST(meta.dt AS TIMESTAMPTZ)) BETWEEN $from_ms AND $until_ms
+ORDER BY meta.dt, meta.id
+"""
+
+_CAME = """
+SELECT * FROM read_parquet($files) WHERE meta_id IN (SELECT meta.id FROM read_parquet($rows)) ORDER BY meta_id
+"""
+
+
+def export_table(open_topic: OpenTopic, table_dir: Path, to: Path, from_ms: int, until_ms: int) -> None:
+    """Write the files into the folder *to*; the span is in milliseconds since 1970."""
+    connection = duckdb.connect()
+    table = table_dir / TABLE
+    if parquet_files(table):
+        parquet_rows(table, connection, data_centre=True).create_view("landed")
+    else:
+        connection.register("landed", rows_of([], connection))
+    draft = to / ".rows.draft"
+    connection.sql(_ROWS, params={"from_ms": from_ms, "until_ms": until_ms}).write_parquet(str(draft))
+    draft.replace(to / "rows.parquet")
+    _copy_arrivals(table.with_name(ARRIVALS), to, connection)
+    lines = [
+        line
+        for data_centre in DATA_CENTRES
+        for batch in open_topic(topic(ERROR_STREAM, data_centre)).read()
+        for line in batch.lines
+    ]
+    first = datetime.fromtimestamp(from_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    draft.write_bytes(b"".join(line + b"\n" for line in lines if _since(line, first)))
+    draft.replace(to / "errors.ndjson")
+
+
+def _copy_arrivals(arrivals: Path, to: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    """Copy what is known of when the rows in the folder *to* came, if anything is."""
+    files = [str(path) for path in parquet_files(arrivals)]
+    if files:
+        draft = to / ".arrivals.draft"
+        rows = {"files": files, "rows": str(to / "rows.parquet")}
+        connection.sql(_CAME, params=rows).write_parquet(str(draft))
+        draft.replace(to / ARRIVALS_FILE)
+
+
+def _since(line: bytes, first: str) -> bool:
+    """Return whether *line* is a report of the span; what is no report at all is left out."""
+    try:
+        # The times are written by one intake in one format, so they sort like their text.
+        return str(orjson.loads(line)["meta"]["dt"]) >= first
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return False
+
+
+def _trace(options: argparse.Namespace) -> None:
+    if options.stream_dir is not None:
+        export_stream(options.stream_dir, options.streams, options.from_ms, options.until_ms)
+        return
+    from contracts.kafka import topics
+
+    names = sorted(topics(options.kafka))
+    export_topics(names, open_topic(options), options.streams, options.from_ms, options.until_ms)
+
+
+def main() -> None:
+    """Read the options and write the files."""
+    parser = argparse.ArgumentParser(prog="python -m testbed.table.table_export", description=__doc__)
+    add_stream_options(parser)
+    parser.add_argument("--table-dir", type=Path, required=True)
+    parser.add_argument("--to", type=Path, required=True, help="folder the files are written into")
+    parser.add_argument("--from-ms", type=int, required=True)
+    parser.add_argument("--until-ms", type=int, required=True)
+    parser.add_argument(
+        "--streams", type=Path, help="file that is to tell what all topics held; of Kafka's, all is read"
+    )
+    options = parser.parse_args()
+    if options.streams is not None:
+        _trace(options)
+    export_table(open_topic(options), options.table_dir, options.to, options.from_ms, options.until_ms)
+
+
+if __name__ == "__main__":
+    guarded(main)

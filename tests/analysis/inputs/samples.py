@@ -1,0 +1,112 @@
+"""A few events of each kind, and how a platform's exports write them."""
+
+import io
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.engines.duckdb_engine import DuckDbEngine
+from analysis.inputs.description import ObservedKind
+from analysis.run_model.observed import Observed, read_observed
+from contracts.assignment import Generation
+from contracts.table import column_name, rows_of
+from tests.plans import plan
+
+Event = dict[str, Any]
+
+
+@cache
+def _bodies() -> tuple[bytes, ...]:
+    return tuple(
+        event.body
+        for generation in Generation
+        for event in plan(generation, visitors=40, seed=3, epoch_ms=1_738_333_800_000).events(0, 40)
+    )
+
+
+def events() -> list[Event]:
+    """Return events of both generations as the intake writes them, each a copy of its own."""
+    found = []
+    for number, body in enumerate(_bodies()):
+        event = orjson.loads(body)
+        event["meta"]["dt"] = f"2025-01-31T14:{number % 60:02}:10.250Z"
+        event["http"] = {"request_headers": {"user-agent": "Tester/1"}}
+        found.append(event)
+    return found
+
+
+def lines(items: Sequence[object] | None = None) -> bytes:
+    """Return *items*, the events by default, as NDJSON."""
+    return b"".join(orjson.dumps(item) + b"\n" for item in (events() if items is None else items))
+
+
+def table(items: Sequence[Event] | None = None) -> pa.Table:
+    """Return events as the table has them."""
+    with duckdb.connect() as connection:
+        return rows_of([orjson.dumps(item) for item in (events() if items is None else items)], connection)
+
+
+def parquet(rows: pa.Table, **options: object) -> bytes:
+    """Return *rows* as a Parquet file."""
+    file = io.BytesIO()
+    pq.write_table(rows, file, **options)
+    return file.getvalue()
+
+
+def hive_row(event: Mapping[str, object]) -> Event:
+    """Return an event as `SELECT *` of the table gives it: `$schema` is a column `_schema`."""
+    return {column_name(name): value for name, value in event.items()}
+
+
+def flat(event: Mapping[str, object], separator: str = ".", outer: str = "") -> Event:
+    """Return an event with one member a field, `meta.dt`, as pandas' `json_normalize` writes it."""
+    found: Event = {}
+    for name, value in event.items():
+        if isinstance(value, Mapping) and value:
+            found |= flat(value, separator, f"{outer}{name}{separator}")
+        else:
+            found[f"{outer}{name}"] = value
+    return found
+
+
+def upper(event: Mapping[str, object]) -> Event:
+    """Return an event with the names of all its fields in upper case; keys of maps are data and stay."""
+    maps = ("assigned", "request_headers")
+    return {
+        name.upper(): upper(value) if isinstance(value, Mapping) and name not in maps else value
+        for name, value in event.items()
+    }
+
+
+def read(*paths: Path, kind: ObservedKind | None = None) -> tuple[Observed, list[Event]]:
+    """Return what the reader says of *paths*, and the rows, in the order of their ids."""
+    engine = DuckDbEngine()
+    observed = read_observed(Path("/nowhere"), paths, engine, kind)
+    return observed, _rows(engine.connection.table("observed_events").to_arrow_table())
+
+
+def wanted(items: Sequence[Event] | None = None) -> list[Event]:
+    """Return the rows that events are to be read as."""
+    rows = table(items)
+    return _rows(rows.append_column("datacenter", pa.nulls(len(rows), pa.string())))
+
+
+def _rows(rows: pa.Table) -> list[Event]:
+    found = [_without_nulls(row) for row in rows.to_pylist(maps_as_pydicts="strict")]
+    return sorted(found, key=lambda row: (row["meta"]["id"], row["_schema"]))
+
+
+def _without_nulls(row: Event) -> Event:
+    """Return a row without what is null or empty: an object of nulls and a missing one are the same to the checks."""
+    found = {}
+    for name, value in row.items():
+        inner = _without_nulls(value) if isinstance(value, dict) else value
+        if inner is not None and inner != {}:
+            found[name] = inner
+    return found

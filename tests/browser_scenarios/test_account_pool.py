@@ -1,0 +1,53 @@
+"""Accounts are chosen by their hash, each once."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from browser_scenarios.context import AccountPool
+from browser_scenarios.environment import Environment
+from browser_scenarios.failure_cause import NoAccountError
+from browser_scenarios.runner import ScenarioError, choose
+from browser_scenarios.scenarios import SCENARIOS
+from run_record.accounts import TestAccount
+from tests.plans import plan
+
+
+def world(count: int) -> Environment:
+    made = plan()
+    accounts = [TestAccount(f"Reader {i}", "x", i + 1, i + 1, i) for i in range(count)]
+    fake: Any = SimpleNamespace(
+        plan=made, accounts=accounts, group_of=lambda account: made.group_of(account.user_id, account.central_id)
+    )
+    return cast(Environment, fake)
+
+
+def test_every_group_and_nobody_are_covered_by_few() -> None:
+    stage = world(60)
+    casting = AccountPool(stage)
+    cast_of = casting.mix(9)
+    groups = [stage.group_of(account) for account in cast_of]
+    assert sorted(map(str, groups)) == ["None"] * 3 + ["false"] * 3 + ["true"] * 3
+    assert len({account.user_id for account in cast_of}) == 9
+    again = casting.take("true")
+    assert stage.group_of(again) == "true"
+    assert again not in cast_of
+
+
+def test_when_nobody_is_left_it_says_so() -> None:
+    casting = AccountPool(world(0))
+    with pytest.raises(NoAccountError, match="in group 'true'"):
+        casting.take("true")
+    with pytest.raises(NoAccountError, match="outside the sample"):
+        casting.take(None)
+    assert casting.mix(5) == []
+
+
+def test_scenarios_are_found_by_their_names() -> None:
+    assert [scenario.name for scenario in choose([])] == list(SCENARIOS)
+    # In the order in which they are played, whatever the order in which they were asked for.
+    assert [scenario.name for scenario in choose(["anonymous", "ctr"])] == ["ctr", "anonymous"]
+    with pytest.raises(ScenarioError, match="no scenario 'x': api, ctr"):
+        choose(["x"])
+    assert all(name == scenario.name and scenario.question.endswith("?") for name, scenario in SCENARIOS.items())

@@ -1,0 +1,28 @@
+"""When the kit lets more accounts visit, so that the layer can be named."""
+
+import pytest
+
+from browser_scenarios.repeat_sessions import PlayedView, accounts_wanted
+
+
+def views(*rows: tuple[str, int, bool]) -> list[PlayedView]:
+    return [PlayedView(*row) for row in rows]
+
+
+def test_one_account_a_group_asks_for_one_more() -> None:
+    played = views(("control", 1, True), ("control", 1, True), ("treatment", 2, False))
+    assert accounts_wanted(played) == {"control": 1, "treatment": 1}
+
+
+@pytest.mark.parametrize(
+    "played",
+    [
+        views(),
+        views(("control", 1, False), ("treatment", 2, False)),
+        views(("control", 1, True), ("treatment", 2, True)),
+        views(("control", 1, True), ("control", 1, False), ("treatment", 2, False)),
+        views(("control", 1, True), ("control", 2, True), ("treatment", 3, False), ("treatment", 4, False)),
+    ],
+)
+def test_no_pattern_or_enough_accounts_ask_for_none(played: list[PlayedView]) -> None:
+    assert accounts_wanted(played) == {}

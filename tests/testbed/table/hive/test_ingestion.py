@@ -1,0 +1,185 @@
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from contracts.table import TABLE, misplaced_rows, parquet_files, read_parquet
+from testbed.stream.segments import SegmentWriter
+from tests.contract_samples import contract_path
+from tests.testbed.table.test_ingest import STREAM, TOPIC, event, produce, without_nulls
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from testbed.table.hive.writer import HiveTable
+    from testbed.table.ingest_summary import Summary
+
+Event = dict[str, Any]
+
+# pyspark leaves the sockets open that rows come through.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+AT_14 = "datacenter=eqiad/year=2025/month=1/day=31/hour=14"
+
+
+class Warehouse:
+    """A table of its own, filled from segments of its own."""
+
+    def __init__(self, session: "SparkSession", folder: Path) -> None:
+        from testbed.table.hive.layout import ARRIVALS, NAME, create
+
+        self.session, self.folder = session, folder
+        create(session, str(folder))
+        for name in (NAME, ARRIVALS):
+            session.sql(f"DROP TABLE {name}")
+        self.table.prepare()
+
+    @property
+    def table(self) -> "HiveTable":
+        from testbed.table.hive.writer import HiveTable
+
+        return HiveTable(self.session, str(self.folder / "warehouse"))
+
+    @property
+    def files(self) -> Path:
+        return self.folder / "warehouse" / TABLE
+
+    def fill(self) -> "Summary":
+        from testbed.table.hive.sources import add_segments
+
+        checkpoint = self.folder / "segments.json"
+        return add_segments(self.session, self.folder / "stream", STREAM, checkpoint, self.table.add)
+
+    def forget(self) -> None:
+        """As if the job had been killed before its checkpoint moved."""
+        (self.folder / "segments.json").unlink()
+
+    def by_hive(self) -> list[Event]:
+        from testbed.table.hive.layout import NAME
+
+        rows = self.session.table(NAME).drop("datacenter", "year", "month", "day", "hour").toArrow()
+        found: list[Event] = rows.to_pylist(maps_as_pydicts="strict")
+        return found
+
+    def by_duckdb(self) -> list[Event]:
+        rows = read_parquet(self.files, duckdb.connect())
+        found: list[Event] = rows.to_pylist(maps_as_pydicts="strict")
+        return found
+
+    def ids(self) -> list[str]:
+        return sorted(row["meta"]["id"] for row in self.by_hive())
+
+
+@pytest.fixture
+def warehouse(spark: "SparkSession", tmp_path: Path) -> Warehouse:
+    return Warehouse(spark, tmp_path)
+
+
+def as_events(rows: list[Event]) -> dict[str, object]:
+    found = {}
+    for row in rows:
+        row["$schema"] = row.pop("_schema")
+        found[row["meta"]["id"]] = without_nulls(row)
+    return found
+
+
+def test_a_row_of_each_captured_event_is_the_event_to_hive_and_as_parquet(warehouse: Warehouse) -> None:
+    events = [json.loads(line) for line in contract_path("captured-accepted-events.ndjson").read_text().splitlines()]
+    produce(warehouse.folder, *events)
+    assert warehouse.fill().written == 227
+    sent = {item["meta"]["id"]: item for item in events}
+    assert as_events(warehouse.by_hive()) == sent
+    assert as_events(warehouse.by_duckdb()) == sent
+    assert misplaced_rows(warehouse.files, duckdb.connect()) == {}
+
+
+def test_rows_are_filed_by_the_hour_of_receipt_and_late_ones_land_in_their_own(warehouse: Warehouse) -> None:
+    produce(
+        warehouse.folder, event("1"), event("2", "2025-01-31T23:59:59.999Z"), event("3", "2025-02-01T01:30:00+02:00")
+    )
+    produce(warehouse.folder, event("4"), topic=f"codfw.{STREAM}")
+    assert warehouse.fill().hours == 3
+    produce(warehouse.folder, event("late"))
+    warehouse.fill()
+    rows = warehouse.session.sql(
+        "SELECT datacenter, year, month, day, hour, count(*) FROM event.product_metrics_web_base GROUP BY ALL"
+    ).collect()
+    assert sorted(map(tuple, rows)) == [
+        ("codfw", 2025, 1, 31, 14, 1), ("eqiad", 2025, 1, 31, 14, 2), ("eqiad", 2025, 1, 31, 23, 2)
+    ]  # fmt: skip
+    assert (warehouse.files / AT_14).is_dir()
+
+
+def test_canaries_and_what_cannot_be_a_row_are_counted_and_left_out(warehouse: Warehouse) -> None:
+    produce(warehouse.folder, event("1"), event("2", "yesterday"), event("3", "14:30"), {"action": "no meta"})
+    produce(warehouse.folder, event("c", domain="canary"))
+    whole = json.dumps(event("4")).encode()
+    poison = [b"not json", b"[]", b"", b"null", b'"text"', b"\xff\xfe", b"[" + whole + b"]"]
+    poison += [whole + b" more", whole + whole, whole + b"," + whole, whole[:-1], b'{"meta": "text"}']
+    writer = SegmentWriter(warehouse.folder / "stream")
+    writer.append(TOPIC, [*poison, whole])
+    writer.close()
+    done = warehouse.fill()
+    assert (done.read, done.written, done.canary, done.broken) == (6 + len(poison), 2, 1, 3 + len(poison))
+    assert warehouse.ids() == ["1", "4"]
+
+
+def test_an_id_has_one_row_the_earliest_also_when_all_is_delivered_twice(warehouse: Warehouse) -> None:
+    produce(warehouse.folder, event("1", "2025-01-31T14:31:00.000Z"), event("1"), event("2"))
+    assert warehouse.fill()[:3] == (3, 2, 1)
+    # The same partition again, as after a broker's failure, and an id in the other data centre as well.
+    produce(warehouse.folder, event("1", "2025-01-31T18:00:00.000Z"), event("2"), event("3"))
+    produce(warehouse.folder, event("2"), topic=f"codfw.{STREAM}")
+    assert warehouse.fill()[:3] == (4, 1, 3)
+    assert {row["meta"]["id"]: row["meta"]["dt"] for row in warehouse.by_hive()} == dict.fromkeys(
+        "123", "2025-01-31T14:30:00.000Z"
+    )
+
+
+def test_running_it_again_changes_nothing(warehouse: Warehouse) -> None:
+    produce(warehouse.folder, *(event(str(i), f"2025-01-31T{i % 24:02d}:00:00.000Z") for i in range(100)))
+    warehouse.fill()
+    before = parquet_files(warehouse.files)
+    assert warehouse.fill().read == 0
+    warehouse.forget()
+    assert warehouse.fill().duplicates == 100
+    assert parquet_files(warehouse.files) == before
+
+
+def test_a_line_that_is_not_finished_waits_for_its_end(warehouse: Warehouse) -> None:
+    produce(warehouse.folder, event("1"))
+    [segment] = (warehouse.folder / "stream" / TOPIC).iterdir()
+    line = json.dumps(event("2")).encode()
+    with segment.open("ab") as file:
+        file.write(line[:20])
+    assert warehouse.fill().read == 1
+    with segment.open("ab") as file:
+        file.write(line[20:] + b"\n")
+    assert warehouse.fill()[:2] == (1, 1)
+
+
+def test_what_a_killed_job_left_is_neither_read_nor_doubled(warehouse: Warehouse) -> None:
+    produce(warehouse.folder, *(event(str(i), f"2025-01-31T{i % 24:02d}:00:00.000Z") for i in range(48)))
+    warehouse.fill()
+    # Files are in place, but the metastore has not been told of an hour, and another job's are half written.
+    warehouse.session.sql("ALTER TABLE event.product_metrics_web_base DROP PARTITION (hour = 14)")
+    assert len(warehouse.ids()) == 46
+    half = warehouse.files / "_temporary" / "0" / "x" / AT_14 / "part.parquet"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"PAR1")
+    assert len(warehouse.by_duckdb()) == 48
+    warehouse.forget()
+    warehouse.table.prepare()
+    assert warehouse.fill().duplicates == 48
+    assert len(warehouse.ids()) == 48
+    assert not half.exists()
+
+
+def test_when_a_row_came_is_kept_beside_the_table(warehouse: Warehouse) -> None:
+    produce(warehouse.folder, event("1"), event("2"))
+    warehouse.fill()
+    rows = warehouse.session.table("event.product_metrics_web_base_arrivals").collect()
+    assert sorted(row.meta_id for row in rows) == ["1", "2"]
+    assert all(row.table_ms > 1_738_333_800_000 and row.topic_ms is None for row in rows)

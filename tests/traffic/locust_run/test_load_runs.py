@@ -1,0 +1,201 @@
+"""Locust with the sender beside it, against servers that run, freeze, and vanish."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from run_record.ledger.files import read_ledger
+from run_record.load_report.report import LoadReport
+from run_record.manifest import Manifest
+from run_record.run_folder import find_run
+from tests.jitter import measured_jitter, skip_when_workers_went_missing
+from tests.servers import Server, free_port, serving
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def stub(tmp_path: Path) -> Iterator[Server]:
+    with serving("bench.accept_all_server", log=tmp_path / "stub.log") as server:
+        yield server
+
+
+@contextmanager
+def locust(runs: Path, stub: Server, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the locustfile of synthetic traffic until the block ends."""
+    command = [sys.executable, "-m", "locust", "-f", "locustfiles/ctr.py", "--headless", "--only-summary"]
+    command += ["--runs", str(runs), "--intake", f"{stub.url}/v1/events", *options]
+    with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            yield process
+        finally:
+            for child in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []:
+                child.kill()
+            process.kill()
+
+
+def two_workers() -> tuple[str, ...]:
+    """Return Locust's options for two workers, on a port of their own."""
+    port = str(free_port())
+    return ("--processes", "2", "--master-bind-port", port, "--master-port", port)
+
+
+def started_s(runs: Path) -> float:
+    """Wait until a run's schedule is set; return its zero, seconds since 1970."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        for path in runs.glob("2*/manifest.json"):
+            if started := json.loads(path.read_text())["started_ms"]:
+                return float(started) / 1000
+        time.sleep(0.02)
+    raise AssertionError("no run was started")
+
+
+def sent_some(runs: Path) -> None:
+    deadline = time.monotonic() + 240
+    while sum(path.stat().st_size for path in runs.glob("2*/ledger/*.ndjson")) < 20_000:
+        assert time.monotonic() < deadline, "nothing was sent"
+        time.sleep(0.02)
+
+
+def test_every_event_is_offered_through_a_stall_and_its_latency_counts_from_its_time(
+    tmp_path: Path, stub: Server
+) -> None:
+    """100/s for 8 s, frozen from 1 s to 3 s: 200 requests wait for 0 to 2 s.
+
+    The 95th percentile of 800 requests has 40 above it: those that were due in the first 0.4 s of the stall, so the
+    shortest of them waited 1.6 s.
+    """
+    runs = tmp_path / "runs"
+    options = ("--event-rate", "100/s", "--pace", "constant", "--run-time", "8s")
+    with measured_jitter() as jitter, locust(runs, stub, *options) as process:
+        zero = started_s(runs)
+        time.sleep(max(0.0, zero + 1 - time.time()))
+        stub.process.send_signal(signal.SIGSTOP)
+        froze = time.time()
+        time.sleep(2)
+        stub.process.send_signal(signal.SIGCONT)
+        frozen = time.time() - froze
+        said = process.communicate(timeout=240)[0]
+    load = LoadReport.read(find_run(runs, "latest"))
+    assert (load.offered, load.sent, load.answered, load.accepted, load.dropped) == (800, 800, 800, 800, 0)
+    # A busy machine adds to it.
+    assert load.latency_ms.p95 >= (frozen - 0.4) * 950
+    assert load.latency_ms.p95 <= (frozen - 0.4) * 1050 or jitter.is_busy
+    assert load.latency_ms.p50 < 100 or jitter.is_busy
+    # The server's stall is not the generator's fault.
+    assert load.invalid == () or jitter.is_busy, said
+    assert process.returncode == (4 if load.invalid else 0), said
+    assert sum(window.offered for window in load.windows) == 800
+    assert {window.offered for window in load.windows} == {100}
+
+
+def test_locusts_own_statistics_agree(tmp_path: Path, stub: Server) -> None:
+    runs = tmp_path / "runs"
+    options = ("--event-rate", "300/s", "--pace", "poisson", "--run-time", "3s", "--json-file", str(tmp_path / "its"))
+    with locust(runs, stub, *options) as process:
+        said = process.communicate(timeout=240)[0]
+    load = LoadReport.read(find_run(runs, "latest"))
+    assert process.returncode == (4 if load.invalid else 0), said
+    [its] = json.loads((tmp_path / "its.json").read_text())
+    assert its["num_requests"] == load.requests == load.sent == load.answered
+    assert its["num_failures"] == 0
+    counts = sorted((float(value), count) for value, count in its["response_times"].items())
+    times = [value for value, count in counts for _ in range(count)]
+    assert len(times) == load.answered
+    for share, ours in ((0.5, load.latency_ms.p50), (0.95, load.latency_ms.p95), (0.99, load.latency_ms.p99)):
+        assert times[int(share * len(times) + 0.5) - 1] == pytest.approx(ours, rel=0.002, abs=0.002)
+    assert its["max_response_time"] == pytest.approx(load.latency_ms.max, rel=0.001)
+
+
+def test_connections_are_opened_up_to_the_limit_and_then_events_wait_and_are_counted_late(
+    tmp_path: Path, stub: Server
+) -> None:
+    runs = tmp_path / "runs"
+    options = ("--event-rate", "100/s", "--run-time", "6s", "--connections", "5")
+    with measured_jitter() as jitter, locust(runs, stub, *options) as process:
+        zero = started_s(runs)
+        time.sleep(max(0.0, zero + 1 - time.time()))
+        stub.process.send_signal(signal.SIGSTOP)
+        froze = time.time()
+        time.sleep(1)
+        stub.process.send_signal(signal.SIGCONT)
+        frozen = time.time() - froze
+        said = process.communicate(timeout=240)[0]
+    load = LoadReport.read(find_run(runs, "latest"))
+    assert (load.offered, load.sent, load.dropped) == (600, 600, 0)
+    # All but the five on the wire, and those of the last tenth of a second, had to wait.
+    assert load.late >= 70 * frozen
+    assert load.late <= 100 * frozen or jitter.is_busy
+    assert load.lag_ms.p99 < 100 or load.invalid
+    assert process.returncode == (4 if load.invalid else 0), said
+
+
+def test_a_starved_generator_ends_early_and_invalid(tmp_path: Path, stub: Server) -> None:
+    runs = tmp_path / "runs"
+    with locust(runs, stub, "--event-rate", "400/s", "--run-time", "600s") as process:
+        zero = started_s(runs)
+        [sender] = [child for child in psutil.Process(process.pid).children() if "traffic.sender" in child.cmdline()]
+        # It does not get the CPU, as on a machine with too much to do: 1 % of all events is late by then.
+        sender.suspend()
+        while time.time() < zero + 12:
+            time.sleep(0.1)
+        sender.resume()
+        said = process.communicate(timeout=400)[0]
+    run = find_run(runs, "latest")
+    load = LoadReport.read(run)
+    assert 0 < load.offered < 240_000
+    assert Manifest.read(run).stopped_early
+    assert load.lag_ms.p99 > 100
+    assert load.machine is not None
+    assert load.machine.parts.keys() >= {"locust", "sender"}
+    assert process.returncode == 4
+    assert re.search(r"INVALID: p99 lag .* \(limit 100 ms\)", said)
+    assert "it takes" not in said
+
+
+def test_several_workers_share_the_rate(tmp_path: Path, stub: Server) -> None:
+    runs = tmp_path / "runs"
+    options = ("--event-rate", "2000/s", "--run-time", "4s", *two_workers())
+    with locust(runs, stub, *options) as process:
+        said = process.communicate(timeout=240)[0]
+    skip_when_workers_went_missing(said)
+    run = find_run(runs, "latest")
+    load = LoadReport.read(run)
+    assert (load.offered, load.sent, load.accepted) == (8000, 8000, 8000), said
+    assert len(load.workers) == 2
+    assert min(worker.sent for worker in load.workers) > 1000
+    assert sorted(worker.name for worker in load.workers) == sorted(read_ledger(run / "ledger").workers)
+    assert len(read_ledger(run / "ledger").visit) == 8000
+
+
+def test_a_killed_worker_leaves_every_event_accounted_for_and_the_run_invalid(tmp_path: Path, stub: Server) -> None:
+    runs = tmp_path / "runs"
+    options = ("--event-rate", "1000/s", "--run-time", "8s", *two_workers())
+    with locust(runs, stub, *options) as process:
+        sent_some(runs)
+        workers = [child for child in psutil.Process(process.pid).children() if "traffic.sender" not in child.cmdline()]
+        os.kill(workers[0].pid, signal.SIGKILL)
+        said = process.communicate(timeout=240)[0]
+    # Locust says the same of the worker that was killed.
+    if said.count("failed to send heartbeat") > 1:
+        skip_when_workers_went_missing(said)
+    run = find_run(runs, "latest")
+    load, ledger = LoadReport.read(run), read_ledger(run / "ledger")
+    assert process.returncode == 4, said
+    assert [worker.alive for worker in load.workers].count(False) == 1
+    assert any("was lost" in reason for reason in load.invalid)
+    # What the dead worker had put on the wire is counted, from its ledger; what it never sent is said.
+    assert load.sent == len(ledger.visit) < 8000
+    assert any(f"{8000 - load.offered:,} of 8,000 events were never offered" in reason for reason in load.invalid)
+    assert load.sent > 4000

@@ -1,0 +1,113 @@
+"""Workers on other machines: a network of their own, and no sight of the run's folder; and one that comes late."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from personas.plan.plan import Plan
+from personas.plan.settings import PlanSettings
+from run_record.ledger.files import read_ledger
+from run_record.ledger.rows import OUTCOMES
+from run_record.load_report.report import LoadReport
+from run_record.manifest import Manifest
+from run_record.run_folder import find_run
+from tests.jitter import skip_when_workers_went_missing
+
+ROOT = Path(__file__).resolve().parents[3]
+
+#: Two machines in one: this one, and one at the other end of a cable that sees an empty folder where the runs are.
+_WORLD = """
+set -e
+ip link set lo up
+mount -t tmpfs none /run
+ip netns add away
+ip link add here type veth peer name there netns away
+ip addr add 10.99.0.1/24 dev here
+ip link set here up
+ip -n away addr add 10.99.0.2/24 dev there
+ip -n away link set there up
+ip -n away link set lo up
+trap 'kill $(jobs -p) 2>/dev/null' EXIT
+$PYTHON -m bench.accept_all_server --host 10.99.0.1 --port 9000 &
+until (exec 3<>/dev/tcp/10.99.0.1/9000) 2>/dev/null; do sleep 0.1; done
+$LOCUST --headless --only-summary --master $BIND --expect-workers 1 --target $TARGET --runs $RUNS $OPTIONS &
+MASTER=$!
+ip netns exec away sh -c "mount -t tmpfs none $RUNS && exec $LOCUST --worker --master-host 10.99.0.1" &
+$LATER
+wait $MASTER
+"""
+
+_TARGET = """
+description = "a stub at the other end of a cable"
+intake = "http://10.99.0.1:9000/v1/events"
+mpic = "http://10.99.0.1:9001"
+hosts = ["10.99.0.1"]
+networks = ["10.99.0.0/24"]
+"""
+
+
+def play(folder: Path, options: str, later: str = "") -> tuple[int, str]:
+    """Play a run with its worker on the other machine; return Locust's exit code and what everybody said."""
+    runs, target = folder / "runs", folder / "cable.toml"
+    runs.mkdir(parents=True)
+    target.write_text(_TARGET)
+    locust = f"{sys.executable} -m locust -f locustfiles/ctr.py"
+    environment = {
+        **os.environ, "PYTHON": sys.executable, "LOCUST": locust, "TARGET": str(target), "RUNS": str(runs),
+        "OPTIONS": options, "LATER": later, "DOGFOOD_SECRET": "the same on both machines",
+        "BIND": "--master-bind-host 10.99.0.1", "AT": "--master-host 10.99.0.1",
+    }  # fmt: skip
+    script = _WORLD.replace("$LATER", later)
+    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "bash", "-c", script]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _namespaces() -> None:
+    """Skip where namespaces may not be made; in CI that is a failure."""
+    asked = "ip link add dogfood-a type veth peer name dogfood-b && mount -t tmpfs none /run && ip netns add dogfood"
+    command = ["unshare", "--mount", "--net", "sh", "-c", asked]
+    tried = subprocess.run(command, capture_output=True, text=True, check=False)
+    if tried.returncode and "CI" not in os.environ:
+        pytest.skip(f"network namespaces may not be made here (it takes root): {tried.stderr.strip()}")
+    assert tried.returncode == 0, tried.stderr
+
+
+#: Starts another worker when the first one has sent something.
+_JOIN = """
+(
+until [ -s "$(echo $RUNS/2*/ledger/*.ndjson)" ]; do sleep 0.1; kill -0 $MASTER || exit; done
+exec $LOCUST --worker $AT
+) &
+"""
+
+
+@pytest.mark.timeout(1200)
+def test_a_worker_without_the_runs_folder_sends_its_rows_and_one_that_joins_takes_its_part(tmp_path: Path) -> None:
+    # A busy machine takes long to start a worker: then the run is made again, and longer.
+    for seconds in (8, 40, 200):
+        if shared_run(tmp_path / str(seconds), seconds) > 500:
+            return
+    pytest.fail("the worker that joined sent nothing within three minutes")
+
+
+def shared_run(folder: Path, seconds: int) -> int:
+    """Play a run that a second worker joins, and check it; return how many events the worker with the fewest sent."""
+    code, said = play(folder, f"--event-rate 800/s --run-time {seconds}s", _JOIN)
+    skip_when_workers_went_missing(said)
+    run = find_run(folder / "runs", "latest")
+    load, ledger = LoadReport.read(run), read_ledger(run / "ledger")
+    plan = Plan(PlanSettings.from_json(Manifest.read(run).plan))
+    planned = [(event.visit, event.position) for event in plan.events(0, plan.settings.visitors)]
+    assert list(zip(ledger.visit.tolist(), ledger.position.tolist(), strict=True)) == planned
+    assert {OUTCOMES[code].value for code in ledger.outcome} == {"ok"}
+    assert ledger.broken == ()
+    assert (load.offered, load.sent, load.accepted) == (800 * seconds,) * 3
+    assert sorted(worker.name for worker in load.workers) == sorted(ledger.workers)
+    # Busy machines make it late, which is said; nothing else may be wrong.
+    assert load.invalid == () or code == 4, said
+    return min(worker.sent for worker in load.workers) if len(load.workers) == 2 else 0
