@@ -41,9 +41,9 @@ class RunningBroker:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 240
         while not answers(self.bootstrap, within_s=1):
-            said = (self._folder / "kafka.log").read_text(errors="replace")[-2000:]
-            assert self._process.poll() is None, f"Kafka did not come up: {said}"
-            assert time.monotonic() < deadline, f"Kafka does not answer: {said}"
+            text = (self._folder / "kafka.log").read_text(errors="replace")[-2000:]
+            assert self._process.poll() is None, f"Kafka did not come up: {text}"
+            assert time.monotonic() < deadline, f"Kafka does not answer: {text}"
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""

@@ -44,16 +44,16 @@ class Block(NamedTuple):
 
     @property
     def exit_code(self) -> int:
-        found = re.search(r"exits (\d)", self.mark)
-        return int(found[1]) if found else 0
+        match = re.search(r"exits (\d)", self.mark)
+        return int(match[1]) if match else 0
 
 
 def blocks(page: Path) -> Iterator[Block]:
     """Yield the shell blocks of *page*."""
     content = page.read_text(encoding="utf-8")
-    for found in _BLOCK.finditer(content):
-        line = content.count("\n", 0, found.start("text")) + 1
-        yield Block(f"{page.relative_to(ROOT)}:{line}", found["mark"] or "", found["text"])
+    for item in _BLOCK.finditer(content):
+        line = content.count("\n", 0, item.start("text")) + 1
+        yield Block(f"{page.relative_to(ROOT)}:{line}", item["mark"] or "", item["text"])
 
 
 def calls(text: str, program: str) -> Iterator[list[str]]:
@@ -78,12 +78,12 @@ def _words(part: str) -> list[str]:
 def find_command(group: click.Command, words: list[str]) -> tuple[click.Command, list[str]]:
     """Return the command that *words* name, and the words after its name. Raises KeyError when there is none."""
     while isinstance(group, click.Group) and words and not words[0].startswith("-"):
-        found = group.get_command(click.Context(group), words[0])
-        if found is None and group.invoke_without_command:
+        result = group.get_command(click.Context(group), words[0])
+        if result is None and group.invoke_without_command:
             break
-        if found is None:
+        if result is None:
             raise KeyError(words[0])
-        group, words = found, words[1:]
+        group, words = result, words[1:]
     return group, words
 
 

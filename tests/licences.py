@@ -30,19 +30,19 @@ class Pin(NamedTuple):
 
 def pins() -> dict[str, Pin]:
     """Return every package that some file of pins has, by name."""
-    found: dict[str, set[str]] = {}
+    by_name: dict[str, set[str]] = {}
     for path in sorted(REQUIREMENTS.glob("*.txt")):
         name = ""
         for line in path.read_text(encoding="utf-8").splitlines():
             if pinned := re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?==", line):
                 name = normal(pinned[1])
-                found.setdefault(name, set())
+                by_name.setdefault(name, set())
             elif via := re.match(r"    # +(?:via )?([A-Za-z0-9._-]+)$", line):
-                found[name].add(normal(via[1]))
+                by_name[name].add(normal(via[1]))
     own = direct()
     return {
         name: Pin(name, () if name in own else tuple(sorted(needed_by - {"via", name})))
-        for name, needed_by in sorted(found.items())
+        for name, needed_by in sorted(by_name.items())
     }
 
 

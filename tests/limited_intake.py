@@ -46,9 +46,9 @@ async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--limit", type=float, required=True)
-    asked = parser.parse_args()
-    Limited.each_s = 1 / asked.limit
-    server = await asyncio.get_running_loop().create_server(Limited, "127.0.0.1", asked.port)
+    requested = parser.parse_args()
+    Limited.each_s = 1 / requested.limit
+    server = await asyncio.get_running_loop().create_server(Limited, "127.0.0.1", requested.port)
     await server.serve_forever()
 
 

@@ -12,7 +12,7 @@ EPOCH_MS = 1_738_333_800_000  # 2025-01-31T14:30:00Z
 
 def settings(generation: Generation = Generation.ALPHA, **changes: object) -> PlanSettings:
     """Return settings for 600 visitors at a sample rate of 0.5, with *changes*."""
-    made = PlanSettings(
+    created = PlanSettings(
         generation=generation,
         experiment=example_experiment(generation),
         instrument=example_instrument(),
@@ -21,7 +21,7 @@ def settings(generation: Generation = Generation.ALPHA, **changes: object) -> Pl
         epoch_ms=EPOCH_MS,
         time_scale=2000,
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(created, **changes)  # type: ignore[arg-type]
 
 
 def plan(generation: Generation = Generation.ALPHA, **changes: object) -> Plan:

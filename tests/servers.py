@@ -76,5 +76,5 @@ def _await(process: subprocess.Popen[bytes], port: int, module: str, log: Path) 
             httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=20, trust_env=False)
             return
         time.sleep(0.02)
-    said = log.read_text(errors="replace").strip().splitlines()
-    raise AssertionError(f"{module} did not come up: {said[-1] if said else 'it said nothing'}")
+    lines = log.read_text(errors="replace").strip().splitlines()
+    raise AssertionError(f"{module} did not come up: {lines[-1] if lines else 'it lines nothing'}")

@@ -83,11 +83,11 @@ def test_documented_production_commands_are_confirmed() -> None:
 
 def test_the_documented_user_is_in_a_group() -> None:
     lines = [line for page in PAGES for line in page.read_text(encoding="utf-8").splitlines()]
-    asked = {found[1] for line in lines if (found := re.match(r"echo '(\{.*\})' \| dogfood assign$", line))}
-    assert len(asked) > 1
-    done = CliRunner().invoke(cli, ["assign"], input="\n".join([*asked, ""]))
+    names = {match[1] for line in lines if (match := re.match(r"echo '(\{.*\})' \| dogfood assign$", line))}
+    assert len(names) > 1
+    done = CliRunner().invoke(cli, ["assign"], input="\n".join([*names, ""]))
     answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(answers) == len(asked)
+    assert len(answers) == len(names)
     assert all(answer["in_sample"] and answer["group"] for answer in answers)
 
 
@@ -109,12 +109,12 @@ def test_every_example_is_understood_by_its_command() -> None:
         for line in EXAMPLES.get(name, ()):
             assert any(f"dogfood {name}" in part for part in line.split("|")), line
             for words in calls(line, "dogfood"):
-                found, rest = find_command(cli, words)
-                assert found is command, line
+                result, rest = find_command(cli, words)
+                assert result is command, line
                 # An example of a file that is not there says nothing of the options.
                 existing = [word for word in rest if not re.search(r"\.(toml|ndjson|parquet|html|xml|json)$", word)]
                 if existing == rest:
-                    found.make_context(name, list(rest), resilient_parsing=False).close()
+                    result.make_context(name, list(rest), resilient_parsing=False).close()
 
 
 def test_what_make_can_make_is_what_the_documents_say() -> None:
@@ -191,9 +191,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_that_says_of_one_block_whether_it_is_executed_says_so_of_all(page: Path) -> None:
-    found = list(blocks(page))
-    if any(block.mark for block in found):
-        assert [block.where for block in found if not block.mark] == []
+    items = list(blocks(page))
+    if any(block.mark for block in items):
+        assert [block.where for block in items if not block.mark] == []
 
 
 @pytest.fixture(scope="module")
@@ -336,10 +336,10 @@ def judged_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.analysis.runs import make_run
 
     home = tmp_path_factory.mktemp("judged")
-    made = make_run(home / "runs" / "20250131-143000", visitors=400)
-    made.land()
-    analysis = analyse(made.folder)
-    write(made.folder, analysis, render(analysis))
+    run = make_run(home / "runs" / "20250131-143000", visitors=400)
+    run.land()
+    analysis = analyse(run.folder)
+    write(run.folder, analysis, render(analysis))
     (home / "runs" / "latest").symlink_to("20250131-143000")
     for name in ("docs", "Makefile"):
         (home / name).symlink_to(ROOT / name)

@@ -37,9 +37,9 @@ LIST = "analysis/checks/__init__.py"
 
 def module(path: str) -> dict[str, Any]:
     """Return what the example at *path* defines."""
-    made = ModuleType(path)
-    exec(compile(BLOCKS[path], path, "exec"), made.__dict__)  # noqa: S102 (the documentation's own code)
-    return made.__dict__
+    created = ModuleType(path)
+    exec(compile(BLOCKS[path], path, "exec"), created.__dict__)  # noqa: S102 (the documentation's own code)
+    return created.__dict__
 
 
 def test_the_page_has_an_example_of_each_kind() -> None:
@@ -56,7 +56,7 @@ def test_the_persona_joins_the_population(tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     (tmp_path / "night-owl.toml").write_text(BLOCKS["personas/catalogue/night-owl.toml"], encoding="utf-8")
     personas = load_personas(tmp_path)
-    (position,) = [place for place, persona in enumerate(personas) if persona.name == "night-owl"]
+    (position,) = [index for index, persona in enumerate(personas) if persona.name == "night-owl"]
     plan = Plan(settings(Generation.ALPHA, visitors=2_000), personas)
     subjects = plan.subjects(0, 2_000)
     weight = tomllib.loads(BLOCKS["personas/catalogue/night-owl.toml"])["weight"]
@@ -70,9 +70,9 @@ def test_the_line_makes_the_check_one_of_the_list() -> None:
     text = (FOLDER.parents[1] / LIST).read_text(encoding="utf-8")
     head, end, rest = text.rpartition(")  # fmt: skip")
     # The import above the list is of a module that is not there.
-    made: dict[str, Any] = {"check_shared_sessions": len, "__name__": "analysis.checks"}
-    exec(compile(f"{head}{BLOCKS[LIST]}{end}{rest}", LIST, "exec"), made)  # noqa: S102 (the documentation's own code)
-    assert (made["CHECKS"][-1].name, len(made["CHECKS"])) == ("shared-sessions", len(CHECKS) + 1)
+    by_name: dict[str, Any] = {"check_shared_sessions": len, "__name__": "analysis.checks"}
+    exec(compile(f"{head}{BLOCKS[LIST]}{end}{rest}", LIST, "exec"), by_name)  # noqa: S102 (the documentation's own code)
+    assert (by_name["CHECKS"][-1].name, len(by_name["CHECKS"])) == ("shared-sessions", len(CHECKS) + 1)
 
 
 @pytest.mark.slow
@@ -98,10 +98,10 @@ def test_the_tests_of_personas_pass_with_the_new_one(tmp_path: Path) -> None:
 @pytest.fixture
 def shared_sessions(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CheckResult]:
     """Judge a run by the example's check, whose SQL is found beside the others."""
-    found = engine.sql
+    result = engine.sql
 
     def sql(query: str, **tables: str) -> str:
-        return BLOCKS["analysis/sql/shared_sessions.sql"] if query == "shared_sessions" else found(query, **tables)
+        return BLOCKS["analysis/sql/shared_sessions.sql"] if query == "shared_sessions" else result(query, **tables)
 
     monkeypatch.setattr(engine, "sql", sql)
     check: Callable[[Any], CheckResult] = module("analysis/checks/sessions.py")["check_shared_sessions"]

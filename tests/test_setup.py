@@ -94,11 +94,11 @@ def test_without_a_terminal_it_goes_on(machine: dict[str, str], user: str) -> No
 
 @pytest.mark.parametrize(("answer", "installs"), [("y", True), ("n", False), ("", False)])
 def test_at_a_terminal_sudo_is_asked_for_once(machine: dict[str, str], answer: str, installs: bool) -> None:
-    said = at_a_terminal({**machine, "AS_USER": "1000"}, answer)
-    assert said.count("[y/N]") == 1
-    assert said.index("missing: chromium") < said.index("[y/N]")
+    output = at_a_terminal({**machine, "AS_USER": "1000"}, answer)
+    assert output.count("[y/N]") == 1
+    assert output.index("missing: chromium") < output.index("[y/N]")
     assert ("apt-get install" in calls(machine)) == installs
-    assert ("not installed: php-cli" in said) != installs
+    assert ("not installed: php-cli" in output) != installs
 
 
 def at_a_terminal(environment: dict[str, str], answer: str) -> str:
@@ -109,7 +109,7 @@ def at_a_terminal(environment: dict[str, str], answer: str) -> str:
     ) as process:
         os.close(terminal)
         os.write(master, f"{answer}\n".encode())
-        said = b""
+        summary = b""
         while True:
             try:
                 part = os.read(master, 1024)
@@ -117,7 +117,7 @@ def at_a_terminal(environment: dict[str, str], answer: str) -> str:
                 break
             if not part:
                 break
-            said += part
+            summary += part
         process.wait(20)
     os.close(master)
-    return said.decode().replace("\r\n", "\n")
+    return summary.decode().replace("\r\n", "\n")

@@ -98,5 +98,5 @@ def latest(folder: Path) -> dict[str, Any]:
 
 def check(verdict: dict[str, Any], name: str) -> dict[str, Any]:
     """Return what the check *name* says."""
-    found: dict[str, Any] = next(item for item in verdict["checks"] if item["name"] == name)
-    return found
+    result: dict[str, Any] = next(item for item in verdict["checks"] if item["name"] == name)
+    return result

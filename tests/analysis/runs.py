@@ -90,9 +90,9 @@ def make_run(
 ) -> MadeUp:
     """Make the run of a generator that did what the plan says, but for *change* (None: never sent)."""
     if experiment is None:
-        made, planned = _rendered(generation, visitors, seed, epoch_ms, aa)
+        created, planned = _rendered(generation, visitors, seed, epoch_ms, aa)
     else:
-        made = plan(generation, visitors=visitors, seed=seed, epoch_ms=epoch_ms, aa=aa, experiment=experiment)
+        created = plan(generation, visitors=visitors, seed=seed, epoch_ms=epoch_ms, aa=aa, experiment=experiment)
         folder.mkdir(parents=True, exist_ok=True)
         planned = None
     for name in ("ledger", "observed"):
@@ -101,7 +101,7 @@ def make_run(
         run_id=run_id, created="2025-01-31T14:30:00+00:00", fidelity="synthetic", generation=generation,
         wiki="testwiki", stream="product_metrics.web_base", visitors=visitors, hasty=hasty, batch_size=1,
         target={"name": "local", "source": "local", "intake": "http://127.0.0.1:1/v1/events", "mpic": "http://127.0.0.1:2"},
-        plan=made.settings.to_json(), started_ms=started_ms, finished_ms=started_ms + 600_000,
+        plan=created.settings.to_json(), started_ms=started_ms, finished_ms=started_ms + 600_000,
         stopped_early=stopped_early,
     ).write(folder)  # fmt: skip
     if planned is not None:
@@ -109,8 +109,8 @@ def make_run(
     if change is as_planned and planned is not None:
         ledger, lines = _sent_as_planned(generation, visitors, seed, epoch_ms, aa, started_ms)
         shutil.copytree(ledger, folder / "ledger", dirs_exist_ok=True)
-        return MadeUp(folder, made, orjson.loads(lines))
-    return MadeUp(folder, made, _send(made, folder / "ledger", started_ms, change))
+        return MadeUp(folder, created, orjson.loads(lines))
+    return MadeUp(folder, created, _send(created, folder / "ledger", started_ms, change))
 
 
 def _send(made: Plan, ledger_folder: Path, started_ms: int, change: Callable[[Sent], Sent | None]) -> list[Event]:
@@ -136,10 +136,10 @@ def _sent_as_planned(
     generation: Generation, visitors: int, seed: int, epoch_ms: int, aa: bool, started_ms: int
 ) -> tuple[Path, bytes]:
     """Return the ledger of a generator that did what the plan says, and what landed; many tests share both."""
-    made, planned = _rendered(generation, visitors, seed, epoch_ms, aa)
+    created, planned = _rendered(generation, visitors, seed, epoch_ms, aa)
     ledger = planned.parent / f"ledger-{started_ms}"
     ledger.mkdir()
-    return ledger, orjson.dumps(_send(made, ledger, started_ms, as_planned))
+    return ledger, orjson.dumps(_send(created, ledger, started_ms, as_planned))
 
 
 @cache
@@ -147,8 +147,8 @@ def _rendered(generation: Generation, visitors: int, seed: int, epoch_ms: int, a
     """Return a plan and the file of its rows, which many tests share."""
     folder = Path(tempfile.mkdtemp(prefix="dogfood-planned-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    made = plan(generation, visitors=visitors, seed=seed, epoch_ms=epoch_ms, aa=aa)
-    return made, keep_planned(folder, made)
+    run_plan = plan(generation, visitors=visitors, seed=seed, epoch_ms=epoch_ms, aa=aa)
+    return run_plan, keep_planned(folder, run_plan)
 
 
 def _filled(event: Event, at_ms: int) -> Event:

@@ -45,9 +45,9 @@ def test_what_only_some_lack_is_a_gap() -> None:
     some = [dict(event) for event in OURS[:40]]
     impression = next(event for event in some if event["action"] == "impression")
     del impression["instrument_name"]
-    [found] = compare(some, OURS)
-    assert found.is_gap
-    assert "instrument_name is missing (in 1 of" in found.told
+    [result] = compare(some, OURS)
+    assert result.is_gap
+    assert "instrument_name is missing (in 1 of" in result.told
 
 
 def test_what_the_intake_adds_and_names_of_features_do_not_count() -> None:
@@ -57,9 +57,9 @@ def test_what_the_intake_adds_and_names_of_features_do_not_count() -> None:
 
 
 def test_the_captured_events_are_alike() -> None:
-    found = calibrate_against(contract_path("captured-accepted-events.ndjson"), settings())
-    assert (found.real, found.differences) == (227, ())
-    assert [gap.split(" (")[0] for gap in found.gaps] == [
+    result = calibrate_against(contract_path("captured-accepted-events.ndjson"), settings())
+    assert (result.real, result.differences) == (227, ())
+    assert [gap.split(" (")[0] for gap in result.gaps] == [
         "click: instrument_name is missing", "impression: instrument_name is missing",
     ]  # fmt: skip
 
@@ -76,10 +76,10 @@ def test_there_have_to_be_events(tmp_path: Path) -> None:
 
 def sent_by_browsers(folder: Path, generation: Generation, bodies: list[Any], **changes: object) -> Path:
     """Make a run in *folder* whose one browser has sent *bodies*."""
-    made = make_run(folder, generation, visitors=50)
+    run = make_run(folder, generation, visitors=50)
     replace(Manifest.read(folder), fidelity="synthetic,browser", **changes).write(folder)  # type: ignore[arg-type]
     write_roster(folder, [Account(50, Fidelity.BROWSER, 7, 7, "Reader", True)])
-    with LedgerWriter(made.folder / "ledger", "browser") as ledger:
+    with LedgerWriter(run.folder / "ledger", "browser") as ledger:
         for position, body in enumerate(bodies):
             ledger.intend([Span(50, position, 1)], intended_ms=0, sent_ms=0, bodies=[json.dumps(body).encode()])
     return folder
@@ -105,12 +105,12 @@ def test_a_user_may_be_in_other_experiments_as_well(tmp_path: Path) -> None:
     for event in events:
         event["experiments"]["enrolled"] = ["another"]
     lacking = calibrate(sent_by_browsers(tmp_path / "d", Generation.ALPHA, events, other_experiments=others))
-    assert any('experiments.enrolled lacks "dogfood-ctr"' in told for told in lacking.differences)
+    assert any('experiments.enrolled lacks "dogfood-ctr"' in line for line in lacking.differences)
 
 
 def test_elements_of_a_list_are_compared_one_by_one() -> None:
-    asked = plan(instrument={**example_instrument(), "contextual_attributes": ["performer_groups"]})
-    ours = [json.loads(event.body) for event in asked.events(0, 60)]
+    run_plan = plan(instrument={**example_instrument(), "contextual_attributes": ["performer_groups"]})
+    ours = [json.loads(event.body) for event in run_plan.events(0, 60)]
     longer = [{**event, "performer": {"groups": ["a", "b", "c"]}} for event in ours]
     numbers = [{**event, "performer": {"groups": ["a", 7]}} for event in ours]
     assert list(compare(longer, ours)) == []
@@ -120,8 +120,8 @@ def test_elements_of_a_list_are_compared_one_by_one() -> None:
 def test_beacons_that_are_arrays_are_compared(tmp_path: Path) -> None:
     events = synthetic(Generation.XLAB)
     run = sent_by_browsers(tmp_path / "run", Generation.XLAB, [[event] for event in events[:-2]] + [events[-2:]])
-    found = calibrate(run)
-    assert (found.real, found.differences) == (len(events), ())
+    result = calibrate(run)
+    assert (result.real, result.differences) == (len(events), ())
 
 
 def test_captured_events_of_the_later_generation_are_compared_with_its_own(tmp_path: Path) -> None:

@@ -37,11 +37,11 @@ def test_a_full_disk_is_one_clear_line_and_no_verdict(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.land()
     with judging(tmp_path, file_bytes=4_096) as process:
-        _, said = process.communicate(timeout=120)
+        _, output = process.communicate(timeout=120)
     assert process.returncode in (2, 4)
-    errors = [line for line in said.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1, said
-    assert "Traceback" not in said
+    errors = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, output
+    assert "Traceback" not in output
     assert not (tmp_path / VERDICT).exists()
     # With room again, the same run is judged as if nothing had been.
     assert analyse(tmp_path).verdict is Verdict.GO
@@ -75,26 +75,28 @@ def test_a_table_that_is_half_written_is_one_clear_line(tmp_path: Path) -> None:
     rows = tmp_path / "observed" / "rows.parquet"
     rows.write_bytes(rows.read_bytes()[: rows.stat().st_size // 2])
     with judging(tmp_path) as process:
-        _, said = process.communicate(timeout=120)
+        _, output = process.communicate(timeout=120)
     assert process.returncode == 2
-    assert said.startswith("error: ")
-    assert "rows.parquet" in said
-    assert said.count("\n") == 1
+    assert output.startswith("error: ")
+    assert "rows.parquet" in output
+    assert output.count("\n") == 1
     assert not (tmp_path / VERDICT).exists()
 
 
 @pytest.mark.parametrize("answer", [(200, "\x00\xff", b"\x00<html>"), (299, "", b""), (204, "No Content", b"[]")])
 def test_an_intake_that_answers_garbage_proves_nothing(tmp_path: Path, answer: tuple[int, str, bytes]) -> None:
     status, reason, body = answer
-    [told] = interpret(status, reason, body, ["id"])
-    assert isinstance(told, EventAnswer)
-    run = make_run(tmp_path, change=lambda sent: replace(sent, status=status, outcome=told.outcome, reason=told.reason))
+    [message] = interpret(status, reason, body, ["id"])
+    assert isinstance(message, EventAnswer)
+    run = make_run(
+        tmp_path, change=lambda sent: replace(sent, status=status, outcome=message.outcome, reason=message.reason)
+    )
     # What landed of it all landed in both groups alike.
     run.land([event for number, event in enumerate(run.events) if number % 20])
-    found = analyse(tmp_path)
-    assert found.verdict is Verdict.INCONCLUSIVE
-    assert found.reconciliation["lost"] == 0
-    assert found.reconciliation["indeterminate"] > 100
+    analysis = analyse(tmp_path)
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert analysis.reconciliation["lost"] == 0
+    assert analysis.reconciliation["indeterminate"] > 100
 
 
 @pytest.mark.parametrize("step_ms", [-3_600_000, 3_600_000])
@@ -104,6 +106,6 @@ def test_a_clock_that_is_set_while_the_run_goes_makes_it_invalid(tmp_path: Path,
 
     run = make_run(tmp_path, change=change)
     run.land()
-    found = analyse(tmp_path)
-    assert (found.verdict, found.layer) == (Verdict.INVALID, Layer.GENERATOR)
-    assert check(found, "lag").verdict is CheckStatus.INVALID
+    analysis = analyse(tmp_path)
+    assert (analysis.verdict, analysis.layer) == (Verdict.INVALID, Layer.GENERATOR)
+    assert check(analysis, "lag").verdict is CheckStatus.INVALID

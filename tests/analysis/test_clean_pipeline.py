@@ -48,17 +48,17 @@ class Pipeline:
             (run / part).mkdir(parents=True)
         began = int(time.time() * 1000)
         generation = Generation.ALPHA if seed % 2 else Generation.XLAB
-        made = plan(
+        run_plan = plan(
             generation, seed=seed, visitors=visitors, epoch_ms=began, aa=seed % 3 == 0, time_scale=100_000,
             arrivals_per_second=100_000,
         )  # fmt: skip
-        self._send(made, run / "ledger", began)
+        self._send(run_plan, run / "ledger", began)
         ended = int(time.time() * 1000)
         Manifest(
             run_id=run.name, created="2025-01-31T14:30:00+00:00", fidelity="synthetic", generation=generation,
             wiki="testwiki", stream=STREAM, visitors=visitors, hasty=False, batch_size=BATCH,
             target={"name": "local", "source": "local", "intake": self.url, "mpic": ""},
-            plan=made.settings.to_json(), started_ms=began, finished_ms=ended,
+            plan=run_plan.settings.to_json(), started_ms=began, finished_ms=ended,
         ).write(run)  # fmt: skip
         self._ingest(seed)
         export_table(self._topics, self.folder / f"table-{seed}", run / "observed", began - 1_000, ended + 1_000)
@@ -79,9 +79,11 @@ class Pipeline:
                 time.sleep(max(0.0, due / 1000 - time.time()))
                 request = ledger.intend(spans, intended_ms=due, sent_ms=int(time.time() * 1000))
                 body = b"[" + b",".join(event.body for event in batch) + b"]"
-                said = self.client.post(self.url, content=body, headers=HEADERS)
-                answers = interpret(said.status_code, said.reason_phrase, said.content, [event.id for event in batch])
-                ledger.answered(request, answers, status=said.status_code, at_ms=int(time.time() * 1000))
+                output = self.client.post(self.url, content=body, headers=HEADERS)
+                answers = interpret(
+                    output.status_code, output.reason_phrase, output.content, [event.id for event in batch]
+                )
+                ledger.answered(request, answers, status=output.status_code, at_ms=int(time.time() * 1000))
 
     def _ingest(self, seed: int) -> None:
         """Ingest what is new in the stream into a table of its own, from where the last one ended."""
@@ -104,17 +106,17 @@ def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
 
 def called(pipeline: Pipeline, seeds: range, visitors: int) -> list[set[str]]:
     """Return the checks that fail in clean runs, one run a seed; generations and A/A take turns."""
-    found = []
+    items = []
     for seed in seeds:
         run = pipeline.play(seed, visitors)
         analysis = analyse(run)
         # Lag is this machine's affair, and makes a run INVALID by intent.
         assert (analysis.verdict is Verdict.GO) == (not failed(analysis)), analysis.sentence
         assert analysis.reconciliation["ok"] == analysis.reconciliation["offered"] > visitors
-        found.append(failed(analysis))
+        items.append(failed(analysis))
         shutil.rmtree(run)
         shutil.rmtree(pipeline.folder / f"table-{seed}")
-    return found
+    return items
 
 
 def test_clean_runs_through_intake_stream_and_ingestion_are_go(pipeline: Pipeline) -> None:

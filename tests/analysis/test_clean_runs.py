@@ -16,7 +16,7 @@ NOMINAL = 0.006
 
 def called(folder: Path, seeds: range, visitors: int) -> list[set[str]]:
     """Return the checks that fail in clean runs, one a seed; generations, A/A and hasty take turns."""
-    found = []
+    items = []
     for seed in seeds:
         generation = Generation.ALPHA if seed % 2 else Generation.XLAB
         run = make_run(folder / str(seed), generation, seed=seed, visitors=visitors, aa=seed % 3 == 0)
@@ -28,8 +28,8 @@ def called(folder: Path, seeds: range, visitors: int) -> list[set[str]]:
             CheckStatus.INCONCLUSIVE,
         }
         assert (analysis.verdict is Verdict.NO_GO) == bool(failed(analysis))
-        found.append(failed(analysis))
-    return found
+        items.append(failed(analysis))
+    return items
 
 
 def test_clean_runs_are_go(tmp_path: Path) -> None:

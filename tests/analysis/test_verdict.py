@@ -27,15 +27,15 @@ from tests.analysis.runs import VISITORS, Event, Sent, answered, check, failed, 
 def test_a_clean_run_is_go(tmp_path: Path, generation: Generation) -> None:
     run = make_run(tmp_path, generation)
     run.land()
-    found = analyse(tmp_path)
-    assert (found.verdict, found.layer) == (Verdict.GO, None)
+    analysis = analyse(tmp_path)
+    assert (analysis.verdict, analysis.layer) == (Verdict.GO, None)
     # Files do not tell when their rows were added.
-    assert [item.name for item in found.checks if item.verdict is not CheckStatus.PASS] == ["freshness"]
-    counts = dict(found.reconciliation)
+    assert [item.name for item in analysis.checks if item.verdict is not CheckStatus.PASS] == ["freshness"]
+    counts = dict(analysis.reconciliation)
     assert counts.pop("offered") == counts.pop("ok") == len(run.events)
     assert set(counts.values()) == {0}
-    assert sum(group.landed for group in found.groups) > 700
-    assert sum(group.impressions + group.clicks for group in found.groups) == len(run.events)
+    assert sum(group.landed for group in analysis.groups) > 700
+    assert sum(group.impressions + group.clicks for group in analysis.groups) == len(run.events)
 
 
 def alter_group(events: list[Event]) -> list[Event]:
@@ -58,8 +58,8 @@ def in_group(event: Event, group: str) -> bool:
 
 def drop_subjects(events: list[Event]) -> list[Event]:
     subjects = sorted({event["performer"]["id"] for event in events if in_group(event, "true")})
-    gone = set(subjects[::33])
-    return [event for event in events if event["performer"]["id"] not in gone]
+    names = set(subjects[::33])
+    return [event for event in events if event["performer"]["id"] not in names]
 
 
 def foreign(events: list[Event]) -> list[Event]:
@@ -117,12 +117,16 @@ def test_what_was_tampered_with_is_no_go_by_the_right_check(
 ) -> None:
     run = make_run(tmp_path)
     run.land(tamper(copy.deepcopy(run.events)))
-    found = analyse(tmp_path)
-    assert found.verdict is Verdict.NO_GO
-    assert failed(found) - {"sample-ratio", "sample-rate"} == checks
-    assert found.layer in (layer, Layer.ASSIGNMENT, Layer.EXPOSURE) if "assignment" in checks else found.layer is layer
-    assert found.sentence == next(
-        item.summary for item in found.checks if item.layer is found.layer and item.verdict is CheckStatus.FAIL
+    analysis = analyse(tmp_path)
+    assert analysis.verdict is Verdict.NO_GO
+    assert failed(analysis) - {"sample-ratio", "sample-rate"} == checks
+    assert (
+        analysis.layer in (layer, Layer.ASSIGNMENT, Layer.EXPOSURE)
+        if "assignment" in checks
+        else analysis.layer is layer
+    )
+    assert analysis.sentence == next(
+        item.summary for item in analysis.checks if item.layer is analysis.layer and item.verdict is CheckStatus.FAIL
     )
 
 
@@ -143,15 +147,15 @@ def test_corrupted_fields_are_named(tmp_path: Path) -> None:
 
 def test_a_large_one_sided_loss_is_a_sample_ratio_mismatch(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    gone = {
+    names = {
         event["performer"]["id"]
         for event in run.events
         if in_group(event, "true") and event["performer"]["id"] % 2 == 0
     }
-    run.land([event for event in run.events if event["performer"]["id"] not in gone])
-    found = analyse(tmp_path)
-    assert {"sample-ratio", "sample-rate", "lost"} <= failed(found)
-    assert (check(found, "sample-ratio").p_value or 1) < 0.001
+    run.land([event for event in run.events if event["performer"]["id"] not in names])
+    analysis = analyse(tmp_path)
+    assert {"sample-ratio", "sample-rate", "lost"} <= failed(analysis)
+    assert (check(analysis, "sample-ratio").p_value or 1) < 0.001
 
 
 def test_an_xlab_subject_id_that_is_not_filled_in_is_found(tmp_path: Path) -> None:
@@ -195,10 +199,10 @@ def test_what_is_in_the_error_stream_is_invalid_and_not_lost(tmp_path: Path) -> 
     run = make_run(tmp_path, change=answered(202, EventOutcome.INDETERMINATE, 1), hasty=True)
     run.land(run.events[20:])
     run.report_invalid(run.events[:20])
-    found = analyse(tmp_path)
-    assert (found.reconciliation["invalid"], found.reconciliation["lost"]) == (20, 0)
-    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INTAKE)
-    assert "'.x' no" in found.sentence
+    analysis = analyse(tmp_path)
+    assert (analysis.reconciliation["invalid"], analysis.reconciliation["lost"]) == (20, 0)
+    assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.INTAKE)
+    assert "'.x' no" in analysis.sentence
 
 
 def test_a_hasty_loss_points_at_the_intake(tmp_path: Path) -> None:
@@ -214,11 +218,11 @@ def test_lost_events_of_an_unknown_schema_are_named(tmp_path: Path) -> None:
     run = make_run(tmp_path, change=HASTY, hasty=True)
     run.land([])
     PlatformAnswers({WEB_BASE_1_3_0: Served.NO}).write(tmp_path)
-    found = analyse(tmp_path)
-    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
-    assert f"events name schema {WEB_BASE_1_3_0}, which does not exist" in found.sentence
-    assert check(found, "invalid").evidence["invalid"] == len(run.events)
-    assert check(found, "lost").layer is Layer.INSTRUMENT
+    analysis = analyse(tmp_path)
+    assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
+    assert f"events name schema {WEB_BASE_1_3_0}, which does not exist" in analysis.sentence
+    assert check(analysis, "invalid").evidence["invalid"] == len(run.events)
+    assert check(analysis, "lost").layer is Layer.INSTRUMENT
 
 
 @pytest.mark.parametrize("answers", [{}, {WEB_BASE_1_3_0: Served.YES}])
@@ -226,9 +230,9 @@ def test_lost_events_that_are_valid_blame_the_intake(tmp_path: Path, answers: di
     run = make_run(tmp_path, change=HASTY, hasty=True)
     run.land([])
     PlatformAnswers(answers).write(tmp_path)
-    found = analyse(tmp_path)
-    assert found.layer is Layer.INTAKE
-    assert check(found, "invalid").verdict is CheckStatus.PASS
+    analysis = analyse(tmp_path)
+    assert analysis.layer is Layer.INTAKE
+    assert check(analysis, "invalid").verdict is CheckStatus.PASS
 
 
 def test_acknowledged_events_are_not_validated_again(tmp_path: Path) -> None:
@@ -243,18 +247,18 @@ def test_a_few_unanswered_events_do_not_matter_and_many_leave_the_verdict_open(t
         run = make_run(tmp_path / str(every), change=answered(None, None, every))
         visits = {event.id: event.visit for event in run.plan.events(0, VISITORS)}
         run.land([event for event in run.events if visits[event["meta"]["id"]] % every])
-        found = analyse(run.folder)
-        assert found.reconciliation["indeterminate"] > 0
-        assert found.verdict is verdict
+        analysis = analyse(run.folder)
+        assert analysis.reconciliation["indeterminate"] > 0
+        assert analysis.verdict is verdict
 
 
 def test_a_generator_that_fell_behind_makes_the_run_invalid(tmp_path: Path) -> None:
     run = make_run(tmp_path, change=lambda sent: replace(sent, lag_ms=6_000 if sent.visit % 20 == 0 else 0))
     run.land(run.events[10:])
-    found = analyse(tmp_path)
-    assert (found.verdict, found.layer) == (Verdict.INVALID, Layer.GENERATOR)
-    assert "fell behind" in found.sentence
-    assert "lost" in failed(found)
+    analysis = analyse(tmp_path)
+    assert (analysis.verdict, analysis.layer) == (Verdict.INVALID, Layer.GENERATOR)
+    assert "fell behind" in analysis.sentence
+    assert "lost" in failed(analysis)
 
 
 @pytest.mark.parametrize(("stopped_early", "verdict"), [(False, Verdict.INVALID), (True, Verdict.GO)])
@@ -271,25 +275,25 @@ def test_an_event_sent_twice_is_the_generators_fault(tmp_path: Path) -> None:
     text = (tmp_path / "ledger" / "worker-0-1.ndjson").read_bytes()
     (tmp_path / "ledger" / "worker-1-2.ndjson").write_bytes(b"".join(text.splitlines(keepends=True)[:2]))
     run.land()
-    found = analyse(tmp_path)
-    assert found.verdict is Verdict.INVALID
-    assert "sent twice" in found.sentence
+    analysis = analyse(tmp_path)
+    assert analysis.verdict is Verdict.INVALID
+    assert "sent twice" in analysis.sentence
 
 
 def test_too_few_subjects_leave_the_verdict_open(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=200)
     run.land()
-    found = analyse(tmp_path)
-    assert found.verdict is Verdict.INCONCLUSIVE
-    assert check(found, "sample-ratio").verdict is CheckStatus.INCONCLUSIVE
+    analysis = analyse(tmp_path)
+    assert analysis.verdict is Verdict.INCONCLUSIVE
+    assert check(analysis, "sample-ratio").verdict is CheckStatus.INCONCLUSIVE
 
 
 def test_nothing_observed_is_not_go(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.land([])
-    found = analyse(tmp_path)
-    assert found.verdict is Verdict.NO_GO
-    assert found.reconciliation["lost"] == len(run.events)
+    analysis = analyse(tmp_path)
+    assert analysis.verdict is Verdict.NO_GO
+    assert analysis.reconciliation["lost"] == len(run.events)
 
 
 def result(outcome: CheckStatus, layer: Layer) -> CheckResult:
@@ -309,8 +313,8 @@ def test_invalid_comes_before_no_go_before_inconclusive_and_the_first_layer_is_n
         (4, Verdict.NO_GO, Layer.TRANSPORT),
         (2, Verdict.INCONCLUSIVE, Layer.ASSIGNMENT),
     ):
-        found, decisive = fold(checks[:take])
-        assert (found, decisive and decisive.layer) == (verdict, layer)
+        outcome, decisive = fold(checks[:take])
+        assert (outcome, decisive and decisive.layer) == (verdict, layer)
     assert fold(checks[:1]) == (Verdict.GO, None)
     assert [item.exit_code for item in Verdict] == [0, 1, 3, 4]
 
@@ -318,8 +322,8 @@ def test_invalid_comes_before_no_go_before_inconclusive_and_the_first_layer_is_n
 def test_verdict_and_report_are_written_and_show_the_same_numbers(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.land(run.events[7:])
-    found = analyse(tmp_path)
-    write(tmp_path, found, render(found))
+    analysis = analyse(tmp_path)
+    write(tmp_path, analysis, render(analysis))
     verdict = orjson.loads((tmp_path / "verdict.json").read_bytes())
     assert verdict.keys() >= {"verdict", "layer", "checks", "reconciliation", "groups", "run", "sentence"}
     assert (verdict["verdict"], verdict["layer"]) == ("NO-GO", "table")

@@ -15,10 +15,12 @@ from tests.plans import plan
 
 
 def world(count: int) -> Environment:
-    made = plan()
+    run_plan = plan()
     accounts = [TestAccount(f"Reader {i}", "x", i + 1, i + 1, i) for i in range(count)]
     fake: Any = SimpleNamespace(
-        plan=made, accounts=accounts, group_of=lambda account: made.group_of(account.user_id, account.central_id)
+        plan=run_plan,
+        accounts=accounts,
+        group_of=lambda account: run_plan.group_of(account.user_id, account.central_id),
     )
     return cast(Environment, fake)
 

@@ -122,9 +122,9 @@ def test_what_a_browser_sends_by_https_is_recorded_on_its_way_and_no_other_certi
     ):
         recorder.start()
         stranger.start()
-        said, recorded = asyncio.run(visit(recorder, stranger, own.fingerprint))
+        finished, recorded = asyncio.run(visit(recorder, stranger, own.fingerprint))
         assert own.key.stat().st_mode & 0o077 == 0
-    assert "ERR_CERT_AUTHORITY_INVALID" in said
+    assert "ERR_CERT_AUTHORITY_INVALID" in finished
     assert [(item.action, item.status) for item in recorded] == [("click", None)]
     assert read_ledger(tmp_path).bodies == {(3, 0): BEACON.encode()}
     assert not own.key.exists()

@@ -48,8 +48,8 @@ def asked_with(folder: Path, operator: Operator | None) -> tuple[bool, Sequence[
 
 
 def test_a_step_without_a_fetch_is_the_kits(tmp_path: Path) -> None:
-    asked, findings = asked_with(tmp_path, Operator(3, 3))
-    assert not asked
+    requested, findings = asked_with(tmp_path, Operator(3, 3))
+    assert not requested
     assert [(item.ok, item.layer) for item in findings] == [(False, "generator")]
     assert "without asking MPIC" in findings[0].told
 

@@ -54,11 +54,11 @@ def verdict(played: Played) -> dict[str, Any]:
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_scenario(played: Played, name: str) -> None:
     run, _ = played
-    found = verdict(played)
+    result = verdict(played)
     findings = [finding for finding in read_scenario_findings(run) if finding.scenario == name]
     assert [finding for finding in findings if not finding.ok] == []
     assert len(findings) >= LOOKED_AT.get(name, 0)
-    ways = [way for way in found["ways"] if way["scenario"] == name]
+    ways = [way for way in result["ways"] if way["scenario"] == name]
     assert sum(way["funnels"] for way in ways) >= FUNNELS.get(name, 0)
     assert all(way["landed"] == way["sent"] == way["funnels"] for way in ways)
     assert findings or ways
@@ -66,11 +66,11 @@ def test_scenario(played: Played, name: str) -> None:
 
 def test_all_of_them_together_end_in_go(played: Played) -> None:
     _, done = played
-    found = verdict(played)
-    assert (done.returncode, found["verdict"]) == (0, "GO"), done.stdout + done.stderr
-    counts = found["reconciliation"]
+    result = verdict(played)
+    assert (done.returncode, result["verdict"]) == (0, "GO"), done.stdout + done.stderr
+    counts = result["reconciliation"]
     assert counts["offered"] == counts["ok"] > 8 * USERS
-    groups = {(count["stage"], count["group"]): count["observed"] for count in found["stages"]}
+    groups = {(count["stage"], count["group"]): count["observed"] for count in result["stages"]}
     assert all(groups["landed", group] > 0 for group in ("true", "false"))
 
 
@@ -88,9 +88,9 @@ def test_browsers_events_are_shaped_like_synthetic_ones(played: Played, wiki_hom
     run, _ = played
     done = call(wiki_home, "calibrate", run.name, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
-    [found] = json.loads(done.stdout).values()
-    assert found["differences"] == []
-    assert found["real"] > 8 * USERS
+    [result] = json.loads(done.stdout).values()
+    assert result["differences"] == []
+    assert result["real"] > 8 * USERS
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_browsers_events_are_shaped_like_synthetic_ones(played: Played, wiki_hom
 def test_scenarios_of_the_later_generation(wiki_home: Path, name: str) -> None:
     done = call(wiki_home, "browse", "--generation", "xlab", "--scenario", name, "--scenario", "ctr", "--users", "3")
     assert done.returncode == 0, done.stdout + done.stderr
-    found = latest(wiki_home)
-    assert check(found, "scenarios")["evidence"]["looked_at"] >= LOOKED_AT[name]
-    assert found["reconciliation"]["ok"] > 0
+    result = latest(wiki_home)
+    assert check(result, "scenarios")["evidence"]["looked_at"] >= LOOKED_AT[name]
+    assert result["reconciliation"]["ok"] > 0
 
 
 def test_an_instrument_that_never_starts_is_called(wiki_home: Path) -> None:
@@ -111,9 +111,9 @@ def test_an_instrument_that_never_starts_is_called(wiki_home: Path) -> None:
     finally:
         configure(wiki_home, {"instruments": [INSTRUMENT]})
     assert done.returncode == 1, done.stdout + done.stderr
-    found = latest(wiki_home)
-    assert (found["verdict"], found["layer"]) == ("NO-GO", "instrument")
-    assert check(found, "instrument")["evidence"]["missing"] == {"impression": 1, "click": 1}
+    result = latest(wiki_home)
+    assert (result["verdict"], result["layer"]) == ("NO-GO", "instrument")
+    assert check(result, "instrument")["evidence"]["missing"] == {"impression": 1, "click": 1}
     # What a failed step looked like is kept.
     evidence = wiki_home / "runs" / "latest" / "browser" / "child-click"
     names = {path.name for path in evidence.rglob("*")}
@@ -146,10 +146,10 @@ def test_no_password_is_in_a_run(played: Played, wiki_home: Path) -> None:
 def test_a_scenario_that_is_to_send_nothing_can_end_in_go(wiki_home: Path) -> None:
     done = call(wiki_home, "browse", "--scenario", "anonymous")
     assert done.returncode == 0, done.stdout + done.stderr
-    found = latest(wiki_home)
+    result = latest(wiki_home)
     names = {"wiki-assignment", "scenarios", "configs", "unexpected", "records"}
-    assert {item["name"] for item in found["checks"]} == names
-    assert found["reconciliation"]["offered"] == 0
+    assert {item["name"] for item in result["checks"]} == names
+    assert result["reconciliation"]["offered"] == 0
 
 
 def test_bad_input_is_one_clear_line(wiki_home: Path) -> None:

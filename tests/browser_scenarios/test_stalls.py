@@ -89,23 +89,23 @@ def played(folder: Path, wiki: Wiki, within_s: float, *scenarios: str) -> list[S
 
 def test_a_page_that_stalls_once_is_asked_for_again(tmp_path: Path) -> None:
     with serving(stalls=1) as wiki:
-        found = played(tmp_path, wiki, 20.0, "anonymous")
-    assert [finding.step for finding in found if finding.ok] == ["nobody is enrolled", "no event is sent"]
-    assert len(found) == 2
+        result = played(tmp_path, wiki, 20.0, "anonymous")
+    assert [finding.step for finding in result if finding.ok] == ["nobody is enrolled", "no event is sent"]
+    assert len(result) == 2
 
 
 def test_a_page_that_never_comes_is_the_machines_trouble(tmp_path: Path) -> None:
     with serving(stalls=1_000) as wiki:
-        found = played(tmp_path, wiki, 3.0, "anonymous")
+        result = played(tmp_path, wiki, 3.0, "anonymous")
         assert wiki.stalls <= 998, "it was asked for twice at least"
-    assert [(finding.ok, finding.layer) for finding in found] == [(False, "generator")]
-    assert "Timeout" in found[0].told
+    assert [(finding.ok, finding.layer) for finding in result] == [(False, "generator")]
+    assert "Timeout" in result[0].told
 
 
 @pytest.mark.parametrize("status", [500, 503])
 def test_a_page_that_says_500_is_a_finding(tmp_path: Path, status: int) -> None:
     with serving(stalls=0, status=status) as wiki:
-        found = played(tmp_path, wiki, 45.0, "anonymous")
+        result = played(tmp_path, wiki, 45.0, "anonymous")
         assert wiki.stalls == -1
-    assert [(finding.ok, finding.layer) for finding in found] == [(False, "exposure")]
-    assert str(status) in found[0].told
+    assert [(finding.ok, finding.layer) for finding in result] == [(False, "exposure")]
+    assert str(status) in result[0].told

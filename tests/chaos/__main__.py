@@ -36,10 +36,10 @@ def _run(options: argparse.Namespace) -> bool:
     )
     for name in options.only or SERIES:
         begin = time.monotonic()
-        found = _played(name, options.kills, options.seed)
-        failed |= isinstance(found, str)
-        told = found if isinstance(found, str) else f"{found.kills} | {found.acknowledged:,} | {found.after}"
-        lines.append(f"| {name} | {told} | {time.monotonic() - begin:.0f} s |")
+        result = _played(name, options.kills, options.seed)
+        failed |= isinstance(result, str)
+        message = result if isinstance(result, str) else f"{result.kills} | {result.acknowledged:,} | {result.after}"
+        lines.append(f"| {name} | {message} | {time.monotonic() - begin:.0f} s |")
         print(lines[-1], flush=True)
     print("\n" + "\n".join(lines))
     return failed

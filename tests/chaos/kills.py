@@ -80,10 +80,10 @@ def until(holds: Callable[[], bool], otherwise: str) -> None:
 
 def below(pid: int, word: str = "") -> list[psutil.Process]:
     """Return the processes that *pid* has started, directly or not, with *word* in their command line."""
-    found = []
+    items = []
     with suppress(psutil.NoSuchProcess):
         for child in psutil.Process(pid).children(recursive=True):
             with suppress(psutil.Error):
                 if any(word in part for part in child.cmdline()):
-                    found.append(child)
-    return found
+                    items.append(child)
+    return items

@@ -57,14 +57,14 @@ def of_runs(
     for number in range(kills):
         home = folder / str(number)
         home.mkdir(parents=True)
-        said = kill_in_run(home, TARGETS[name], chance, 1_000 + number)
-        counts = said["reconciliation"]
+        output = kill_in_run(home, TARGETS[name], chance, 1_000 + number)
+        counts = output["reconciliation"]
         assert not any(counts[fate] for fate in _WRONG), counts
         assert counts["ok"] + counts["indeterminate"] + counts["invalid"] + counts["late"] == counts["offered"], counts
-        assert said["verdict"] in verdicts, f"{said['verdict']}: {said['sentence']}"
-        assert said["verdict"] == Verdict.GO or word in _told(said), said["sentence"]
+        assert output["verdict"] in verdicts, f"{output['verdict']}: {output['sentence']}"
+        assert output["verdict"] == Verdict.GO or word in _told(output), output["sentence"]
         acknowledged += counts["ok"]
-        sentences[f"{said['verdict']}: {str(said['sentence'])[:110]}"] += 1
+        sentences[f"{output['verdict']}: {str(output['sentence'])[:110]}"] += 1
     return Result(kills, acknowledged, "; ".join(f"{count} × {sentence}" for sentence, count in sentences.items()))
 
 
@@ -90,10 +90,10 @@ def intake_alone(folder: Path, kills: int, chance: random.Random) -> Result:
             stop.set()
             for sender in senders:
                 sender.join()
-    found = Counter(landed(stream))
-    assert set(acknowledged) <= found.keys()
-    assert max(found.values()) == 1
-    return Result(kills, len(acknowledged), f"{found.total():,} in the stream, none twice")
+    counts = Counter(landed(stream))
+    assert set(acknowledged) <= counts.keys()
+    assert max(counts.values()) == 1
+    return Result(kills, len(acknowledged), f"{counts.total():,} in the stream, none twice")
 
 
 def mpic_alone(folder: Path, kills: int, chance: random.Random) -> Result:
@@ -109,10 +109,10 @@ def mpic_alone(folder: Path, kills: int, chance: random.Random) -> Result:
             writer.join()
     again = serving("testbed.mpic", "--database", str(database), port=port, log=folder / "log")
     with again as server, MpicClient(server.url) as client:
-        found = Counter(item.name for item in client.experiments(Generation.ALPHA))
-    assert set(acknowledged) <= found.keys()
-    assert max(found.values()) == 1
-    return Result(kills, len(acknowledged), f"{found.total():,} configs, none twice")
+        counts = Counter(item.name for item in client.experiments(Generation.ALPHA))
+    assert set(acknowledged) <= counts.keys()
+    assert max(counts.values()) == 1
+    return Result(kills, len(acknowledged), f"{counts.total():,} configs, none twice")
 
 
 def _kill(pid: int, acknowledged: Sequence[str], some: int, chance: random.Random) -> None:

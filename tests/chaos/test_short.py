@@ -10,6 +10,6 @@ from tests.chaos.series import QUICK, SERIES
 
 @pytest.mark.parametrize("name", QUICK)
 def test_a_killed_process_leaves_everything_accounted_for(tmp_path: Path, name: str) -> None:
-    found = SERIES[name](tmp_path, 1, random.Random(name))  # noqa: S311 (to be repeated)
-    assert found.kills == 1
-    assert found.acknowledged > 0
+    result = SERIES[name](tmp_path, 1, random.Random(name))  # noqa: S311 (to be repeated)
+    assert result.kills == 1
+    assert result.acknowledged > 0

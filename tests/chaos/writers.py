@@ -68,8 +68,8 @@ def _written(kill: Callable[[], bool], folder: Path, run: MadeUp, kills: int) ->
 def _judge(folder: Path, run: MadeUp, table_dir: Path, ids: list[str]) -> tuple[int, str]:
     """Compare the table with *ids*, judge the run by it, and return the number of rows and a sentence."""
     rows = read_parquet(table_dir / TABLE, duckdb.connect())
-    found = Counter(row["id"] for row in rows["meta"].to_pylist())
-    assert found == Counter(ids)
+    counts = Counter(row["id"] for row in rows["meta"].to_pylist())
+    assert counts == Counter(ids)
     started_ms = Manifest.read(run.folder).started_ms or 0
     export_table(
         partial(SegmentReader, folder / "stream"), table_dir, run.folder / "observed",
@@ -78,7 +78,7 @@ def _judge(folder: Path, run: MadeUp, table_dir: Path, ids: list[str]) -> tuple[
     verdict = analyse(run.folder)
     assert verdict.reconciliation["ok"] == len(run.events), verdict.reconciliation
     assert verdict.verdict is Verdict.GO, verdict.sentence
-    return len(ids), f"{found.total():,} rows, none twice; {verdict.verdict}: {verdict.sentence[:80]}"
+    return len(ids), f"{counts.total():,} rows, none twice; {verdict.verdict}: {verdict.sentence[:80]}"
 
 
 def kill_ingestion(folder: Path, kills: int, chance: random.Random) -> tuple[int, str]:
@@ -100,14 +100,14 @@ def kill_ingestion(folder: Path, kills: int, chance: random.Random) -> tuple[int
 
 def _drafts(folder: Path) -> set[tuple[str, int, int]]:
     """Return the half-written files in *folder*, with what tells one from the next of the same name."""
-    found = set()
+    names = set()
     for path in folder.rglob("*.draft"):
         try:
             status = path.stat()
         except FileNotFoundError:
             continue
-        found.add((str(path), status.st_ino, status.st_mtime_ns))
-    return found
+        names.add((str(path), status.st_ino, status.st_mtime_ns))
+    return names
 
 
 def _differs(folder: Path, before: object) -> bool:
@@ -129,9 +129,9 @@ def kill_analysis(folder: Path, kills: int, chance: random.Random) -> tuple[int,
             killed += killed_inside([process.pid], is_writing, chance, longest_s=0.001)
         if (run.folder / VERDICT).exists():
             assert json.loads((run.folder / VERDICT).read_text())["verdict"] == expected.verdict
-    found = analyse(run.folder)
-    assert (found.verdict, found.sentence) == (expected.verdict, expected.sentence)
-    return len(run.events), f"{found.verdict}: {found.sentence[:80]}"
+    analysis = analyse(run.folder)
+    assert (analysis.verdict, analysis.sentence) == (expected.verdict, expected.sentence)
+    return len(run.events), f"{analysis.verdict}: {analysis.sentence[:80]}"
 
 
 def kill_spark_job(folder: Path, kills: int, chance: random.Random) -> tuple[int, str]:

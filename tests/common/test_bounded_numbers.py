@@ -31,11 +31,11 @@ def numbers() -> Iterator[tuple[tuple[str, ...], click.Parameter]]:
 
 
 def test_every_number_is_bounded_on_both_sides() -> None:
-    found = list(numbers())
-    assert len(found) > 40
+    items = list(numbers())
+    assert len(items) > 40
     unbounded = [
         (path, parameter.name)
-        for path, parameter in found
+        for path, parameter in items
         if not isinstance(parameter.type, Count | Number) or None in (parameter.type.min, parameter.type.max)
     ]
     assert unbounded == []

@@ -107,13 +107,13 @@ def test_only_the_policy_opens_connections() -> None:
 
 
 def test_clients_are_made_by_the_policy_only() -> None:
-    made = set()
+    names = set()
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call) and ast.unparse(node.func) in ("httpx.Client", "httpx.AsyncClient"):
-                    made.add(str(path.relative_to(ROOT)))
-    assert made == {"common/http.py"}
+                    names.add(str(path.relative_to(ROOT)))
+    assert names == {"common/http.py"}
 
 
 def test_the_list_of_reasons_is_not_stale() -> None:

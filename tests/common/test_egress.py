@@ -147,11 +147,11 @@ def test_pins_survive_the_way_to_another_process() -> None:
 
 
 def test_certificates_are_judged_by_the_name() -> None:
-    asked: list[str | None] = []
+    items: list[str | None] = []
     with temporary_certificate(NAME) as certificate, socket.create_server(("127.0.0.2", 0)) as listening:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate.file, certificate.key)
-        context.sni_callback = lambda _socket, name, _context: asked.append(name)
+        context.sni_callback = lambda _socket, name, _context: items.append(name)
 
         def greet() -> None:
             connection, _ = listening.accept()
@@ -165,7 +165,7 @@ def test_certificates_are_judged_by_the_name() -> None:
         with open_client(egress) as client, pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             client.get(f"https://{NAME}:{listening.getsockname()[1]}/")
         thread.join()
-    assert asked == [NAME]
+    assert items == [NAME]
 
 
 def test_other_clients_ignore_proxies_and_passwords(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

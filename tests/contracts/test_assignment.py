@@ -25,12 +25,12 @@ def test_all_vectors_of_the_original_classes_are_equal_bit_for_bit() -> None:
     assert len(lines) == 4000
     for line in lines:
         row = json.loads(line)
-        found = assign(Generation(row["generation"]), row["user_id"], row["experiment"], row["groups"], row["rate"])
-        assert found.hash == row["hash"]
-        assert found.in_sample is row["in_sample"]
-        assert found.group == row["group"]
-        assert found.group_if_sampled == row["bucket_if_sampled"]
-        assert found.subject_id == row.get("subject_id")
+        result = assign(Generation(row["generation"]), row["user_id"], row["experiment"], row["groups"], row["rate"])
+        assert result.hash == row["hash"]
+        assert result.in_sample is row["in_sample"]
+        assert result.group == row["group"]
+        assert result.group_if_sampled == row["bucket_if_sampled"]
+        assert result.subject_id == row.get("subject_id")
 
 
 @pytest.mark.parametrize(
@@ -49,20 +49,20 @@ def test_some_vectors_are_equal_also_where_the_contract_is_not_at_hand(
     generation: Generation, user_id: int, experiment: str, groups: list[str], rate: float, hash24: int,
     group: str | None, if_sampled: str,
 ) -> None:  # fmt: skip
-    found = assign(generation, user_id, experiment, groups, rate)
-    assert found[:4] == (hash24, group is not None, group, if_sampled)
-    assert (found.subject_id or "").startswith(f"{hash24:06x}") is (generation is Generation.XLAB)
-    assert len(found.subject_id or "") == (64 if generation is Generation.XLAB else 0)
+    result = assign(generation, user_id, experiment, groups, rate)
+    assert result[:4] == (hash24, group is not None, group, if_sampled)
+    assert (result.subject_id or "").startswith(f"{hash24:06x}") is (generation is Generation.XLAB)
+    assert len(result.subject_id or "") == (64 if generation is Generation.XLAB else 0)
 
 
 def test_arrays_of_users_get_what_the_vectors_say() -> None:
     for line in contract_path("bucketing-vectors.ndjson").read_text().splitlines():
         row = json.loads(line)
         ids = np.array([row["user_id"]], dtype=np.int64)
-        found = assign_many(Generation(row["generation"]), ids, row["experiment"], row["groups"], row["rate"])
-        assert found.hash24[0] / HASH_SPACE == row["hash"]
-        assert bool(found.in_sample[0]) is row["in_sample"]
-        group = int(found.group[0])
+        result = assign_many(Generation(row["generation"]), ids, row["experiment"], row["groups"], row["rate"])
+        assert result.hash24[0] / HASH_SPACE == row["hash"]
+        assert bool(result.in_sample[0]) is row["in_sample"]
+        group = int(result.group[0])
         assert (row["groups"][group] if group >= 0 else None) == row["group"]
 
 
@@ -92,10 +92,10 @@ def test_rates_beyond_the_ends_take_nobody_or_everybody(rate: float, taken: bool
 @given(st.integers(0, HASH_SPACE - 1), st.integers(1, 12), RATES)
 def test_integers_decide_as_the_contracts_floating_point_does(hash24: int, groups: int, rate: float) -> None:
     scaled = hash24 / 2**24 * groups
-    found = assign_hashes(np.array([hash24], dtype=np.uint32), groups, rate)
+    result = assign_hashes(np.array([hash24], dtype=np.uint32), groups, rate)
     in_sample = math.fmod(scaled, 1) < rate
-    assert bool(found.in_sample[0]) is in_sample
-    assert found.group[0] == (int(scaled) if in_sample else -1)
+    assert bool(result.in_sample[0]) is in_sample
+    assert result.group[0] == (int(scaled) if in_sample else -1)
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +111,8 @@ def all_hashes() -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
 def test_expected_shares_are_the_counts_over_all_hashes(
     all_hashes: np.ndarray[tuple[int], np.dtype[np.uint32]], groups: int, rate: float
 ) -> None:
-    found = assign_hashes(all_hashes, groups, rate)
-    counts = np.bincount(found.group + 1, minlength=groups + 1)
+    result = assign_hashes(all_hashes, groups, rate)
+    counts = np.bincount(result.group + 1, minlength=groups + 1)
     shares = expected_shares(groups, rate)
     assert [share * HASH_SPACE for share in shares.groups] == counts[1:].tolist()
     assert shares.not_in_sample * HASH_SPACE == counts[0]

@@ -136,8 +136,8 @@ def test_an_xlab_experiment_is_active_from_its_first_to_its_last_moment() -> Non
 
 def test_one_alpha_experiment_may_carry_several_features() -> None:
     features = {"menu": {"values": ["a", "b"]}, "toolbar": {"control": "y", "values": ["x", "y", "z"]}}
-    found = parse_experiment(Generation.ALPHA, alpha(features=features)).features
-    assert [(feature.name, feature.control, feature.groups) for feature in found] == [
+    result = parse_experiment(Generation.ALPHA, alpha(features=features)).features
+    assert [(feature.name, feature.control, feature.groups) for feature in result] == [
         ("menu", "a", ("a", "b")),
         ("toolbar", "y", ("x", "y", "z")),
     ]
@@ -182,13 +182,13 @@ def test_any_json_is_an_experiment_that_can_be_used_or_an_error_of_one_line(
 ) -> None:
     base = alpha() if generation is Generation.ALPHA else xlab()
     for config in ({**base, **changes}, {**base, "sample_rate": rates}):
-        found = experiment_or_error(generation, config)
-        if isinstance(found, ConfigError):
-            assert len(str(found).splitlines()) == 1
+        result = experiment_or_error(generation, config)
+        if isinstance(result, ConfigError):
+            assert len(str(result).splitlines()) == 1
         else:
-            assert found.groups
-            assert "" not in found.groups
-            assert 0 <= found.sample_rate.of("enwiki") <= 1
+            assert result.groups
+            assert "" not in result.groups
+            assert 0 <= result.sample_rate.of("enwiki") <= 1
 
 
 @pytest.mark.parametrize("payload", [{"data": []}, None, "x", [1]])
@@ -203,9 +203,9 @@ def test_an_instrument_may_only_ask_for_attributes_there_are() -> None:
     config = {**alpha(), "stream_name": "s", "sample_unit": "session", "contextual_attributes": ["shoe_size"]}
     with pytest.raises(ConfigError, match="shoe_size"):
         parse_instruments([config])
-    asked = ["page_id", "page_namespace", "agent_ua_string"]
-    [instrument] = parse_instruments([{**config, "contextual_attributes": asked}])
-    assert instrument.contextual_attributes == tuple(asked)
+    items = ["page_id", "page_namespace", "agent_ua_string"]
+    [instrument] = parse_instruments([{**config, "contextual_attributes": items}])
+    assert instrument.contextual_attributes == tuple(items)
     assert (instrument.name, instrument.stream_name, instrument.sample_unit) == ("menu-test", "s", "session")
 
 

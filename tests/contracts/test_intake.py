@@ -59,9 +59,9 @@ def problem(title: str) -> bytes:
 def test_every_answer_means_something_for_every_event(
     status: int | None, reason: str, body: bytes, count: int, outcomes: list[EventOutcome]
 ) -> None:
-    found = interpret(status, reason, body, [str(i) for i in range(count)])
-    assert [answer.outcome for answer in found] == outcomes
-    assert all(bool(answer.reason) is (answer.outcome is not OK) for answer in found)
+    result = interpret(status, reason, body, [str(i) for i in range(count)])
+    assert [answer.outcome for answer in result] == outcomes
+    assert all(bool(answer.reason) is (answer.outcome is not OK) for answer in result)
 
 
 def test_the_reason_of_a_refused_event_is_its_own() -> None:
@@ -104,9 +104,9 @@ JSON = st.recursive(
 def test_whatever_comes_back_each_event_has_an_answer(
     status: int | None, reason: str, body: bytes, event_ids: list[str]
 ) -> None:
-    found = interpret(status, reason, body, event_ids)
-    assert len(found) == len(event_ids)
-    for answer in found:
+    result = interpret(status, reason, body, event_ids)
+    assert len(result) == len(event_ids)
+    for answer in result:
         assert bool(answer.reason) is (answer.outcome is not OK)
         assert answer.outcome is not OK or status in (201, 207)
 

@@ -20,10 +20,10 @@ def client(answer: httpx.Response | Exception) -> MpicClient:
 
 
 def test_each_generation_asks_its_own_question() -> None:
-    asked: list[str] = []
+    items: list[str] = []
 
     def handle(request: httpx.Request) -> httpx.Response:
-        asked.append(str(request.url))
+        items.append(str(request.url))
         return httpx.Response(200, json=[])
 
     with MpicClient("http://127.0.0.1", transport=httpx.MockTransport(handle)) as mpic:
@@ -31,7 +31,7 @@ def test_each_generation_asks_its_own_question() -> None:
             assert mpic.experiments(generation) == ()
         assert mpic.instruments() == ()
     base = "http://127.0.0.1/api/v1"
-    assert asked == [
+    assert items == [
         f"{base}/experiments",
         f"{base}/experiments?format=config&authority=mediawiki",
         f"{base}/instruments",
@@ -118,11 +118,11 @@ def test_a_refused_config_is_named_with_the_reason() -> None:
 
 
 def test_a_name_stays_one_step_of_the_path() -> None:
-    asked: list[bytes] = []
+    items: list[bytes] = []
 
     def handle(request: httpx.Request) -> httpx.Response:
-        asked.append(request.url.raw_path)
+        items.append(request.url.raw_path)
         return httpx.Response(201)
 
     MpicClient("http://127.0.0.1", transport=httpx.MockTransport(handle)).put("instruments", "a/b?c", {})
-    assert asked == [b"/api/v1/instruments/a%2Fb%3Fc"]
+    assert items == [b"/api/v1/instruments/a%2Fb%3Fc"]

@@ -84,8 +84,8 @@ def test_24_000_events_get_the_same_answer_from_our_schema_and_the_original() ->
         answers[accepted] += 1
         if not accepted:
             reasons = broken(theirs, event)
-            told = {(rule if rule in known else (*rule[:-1], "format"), at) for rule, at in broken(ours, event)}
-            assert told == {reason for reason in reasons if reason[0] != IDLE}, event
+            names = {(rule if rule in known else (*rule[:-1], "format"), at) for rule, at in broken(ours, event)}
+            assert names == {reason for reason in reasons if reason[0] != IDLE}, event
             hits.update(rule for rule, _ in reasons)
     assert answers.total() == 24_000
     assert min(answers.values()) > 0.3 * answers.total(), answers
@@ -197,13 +197,13 @@ def test_problems_are_worded_as_eventgate_words_them(path: tuple[str, ...], valu
     for name in path[:-1]:
         holder = holder.setdefault(name, {})
     holder[path[-1]] = value
-    assert [str(found) for found in SchemaRegistry().validate(event)] == [problem]
+    assert [str(item) for item in SchemaRegistry().validate(event)] == [problem]
 
 
 def test_a_missing_member_is_named() -> None:
     event = captured_events()[0]
     del event["meta"]["stream"]
-    assert [str(found) for found in SchemaRegistry().validate(event)] == [
+    assert [str(item) for item in SchemaRegistry().validate(event)] == [
         "'.meta' should have required property 'stream'"
     ]
 

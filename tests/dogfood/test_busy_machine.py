@@ -26,12 +26,12 @@ SMALL = ("--visitors", "300", "--arrival-rate", "50", "--sessions", "6", "--brow
 @contextmanager
 def answering(status: int, most: int) -> Iterator[tuple[str, list[str]]]:
     """Serve *status* to *most* requests, and close the connections of the others without an answer."""
-    asked: list[str] = []
+    items: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path.partition("?")[0])
-            if len(asked) > most:
+            items.append(self.path.partition("?")[0])
+            if len(items) > most:
                 self.close_connection = True
                 return
             self.send_response(status)
@@ -43,30 +43,30 @@ def answering(status: int, most: int) -> Iterator[tuple[str, list[str]]]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        yield f"http://127.0.0.1:{server.server_address[1]}", items
         server.shutdown()
 
 
 @pytest.mark.parametrize("status", [200, 500])
 def test_the_wiki_is_warmed_whatever_it_answers(status: int) -> None:
-    with answering(status, 99) as (wiki, asked):
+    with answering(status, 99) as (wiki, requested):
         warm_wiki(wiki, LOOPBACK, None)
-    assert asked == ["/load.php", "/index.php", "/wiki/Main_Page"]
+    assert requested == ["/load.php", "/index.php", "/wiki/Main_Page"]
 
 
 def test_a_wiki_without_an_answer_is_the_kits_trouble() -> None:
-    with answering(200, 1) as (wiki, asked), pytest.raises(KitFaultError, match=r"does not answer /index\.php"):
+    with answering(200, 1) as (wiki, requested), pytest.raises(KitFaultError, match=r"does not answer /index\.php"):
         warm_wiki(wiki, LOOPBACK, None)
-    assert asked == ["/load.php", "/index.php", "/index.php"]
+    assert requested == ["/load.php", "/index.php", "/index.php"]
 
 
 @pytest.mark.parametrize(("load", "steal", "short"), [(1.0, 0.0, False), (25.0, 0.0, True), (1.0, 0.5, True)])
 def test_a_busy_machine_is_warned_of(load: float, steal: float, short: bool) -> None:
     machine = Machine(2, load, load, steal, 1.0)
     assert bool(busy_warning(machine)) is short
-    found = busy(machine)
-    assert found.condition is (Condition.UNKNOWN if short else Condition.FINE)
-    assert ("quieter" in found.remedy) is short
+    result = busy(machine)
+    assert result.condition is (Condition.UNKNOWN if short else Condition.FINE)
+    assert ("quieter" in result.remedy) is short
 
 
 def test_the_cpu_of_each_part_is_told_apart() -> None:

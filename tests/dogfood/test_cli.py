@@ -21,9 +21,9 @@ def test_assign_agrees_with_every_vector(dogfood: Call) -> None:
     text = contract_path("bucketing-vectors.ndjson").read_text()
     done = dogfood("assign", stdin=text)
     assert done.returncode == 0
-    found, wanted = ([json.loads(line) for line in lines.splitlines()] for lines in (done.stdout, text))
-    assert len(found) == len(wanted) == 4000
-    for one, other in zip(found, wanted, strict=True):
+    result, wanted = ([json.loads(line) for line in lines.splitlines()] for lines in (done.stdout, text))
+    assert len(result) == len(wanted) == 4000
+    for one, other in zip(result, wanted, strict=True):
         assert one == {"subject_id": None, **other}
 
 

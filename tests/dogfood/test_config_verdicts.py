@@ -74,9 +74,9 @@ def test_a_config_that_lets_nothing_be_sent_is_no_go(
     with serving_configs([{**ALPHA, **experiment}], [{**INSTRUMENT, **instrument}]) as mpic:
         done = dogfood("run", "--mpic", mpic, "--experiment", EXPERIMENT, "--visitors", "200")
     assert done.returncode == 1, done.stdout + done.stderr
-    found = latest(home)
-    assert (found["verdict"], found["layer"]) == ("NO-GO", "config")
-    assert field in found["sentence"]
+    result = latest(home)
+    assert (result["verdict"], result["layer"]) == ("NO-GO", "config")
+    assert field in result["sentence"]
     again = dogfood("analyse", "latest")
     assert (again.returncode, "Traceback" in again.stderr) == (1, False)
     run = (home / "runs" / "latest").resolve()
@@ -88,8 +88,8 @@ def test_anothers_text_rate_does_not_stop_a_run(home: Path, dogfood: Call) -> No
     with serving_configs([ALPHA], [foreign, INSTRUMENT]) as mpic:
         done = dogfood("run", "--mpic", mpic, "--experiment", EXPERIMENT, "--visitors", "1200", "--arrival-rate", "600",
                        "--time-scale", "20000", "--seed", "51")  # fmt: skip
-    found = latest(home)
-    configs = next(item for item in found["checks"] if item["name"] == "configs")
+    result = latest(home)
+    configs = next(item for item in result["checks"] if item["name"] == "configs")
     assert configs["verdict"] == "pass", done.stdout + done.stderr
     assert "instruments[0].sample_rate.default" in configs["summary"]
-    assert found["reconciliation"]["ok"] > 1000
+    assert result["reconciliation"]["ok"] > 1000

@@ -39,20 +39,20 @@ def raising(error: BaseException) -> int:
 )  # fmt: skip
 def test_an_unexpected_error_is_invalid(error: BaseException, crash_folder: Path, capsys: Capture) -> None:
     assert raising(error) == 4
-    said = capsys.readouterr().err
-    assert len(said.splitlines()) == 1
-    assert "INVALID" in said
-    assert "\x1b" not in said
+    output = capsys.readouterr().err
+    assert len(output.splitlines()) == 1
+    assert "INVALID" in output
+    assert "\x1b" not in output
     [path] = crash_folder.glob("dogfood-crash-*.txt")
-    assert str(path) in said
+    assert str(path) in output
     assert "Traceback (most recent call last)" in path.read_text()
     assert path.stat().st_mode & 0o077 == 0
 
 
 def test_a_full_disk_is_named_with_its_remedy(capsys: Capture) -> None:
     assert raising(OSError(errno.ENOSPC, "No space left on device", "/runs/x/load.json")) == 4
-    assert "/runs/x/load.json: No space left on device" in (said := capsys.readouterr().err)
-    assert "free some space" in said
+    assert "/runs/x/load.json: No space left on device" in (output := capsys.readouterr().err)
+    assert "free some space" in output
 
 
 def test_a_traceback_that_cannot_be_kept_is_located(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

@@ -33,16 +33,16 @@ class Page(HTMLParser):
         self.feed(page.partition("<script>")[0])
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        found = dict(attributes)
+        by_name = dict(attributes)
         if tag == "table":
-            self.table = str(found["id"])
+            self.table = str(by_name["id"])
             self.tables[self.table] = []
         elif tag == "tr":
             self.tables[self.table].append([])
         elif tag == "td":
             self.tables[self.table][-1].append("")
         elif tag == "details":
-            self.outcome = str(found["class"]).split()[1]
+            self.outcome = str(by_name["class"]).split()[1]
         elif tag in ("li", "p"):
             self.lines.append("")
         self.tag = tag
@@ -91,9 +91,9 @@ class Forms:
 def forms(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Forms:
     run = make_run(tmp_path_factory.mktemp(request.param))
     treated = [event for event in run.events if "true" in event["experiments"]["assigned"].values()]
-    gone = {event["meta"]["id"] for event in treated[::20]} if request.param == "lossy" else set()
-    landed = [event for event in run.events if event["meta"]["id"] not in gone]
-    run.land([*landed, *landed[: len(gone)]])
+    missing = {event["meta"]["id"] for event in treated[::20]} if request.param == "lossy" else set()
+    landed = [event for event in run.events if event["meta"]["id"] not in missing]
+    run.land([*landed, *landed[: len(missing)]])
     return Forms(analyse(run.folder))
 
 
@@ -113,18 +113,18 @@ def same(found: Sequence[float], meant: Sequence[float]) -> bool:
 
 
 def test_the_outcome_of_every_check(forms: Forms) -> None:
-    said = {check["name"]: check["verdict"] for check in forms.verdict["checks"]}
-    assert forms.page.outcomes == said
+    by_name = {check["name"]: check["verdict"] for check in forms.verdict["checks"]}
+    assert forms.page.outcomes == by_name
     cases = list(forms.suite.iter("testcase"))
     assert {case.attrib["name"]: [child.tag for child in case] for case in cases} == {
-        name: [TAGS[outcome]] for name, outcome in said.items()
+        name: [TAGS[outcome]] for name, outcome in by_name.items()
     }
     begin = forms.terminal.index("Checks") + 1
-    printed = [line.split(maxsplit=2) for line in forms.terminal[begin : begin + len(said)]]
-    assert {name: outcome for outcome, name, _ in printed} == said
-    assert [told for _, _, told in printed] == [check["summary"] for check in forms.verdict["checks"]]
-    told = [case[0].attrib.get("message") or case[0].text for case in cases]
-    assert told == [check["summary"] for check in forms.verdict["checks"]]
+    printed = [line.split(maxsplit=2) for line in forms.terminal[begin : begin + len(by_name)]]
+    assert {name: outcome for outcome, name, _ in printed} == by_name
+    assert [items for _, _, items in printed] == [check["summary"] for check in forms.verdict["checks"]]
+    items = [case[0].attrib.get("message") or case[0].text for case in cases]
+    assert items == [check["summary"] for check in forms.verdict["checks"]]
     assert {case.attrib["classname"] for case in cases} == {check["layer"] for check in forms.verdict["checks"]}
 
 

@@ -18,10 +18,10 @@ COMMANDS = dict(every_command(cli))
 
 def test_the_doctor_finds_nothing_missing_on_a_testbed_that_runs(dogfood: Call) -> None:
     done = dogfood("doctor", "--json")
-    found = {(item["area"], item["subject"]): item for item in json.loads(done.stdout)}
-    assert found["intake", "schema"]["condition"] == "fine"
-    assert found["mpic", "experiments"]["condition"] == "fine"
-    missing = {key for key, item in found.items() if item["condition"] == "missing"}
+    by_name = {(item["area"], item["subject"]): item for item in json.loads(done.stdout)}
+    assert by_name["intake", "schema"]["condition"] == "fine"
+    assert by_name["mpic", "experiments"]["condition"] == "fine"
+    missing = {key for key, item in by_name.items() if item["condition"] == "missing"}
     # This testbed has neither a wiki nor, until a run was made, an experiment.
     assert missing <= {("mpic", "experiment"), ("mpic", "instrument"), ("testbed", "wiki")}
     assert done.returncode == int(bool(missing))
@@ -43,8 +43,8 @@ def test_open_tells_where_the_report_is(dogfood: Call, home: Path) -> None:
     assert "dogfood analyse judged" in done.stderr
     (run / "report.html").write_text("<html>")
     assert dogfood("open", "judged", "--print").stdout.strip() == str(run / "report.html")
-    told = json.loads(dogfood("open", "judged", "--json").stdout)
-    assert told["address"] == (run / "report.html").as_uri()
+    content = json.loads(dogfood("open", "judged", "--json").stdout)
+    assert content["address"] == (run / "report.html").as_uri()
 
 
 def completed(*words: str, runs: Path) -> list[str]:
@@ -88,9 +88,9 @@ def test_each_command_has_examples_and_each_example_a_command() -> None:
 
 
 def test_help_shows_the_examples(dogfood: Call) -> None:
-    said = dogfood("run", "--help").stdout
-    assert "Examples:" in said
-    assert EXAMPLES["run"][0] in said
+    output = dogfood("run", "--help").stdout
+    assert "Examples:" in output
+    assert EXAMPLES["run"][0] in output
 
 
 def every_error(kind: type[DogfoodError] = DogfoodError) -> list[type[DogfoodError]]:

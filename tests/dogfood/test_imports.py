@@ -34,8 +34,8 @@ def test_a_static_command_imports_only_what_it_needs(arguments: list[str], allow
     code = _CODE.format(arguments=arguments, heavy=HEAVY)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=240)
     assert done.stdout
-    said = next(line for line in done.stderr.splitlines() if line.startswith("heavy:"))
-    assert set(said.split()[1:]) <= set(allowed)
+    output = next(line for line in done.stderr.splitlines() if line.startswith("heavy:"))
+    assert set(output.split()[1:]) <= set(allowed)
 
 
 def test_the_list_of_commands_has_their_own_words() -> None:

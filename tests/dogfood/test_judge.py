@@ -41,20 +41,20 @@ def test_experiments_with_digits_before_their_names_are_found_to_depend(tmp_path
         run = make_run(folder, generation)
         run.land()
         replace(Manifest.read(folder), other_experiments=others).write(folder)
-        said = check(analyse(folder), "independence")
-        assert (said.verdict, said.layer) == (outcome, Layer.ASSIGNMENT)
-    assert "user 1 of '23-x' has the hash of user 12 of '3-x'" in said.summary
+        result = check(analyse(folder), "independence")
+        assert (result.verdict, result.layer) == (outcome, Layer.ASSIGNMENT)
+    assert "user 1 of '23-x' has the hash of user 12 of '3-x'" in result.summary
 
 
 def test_an_aa_run_in_which_one_group_clicks_more_is_called(tmp_path: Path) -> None:
     run = make_run(tmp_path, aa=True)
     run.land()
-    found = analyse(tmp_path)
-    assert (found.verdict, check(found, "effect").verdict) == (Verdict.GO, CheckStatus.PASS)
-    assert "click" in check(found, "sample-ratio").evidence["subjects"]  # type: ignore[operator]
+    analysis = analyse(tmp_path)
+    assert (analysis.verdict, check(analysis, "effect").verdict) == (Verdict.GO, CheckStatus.PASS)
+    assert "click" in check(analysis, "sample-ratio").evidence["subjects"]  # type: ignore[operator]
     clicks = [e for e in run.events if e["action"] == "click" and "false" in e["experiments"]["assigned"].values()]
-    gone = {event["meta"]["id"] for event in clicks}
-    run.land([event for event in run.events if event["meta"]["id"] not in gone])
+    names = {event["meta"]["id"] for event in clicks}
+    run.land([event for event in run.events if event["meta"]["id"] not in names])
     assert check(analyse(tmp_path), "effect").verdict is CheckStatus.FAIL
 
 
@@ -84,21 +84,21 @@ def test_what_a_run_could_have_shown(clean: Analysis) -> None:
 def test_failures_and_what_is_not_known_are_told_apart_in_junit(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=60)
     run.land(run.events[3:])
-    found = analyse(tmp_path)
-    suite = ElementTree.fromstring(junit(found))  # noqa: S314 (our own)
+    analysis = analyse(tmp_path)
+    suite = ElementTree.fromstring(junit(analysis))  # noqa: S314 (our own)
     tags = {case.attrib["name"]: {child.tag for child in case} for case in suite.iter("testcase")}
     assert tags["lost"] == {"failure"}
     assert tags["sample-ratio"] == {"skipped"}
-    assert suite.attrib["failures"] == str(sum(item.verdict is CheckStatus.FAIL for item in found.checks))
+    assert suite.attrib["failures"] == str(sum(item.verdict is CheckStatus.FAIL for item in analysis.checks))
 
 
 def test_a_check_that_does_not_matter_decides_nothing(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=1_000)
     run.land()
-    found = analyse(tmp_path)
-    waived = [item for item in found.checks if item.verdict is CheckStatus.INCONCLUSIVE]
+    analysis = analyse(tmp_path)
+    waived = [item for item in analysis.checks if item.verdict is CheckStatus.INCONCLUSIVE]
     assert all(not item.matters for item in waived)
-    assert found.verdict is Verdict.GO
+    assert analysis.verdict is Verdict.GO
 
 
 def test_what_changed_between_two_runs(clean: Analysis, tmp_path: Path) -> None:
@@ -118,8 +118,8 @@ def test_what_changed_between_two_runs(clean: Analysis, tmp_path: Path) -> None:
 def test_slight_imbalances_pass_below_the_floor(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=3_000)
     treated = sorted({e["performer"]["id"] for e in run.events if "true" in e["experiments"]["assigned"].values()})
-    gone = set(treated[::4])
-    run.land([event for event in run.events if event["performer"]["id"] not in gone])
+    names = set(treated[::4])
+    run.land([event for event in run.events if event["performer"]["id"] not in names])
     assert check(analyse(tmp_path), "sample-ratio").verdict is CheckStatus.FAIL
     assert check(analyse(tmp_path, floor=0.5), "sample-ratio").verdict is not CheckStatus.FAIL
 

@@ -72,8 +72,8 @@ def test_the_stream_of_a_run_can_be_tailed_and_the_run_be_watched(place: Path) -
     clicks = call_in(place, "watch", "--once", "--json", "--filter", "action=click")
     events = [json.loads(line) for line in clicks.stdout.splitlines()]
     assert {event["action"] for event in events} == {"click"}
-    told = f"{len(events):,} events in 0 s ({len(events):,} click) · {offered + CANARIES - len(events):,} others"
-    assert clicks.stderr == f"{told}\n"
+    summary = f"{len(events):,} events in 0 s ({len(events):,} click) · {offered + CANARIES - len(events):,} others"
+    assert clicks.stderr == f"{summary}\n"
     assert len(call_in(place, "watch", "--from-beginning", "--count", "3").stdout.splitlines()) == 4
     assert call_in(place, "watch", "--json", "--for", "300ms", "--every", "0.1").stdout == ""
     watched = json.loads(call_in(place, "watch", "latest", "--once", "--json").stdout)
@@ -112,9 +112,9 @@ def test_a_kafka_that_runs_already_is_used_and_left_alone(broker: RunningBroker,
     try:
         assert done.returncode == 0, done.stderr
         assert testbed.stream == StreamChoice(StreamKind.KAFKA, broker.bootstrap)
-        found = states(tmp_path)
-        assert (found["kafka"]["health"], found["kafka"]["address"]) == ("healthy", broker.bootstrap)
-        assert found["kafka"]["pid"] is None
+        result = states(tmp_path)
+        assert (result["kafka"]["health"], result["kafka"]["address"]) == ("healthy", broker.bootstrap)
+        assert result["kafka"]["pid"] is None
     finally:
         assert testbed.down() == ["intake"]
     assert states(tmp_path)["kafka"]["health"] == "healthy"

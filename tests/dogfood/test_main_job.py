@@ -53,17 +53,17 @@ def test_a_run_ends_in_go(home: Path, dogfood: Call, options: tuple[str, ...]) -
     assert done.returncode == 0, done.stdout + done.stderr
     assert "GO" in done.stdout
     run = find_run(home / "runs", "latest")
-    found = verdict(run)
-    assert (found["verdict"], found["layer"]) == ("GO", None)
-    counts = found["reconciliation"]
+    result = verdict(run)
+    assert (result["verdict"], result["layer"]) == ("GO", None)
+    counts = result["reconciliation"]
     assert counts["offered"] == counts["ok"] > 2000
     assert sum(counts.values()) == 2 * counts["offered"]
-    assert found["run"]["generation"] == options[1]
+    assert result["run"]["generation"] == options[1]
     names = {path.name for path in run.iterdir()}
     assert names >= {"manifest.json", "ledger", "observed", "verdict.json", "report.html", "locust-ctr_stats.csv"}
     again = dogfood("analyse", run.name, "--json")
     assert again.returncode == 0
-    assert json.loads(again.stdout) == found
+    assert json.loads(again.stdout) == result
 
 
 def test_another_target_is_sent_to_and_judged_once_its_rows_are_there(home: Path, tmp_path: Path) -> None:
@@ -193,9 +193,11 @@ def test_paced_events_can_be_judged(home: Path, tmp_path: Path, options: tuple[s
     assert done.returncode == 0, done.stdout + done.stderr
     run = find_run(tmp_path / "runs", "latest")
     assert call_in(home, "ingest").returncode == 0
-    found = analyse(run, [home / "testbed" / "table" / TABLE])
-    assert found.reconciliation["ok"] == found.reconciliation["offered"] == LoadReport.read(run).accepted > 1000
-    assert found.verdict is Verdict.GO, [(c.name, c.summary) for c in found.checks if c.verdict is not CheckStatus.PASS]
+    analysis = analyse(run, [home / "testbed" / "table" / TABLE])
+    assert analysis.reconciliation["ok"] == analysis.reconciliation["offered"] == LoadReport.read(run).accepted > 1000
+    assert analysis.verdict is Verdict.GO, [
+        (c.name, c.summary) for c in analysis.checks if c.verdict is not CheckStatus.PASS
+    ]
 
 
 @pytest.mark.parametrize(
@@ -249,15 +251,15 @@ def test_a_generator_killed_at_any_moment_leaves_no_event_unaccounted_for(
         runs = list(pool.map(kill_at_a_moment, jobs))
     assert call_in(home, "ingest").returncode == 0
     for run in runs:
-        found = analyse(run, [home / "testbed" / "table" / TABLE])
-        counts = found.reconciliation
+        analysis = analyse(run, [home / "testbed" / "table" / TABLE])
+        counts = analysis.reconciliation
         fates = ("ok", "lost", "corrupted", "indeterminate", "invalid", "late")
         assert sum(counts[fate] for fate in fates) == counts["offered"]
         assert counts["lost"] == counts["corrupted"] == counts["invalid"] == counts["duplicated"] == 0
         # Each of the eight users had at most one request under way.
         assert counts["indeterminate"] <= 8
-        assert found.verdict is Verdict.INVALID
-        assert "ended without closing the run" in next(c.summary for c in found.checks if c.name == "completeness")
+        assert analysis.verdict is Verdict.INVALID
+        assert "ended without closing the run" in next(c.summary for c in analysis.checks if c.name == "completeness")
         assert counts["offered"] > 0
 
 
@@ -306,7 +308,7 @@ def test_tampered_rows_are_no_go(home: Path, dogfood: Call, tmp_path: Path) -> N
     path.write_text("\n".join(json.dumps(event) for event in lines[10:]))
     done = dogfood("analyse", run.name, "--observed", str(path), "--json")
     assert done.returncode == 1
-    found = json.loads(done.stdout)
-    assert found["verdict"] == "NO-GO"
-    assert [c["name"] for c in found["checks"] if c["verdict"] == CheckStatus.FAIL] == ["lost"]
-    assert found["reconciliation"]["lost"] == 10
+    content = json.loads(done.stdout)
+    assert content["verdict"] == "NO-GO"
+    assert [c["name"] for c in content["checks"] if c["verdict"] == CheckStatus.FAIL] == ["lost"]
+    assert content["reconciliation"]["lost"] == 10

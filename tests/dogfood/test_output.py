@@ -75,12 +75,12 @@ def test_no_module_makes_a_console_of_its_own() -> None:
     root = Path(__file__).resolve().parents[2] / "dogfood"
     others = [path.name for path in root.rglob("*.py") if path.name != "console.py"]
     assert len(others) > 20
-    made = [
+    items = [
         path.name
         for path in root.rglob("*.py")
         if path.name != "console.py" and re.search(r"(?<![\w])Console\(", path.read_text())
     ]
-    assert made == []
+    assert items == []
 
 
 def test_say_keeps_lines_and_shows_controls(capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,9 +129,9 @@ def test_a_closed_pipe_leaves_the_exit_code(tmp_path: Path) -> None:
             assert process.stdout is not None
             assert process.stderr is not None
             process.stdout.close()
-            said = process.stderr.read()
-            assert process.wait(240) == wanted, said
-            assert said == b""
+            text = process.stderr.read()
+            assert process.wait(240) == wanted, text
+            assert text == b""
 
 
 def test_a_full_output_is_invalid_in_one_line(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ OWN = Path(__file__).resolve().parents[2] / "testbed" / "wiki" / "extension"
 
 
 def judged(folder: Path, *, lost: int = 0) -> Analysis:
-    made = make_run(folder, Generation.ALPHA, visitors=1500)
-    made.land(made.events[lost:])
+    run = make_run(folder, Generation.ALPHA, visitors=1500)
+    run.land(run.events[lost:])
     return analyse(folder)
 
 
@@ -74,9 +74,9 @@ def test_each_step_that_failed_is_a_row() -> None:
 
 
 def test_each_difference_is_a_row() -> None:
-    found = Calibration(10, 20, ("impression: dt is missing (in 1 of 9)",))
-    assert [row.verdict for row in of_calibration(found, "r1")] == [Verdict.NO_GO, Verdict.NO_GO]
-    assert [row.verdict for row in of_calibration(replace(found, differences=()), "r1")] == [Verdict.GO]
+    result = Calibration(10, 20, ("impression: dt is missing (in 1 of 9)",))
+    assert [row.verdict for row in of_calibration(result, "r1")] == [Verdict.NO_GO, Verdict.NO_GO]
+    assert [row.verdict for row in of_calibration(replace(result, differences=()), "r1")] == [Verdict.GO]
 
 
 def test_what_the_doctor_misses_is_a_row() -> None:

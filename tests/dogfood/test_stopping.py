@@ -144,13 +144,13 @@ guarded(lambda: serve(pathlib.Path({str(folder / "images")!r}), dict(os.environ)
 
 
 def _php(process: "subprocess.Popen[bytes]") -> list[psutil.Process]:
-    found = []
+    items = []
     for child in descendants(process):
         try:
-            found += [child] if child.name().startswith("php") else []
+            items += [child] if child.name().startswith("php") else []
         except psutil.NoSuchProcess:
             continue
-    return found
+    return items
 
 
 @pytest.mark.slow
@@ -202,5 +202,5 @@ while not pathlib.Path({str(tmp_path / "on")!r}).exists():
         process.send_signal(signal.SIGHUP)
         if not ends:
             (tmp_path / "on").touch()
-        _, said = process.communicate(timeout=TIMEOUT_S)
-    assert (b"KeyboardInterrupt" in said) is ends
+        _, output = process.communicate(timeout=TIMEOUT_S)
+    assert (b"KeyboardInterrupt" in output) is ends

@@ -39,13 +39,13 @@ def wiki_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.mark.parametrize("generation", ["alpha", pytest.param("xlab", marks=pytest.mark.slow)])
 def test_the_wiki_puts_a_thousand_accounts_where_the_contract_does(wiki_home: Path, generation: str) -> None:
     done = call(wiki_home, "run", "--fidelity", "wiki", "--generation", generation)
-    found = latest(wiki_home)
+    result = latest(wiki_home)
     assert done.returncode == 0, done.stdout + done.stderr
-    said = check(found, "wiki-assignment")
-    assert (said["evidence"]["accounts"], said["evidence"]["mismatches"]) == (1000, 0)
-    assert check(found, "sample-ratio")["verdict"] == check(found, "sample-rate")["verdict"] == "pass"
-    assert found["reconciliation"]["ok"] == found["reconciliation"]["offered"] > 500
-    exposed = {count["group"]: count for count in found["stages"] if count["stage"] == "exposed"}
+    check_result = check(result, "wiki-assignment")
+    assert (check_result["evidence"]["accounts"], check_result["evidence"]["mismatches"]) == (1000, 0)
+    assert check(result, "sample-ratio")["verdict"] == check(result, "sample-rate")["verdict"] == "pass"
+    assert result["reconciliation"]["ok"] == result["reconciliation"]["offered"] > 500
+    exposed = {count["group"]: count for count in result["stages"] if count["stage"] == "exposed"}
     assert all(count["observed"] == count["expected"] > 200 for count in exposed.values())
 
 
@@ -87,19 +87,19 @@ def test_sessions_end_at_the_targets_ceiling(wiki_home: Path, tmp_path: Path) ->
 
 def test_the_doctor_logs_an_account_in_and_finds_it_known_by_the_files_ids(wiki_home: Path) -> None:
     account = read_accounts(accounts_file(wiki_home / "testbed" / "wiki"))[-1]
-    found = {
+    by_name = {
         (item["area"], item["subject"]): item
         for item in json.loads(call(wiki_home, "doctor", "--account", account.name, "--json").stdout)
     }
-    assert found["accounts", "log-in"]["condition"] == found["accounts", "ids"]["condition"] == "fine"
+    assert by_name["accounts", "log-in"]["condition"] == by_name["accounts", "ids"]["condition"] == "fine"
 
 
 def test_all_fidelities_meet_in_one_verdict(wiki_home: Path) -> None:
     fidelity = ("--fidelity", "browser,wiki,synthetic", "--sessions", "150", "--browsers", "6")
     done = call(wiki_home, "run", *QUICK, *fidelity)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = latest(wiki_home)
-    landed = {(count["fidelity"], count["group"]): count for count in found["stages"] if count["stage"] == "landed"}
+    result = latest(wiki_home)
+    landed = {(count["fidelity"], count["group"]): count for count in result["stages"] if count["stage"] == "landed"}
     assert set(landed) == {(kind, group) for kind in ("synthetic", "wiki", "browser") for group in ("true", "false")}
     assert all(count["observed"] == count["expected"] > 0 for count in landed.values())
     assert landed["browser", "true"]["observed"] == landed["browser", "false"]["observed"] == 2
@@ -121,11 +121,15 @@ def test_a_mismatch_between_wiki_and_contract_is_called(wiki_home: Path) -> None
         swapped.replace('-feature":"false"', '-feature":"true"').replace('-feature":"x"', '-feature":"false"')
     )
     done = call(wiki_home, "analyse", run.name, "--json")
-    found = json.loads(done.stdout)
-    said = check(found, "wiki-assignment")
+    content = json.loads(done.stdout)
+    result = check(content, "wiki-assignment")
     enrolled = {view.visit for view in views if view.told.get("enrolled")}
-    assert (said["verdict"], said["layer"], said["evidence"]["mismatches"]) == ("fail", "assignment", len(enrolled))
-    assert (done.returncode, found["verdict"], found["layer"]) == (1, "NO-GO", "assignment")
+    assert (result["verdict"], result["layer"], result["evidence"]["mismatches"]) == (
+        "fail",
+        "assignment",
+        len(enrolled),
+    )
+    assert (done.returncode, content["verdict"], content["layer"]) == (1, "NO-GO", "assignment")
 
 
 def test_browsers_events_are_shaped_like_captured_ones(wiki_home: Path) -> None:
@@ -134,7 +138,7 @@ def test_browsers_events_are_shaped_like_captured_ones(wiki_home: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     done = call(wiki_home, "calibrate", "--against", str(captured), "--json")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert all(found["differences"] == [] for found in json.loads(done.stdout).values())
+    assert all(item["differences"] == [] for item in json.loads(done.stdout).values())
     events = [json.loads(line) for line in captured.read_text().splitlines()]
     for event in events:
         event["dt"] = event["dt"].removesuffix("Z")
@@ -143,9 +147,9 @@ def test_browsers_events_are_shaped_like_captured_ones(wiki_home: Path) -> None:
     changed.write_text("\n".join(map(json.dumps, events)))
     done = call(wiki_home, "calibrate", "--against", str(changed), "--json")
     assert done.returncode == 1
-    told = "\n".join(json.loads(done.stdout)["changed.ndjson"]["differences"])
-    assert "dt is text" in told
-    assert "page.surprise" in told
+    text = "\n".join(json.loads(done.stdout)["changed.ndjson"]["differences"])
+    assert "dt is text" in text
+    assert "page.surprise" in text
 
 
 def test_other_extensions_and_another_intake(tmp_path: Path) -> None:

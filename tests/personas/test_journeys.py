@@ -28,10 +28,10 @@ def test_after_a_click_the_element_is_gone() -> None:
     clicked = 0
     for subject in range(SIZE):
         steps = journeys.of(subject, subject + 1, subject + 1)
-        places = [place for place, step in enumerate(steps) if step.clicked]
+        places = [position for position, step in enumerate(steps) if step.clicked]
         clicked += len(places)
         assert len(places) <= 1
-        assert not any(step.seen for place in places for step in steps[place + 1 :])
+        assert not any(step.seen for position in places for step in steps[position + 1 :])
     assert clicked > 10
 
 

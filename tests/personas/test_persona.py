@@ -56,7 +56,7 @@ def test_a_part_of_the_population_is_the_same_as_in_the_whole() -> None:
     assert len(population.subjects(900, 500).user_id) == 100
     for first, count in ((0, 1_000), (300, 500), (256, 256), (900, 500), (2_000, 5)):
         every, named = population.subjects(first, count), population.identities(first, count)
-        assert all(np.array_equal(column, every[place]) for place, column in enumerate(named))
+        assert all(np.array_equal(column, every[position]) for position, column in enumerate(named))
     assert len(population.subjects(2_000, 5).user_id) == 0
 
 

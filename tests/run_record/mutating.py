@@ -25,8 +25,8 @@ def mutations(content: bytes, count: int, seed: int) -> Iterator[bytes]:
         lines = content.splitlines()
     for _ in range(count):
         changed = list(lines)
-        place = rng.randrange(len(changed))
-        changed[place] = rng.choice(_WAYS)(changed[place], rng)
+        position = rng.randrange(len(changed))
+        changed[position] = rng.choice(_WAYS)(changed[position], rng)
         yield b"\n".join(changed) + b"\n"
 
 

@@ -19,8 +19,8 @@ def keyring(folder: Path, text: str, mode: int = 0o600) -> dict[str, str]:
 
 
 def test_one_password_for_all_from_the_environment(tmp_path: Path) -> None:
-    found = Credentials({"DOGFOOD_PASSWORD": SECRET, **keyring(tmp_path, "[passwords]\n'Reader 1' = 'other'")})
-    assert found.password("anybody") == SECRET
+    result = Credentials({"DOGFOOD_PASSWORD": SECRET, **keyring(tmp_path, "[passwords]\n'Reader 1' = 'other'")})
+    assert result.password("anybody") == SECRET
 
 
 def test_a_password_an_account_from_the_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

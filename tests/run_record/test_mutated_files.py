@@ -59,17 +59,17 @@ def write_ledger(folder: Path) -> Path:
 def write_manifest(folder: Path) -> Path:
     plan = Plan(settings(visitors=5)).settings.to_json()
     target = {"name": "local", "source": "local", "intake": "http://127.0.0.1:1/v1/events", "mpic": "", "wiki": ""}
-    made = manifest(plan=plan, target=target, other_experiments=({"slug": "x"},))
-    made.started(10).finished(20, stopped_early=True).write(folder)
+    created = manifest(plan=plan, target=target, other_experiments=({"slug": "x"},))
+    created.started(10).finished(20, stopped_early=True).write(folder)
     return folder / "manifest.json"
 
 
 def read_manifest(folder: Path) -> object:
-    made = Manifest.read(folder)
-    made.to_json()
+    text = Manifest.read(folder)
+    text.to_json()
     for name in ("name", "source", "intake"):
-        assert isinstance(made.target[name], str)
-    plan = Plan(PlanSettings.from_json(made.plan))
+        assert isinstance(text.target[name], str)
+    plan = Plan(PlanSettings.from_json(text.plan))
     return list(plan.events(0, min(plan.settings.visitors, 5)))
 
 

@@ -12,15 +12,15 @@ from run_record.target import Ceilings
 def let_through(governor: RateLimiter, asks: list[tuple[float, int]]) -> list[tuple[float, int]]:
     """Return (second, events) of all that goes, when each ask waits as long as it is told."""
     now = 0.0
-    gone: list[tuple[float, int]] = []
+    items: list[tuple[float, int]] = []
     for pause, events in asks:
         now += pause
         while (wait := governor.wait(events, now)) > 0:
             if math.isinf(wait):
-                return gone
+                return items
             now += wait
-        gone.append((now, events))
-    return gone
+        items.append((now, events))
+    return items
 
 
 asks = st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 3)), max_size=300)
@@ -30,11 +30,11 @@ asks = st.lists(st.tuples(st.floats(0, 0.5), st.integers(1, 3)), max_size=300)
 def test_no_second_has_more_than_the_rate(
     wanted: list[tuple[float, int]], rate: float, events: int, end: float
 ) -> None:
-    gone = let_through(RateLimiter(Ceilings(rate, events, end)), wanted)
-    assert sum(count for _, count in gone) <= events
-    assert all(second <= end for second, _ in gone)
-    for first, (begin, _) in enumerate(gone):
-        within = sum(count for second, count in gone[first:] if second < begin + 1)
+    missing = let_through(RateLimiter(Ceilings(rate, events, end)), wanted)
+    assert sum(count for _, count in missing) <= events
+    assert all(second <= end for second, _ in missing)
+    for first, (begin, _) in enumerate(missing):
+        within = sum(count for second, count in missing[first:] if second < begin + 1)
         # The hundredth that may be saved up, and the request that was let through on credit.
         assert within <= rate * 1.01 + 1 + 3
 
@@ -46,15 +46,15 @@ def test_without_ceilings_nothing_waits(wanted: list[tuple[float, int]]) -> None
 
 
 def test_after_a_stall_the_backlog_goes_at_the_rate() -> None:
-    gone = let_through(RateLimiter(Ceilings(rate=100)), [(0.01, 1)] * 100 + [(3.0, 1)] + [(0.0, 1)] * 299)
-    backlog = [second for second, _ in gone[100:]]
+    missing = let_through(RateLimiter(Ceilings(rate=100)), [(0.01, 1)] * 100 + [(3.0, 1)] + [(0.0, 1)] * 299)
+    backlog = [second for second, _ in missing[100:]]
     assert 2.9 < backlog[-1] - backlog[0] < 3.0
 
 
 def test_two_senders_share() -> None:
     ceilings = Ceilings(rate=100, events=50)
-    gone = [let_through(RateLimiter(ceilings, share=0.5), [(0.0, 1)] * 60) for _ in range(2)]
-    assert [len(found) for found in gone] == [25, 25]
+    items = [let_through(RateLimiter(ceilings, share=0.5), [(0.0, 1)] * 60) for _ in range(2)]
+    assert [len(item) for item in items] == [25, 25]
 
 
 def test_a_large_batch_is_let_through_and_paid_for_afterwards() -> None:

@@ -23,10 +23,10 @@ def manifest(**changes: object) -> Manifest:
 
 
 def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
-    made = manifest().started(10).finished(20, stopped_early=True)
-    made.write(tmp_path)
-    assert Manifest.read(tmp_path) == made
-    assert (made.started_ms, made.finished_ms, made.stopped_early) == (10, 20, True)
+    created = manifest().started(10).finished(20, stopped_early=True)
+    created.write(tmp_path)
+    assert Manifest.read(tmp_path) == created
+    assert (created.started_ms, created.finished_ms, created.stopped_early) == (10, 20, True)
 
 
 @pytest.mark.parametrize(

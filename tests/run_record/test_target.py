@@ -33,22 +33,22 @@ def target(folder: Path, text: str) -> Target:
 
 @pytest.mark.parametrize("name", ["local", "beta-example", "testwiki-example"])
 def test_the_targets_that_come_with_the_kit_can_be_read(name: str) -> None:
-    found = Target.read(name)
-    assert found.production == (name == "testwiki-example")
+    text = Target.read(name)
+    assert text.production == (name == "testwiki-example")
     if name != "local":
-        assert found.tag
-        assert found.ceilings.rate <= 20
+        assert text.tag
+        assert text.ceilings.rate <= 20
         # Placeholders: names that resolve nowhere.
-        assert all(host.endswith((".example", ".invalid")) for host in found.hosts)
+        assert all(host.endswith((".example", ".invalid")) for host in text.hosts)
 
 
 def test_a_production_target_has_to_be_confirmed_by_its_name(tmp_path: Path) -> None:
-    found = target(tmp_path, PRODUCTION)
-    assert found.confirmed("mine") == found
+    result = target(tmp_path, PRODUCTION)
+    assert result.confirmed("mine") == result
     with pytest.raises(TargetError, match=r"is production, and it was not confirmed: nothing was sent.*--confirm mine"):
-        found.confirmed("")
+        result.confirmed("")
     with pytest.raises(TargetError, match="not 'local'"):
-        found.confirmed("local")
+        result.confirmed("local")
     assert target(tmp_path, BASE).confirmed("").name == "mine"
 
 
@@ -88,12 +88,12 @@ def test_fields_that_make_no_sense_are_named(tmp_path: Path, added: str, says: s
 
 
 def test_dns_cannot_move_a_target(tmp_path: Path) -> None:
-    found = target(tmp_path, PRODUCTION)
+    result = target(tmp_path, PRODUCTION)
     where = {"intake.example": ["192.0.2.7", "2001:db8::7"], "mpic.example": ["192.0.2.8"]}
-    assert found.egress(where.__getitem__).addresses == {"192.0.2.7", "192.0.2.8", "2001:db8::7"}
+    assert result.egress(where.__getitem__).addresses == {"192.0.2.7", "192.0.2.8", "2001:db8::7"}
     where["mpic.example"].append("198.51.100.1")
     with pytest.raises(TargetError, match=r"mpic.example is at 198.51.100.1 now, outside its networks"):
-        found.egress(where.__getitem__)
+        result.egress(where.__getitem__)
 
 
 def test_the_local_target_stays_on_this_machine() -> None:

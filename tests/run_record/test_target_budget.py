@@ -59,11 +59,11 @@ def moments(*processes: subprocess.Popen[str]) -> list[float]:
 
 
 def test_two_processes_share_the_rate(tmp_path: Path) -> None:
-    found = moments(*(start_sender(tmp_path, run, 50, math.inf, 2.5) for run in ("a", "b")))
-    assert len(found) > 1
-    for first, begin in enumerate(found):
+    result = moments(*(start_sender(tmp_path, run, 50, math.inf, 2.5) for run in ("a", "b")))
+    assert len(result) > 1
+    for first, begin in enumerate(result):
         # One per cent more than the rate, and the event on credit of each process.
-        assert sum(moment < begin + 1 for moment in found[first:]) <= 50 * 1.01 + 3
+        assert sum(moment < begin + 1 for moment in result[first:]) <= 50 * 1.01 + 3
 
 
 def test_two_processes_share_the_events(tmp_path: Path) -> None:
@@ -164,6 +164,6 @@ def test_the_state_folder_is_the_users(tmp_path: Path) -> None:
 
 def test_others_cannot_read_the_budget(tmp_path: Path) -> None:
     with TargetBudget.open(target(events=1), "a", folder=tmp_path):
-        (place,) = (tmp_path / "targets").iterdir()
-        assert place.stat().st_mode & 0o077 == 0
-        assert all(path.stat().st_mode & 0o077 == 0 for path in place.iterdir())
+        (position,) = (tmp_path / "targets").iterdir()
+        assert position.stat().st_mode & 0o077 == 0
+        assert all(path.stat().st_mode & 0o077 == 0 for path in position.iterdir())

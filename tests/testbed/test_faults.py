@@ -82,8 +82,8 @@ def test_every_fault_has_its_switch_where_it_says() -> None:
         FaultLocation.INTAKE: set(intake_faults._SWITCHES),
         FaultLocation.TABLE: set(ingest_faults._SWITCHES),
     }
-    for place, names in switches.items():
-        assert names == {fault.id for fault in FAULTS if fault.place is place}
+    for position, names in switches.items():
+        assert names == {fault.id for fault in FAULTS if fault.place is position}
 
 
 def test_faults_are_chosen_by_name_and_place() -> None:
@@ -139,10 +139,10 @@ def test_the_receive_time_is_not_filled_in_but_all_else_is() -> None:
     parts.fill(one, "2025-01-31T14:30:01.000Z", Request("Agent/1", "r"))
     assert "dt" not in one["meta"]
     assert one["meta"]["request_id"] == "r"
-    told = event(2)
-    told["meta"]["dt"] = "2025-01-31T14:00:00.000Z"
-    parts.fill(told, "2025-01-31T14:30:01.000Z", Request("", "r"))
-    assert told["meta"]["dt"] == "2025-01-31T14:00:00.000Z"
+    message = event(2)
+    message["meta"]["dt"] = "2025-01-31T14:00:00.000Z"
+    parts.fill(message, "2025-01-31T14:30:01.000Z", Request("", "r"))
+    assert message["meta"]["dt"] == "2025-01-31T14:00:00.000Z"
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=200))
@@ -150,7 +150,7 @@ def test_a_silence_swallows_the_same_events_however_they_are_batched(sizes: list
     parts, kept = spoilt("silent-intake")
     number = 0
     for size in sizes:
-        produce(parts, TOPIC, [b"%d" % (number + place) for place in range(size)])
+        produce(parts, TOPIC, [b"%d" % (number + position) for position in range(size)])
         number += size
     silent = range(intake_faults._SILENT_FROM, intake_faults._SILENT_UNTIL)
     assert kept.events.get(TOPIC, []) == [b"%d" % count for count in range(number) if count not in silent]
@@ -212,8 +212,8 @@ def ingested(folder: Path, *faults: str, events: list[dict[str, Any]]) -> list[i
         one["meta"].setdefault("dt", "2025-01-31T14:30:00.000Z")
     writer.append(TOPIC, lines(*events))
     writer.close()
-    asked = (partial(SegmentReader, folder / "stream"), folder / "table", "product_metrics.web_base")
-    return [ingest(*asked, rules(*faults)).written, ingest(*asked).written]
+    requested = (partial(SegmentReader, folder / "stream"), folder / "table", "product_metrics.web_base")
+    return [ingest(*requested, rules(*faults)).written, ingest(*requested).written]
 
 
 def test_the_newest_hour_comes_with_the_next_ingestion(tmp_path: Path) -> None:

@@ -20,30 +20,30 @@ def finding(**server: float) -> CapacityReport:
 
 @pytest.mark.parametrize("server", [{"limit": 1000}, {"limit": 100}, {"limit": 1000, "generator": 50}])
 def test_page_json_and_junit_say_the_same(server: dict[str, float]) -> None:
-    found = finding(**server)
+    result = finding(**server)
     setting: dict[str, object] = {"target": "local", "seed": 7}
-    content = json.loads(to_json(found, setting))
-    page = render(found, "capacity-1", setting, "dogfood capacity --require 300")
-    suite = ElementTree.fromstring(junit(found, "capacity-1"))  # noqa: S314 (our own text)
-    assert content["result"] == str(found.result)
-    assert f"<strong>{found.result}</strong>" in page
-    assert found.sentence.replace("'", "&#39;") in page
+    content = json.loads(to_json(result, setting))
+    page = render(result, "capacity-1", setting, "dogfood capacity --require 300")
+    suite = ElementTree.fromstring(junit(result, "capacity-1"))  # noqa: S314 (our own text)
+    assert content["result"] == str(result.result)
+    assert f"<strong>{result.result}</strong>" in page
+    assert result.sentence.replace("'", "&#39;") in page
     case = suite[0]
     tags = {"PASS": "system-out", "FAIL": "failure", "INVALID": "error"}
     assert case[0].tag == tags[content["result"]]
-    assert found.sentence in (case[0].get("message"), case[0].text)
+    assert result.sentence in (case[0].get("message"), case[0].text)
     assert suite.get("tests") == str(len(suite)) == "4"
-    assert len(content["steps"]) == len(found.steps)
+    assert len(content["steps"]) == len(result.steps)
     for step in content["steps"]:
         assert f"{step['achieved_rate']:,.1f}" in page
     assert content["setting"]["seed"] == 7
 
 
 def test_a_peak_beyond_what_was_measured_is_called_a_guess() -> None:
-    found = finding(limit=1000)
-    law = found.scalability
+    result = finding(limit=1000)
+    law = result.scalability
     assert law is not None
-    assert law.peak_rate is None or law.extrapolated == ("extrapolated" in render(found, "c", {"target": "x"}, ""))
+    assert law.peak_rate is None or law.extrapolated == ("extrapolated" in render(result, "c", {"target": "x"}, ""))
 
 
 def test_an_interrupted_search_without_steps_has_a_report() -> None:

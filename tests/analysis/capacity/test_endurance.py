@@ -18,8 +18,8 @@ OBJECTIVES = with_defaults([])
 
 def window(second: int, ms: float, failed: int = 0) -> Window:
     histogram = new_histogram()
-    for place in range(100):
-        histogram.record_value(int(ms * 1000 * (0.5 + place / 200)))
+    for position in range(100):
+        histogram.record_value(int(ms * 1000 * (0.5 + position / 200)))
     return Window(second, 100, 100, 100, accepted=100 - failed, failed=failed, latency=encoded(histogram))
 
 
@@ -38,27 +38,27 @@ def memory(seconds: int, growth: float) -> list[tuple[float, float]]:
 
 
 def test_a_steady_soak_passes() -> None:
-    found = soak(judged(200), noisy(200, 0), memory(200, 0))
-    assert found.result is Result.PASS
-    assert [trend.grows for trend in found.trends] == [False, False]
-    assert all(trend.an_hour.low <= 0 <= trend.an_hour.high for trend in found.trends)
+    result = soak(judged(200), noisy(200, 0), memory(200, 0))
+    assert result.result is Result.PASS
+    assert [trend.grows for trend in result.trends] == [False, False]
+    assert all(trend.an_hour.low <= 0 <= trend.an_hour.high for trend in result.trends)
 
 
 def test_latency_that_drifts_fails() -> None:
-    found = soak(judged(200), noisy(200, 40), [])
-    assert found.result is Result.FAIL
-    [trend] = found.trends
+    result = soak(judged(200), noisy(200, 40), [])
+    assert result.result is Result.FAIL
+    [trend] = result.trends
     assert trend.growth == pytest.approx(40, rel=0.25)
-    assert "p99 of latency grew by" in found.sentence
+    assert "p99 of latency grew by" in result.sentence
 
 
 def test_a_leak_fails() -> None:
-    found = soak(judged(200), noisy(200, 0), memory(200, 50e6))
-    assert found.result is Result.FAIL
-    leak = found.trends[1]
+    result = soak(judged(200), noisy(200, 0), memory(200, 50e6))
+    assert result.result is Result.FAIL
+    leak = result.trends[1]
     assert leak.an_hour.value == pytest.approx(50e6 * 3600 / 200, rel=0.1)
     assert leak.an_hour.low <= leak.an_hour.value <= leak.an_hour.high
-    assert "memory of the server grew by" in found.sentence
+    assert "memory of the server grew by" in result.sentence
 
 
 def test_growth_that_does_not_matter_is_no_leak() -> None:
@@ -70,9 +70,9 @@ def test_a_soak_that_is_too_short_proves_nothing() -> None:
 
 
 def test_a_soak_cut_short_is_kept_and_inconclusive() -> None:
-    found = cut_short(soak(judged(200), noisy(200, 0), []))
-    assert found.result is Result.INCONCLUSIVE
-    assert found.sentence.startswith("Ended by hand after 200 s")
+    result = cut_short(soak(judged(200), noisy(200, 0), []))
+    assert result.result is Result.INCONCLUSIVE
+    assert result.sentence.startswith("Ended by hand after 200 s")
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_recovery_is_counted_from_the_end_of_the_spike(
 ) -> None:
     slow = range(20, 30 + slow_for)
     windows = [window(second, 900 if second in slow else 20) for second in range(60)]
-    found = spike(judged(60, Purpose.SPIKE), windows, OBJECTIVES, (20, 30), within)
-    assert (found.result, found.recovery_s) == (result, recovery)
+    outcome = spike(judged(60, Purpose.SPIKE), windows, OBJECTIVES, (20, 30), within)
+    assert (outcome.result, outcome.recovery_s) == (result, recovery)
 
 
 def test_one_good_second_is_no_recovery() -> None:
@@ -99,15 +99,15 @@ def test_errors_count_as_well_as_latency() -> None:
 
 
 def test_a_spike_that_is_not_noticed() -> None:
-    found = spike(judged(60), [window(second, 20) for second in range(60)], OBJECTIVES, (20, 30), 30)
-    assert found.result is Result.PASS
-    assert found.sentence == "The objectives held through the spike and after it."
+    result = spike(judged(60), [window(second, 20) for second in range(60)], OBJECTIVES, (20, 30), 30)
+    assert result.result is Result.PASS
+    assert result.sentence == "The objectives held through the spike and after it."
 
 
 def test_page_and_json_say_the_same() -> None:
-    found = soak(judged(200), noisy(200, 40), memory(200, 0))
+    result = soak(judged(200), noisy(200, 40), memory(200, 0))
     setting: dict[str, object] = {"target": "local", "rate": 100}
-    page, content = render(found, "soak-1", setting, "dogfood capacity soak"), json.loads(to_json(found, setting))
+    page, content = render(result, "soak-1", setting, "dogfood capacity soak"), json.loads(to_json(result, setting))
     assert content["sentence"] in page
     assert content["result"] == "FAIL"
     for trend in content["trends"]:

@@ -44,10 +44,10 @@ traffics = st.builds(
 
 def test_the_contract_figure() -> None:
     """6,000 page views a second with one event a view, and 1,000 events a second: about 1/6."""
-    found = forecast(Traffic(6000, {STREAM: 1}), SIZES, now=NOW)
-    assert found.largest_rate == 1 / 6
-    assert not found.fits
-    assert rounded_down(found.largest_rate) == 0.1666
+    estimate = forecast(Traffic(6000, {STREAM: 1}), SIZES, now=NOW)
+    assert estimate.largest_rate == 1 / 6
+    assert not estimate.fits
+    assert rounded_down(estimate.largest_rate) == 0.1666
     assert forecast(Traffic(6000, {STREAM: 1}, sample_rate=1 / 6), SIZES, now=NOW).fits
 
 
@@ -70,13 +70,13 @@ def test_every_figure_by_hand() -> None:
 
 @given(traffics)
 def test_the_largest_safe_rate_puts_the_peak_at_the_limit(traffic: Traffic) -> None:
-    found = forecast(traffic, SIZES, now=NOW)
-    at_it = forecast(replace(traffic, sample_rate=found.largest_rate), SIZES, now=NOW)
+    estimate = forecast(traffic, SIZES, now=NOW)
+    at_it = forecast(replace(traffic, sample_rate=estimate.largest_rate), SIZES, now=NOW)
     assert at_it.fits
     tightest = max(need.peak for need in at_it.streams)
-    if found.largest_rate == 0:
+    if estimate.largest_rate == 0:
         assert traffic.background >= traffic.stream_limit
-    elif found.largest_rate < 1:
+    elif estimate.largest_rate < 1:
         assert tightest + traffic.background == pytest.approx(traffic.stream_limit, rel=1e-9)
     else:
         assert tightest + traffic.background <= traffic.stream_limit * (1 + 1e-9)
@@ -84,10 +84,10 @@ def test_the_largest_safe_rate_puts_the_peak_at_the_limit(traffic: Traffic) -> N
 
 @given(traffics)
 def test_a_rate_fits_exactly_when_it_is_no_larger_than_the_largest(traffic: Traffic) -> None:
-    found = forecast(traffic, SIZES, now=NOW)
-    assert found.fits == (traffic.sample_rate <= found.largest_rate)
-    over = [need for need in found.streams if need.headroom < -1e-9 * traffic.stream_limit]
-    if found.fits and traffic.background <= traffic.stream_limit:
+    estimate = forecast(traffic, SIZES, now=NOW)
+    assert estimate.fits == (traffic.sample_rate <= estimate.largest_rate)
+    over = [need for need in estimate.streams if need.headroom < -1e-9 * traffic.stream_limit]
+    if estimate.fits and traffic.background <= traffic.stream_limit:
         assert not over
 
 
@@ -98,17 +98,17 @@ def test_rounding_down_stays_below_and_close(rate: float) -> None:
 
 @given(traffics, st.floats(1e-4, 1), st.integers(1, 10))
 def test_a_ramp_doubles_and_never_passes_the_limit(traffic: Traffic, first: float, days: int) -> None:
-    found = forecast(traffic, SIZES, now=NOW, first_rate=first, every_days=days)
-    rates = [step.rate for step in found.ramp]
-    assert all(rate <= min(found.largest_rate, traffic.sample_rate) * (1 + 1e-9) for rate in rates)
+    estimate = forecast(traffic, SIZES, now=NOW, first_rate=first, every_days=days)
+    rates = [step.rate for step in estimate.ramp]
+    assert all(rate <= min(estimate.largest_rate, traffic.sample_rate) * (1 + 1e-9) for rate in rates)
     assert all(later == pytest.approx(2 * former) for former, later in pairwise(rates[:-1]))
     assert all(former < later <= 2 * former * (1 + 1e-9) for former, later in pairwise(rates))
-    gaps = [later.at - former.at for former, later in pairwise(found.ramp)]
+    gaps = [later.at - former.at for former, later in pairwise(estimate.ramp)]
     assert all(timedelta(days=days) <= gap <= timedelta(days=days + 3) for gap in gaps)
     # As the plan says: Monday to Thursday.
-    assert all(step.at.weekday() < 4 for step in found.ramp)
-    assert all((step.at.hour, step.at.minute) == (14, 30) for step in found.ramp)
-    if found.fits and traffic.sample_rate:
+    assert all(step.at.weekday() < 4 for step in estimate.ramp)
+    assert all((step.at.hour, step.at.minute) == (14, 30) for step in estimate.ramp)
+    if estimate.fits and traffic.sample_rate:
         assert rates[-1] == traffic.sample_rate
 
 
@@ -120,9 +120,9 @@ def test_only_the_first_stream_gets_the_clicks() -> None:
 
 def test_others_may_have_used_up_the_stream() -> None:
     traffic = Traffic(100, {"a": 1}, sample_rate=0.1, background=1000.5)
-    found = forecast(traffic, SIZES, now=NOW)
-    assert (found.largest_rate, found.fits, found.ramp) == (0, False, ())
-    assert "no sample rate is safe" in sentence(found)
+    estimate = forecast(traffic, SIZES, now=NOW)
+    assert (estimate.largest_rate, estimate.fits, estimate.ramp) == (0, False, ())
+    assert "no sample rate is safe" in sentence(estimate)
     assert largest_safe_rate(replace(traffic, background=1000), "a") == 0
 
 
@@ -161,11 +161,11 @@ def test_sizes_are_those_of_rendered_events() -> None:
 
 def test_page_terminal_and_json_say_the_same() -> None:
     traffic = Traffic(6000, {STREAM: 1, "other": 2}, logged_in=0.05, sample_rate=0.8, peak=2.5)
-    found = forecast(traffic, SIZES, now=NOW)
-    page, content = render(found), json.loads(to_json(found))
+    estimate = forecast(traffic, SIZES, now=NOW)
+    page, content = render(estimate), json.loads(to_json(estimate))
     assert content["sentence"] in page
-    for figure in [*assumptions(found), *(row for need in found.streams for row in needs(need))]:
+    for figure in [*assumptions(estimate), *(row for need in estimate.streams for row in needs(need))]:
         assert f'<td class="n">{figure.value}</td><td>{figure.unit}</td>' in page
     for step in content["ramp_up"]:
         assert f"{step['events_a_second_peak']:,.1f}" in page
-    assert content["largest_safe_rate"] == found.largest_rate
+    assert content["largest_safe_rate"] == estimate.largest_rate

@@ -19,34 +19,34 @@ SETTINGS = SearchSettings(start=10, ceiling=100_000, probe_s=10, hold_s=30)
 
 @given(limit=st.floats(1, 50_000), start=st.floats(1, 5_000))
 def test_a_known_limit_is_found(limit: float, start: float) -> None:
-    asked = replace(SETTINGS, start=start)
-    steps = search(asked, limit=limit)
-    found = conclude(asked, OBJECTIVES, steps)
-    assert found.result is Result.PASS
-    assert found.sustained is not None
-    assert found.sustained.broke_at is not None
+    requested = replace(SETTINGS, start=start)
+    steps = search(requested, limit=limit)
+    report = conclude(requested, OBJECTIVES, steps)
+    assert report.result is Result.PASS
+    assert report.sustained is not None
+    assert report.sustained.broke_at is not None
     # 250 ms of queue at the end of 30 s is 0.84 % over the limit; rates have three digits, the bracket is 5 %.
-    assert 0.945 * limit <= found.sustained.rate <= 1.0085 * limit
-    assert found.sustained.broke_at <= found.sustained.rate * 1.05 * (1 + 1e-9)
-    assert found.sustained.low <= found.sustained.answered <= found.sustained.high
-    assert found.side is Side.SERVER
+    assert 0.945 * limit <= report.sustained.rate <= 1.0085 * limit
+    assert report.sustained.broke_at <= report.sustained.rate * 1.05 * (1 + 1e-9)
+    assert report.sustained.low <= report.sustained.answered <= report.sustained.high
+    assert report.side is Side.SERVER
     assert len(steps) < 50
 
 
 @given(limit=st.floats(100, 20_000), share=st.floats(0.1, 5))
 def test_what_is_required_is_tried_itself(limit: float, share: float) -> None:
     goal = limit * share
-    asked = replace(SETTINGS, start=goal / 8, require=goal)
-    steps = search(asked, limit=limit)
-    found = conclude(asked, OBJECTIVES, steps)
+    requested = replace(SETTINGS, start=goal / 8, require=goal)
+    steps = search(requested, limit=limit)
+    report = conclude(requested, OBJECTIVES, steps)
     if share > 1.05:
-        assert found.result is Result.FAIL
-        assert f"{goal:,g} events/s were required" in found.sentence
+        assert report.result is Result.FAIL
+        assert f"{goal:,g} events/s were required" in report.sentence
     elif share < 1:
-        assert found.result is Result.PASS
-        assert found.sustained is not None
-        assert found.headroom == pytest.approx(found.sustained.rate / goal - 1, abs=1e-9)
-        assert found.sustained.rate >= goal
+        assert report.result is Result.PASS
+        assert report.sustained is not None
+        assert report.headroom == pytest.approx(report.sustained.rate / goal - 1, abs=1e-9)
+        assert report.sustained.rate >= goal
         assert any(item.step.rate == goal for item in steps)
 
 
@@ -60,31 +60,31 @@ def test_a_sustained_rate_held_in_windows_of_their_own() -> None:
 
 
 def test_a_starved_generator_is_never_a_capacity() -> None:
-    asked = replace(SETTINGS, require=1000)
-    found = conclude(asked, OBJECTIVES, search(asked, limit=5000, generator=300))
-    assert (found.result, found.side) == (Result.INVALID, Side.GENERATOR)
-    assert "it needs 2 workers" in found.sentence
+    requested = replace(SETTINGS, require=1000)
+    report = conclude(requested, OBJECTIVES, search(requested, limit=5000, generator=300))
+    assert (report.result, report.side) == (Result.INVALID, Side.GENERATOR)
+    assert "it needs 2 workers" in report.sentence
     nothing = conclude(SETTINGS, OBJECTIVES, search(SETTINGS, limit=5000, generator=5))
     assert nothing.result is Result.INVALID
     assert nothing.sustained is None
 
 
 def test_a_generator_that_gives_out_above_what_is_required_is_enough() -> None:
-    asked = replace(SETTINGS, require=100)
-    found = conclude(asked, OBJECTIVES, search(asked, limit=5000, generator=300))
-    assert found.result is Result.PASS
-    assert found.sustained is not None
-    assert found.sustained.rate >= 100
-    assert found.sustained.broke_at is None
-    assert found.side is Side.GENERATOR
+    requested = replace(SETTINGS, require=100)
+    report = conclude(requested, OBJECTIVES, search(requested, limit=5000, generator=300))
+    assert report.result is Result.PASS
+    assert report.sustained is not None
+    assert report.sustained.rate >= 100
+    assert report.sustained.broke_at is None
+    assert report.side is Side.GENERATOR
 
 
 def test_nothing_is_tried_above_the_ceiling() -> None:
-    asked = SearchSettings(start=10, ceiling=90, require=90)
-    steps = search(asked, limit=5000)
+    requested = SearchSettings(start=10, ceiling=90, require=90)
+    steps = search(requested, limit=5000)
     assert max(item.step.rate for item in steps) == 90
-    found = conclude(asked, OBJECTIVES, steps)
-    assert (found.result, found.side) == (Result.PASS, Side.NEITHER)
+    report = conclude(requested, OBJECTIVES, steps)
+    assert (report.result, report.side) == (Result.PASS, Side.NEITHER)
     with pytest.raises(SearchError, match="no more than 90 may be tried"):
         SearchSettings(start=10, ceiling=90, require=100)
 
@@ -101,7 +101,7 @@ def test_a_break_that_does_not_happen_again_is_not_believed() -> None:
 
 def test_a_confirmation_that_breaks_lowers_the_rate() -> None:
     steps = search(SETTINGS, limit=1000)
-    index = next(place for place, item in enumerate(steps) if item.step.purpose is Purpose.CONFIRM)
+    index = next(position for position, item in enumerate(steps) if item.step.purpose is Purpose.CONFIRM)
     spoilt = [*steps[:index], with_breach(steps[index])]
     now = search_state(SETTINGS, spoilt)
     assert now.bad == steps[index].step.rate
@@ -111,36 +111,36 @@ def test_a_confirmation_that_breaks_lowers_the_rate() -> None:
 
 
 def test_lost_events_break_a_rate() -> None:
-    asked = replace(SETTINGS, require=100)
-    steps = search(asked, limit=1000, lost=1)
-    found = conclude(asked, OBJECTIVES, steps)
-    assert found.result is Result.FAIL
-    assert "lost was 1, more than lost=0" in found.sentence
+    requested = replace(SETTINGS, require=100)
+    steps = search(requested, limit=1000, lost=1)
+    report = conclude(requested, OBJECTIVES, steps)
+    assert report.result is Result.FAIL
+    assert "lost was 1, more than lost=0" in report.sentence
 
 
 def test_a_pass_needs_the_events_to_have_been_looked_for_when_that_matters() -> None:
-    asked = replace(SETTINGS, require=100)
-    steps = [replace(item, step=replace(item.step, lost=None)) for item in search(asked, limit=1000)]
-    assert conclude(asked, OBJECTIVES, steps).result is Result.PASS
-    found = conclude(asked, OBJECTIVES, steps, lost_matters=True)
-    assert found.result is Result.INCONCLUSIVE
-    assert "dogfood analyse RUN --observed FILE" in found.sentence
+    requested = replace(SETTINGS, require=100)
+    steps = [replace(item, step=replace(item.step, lost=None)) for item in search(requested, limit=1000)]
+    assert conclude(requested, OBJECTIVES, steps).result is Result.PASS
+    report = conclude(requested, OBJECTIVES, steps, lost_matters=True)
+    assert report.result is Result.INCONCLUSIVE
+    assert "dogfood analyse RUN --observed FILE" in report.sentence
 
 
 def test_an_interrupted_search_keeps_what_it_has_and_is_inconclusive() -> None:
-    asked = replace(SETTINGS, require=100)
-    steps = search(asked, limit=1000)[:3]
-    found = conclude(asked, OBJECTIVES, steps, interrupted="The search was ended by hand.")
-    assert found.result is Result.INCONCLUSIVE
-    assert found.interrupted
-    assert len(found.steps) == 3
-    assert "The highest rate that held was 40 events/s" in found.sentence
+    requested = replace(SETTINGS, require=100)
+    steps = search(requested, limit=1000)[:3]
+    report = conclude(requested, OBJECTIVES, steps, interrupted="The search was ended by hand.")
+    assert report.result is Result.INCONCLUSIVE
+    assert report.interrupted
+    assert len(report.steps) == 3
+    assert "The highest rate that held was 40 events/s" in report.sentence
 
 
 def test_a_server_that_does_nothing_fails() -> None:
-    found = conclude(SETTINGS, OBJECTIVES, search(SETTINGS, limit=0.001))
-    assert found.result is Result.FAIL
-    assert found.sustained is None
+    report = conclude(SETTINGS, OBJECTIVES, search(SETTINGS, limit=0.001))
+    assert report.result is Result.FAIL
+    assert report.sustained is None
 
 
 @settings(phases=[Phase.explicit, Phase.reuse, Phase.generate])
@@ -148,22 +148,22 @@ def test_a_server_that_does_nothing_fails() -> None:
 def test_any_search_ends(data: st.DataObject) -> None:
     """Whatever the steps say, and however they contradict each other."""
     goal = data.draw(st.none() | st.floats(1, 1000))
-    asked = SearchSettings(start=data.draw(st.floats(1, 1000)), ceiling=10_000, require=goal)
+    requested = SearchSettings(start=data.draw(st.floats(1, 1000)), ceiling=10_000, require=goal)
     steps: list[Judged] = []
-    while (move := next_step(asked, steps)) is not None:
-        assert 0.5 <= move.rate <= asked.ceiling
-        found = judge(step(move, limit=1e6), OBJECTIVES)
+    while (move := next_step(requested, steps)) is not None:
+        assert 0.5 <= move.rate <= requested.ceiling
+        analysis = judge(step(move, limit=1e6), OBJECTIVES)
         outcome = data.draw(st.sampled_from(StepOutcome))
         if outcome is StepOutcome.BROKEN:
-            found = with_breach(found)
+            analysis = with_breach(analysis)
         elif outcome is StepOutcome.INVALID:
-            found = judge(replace(found.step, invalid=("drawn",)), OBJECTIVES)
-        steps.append(found)
-        assert len(steps) <= asked.most_steps
-    found_all = conclude(asked, OBJECTIVES, steps)
+            analysis = judge(replace(analysis.step, invalid=("drawn",)), OBJECTIVES)
+        steps.append(analysis)
+        assert len(steps) <= requested.most_steps
+    found_all = conclude(requested, OBJECTIVES, steps)
     if found_all.result is Result.PASS:
         assert found_all.sustained is not None
-        assert found_all.sustained.windows >= asked.windows
+        assert found_all.sustained.windows >= requested.windows
         assert goal is None or found_all.sustained.rate >= goal
     if found_all.result is Result.FAIL and goal is not None:
         assert any(item.outcome is StepOutcome.BROKEN and item.step.rate <= goal for item in steps)

@@ -43,24 +43,28 @@ def stopped(end: str) -> Callable[[Manifest], Manifest]:
 
 @pytest.mark.parametrize(("end", "why"), [(End.FAILED, "the generator failed"), (End.WORKER_LOST, "a worker was lost")])
 def test_failed_generator_is_not_stopped_early(tmp_path: Path, end: End, why: str) -> None:
-    found = judged(tmp_path, stopped(end), "worker-0-1")
-    said = check(found, "completeness")
-    assert (found.verdict, found.layer, said.verdict) == (Verdict.INVALID, Layer.GENERATOR, CheckStatus.INVALID)
-    assert f"{why} (worker-0-1 left " in said.summary
+    result = judged(tmp_path, stopped(end), "worker-0-1")
+    check_result = check(result, "completeness")
+    assert (result.verdict, result.layer, check_result.verdict) == (
+        Verdict.INVALID,
+        Layer.GENERATOR,
+        CheckStatus.INVALID,
+    )
+    assert f"{why} (worker-0-1 left " in check_result.summary
 
 
 def test_killed_generator_did_not_close_run(tmp_path: Path) -> None:
-    found = judged(tmp_path, lambda manifest: replace(manifest, finished_ms=None, ended=""))
-    said = check(found, "completeness")
-    assert (found.verdict, said.verdict) == (Verdict.INVALID, CheckStatus.INVALID)
-    assert "ended without closing the run" in said.summary
-    assert "worker-0-1 left " in said.summary
+    result = judged(tmp_path, lambda manifest: replace(manifest, finished_ms=None, ended=""))
+    check_result = check(result, "completeness")
+    assert (result.verdict, check_result.verdict) == (Verdict.INVALID, CheckStatus.INVALID)
+    assert "ended without closing the run" in check_result.summary
+    assert "worker-0-1 left " in check_result.summary
 
 
 def test_worker_without_report_was_killed(tmp_path: Path) -> None:
-    said = check(judged(tmp_path, stopped(End.STOPPED), "worker-1-2"), "completeness")
-    assert said.verdict is CheckStatus.INVALID
-    assert "a worker was lost (worker-0-1 left " in said.summary
+    result = check(judged(tmp_path, stopped(End.STOPPED), "worker-1-2"), "completeness")
+    assert result.verdict is CheckStatus.INVALID
+    assert "a worker was lost (worker-0-1 left " in result.summary
 
 
 def test_nothing_planned_and_not_closed_is_invalid(tmp_path: Path) -> None:

@@ -67,31 +67,31 @@ def unsent(
 def test_an_unusable_config_is_a_verdict(
     tmp_path: Path, experiment: dict[str, object], instrument: dict[str, object], words: tuple[str, ...]
 ) -> None:
-    found = unsent(tmp_path, experiment=experiment, instrument=instrument)
-    assert (found.verdict, found.layer, found.verdict.exit_code) == (Verdict.NO_GO, Layer.CONFIG, 1)
-    assert all(word in found.sentence for word in words)
-    write(tmp_path, found, render(found))
+    result = unsent(tmp_path, experiment=experiment, instrument=instrument)
+    assert (result.verdict, result.layer, result.verdict.exit_code) == (Verdict.NO_GO, Layer.CONFIG, 1)
+    assert all(word in result.sentence for word in words)
+    write(tmp_path, result, render(result))
     assert orjson.loads((tmp_path / "verdict.json").read_bytes())["layer"] == "config"
-    assert b"configs" in junit(found)
+    assert b"configs" in junit(result)
 
 
 def test_the_wikis_own_export_decides_as_well(tmp_path: Path) -> None:
     exported = {"schema_title": "x", "sample": {"rate": "0.01", "unit": "session"}}
-    found = unsent(tmp_path, platform=PlatformAnswers(stream=exported))
-    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.CONFIG)
-    assert f"streams.{STREAM}.sample.rate is the text '0.01'" in found.sentence
+    result = unsent(tmp_path, platform=PlatformAnswers(stream=exported))
+    assert (result.verdict, result.layer) == (Verdict.NO_GO, Layer.CONFIG)
+    assert f"streams.{STREAM}.sample.rate is the text '0.01'" in result.sentence
 
 
 def test_configs_of_others_are_noted_or_hit_all(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.land()
     PlatformAnswers(notes=("instruments[3].sample_rate.default: '0.5' is not a number",)).write(tmp_path)
-    found = analyse(tmp_path)
-    assert found.verdict is Verdict.GO
-    assert "instruments[3]" in check(found, "configs").summary
+    analysis = analyse(tmp_path)
+    assert analysis.verdict is Verdict.GO
+    assert "instruments[3]" in check(analysis, "configs").summary
     other = {**example_experiment(Generation.ALPHA), "slug": "other", "sample_rate": {"default": 1.5}}
     replace(Manifest.read(tmp_path), other_experiments=(other,)).write(tmp_path)
-    found = analyse(tmp_path)
-    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.CONFIG)
-    assert check(found, "configs").verdict is CheckStatus.FAIL
-    assert "experiments[other].sample_rate.default" in found.sentence
+    analysis = analyse(tmp_path)
+    assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.CONFIG)
+    assert check(analysis, "configs").verdict is CheckStatus.FAIL
+    assert "experiments[other].sample_rate.default" in analysis.sentence

@@ -125,8 +125,8 @@ def test_nothing_sent_adds_up_to_nothing() -> None:
 )
 def test_nothing_lost_passes_where_the_answer_promised_something(layer: Layer, said: str) -> None:
     given = Given([("a", "ok", 9)], delivery_layer=layer, hasty=layer is Layer.INTAKE)
-    found = delivery.check_lost(given.evidence())
-    assert found == CheckResult("lost", layer, CheckStatus.PASS, said, 0, threshold=0)
+    result = delivery.check_lost(given.evidence())
+    assert result == CheckResult("lost", layer, CheckStatus.PASS, said, 0, threshold=0)
 
 
 def test_what_one_group_lost_is_told_beside_what_the_others_did_not() -> None:
@@ -134,14 +134,14 @@ def test_what_one_group_lost_is_told_beside_what_the_others_did_not() -> None:
         [("a", "ok", 1100), ("b", "ok", 1900), ("b", "lost", 100), ("c", "late", 5)],
         {"vanished": [{"group_name": "b", "subjects": 1200}, {"group_name": "c", "subjects": 34}], **EXAMPLES},
     )
-    found = delivery.check_lost(given.evidence())
-    assert (found.name, found.layer, found.verdict, found.statistic) == ("lost", Layer.TABLE, CheckStatus.FAIL, 100)
-    assert found.threshold == 0
-    assert found.summary == (
+    result = delivery.check_lost(given.evidence())
+    assert (result.name, result.layer, result.verdict, result.statistic) == ("lost", Layer.TABLE, CheckStatus.FAIL, 100)
+    assert result.threshold == 0
+    assert result.summary == (
         "Between the intake's 201 and the table, group 'b' lost 5.00% of its events (100 of 2,000); 'a' and 'c' lost "
         "none. 1,234 subjects vanished altogether."
     )
-    assert found.evidence == {
+    assert result.evidence == {
         "lost": 100,
         "by_group": {
             "a": {"events": 0, "of": 1100}, "b": {"events": 100, "of": 2000}, "c": {"events": 0, "of": 5},
@@ -157,9 +157,9 @@ def test_what_one_group_lost_is_told_beside_what_the_others_did_not() -> None:
 def test_what_every_group_lost_is_told_of_each() -> None:
     given = Given([("a", "ok", 3), ("a", "lost", 1), ("b", "lost", 2), ("b", "ok", 2)], delivery_layer=Layer.INTAKE,
                   hasty=True)  # fmt: skip
-    found = delivery.check_lost(given.evidence())
-    assert found.layer is Layer.INTAKE
-    assert found.summary == (
+    result = delivery.check_lost(given.evidence())
+    assert result.layer is Layer.INTAKE
+    assert result.summary == (
         "Between the intake's 202 and the table, group 'a' lost 25.00% of its events (1 of 4); group 'b' lost 50.00% "
         "of its events (2 of 4)."
     )
@@ -172,19 +172,21 @@ def test_the_segment_that_lost_most_is_named_and_the_group_is_no_segment() -> No
         segment("skin", "minerva", 1_000, 0, "a"), segment("skin", "vector", 1_000, 0, "a"),
     ]  # fmt: skip
     given = Given([("a", "ok", 2000), ("b", "ok", 1700), ("b", "lost", 300)], {"segments": rows})
-    found = delivery.check_lost(given.evidence())
-    assert found.summary.endswith("; 'a' lost none. Most of it where skin is 'minerva': 15.00% there, 0.00% elsewhere.")
-    told = found.evidence["segments"]
-    assert isinstance(told, list)
-    assert {(item["dimension"], item["value"]) for item in told} == {("group", "b"), ("skin", "minerva")}
-    assert found.layer is Layer.TABLE
+    result = delivery.check_lost(given.evidence())
+    assert result.summary.endswith(
+        "; 'a' lost none. Most of it where skin is 'minerva': 15.00% there, 0.00% elsewhere."
+    )
+    message = result.evidence["segments"]
+    assert isinstance(message, list)
+    assert {(item["dimension"], item["value"]) for item in message} == {("group", "b"), ("skin", "minerva")}
+    assert result.layer is Layer.TABLE
 
 
 def test_of_many_segments_five_are_kept() -> None:
     rows = [row for number in range(8)
             for row in (segment(f"d{number}", "x", 1_000, 200), segment(f"d{number}", "y", 1_000, 0))]  # fmt: skip
-    found = delivery.check_lost(Given([("b", "lost", 200), ("b", "ok", 1800)], {"segments": rows}).evidence())
-    assert len(cast(list[object], found.evidence["segments"])) == 5
+    result = delivery.check_lost(Given([("b", "lost", 200), ("b", "ok", 1800)], {"segments": rows}).evidence())
+    assert len(cast(list[object], result.evidence["segments"])) == 5
 
 
 @pytest.mark.parametrize("heavy", [False, True])
@@ -203,9 +205,9 @@ def test_a_filter_that_takes_the_busy_for_bots_is_told_from_any_other_loss() -> 
     rows = [segment("skin", "minerva", 1_000, 300), segment("skin", "vector", 1_000, 0)]
     given = Given([("b", "ok", 700), ("b", "lost", 300)], {"vanished_weight": HEAVY, "segments": rows},
                   delivery_layer=Layer.INTAKE)  # fmt: skip
-    found = delivery.check_lost(given.evidence())
-    assert found.layer is Layer.TABLE
-    assert found.summary.endswith(
+    result = delivery.check_lost(given.evidence())
+    assert result.layer is Layer.TABLE
+    assert result.summary.endswith(
         "(300 of 1,000). They had sent more events than others: look for a filter that takes them for bots."
     )
 
@@ -246,11 +248,11 @@ def test_subjects_that_vanished_are_busy_when_far_busier_than_the_others(rows: R
 
 def test_duplicates_are_counted_by_id_and_by_row() -> None:
     rows = [{"id": number, "copies": 2} for number in range(1_200)] + [{"id": "x", "copies": 4}]
-    found = delivery.check_duplicated(Given(duplicates=rows).evidence())
-    told = "1,201 events landed more than once (1,203 rows too many): look at retries and at de-duplication."
+    result = delivery.check_duplicated(Given(duplicates=rows).evidence())
+    summary = "1,201 events landed more than once (1,203 rows too many): look at retries and at de-duplication."
     detail = {"duplicated": 1201, "rows_too_many": 1203, "examples": rows[:5]}
-    assert found == CheckResult(
-        "duplicated", Layer.STREAM, CheckStatus.FAIL, told, 1201, threshold=0, evidence=detail
+    assert result == CheckResult(
+        "duplicated", Layer.STREAM, CheckStatus.FAIL, summary, 1201, threshold=0, evidence=detail
     )  # fmt: skip
     clean = delivery.check_duplicated(Given().evidence())
     assert clean == CheckResult("duplicated", Layer.STREAM, CheckStatus.PASS, "No event landed twice.", 0, threshold=0)
@@ -259,8 +261,8 @@ def test_duplicates_are_counted_by_id_and_by_row() -> None:
 def test_what_was_rewritten_is_named_by_field() -> None:
     changed = {"page__title": 1_100, "performer__user__id": 7, "dt": 0}
     given = Given([("a", "ok", 900), ("a", "corrupted", 1_100)], {"corrupted_fields": [changed], **EXAMPLES})
-    found = delivery.check_corrupted(given.evidence())
-    told = (
+    result = delivery.check_corrupted(given.evidence())
+    summary = (
         "1,100 rows hold something else than was sent (page.title in 1,100, performer.user.id in 7): look at what "
         "rewrites rows after the intake."
     )
@@ -268,26 +270,30 @@ def test_what_was_rewritten_is_named_by_field() -> None:
         "corrupted": 1_100, "fields": {"page.title": 1_100, "performer.user.id": 7},
         "by_group": {"a": {"events": 1_100, "of": 2_000}}, "examples": EXAMPLES["examples"],
     }  # fmt: skip
-    assert found == CheckResult("corrupted", Layer.TABLE, CheckStatus.FAIL, told, 1_100, threshold=0, evidence=detail)
+    assert result == CheckResult(
+        "corrupted", Layer.TABLE, CheckStatus.FAIL, summary, 1_100, threshold=0, evidence=detail
+    )
     assert ("examples", {"fate": "corrupted", "most": 5}) in given.asked
     clean = delivery.check_corrupted(Given([("a", "ok", 1)]).evidence())
-    said = "Every row holds what was sent."
-    assert clean == CheckResult("corrupted", Layer.TABLE, CheckStatus.PASS, said, 0, threshold=0)
+    text = "Every row holds what was sent."
+    assert clean == CheckResult("corrupted", Layer.TABLE, CheckStatus.PASS, text, 0, threshold=0)
 
 
 def test_rows_that_nobody_sent_are_shown() -> None:
     rows = [{"id": number, "first_ms": None} for number in range(1_234)]
-    found = delivery.check_unexpected(Given(unexpected=rows).evidence())
-    told = (
+    result = delivery.check_unexpected(Given(unexpected=rows).evidence())
+    summary = (
         "1,234 rows claim this experiment or instrument and were never sent: look for another sender, or ids that were "
         "changed."
     )
     detail = {"unexpected": 1234, "examples": rows[:5], "other_runs": {}}
-    assert found == CheckResult("unexpected", Layer.TABLE, CheckStatus.FAIL, told, 1234, threshold=0, evidence=detail)
+    assert result == CheckResult(
+        "unexpected", Layer.TABLE, CheckStatus.FAIL, summary, 1234, threshold=0, evidence=detail
+    )
     clean = delivery.check_unexpected(Given().evidence())
-    said = "No row claims this experiment that was not sent."
+    text = "No row claims this experiment that was not sent."
     nothing: dict[str, object] = {"other_runs": {}}
-    assert clean == CheckResult("unexpected", Layer.TABLE, CheckStatus.PASS, said, 0, threshold=0, evidence=nothing)
+    assert clean == CheckResult("unexpected", Layer.TABLE, CheckStatus.PASS, text, 0, threshold=0, evidence=nothing)
 
 
 REASONS: dict[str, Sequence[Mapping[str, object]]] = {
@@ -329,11 +335,11 @@ def test_who_is_to_blame_for_a_refusal_is_found_by_validating_again(
     bodies: list[bytes], layer: Layer, where: str
 ) -> None:
     given = Given([("a", "ok", 1_021), ("a", "invalid", 6_979)], REASONS, bodies=bodies)
-    found = delivery.check_invalid(given.evidence())
-    assert (found.name, found.layer, found.verdict, found.statistic) == ("invalid", layer, CheckStatus.FAIL, 6_979)
-    assert found.threshold == 0
-    assert found.summary == (f"The intake refused 6,979 events (87.2%), most often because '.x0' no: look {where}.")
-    assert found.evidence == {
+    result = delivery.check_invalid(given.evidence())
+    assert (result.name, result.layer, result.verdict, result.statistic) == ("invalid", layer, CheckStatus.FAIL, 6_979)
+    assert result.threshold == 0
+    assert result.summary == (f"The intake refused 6,979 events (87.2%), most often because '.x0' no: look {where}.")
+    assert result.evidence == {
         "invalid": 6_979, "reasons": REASONS["reasons"][:5], "examples": EXAMPLES["examples"],
     }  # fmt: skip
     assert ("refused_events", 200) in given.asked
@@ -341,11 +347,11 @@ def test_who_is_to_blame_for_a_refusal_is_found_by_validating_again(
 
 
 def test_a_refusal_without_a_reason_and_without_a_ledger_is_told_as_well() -> None:
-    found = delivery.check_invalid(Given((), {"reasons": [{"reason": "", "events": 2}]}).evidence())
-    assert "The intake refused 2 events (200.0%), most often because it gave no reason: look" in found.summary
+    result = delivery.check_invalid(Given((), {"reasons": [{"reason": "", "events": 2}]}).evidence())
+    assert "The intake refused 2 events (200.0%), most often because it gave no reason: look" in result.summary
     clean = delivery.check_invalid(Given().evidence())
-    said = "The intake found no event invalid."
-    assert clean == CheckResult("invalid", Layer.INSTRUMENT, CheckStatus.PASS, said, 0, threshold=0)
+    summary = "The intake found no event invalid."
+    assert clean == CheckResult("invalid", Layer.INSTRUMENT, CheckStatus.PASS, summary, 0, threshold=0)
 
 
 @pytest.mark.parametrize(
@@ -353,18 +359,18 @@ def test_a_refusal_without_a_reason_and_without_a_ledger_is_told_as_well() -> No
 )  # fmt: skip
 def test_up_to_one_in_a_hundred_may_be_unknown(unknown: int, verdict: CheckStatus) -> None:
     given = Given([("a", "ok", 2_000 - 1_000 - unknown), ("a", "indeterminate", unknown)], EXAMPLES)
-    found = delivery.check_indeterminate(given.evidence())
+    result = delivery.check_indeterminate(given.evidence())
     detail = {"indeterminate": unknown, "share": unknown / 1_000, "by_group": (), "examples": EXAMPLES["examples"]}
-    told = f"{unknown} of 1,000 events were never answered and did not land."
-    assert found == CheckResult(
-        "indeterminate", Layer.TRANSPORT, verdict, told, unknown / 1_000, 1.0, 0.01, evidence=detail
+    summary = f"{unknown} of 1,000 events were never answered and did not land."
+    assert result == CheckResult(
+        "indeterminate", Layer.TRANSPORT, verdict, summary, unknown / 1_000, 1.0, 0.01, evidence=detail
     )
     assert ("examples", {"fate": "indeterminate", "most": 5}) in given.asked
 
 
 def test_thousands_that_are_unknown_are_written_so_that_they_can_be_read() -> None:
-    found = delivery.check_indeterminate(Given([("a", "indeterminate", 4_000)]).evidence())
-    assert found.summary == "4,000 of 4,000 events were never answered and did not land."
+    result = delivery.check_indeterminate(Given([("a", "indeterminate", 4_000)]).evidence())
+    assert result.summary == "4,000 of 4,000 events were never answered and did not land."
 
 
 def unanswered(group: str, subjects: int, hit: int, events: int, sent: int) -> dict[str, object]:
@@ -374,11 +380,11 @@ def unanswered(group: str, subjects: int, hit: int, events: int, sent: int) -> d
 def test_answers_that_are_missing_in_one_group_only_are_a_failure_however_few() -> None:
     rows = [unanswered("a", 4_000, 0, 0, 9_000), unanswered("b", 4_000, 40, 50, 10_000)]
     given = Given([("a", "ok", 9_000), ("b", "ok", 9_950), ("b", "indeterminate", 50)], {"unanswered": rows})
-    found = delivery.check_indeterminate(given.evidence())
-    assert (found.verdict, found.layer) == (CheckStatus.FAIL, Layer.TRANSPORT)
-    assert found.p_value is not None
-    assert found.p_value < 0.001
-    assert found.summary == (
+    result = delivery.check_indeterminate(given.evidence())
+    assert (result.verdict, result.layer) == (CheckStatus.FAIL, Layer.TRANSPORT)
+    assert result.p_value is not None
+    assert result.p_value < 0.001
+    assert result.summary == (
         "Between the client and the intake, group 'b' lost 0.50% of its events (50 of 10,000); group 'a' lost none: no "
         "answer came, and they did not land."
     )
@@ -414,18 +420,18 @@ def test_where_lost_events_were_seen_last_is_told(found: LossLocation, said: str
 
 
 def test_of_nothing_nothing_is_known() -> None:
-    found = delivery.check_indeterminate(Given().evidence())
-    assert (found.verdict, found.statistic) == (CheckStatus.INCONCLUSIVE, 0)
-    assert found.summary == "Nothing was sent, so nothing is known."
+    result = delivery.check_indeterminate(Given().evidence())
+    assert (result.verdict, result.statistic) == (CheckStatus.INCONCLUSIVE, 0)
+    assert result.summary == "Nothing was sent, so nothing is known."
 
 
 def test_rows_after_the_deadline_are_late() -> None:
     given = Given([("a", "ok", 10), ("a", "late", 1_000), ("b", "late", 500)], EXAMPLES, deadline_s=5_400)
-    found = delivery.check_late(given.evidence())
-    told = "1,500 rows arrived more than 1.5 hours after their event: look at clocks and at queues."
+    result = delivery.check_late(given.evidence())
+    summary = "1,500 rows arrived more than 1.5 hours after their event: look at clocks and at queues."
     detail = {"late": 1_500, "examples": EXAMPLES["examples"]}
-    assert found == CheckResult("late", Layer.TABLE, CheckStatus.FAIL, told, 1_500, threshold=0, evidence=detail)
+    assert result == CheckResult("late", Layer.TABLE, CheckStatus.FAIL, summary, 1_500, threshold=0, evidence=detail)
     assert ("examples", {"fate": "late", "most": 5}) in given.asked
     clean = delivery.check_late(Given([("a", "ok", 1)]).evidence())
-    said = "Every row arrived within 3 hours of its event."
-    assert clean == CheckResult("late", Layer.TABLE, CheckStatus.PASS, said, 0, threshold=0)
+    text = "Every row arrived within 3 hours of its event."
+    assert clean == CheckResult("late", Layer.TABLE, CheckStatus.PASS, text, 0, threshold=0)

@@ -27,8 +27,8 @@ def rename_group(events: list[Event]) -> list[Event]:
 def drop_subjects(events: list[Event]) -> list[Event]:
     groups = sorted({event["experiment"]["assigned"] for event in events})
     subjects = sorted({subject(event) for event in events if event["experiment"]["assigned"] == groups[0]})
-    gone = set(subjects[::33])
-    return [event for event in events if subject(event) not in gone]
+    names = set(subjects[::33])
+    return [event for event in events if subject(event) not in names]
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,9 @@ def test_xlab_rows_that_were_tampered_with_are_no_go_by_the_right_check(
 ) -> None:
     run = make_run(tmp_path, Generation.XLAB)
     run.land(tamper(run.events))
-    found = analyse(tmp_path)
-    assert found.verdict is Verdict.NO_GO
-    assert failed(found) == checks
+    analysis = analyse(tmp_path)
+    assert analysis.verdict is Verdict.NO_GO
+    assert failed(analysis) == checks
 
 
 @pytest.mark.parametrize(("hasty", "layer"), [(False, Layer.TABLE), (True, Layer.INTAKE)])
@@ -61,11 +61,11 @@ def test_subjects_lost_on_the_way_are_not_blamed_on_exposure(tmp_path: Path, has
             if "true" not in event["experiments"]["assigned"].values() or event["performer"]["id"] % 2
         ]
     )
-    found = analyse(tmp_path)
-    assert failed(found) == {"sample-ratio", "segments", "sample-rate", "lost"}
-    assert {check(found, name).layer for name in failed(found)} == {found.layer} == {layer}
-    assert "lost on the way" in check(found, "sample-ratio").summary
-    assert "on the way" in check(found, "sample-rate").summary
+    analysis = analyse(tmp_path)
+    assert failed(analysis) == {"sample-ratio", "segments", "sample-rate", "lost"}
+    assert {check(analysis, name).layer for name in failed(analysis)} == {analysis.layer} == {layer}
+    assert "lost on the way" in check(analysis, "sample-ratio").summary
+    assert "on the way" in check(analysis, "sample-rate").summary
 
 
 def test_subjects_of_one_group_who_never_sent_anything_are_blamed_on_exposure(tmp_path: Path) -> None:
@@ -76,9 +76,9 @@ def test_subjects_of_one_group_who_never_sent_anything_are_blamed_on_exposure(tm
 
     run = make_run(tmp_path / "half", change=change, stopped_early=True)
     run.land()
-    found = analyse(run.folder)
-    assert failed(found) == {"sample-ratio", "segments"}
-    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.EXPOSURE)
+    analysis = analyse(run.folder)
+    assert failed(analysis) == {"sample-ratio", "segments"}
+    assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.EXPOSURE)
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_refusals_are_blamed_on_who_can_mend_them(
     run = make_run(tmp_path, change=change)
     refused = {event.id for event in run.plan.events(0, 20)}
     run.land([event for event in run.events if event["meta"]["id"] not in refused])
-    found = analyse(tmp_path)
-    assert (failed(found), found.layer) == ({"invalid"}, layer)
-    assert reason in found.sentence
+    analysis = analyse(tmp_path)
+    assert (failed(analysis), analysis.layer) == ({"invalid"}, layer)
+    assert reason in analysis.sentence
 
 
 @pytest.mark.parametrize("shift_h", [-24 * 365, 24])
@@ -132,6 +132,6 @@ def test_the_worker_that_stopped_in_the_middle_is_named(tmp_path: Path) -> None:
 
     run = make_run(tmp_path / "cut", change=change)
     run.land()
-    found = analyse(run.folder)
-    assert (found.verdict, found.layer) == (Verdict.INVALID, Layer.GENERATOR)
-    assert "worker-0-1 left" in found.sentence
+    analysis = analyse(run.folder)
+    assert (analysis.verdict, analysis.layer) == (Verdict.INVALID, Layer.GENERATOR)
+    assert "worker-0-1 left" in analysis.sentence

@@ -66,8 +66,8 @@ def in_another_stream(events: list[Event]) -> list[Event]:
 
 def one_groups_loss(events: list[Event]) -> list[Event]:
     treated = [event for event in events if group_of(event) == "true"]
-    gone = {event["meta"]["id"] for event in treated[::20]}
-    return [event for event in events if event["meta"]["id"] not in gone]
+    names = {event["meta"]["id"] for event in treated[::20]}
+    return [event for event in events if event["meta"]["id"] not in names]
 
 
 def half_of_the_sample(events: list[Event]) -> list[Event]:
@@ -115,9 +115,9 @@ def test_a_fault_is_found_and_its_layer_named(
 ) -> None:
     run = make_run(tmp_path)
     run.land(tamper(copy.deepcopy(run.events)))
-    found = analyse(tmp_path)
-    assert (found.verdict, check(found, name).verdict) == (Verdict.NO_GO, CheckStatus.FAIL)
-    assert check(found, name).layer is found.layer is layer
+    analysis = analyse(tmp_path)
+    assert (analysis.verdict, check(analysis, name).verdict) == (Verdict.NO_GO, CheckStatus.FAIL)
+    assert check(analysis, name).layer is analysis.layer is layer
 
 
 def test_a_filter_is_told_from_a_loss_behind_a_202(tmp_path: Path) -> None:
@@ -132,14 +132,14 @@ def test_a_filter_is_told_from_a_loss_behind_a_202(tmp_path: Path) -> None:
 def test_the_segment_that_lost_most_is_named(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     mobile = [e["meta"]["id"] for e in run.events if e["agent"]["client_platform_family"] == "mobile_browser"]
-    gone = set(mobile[::3])
-    run.land([event for event in run.events if event["meta"]["id"] not in gone])
-    said = check(analyse(tmp_path), "lost")
-    first = said.evidence["segments"][0]  # type: ignore[index]
+    names = set(mobile[::3])
+    run.land([event for event in run.events if event["meta"]["id"] not in names])
+    result = check(analyse(tmp_path), "lost")
+    first = result.evidence["segments"][0]  # type: ignore[index]
     assert first["value"] in ("mobile_browser", "mobile-reader", "minerva")
     assert first["rest"] == 0
     assert first["low"] > 0.2
-    assert repr(first["value"]) in said.summary
+    assert repr(first["value"]) in result.summary
 
 
 def test_subjects_that_are_still_awaited_are_the_instruments(tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def test_subjects_that_are_still_awaited_are_the_instruments(tmp_path: Path) -> 
     for event in events:
         event["experiment"]["subject_id"] = "awaiting"
     run.land(events)
-    said = check(analyse(tmp_path), "subject-ids")
-    assert (said.verdict, said.layer) == (CheckStatus.FAIL, Layer.INSTRUMENT)
-    assert "awaiting" in said.summary
+    result = check(analyse(tmp_path), "subject-ids")
+    assert (result.verdict, result.layer) == (CheckStatus.FAIL, Layer.INSTRUMENT)
+    assert "awaiting" in result.summary
 
 
 def test_a_schema_that_does_not_exist_is_told(tmp_path: Path) -> None:
@@ -159,18 +159,18 @@ def test_a_schema_that_does_not_exist_is_told(tmp_path: Path) -> None:
     for event in events[:40]:
         event["$schema"] = "/analytics/product_metrics/web/base/9.9.9"
     run.land(events)
-    found = analyse(tmp_path)
-    assert failed(found) == {"names", "schema", "corrupted"}
-    assert "9.9.9" in check(found, "schema").summary
+    analysis = analyse(tmp_path)
+    assert failed(analysis) == {"names", "schema", "corrupted"}
+    assert "9.9.9" in check(analysis, "schema").summary
 
 
 def test_a_switched_off_experiment_is_a_config_fault(tmp_path: Path) -> None:
-    found = with_experiment(make_run(tmp_path), status=0)
-    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.CONFIG)
-    assert "switched off" in found.sentence
+    result = with_experiment(make_run(tmp_path), status=0)
+    assert (result.verdict, result.layer) == (Verdict.NO_GO, Layer.CONFIG)
+    assert "switched off" in result.sentence
     ended = make_run(tmp_path / "ended")
-    found = with_experiment(ended, **dates(ended, "2024-01-01T00:00:00Z", "2024-06-01T00:00:00Z"))
-    assert (found.layer, check(found, "active").verdict) == (Layer.CONFIG, CheckStatus.FAIL)
+    result = with_experiment(ended, **dates(ended, "2024-01-01T00:00:00Z", "2024-06-01T00:00:00Z"))
+    assert (result.layer, check(result, "active").verdict) == (Layer.CONFIG, CheckStatus.FAIL)
 
 
 def dates(run: MadeUp, start: str, end: str) -> dict[str, object]:
@@ -194,7 +194,7 @@ def test_rows_that_are_received_when_nothing_was_under_way_are_called(tmp_path: 
     for event in events[::10]:
         event["meta"]["dt"] = event["meta"]["dt"].replace("T14:", f"T{hour}:")
     run.land(events)
-    found = analyse(tmp_path)
-    said = check(found, "times")
-    assert (found.verdict, said.verdict, said.layer) == (Verdict.NO_GO, CheckStatus.FAIL, Layer.INTAKE)
-    assert rule in said.summary
+    analysis = analyse(tmp_path)
+    result = check(analysis, "times")
+    assert (analysis.verdict, result.verdict, result.layer) == (Verdict.NO_GO, CheckStatus.FAIL, Layer.INTAKE)
+    assert rule in result.summary

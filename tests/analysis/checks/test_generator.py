@@ -23,18 +23,18 @@ def given_up(view: PageView) -> PageView:
 def test_a_page_given_up_is_invalid(tmp_path: Path) -> None:
     run = wiki_run(tmp_path)
     one = run.views[0].visit
-    found = run.judge(lambda view: given_up(view) if view.visit == one else view)
-    assert (found.verdict, found.layer) == (Verdict.INVALID, Layer.GENERATOR)
-    assert outcomes(found) == {"completeness"}
-    assert TIMEOUT in found.sentence
+    analysis = run.judge(lambda view: given_up(view) if view.visit == one else view)
+    assert (analysis.verdict, analysis.layer) == (Verdict.INVALID, Layer.GENERATOR)
+    assert outcomes(analysis) == {"completeness"}
+    assert TIMEOUT in analysis.sentence
 
 
 def test_all_pages_given_up_is_invalid(tmp_path: Path) -> None:
     run = wiki_run(tmp_path)
     run.events.clear()
-    found = run.judge(given_up)
-    assert (found.verdict, found.layer) == (Verdict.INVALID, Layer.GENERATOR)
-    assert not [item for item in found.checks if item.verdict is CheckStatus.FAIL]
+    analysis = run.judge(given_up)
+    assert (analysis.verdict, analysis.layer) == (Verdict.INVALID, Layer.GENERATOR)
+    assert not [item for item in analysis.checks if item.verdict is CheckStatus.FAIL]
 
 
 def test_events_of_a_page_given_up_are_no_strays(tmp_path: Path) -> None:
@@ -60,15 +60,15 @@ def test_no_browser_session_is_no_pass(tmp_path: Path, layer: str, told: str, ve
     run.events.clear()
     run.views.clear()
     write_scenario_findings(tmp_path, [ScenarioFinding("ctr", "play to the end", False, layer, told)] if layer else [])
-    found = run.judge()
-    assert check(found, "instrument").verdict is not CheckStatus.PASS
-    assert found.verdict is verdict
-    assert told in found.sentence
+    analysis = run.judge()
+    assert check(analysis, "instrument").verdict is not CheckStatus.PASS
+    assert analysis.verdict is verdict
+    assert told in analysis.sentence
 
 
 @pytest.mark.parametrize("stopped_early", [False, True])
 def test_no_event_sent_is_invalid(tmp_path: Path, stopped_early: bool) -> None:
     run = make_run(tmp_path, change=lambda _: None, stopped_early=stopped_early, visitors=200)
     run.land([])
-    found = analyse(run.folder)
-    assert (found.verdict, found.layer) == (Verdict.INVALID, Layer.GENERATOR)
+    analysis = analyse(run.folder)
+    assert (analysis.verdict, analysis.layer) == (Verdict.INVALID, Layer.GENERATOR)

@@ -62,9 +62,9 @@ def test_what_was_sent_wrongly_is_called(
     run = wiki_run(tmp_path)
     for event in run.events:
         change(event)
-    found = run.judge()
-    said = check(found, name)
-    assert (found.verdict, said.verdict, said.layer) == (Verdict.NO_GO, CheckStatus.FAIL, layer)
+    analysis = run.judge()
+    result = check(analysis, name)
+    assert (analysis.verdict, result.verdict, result.layer) == (Verdict.NO_GO, CheckStatus.FAIL, layer)
 
 
 def test_a_subject_in_two_groups_is_called(tmp_path: Path) -> None:
@@ -73,5 +73,5 @@ def test_a_subject_in_two_groups_is_called(tmp_path: Path) -> None:
     groups = {event["experiment"]["assigned"] for event in run.events}
     again["experiment"]["assigned"] = (groups - {again["experiment"]["assigned"]}).pop()
     run.events.append(again)
-    said = check(run.judge(), "stickiness")
-    assert (said.verdict, said.layer, said.statistic) == (CheckStatus.FAIL, Layer.ASSIGNMENT, 1)
+    result = check(run.judge(), "stickiness")
+    assert (result.verdict, result.layer, result.statistic) == (CheckStatus.FAIL, Layer.ASSIGNMENT, 1)

@@ -55,8 +55,8 @@ def loss_by_group(folder: Path) -> Analysis:
         return replace(sent, status=None, outcome=EventOutcome.INDETERMINATE) if cut else sent
 
     run = make_run(folder / "cut", change=change)
-    gone = {event.id for event in run.plan.events(0, 1500) if groups[event.visit] == 1 and event.visit % 20 == 0}
-    run.land([event for event in run.events if event["meta"]["id"] not in gone])
+    names = {event.id for event in run.plan.events(0, 1500) if groups[event.visit] == 1 and event.visit % 20 == 0}
+    run.land([event for event in run.events if event["meta"]["id"] not in names])
     return analyse(run.folder)
 
 
@@ -92,16 +92,16 @@ def on_the_wiki(
 def retold(run: WikiRun, group_of: Callable[[int, PageView], str | None]) -> None:
     """Let pages tell, and events carry, the group that *group_of* gives to an account's number and page view."""
     [feature] = run.made.plan.experiment.features
-    told = {}
+    by_name = {}
     for number, view in enumerate(run.views):
         group = group_of(number, view)
-        told[view.visit] = group
+        by_name[view.visit] = group
         enrolled = [run.made.plan.experiment.name] if group else []
         known = {"enrolled": enrolled, "assigned": {feature.name: group or "unsampled"}, "features": {}}
         run.views[number] = replace(view, told=known, expected={"impression": 1} if group else {})
-    run.events[:] = [event for event in run.events if told[event["visit"]]]
+    run.events[:] = [event for event in run.events if by_name[event["visit"]]]
     for event in run.events:
-        event["experiments"]["assigned"][feature.name] = told[event["visit"]]
+        event["experiments"]["assigned"][feature.name] = by_name[event["visit"]]
 
 
 def group_in(view: PageView) -> str | None:
@@ -136,8 +136,8 @@ def not_sticky(run: WikiRun) -> None:
         again["performer"]["pageview_id"] = f"{number:019x}f"
         [feature] = again["experiments"]["assigned"]
         again["experiments"]["assigned"][feature] = other(again["experiments"]["assigned"][feature])
-        told = {**view.told, "assigned": again["experiments"]["assigned"]}
-        run.views[-1] = replace(run.views[-1], told=told)
+        by_name = {**view.told, "assigned": again["experiments"]["assigned"]}
+        run.views[-1] = replace(run.views[-1], told=by_name)
         run.events.append(again)
 
 
@@ -170,8 +170,8 @@ def self_assigned(run: WikiRun) -> None:
         view = run.views[number]
         group = "treatment"
         who = {name: subject_id(number + 1001, name)}
-        told = {**view.told, "enrolled": [name], "overrides": [name], "assigned": {name: group}, "subject_ids": who}
-        run.views[number] = replace(view, told=told, expected={"impression": 1})
+        by_name = {**view.told, "enrolled": [name], "overrides": [name], "assigned": {name: group}, "subject_ids": who}
+        run.views[number] = replace(view, told=by_name, expected={"impression": 1})
         event = copy.deepcopy(run.events[0])
         event["visit"] = view.visit
         event["funnel_entry_token"] = f"{number + 1:020d}"
@@ -272,7 +272,7 @@ def test_every_fault_of_the_catalogue_is_here() -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.id for fault in FAULTS])
 def test_a_fault_is_called_by_what_it_leaves_behind(tmp_path: Path, fault: Fault) -> None:
-    found = WAYS[fault.id](tmp_path)
-    called = [(item.name, item.layer, item.summary) for item in found.checks if item.verdict in ("fail", "invalid")]
+    result = WAYS[fault.id](tmp_path)
+    called = [(item.name, item.layer, item.summary) for item in result.checks if item.verdict in ("fail", "invalid")]
     verdict = Verdict.INVALID if fault.layer == "generator" else Verdict.NO_GO
-    assert (found.verdict, found.layer) == (verdict, fault.layer), called
+    assert (result.verdict, result.layer) == (verdict, fault.layer), called

@@ -66,25 +66,25 @@ def wiki_run(
     folder: Path, generation: Generation = Generation.ALPHA, *, fidelity: Fidelity = Fidelity.WIKI, visitors: int = 200
 ) -> WikiRun:
     """Make a run in which everything is as it should be."""
-    made = make_run(folder, generation, visitors=visitors)
-    run = WikiRun(made, visitors)
+    fake_run = make_run(folder, generation, visitors=visitors)
+    run = WikiRun(fake_run, visitors)
     both = f"{Fidelity.SYNTHETIC},{fidelity}"
     replace(Manifest.read(folder), fidelity=both).write(folder)
     chosen = fidelity is Fidelity.BROWSER
     roster = [Account(visitors + i, fidelity, i + 1, i + 1001, f"Reader {i}", chosen) for i in range(ACCOUNTS)]
     write_roster(folder, roster)
     for account in roster:
-        group = made.plan.group_of(account.user_id, account.central_id)
+        group = fake_run.plan.group_of(account.user_id, account.central_id)
         token = f"{account.user_id:020x}"
         run.views.append(
             PageView(
                 visit=account.visit, fidelity=fidelity, scenario="http", title="Main Page", pageview_id=token,
-                at_ms=STARTED_MS, told=told(made, generation, account, group),
+                at_ms=STARTED_MS, told=told(fake_run, generation, account, group),
                 expected={"impression": 1} if group else {},
             )
         )  # fmt: skip
         if group:
-            run.events.append({**event_of(made, generation, account, group, token), "visit": account.visit})
+            run.events.append({**event_of(fake_run, generation, account, group, token), "visit": account.visit})
     return run
 
 
@@ -117,8 +117,8 @@ def event_of(made: MadeUp, generation: Generation, account: Account, group: str,
     if generation is Generation.ALPHA:
         feature = made.plan.experiment.features[0].name
         return {**event, "experiments": {"enrolled": [name], "assigned": {feature: group}}}
-    said = {"enrolled": name, "assigned": group, "subject_id": subject_id(account.central_id, name)}
-    return {**event, "experiment": {**said, "sampling_unit": "mw-user", "coordinator": "xLab"}}
+    by_name = {"enrolled": name, "assigned": group, "subject_id": subject_id(account.central_id, name)}
+    return {**event, "experiment": {**by_name, "sampling_unit": "mw-user", "coordinator": "xLab"}}
 
 
 def outcomes(analysis: Analysis) -> set[str]:
@@ -127,15 +127,15 @@ def outcomes(analysis: Analysis) -> set[str]:
 
 def test_accounts_of_the_wiki_join_the_subjects(tmp_path: Path) -> None:
     for generation in Generation:
-        found = wiki_run(tmp_path / generation, generation, visitors=1500).judge()
-        assert (found.verdict, outcomes(found)) == (Verdict.GO, set())
-        said = check(found, "wiki-assignment").evidence
-        assert (said["accounts"], said["mismatches"]) == (ACCOUNTS, 0)
+        analysis = wiki_run(tmp_path / generation, generation, visitors=1500).judge()
+        assert (analysis.verdict, outcomes(analysis)) == (Verdict.GO, set())
+        output = check(analysis, "wiki-assignment").evidence
+        assert (output["accounts"], output["mismatches"]) == (ACCOUNTS, 0)
         counts = [
-            count for count in found.stages if count.fidelity is Fidelity.WIKI and count.stage is FunnelStage.LANDED
+            count for count in analysis.stages if count.fidelity is Fidelity.WIKI and count.stage is FunnelStage.LANDED
         ]
         assert all(count.observed == count.expected > 5 for count in counts)  # type: ignore[operator]
-        rate = check(found, "sample-rate").evidence
+        rate = check(analysis, "sample-rate").evidence
         assert rate["came"] == 1500 + ACCOUNTS
 
 
@@ -146,12 +146,12 @@ def test_a_page_that_tells_another_group_is_called(tmp_path: Path) -> None:
     def change(view: PageView) -> PageView:
         return replace(view, told={"enrolled": [], "assigned": {}}) if view.visit == one.visit else view
 
-    found = run.judge(change)
-    said = check(found, "wiki-assignment")
-    assert (said.verdict, said.layer, said.evidence["mismatches"]) == (CheckStatus.FAIL, Layer.ASSIGNMENT, 1)
-    assert outcomes(found) == {"wiki-assignment"}
+    analysis = run.judge(change)
+    result = check(analysis, "wiki-assignment")
+    assert (result.verdict, result.layer, result.evidence["mismatches"]) == (CheckStatus.FAIL, Layer.ASSIGNMENT, 1)
+    assert outcomes(analysis) == {"wiki-assignment"}
     exposed = [
-        count for count in found.stages if count.fidelity is Fidelity.WIKI and count.stage is FunnelStage.EXPOSED
+        count for count in analysis.stages if count.fidelity is Fidelity.WIKI and count.stage is FunnelStage.EXPOSED
     ]
     assert sum(count.expected - count.observed for count in exposed) == 1  # type: ignore[operator,misc]
 
@@ -159,10 +159,10 @@ def test_a_page_that_tells_another_group_is_called(tmp_path: Path) -> None:
 def test_nobody_enrolled_anywhere_points_at_the_config(tmp_path: Path) -> None:
     run = wiki_run(tmp_path)
     run.events.clear()
-    found = run.judge(lambda view: replace(view, told={}, expected={}))
-    said = check(found, "wiki-assignment")
-    assert (said.verdict, said.layer) == (CheckStatus.FAIL, Layer.CONFIG)
-    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.CONFIG)
+    analysis = run.judge(lambda view: replace(view, told={}, expected={}))
+    result = check(analysis, "wiki-assignment")
+    assert (result.verdict, result.layer) == (CheckStatus.FAIL, Layer.CONFIG)
+    assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.CONFIG)
 
 
 def test_a_page_that_was_not_shown_is_called(tmp_path: Path) -> None:
@@ -172,9 +172,9 @@ def test_a_page_that_was_not_shown_is_called(tmp_path: Path) -> None:
     def change(view: PageView) -> PageView:
         return replace(view, told={}, failure="the wiki answered 500") if view.visit == one.visit else view
 
-    said = check(run.judge(change), "wiki-assignment")
-    assert (said.verdict, said.layer, said.evidence["failed_page_views"]) == (CheckStatus.FAIL, Layer.EXPOSURE, 1)
-    assert "500" in said.summary
+    result = check(run.judge(change), "wiki-assignment")
+    assert (result.verdict, result.layer, result.evidence["failed_page_views"]) == (CheckStatus.FAIL, Layer.EXPOSURE, 1)
+    assert "500" in result.summary
 
 
 def test_a_foreign_subject_id_is_called(tmp_path: Path) -> None:
@@ -197,14 +197,14 @@ def test_missing_extra_and_stray_events_are_told_apart(tmp_path: Path) -> None:
         "performer": {**run.events[1]["performer"], "pageview_id": "e" * 20},
     }
     run.events += [again, stray]
-    found = run.judge()
-    said = check(found, "instrument")
-    assert (said.verdict, said.layer, said.statistic) == (CheckStatus.FAIL, Layer.INSTRUMENT, 3)
-    assert said.evidence["missing"] == {"impression": 1}
-    assert said.evidence["extra"] == {"impression": 1}
-    assert said.evidence["of_unknown_page_views"] == 1
-    assert outcomes(found) == {"instrument", "funnel"}
-    [way] = found.ways
+    analysis = run.judge()
+    result = check(analysis, "instrument")
+    assert (result.verdict, result.layer, result.statistic) == (CheckStatus.FAIL, Layer.INSTRUMENT, 3)
+    assert result.evidence["missing"] == {"impression": 1}
+    assert result.evidence["extra"] == {"impression": 1}
+    assert result.evidence["of_unknown_page_views"] == 1
+    assert outcomes(analysis) == {"instrument", "funnel"}
+    [way] = analysis.ways
     assert (way.funnels, way.sent, way.landed) == (len(run.events) - 1, len(run.events) - 2, len(run.events) - 2)
 
 
@@ -232,7 +232,7 @@ def test_a_refused_event_of_a_browser_is_found_by_its_funnel(tmp_path: Path) -> 
 def test_accounts_chosen_by_their_group_say_nothing_of_the_ratio(tmp_path: Path) -> None:
     natural = wiki_run(tmp_path / "natural").judge()
     chosen = wiki_run(tmp_path / "chosen", fidelity=Fidelity.BROWSER).judge()
-    counted = [sum(check(found, "sample-ratio").evidence["subjects"]["landed"].values()) for found in (natural, chosen)]  # type: ignore[index]
+    counted = [sum(check(item, "sample-ratio").evidence["subjects"]["landed"].values()) for item in (natural, chosen)]  # type: ignore[index]
     assert counted[0] - counted[1] > 10
     assert check(chosen, "sample-rate").evidence["came"] == 200
     assert [count.expected for count in chosen.stages if count.fidelity is Fidelity.BROWSER][:2] == [None, None]
@@ -240,12 +240,12 @@ def test_accounts_chosen_by_their_group_say_nothing_of_the_ratio(tmp_path: Path)
 
 def test_accounts_that_never_came_make_the_run_invalid(tmp_path: Path) -> None:
     run = wiki_run(tmp_path)
-    gone = run.views.pop()
-    run.events = [event for event in run.events if event["visit"] != gone.visit]
-    found = run.judge()
-    said = check(found, "completeness")
-    assert (said.verdict, said.evidence["accounts_that_never_came"]) == (CheckStatus.INVALID, 1)
-    assert found.verdict is Verdict.INVALID
+    missing = run.views.pop()
+    run.events = [event for event in run.events if event["visit"] != missing.visit]
+    analysis = run.judge()
+    result = check(analysis, "completeness")
+    assert (result.verdict, result.evidence["accounts_that_never_came"]) == (CheckStatus.INVALID, 1)
+    assert analysis.verdict is Verdict.INVALID
 
 
 def test_findings_decide_by_the_first_layer(tmp_path: Path) -> None:
@@ -256,9 +256,9 @@ def test_findings_decide_by_the_first_layer(tmp_path: Path) -> None:
     )
     late = ScenarioFinding("child-click", "count", False, "instrument", "2 clicks")
     write_scenario_findings(tmp_path, [right, late, wrong])
-    found = run.judge()
-    said = check(found, "scenarios")
-    assert (said.verdict, said.layer, said.statistic) == (CheckStatus.FAIL, Layer.EXPOSURE, 2)
+    analysis = run.judge()
+    result = check(analysis, "scenarios")
+    assert (result.verdict, result.layer, result.statistic) == (CheckStatus.FAIL, Layer.EXPOSURE, 2)
     kit = wiki_run(tmp_path / "kit", fidelity=Fidelity.BROWSER)
     write_scenario_findings(tmp_path / "kit", [right, wrong._replace(layer="generator")])
     assert kit.judge().verdict is Verdict.INVALID
@@ -275,11 +275,11 @@ def test_every_layers_findings_are_named(tmp_path: Path) -> None:
     ]
     unplayed = ScenarioFinding("mpic-failures", "html: the wiki asked MPIC", False, "generator", "not fetched")
     write_scenario_findings(tmp_path, [*config, *instrument, unplayed])
-    said = check(run.judge(), "scenarios")
-    assert (said.verdict, said.layer) == (CheckStatus.FAIL, Layer.CONFIG)
-    assert said.evidence["by_layer"] == {"config": 20, "instrument": 2, "generator": 1}
-    assert all(finding.told in said.summary for finding in (config[0], *instrument))
-    assert "19 more" in said.summary
+    result = check(run.judge(), "scenarios")
+    assert (result.verdict, result.layer) == (CheckStatus.FAIL, Layer.CONFIG)
+    assert result.evidence["by_layer"] == {"config": 20, "instrument": 2, "generator": 1}
+    assert all(finding.told in result.summary for finding in (config[0], *instrument))
+    assert "19 more" in result.summary
 
 
 def test_steps_that_could_not_be_played_hide_nothing(tmp_path: Path) -> None:
@@ -287,10 +287,10 @@ def test_steps_that_could_not_be_played_hide_nothing(tmp_path: Path) -> None:
     unplayed = ScenarioFinding("mpic-failures", "html: the wiki asked MPIC", False, "generator", "not fetched")
     true = ScenarioFinding("partial-view", "no impression is sent", False, "instrument", "1 impressions were sent")
     write_scenario_findings(tmp_path, [unplayed, true])
-    found = run.judge()
-    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
-    assert "no impression is sent" in found.sentence
-    assert "prove nothing" in found.sentence
+    analysis = run.judge()
+    assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
+    assert "no impression is sent" in analysis.sentence
+    assert "prove nothing" in analysis.sentence
 
 
 def test_lost_events_of_a_page_are_validated(tmp_path: Path) -> None:
@@ -300,13 +300,13 @@ def test_lost_events_of_a_page_are_validated(tmp_path: Path) -> None:
         event["$schema"] = uri
     run.judge(status=202)
     run.made.land(run.made.events)
-    found = analyse(tmp_path)
-    assert (found.verdict, found.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
-    said = check(found, "invalid")
-    assert said.verdict is CheckStatus.FAIL
-    assert f"events name schema {uri}, which does not exist" in said.summary
-    assert said.evidence["invalid"] == len(run.events)
-    assert check(found, "lost").layer is Layer.INSTRUMENT
+    analysis = analyse(tmp_path)
+    assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
+    result = check(analysis, "invalid")
+    assert result.verdict is CheckStatus.FAIL
+    assert f"events name schema {uri}, which does not exist" in result.summary
+    assert result.evidence["invalid"] == len(run.events)
+    assert check(analysis, "lost").layer is Layer.INSTRUMENT
 
 
 @pytest.mark.parametrize(
@@ -326,9 +326,9 @@ def test_fields_of_another_generation_are_named(
         event[field] = value
         if value is None:
             del event[field]
-    found = check(run.judge(), "names")
-    assert found.verdict is CheckStatus.FAIL
-    assert says in found.summary
+    result = check(run.judge(), "names")
+    assert result.verdict is CheckStatus.FAIL
+    assert says in result.summary
 
 
 def test_clicks_without_position_are_told_apart_by_time(tmp_path: Path) -> None:
@@ -338,6 +338,6 @@ def test_clicks_without_position_are_told_apart_by_time(tmp_path: Path) -> None:
         run.events.append({**first, "action": "click", "dt": f"2025-01-31T14:30:0{second}.000Z"})
     at = next(i for i, view in enumerate(run.views) if view.visit == first["visit"])
     run.views[at] = replace(run.views[at], expected={"impression": 1, "click": 2})
-    found = run.judge()
-    assert outcomes(found) == set()
-    assert check(found, "instrument").evidence["missing"] == {}
+    analysis = run.judge()
+    assert outcomes(analysis) == set()
+    assert check(analysis, "instrument").evidence["missing"] == {}

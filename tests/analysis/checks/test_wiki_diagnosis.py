@@ -34,9 +34,9 @@ def told(*, missing: range = range(0), other: range = range(0), twice: range = r
 def test_a_wrong_assignment_is_blamed_by_what_the_pages_have_in_common(
     pages: list[ReportedEnrolment], layer: Layer, word: str
 ) -> None:
-    found = diagnose_assignment(pages)
-    assert found.layer is layer
-    assert word in found.where
+    diagnosis = diagnose_assignment(pages)
+    assert diagnosis.layer is layer
+    assert word in diagnosis.where
 
 
 def test_groups_chosen_by_hand_are_exposure_only_when_nothing_else_is_wrong() -> None:
@@ -62,14 +62,14 @@ def owed(
     times = stays or [-1] * len(missing)
     numbers = subjects or list(range(len(missing)))
     return [
-        ExpectedEvents(name, 1, int(gone), seen if gone else 0, stay, number)
-        for name, gone, stay, number in zip(names, missing, times, numbers, strict=True)
+        ExpectedEvents(name, 1, int(absent), seen if absent else 0, stay, number)
+        for name, absent, stay, number in zip(names, missing, times, numbers, strict=True)
     ]  # fmt: skip
 
 
 def test_missing_events_are_blamed_by_what_the_page_views_have_in_common() -> None:
     mixed = [number % 4 < 2 for number in range(40)]
-    soon = [100 + number if gone else 2_000 + number for number, gone in enumerate(mixed)]
+    soon = [100 + number if missing else 2_000 + number for number, missing in enumerate(mixed)]
     assert diagnose_missing(owed(mixed)).layer is Layer.INSTRUMENT
     assert diagnose_missing(owed(mixed, stays=soon)).layer is Layer.TRANSPORT
     assert diagnose_missing(owed(mixed, seen=1)).layer is Layer.TRANSPORT
@@ -79,31 +79,31 @@ def test_missing_events_are_blamed_by_what_the_page_views_have_in_common() -> No
 
 
 def test_too_few_accounts_blame_the_instrument_and_ask_for_more() -> None:
-    found = diagnose_missing(owed([True, False, True], stays=[100, 3_000, 100], subjects=[1, 2, 1]))
-    assert found.layer is Layer.INSTRUMENT
-    assert "2 of 2 of group 'false' and 0 of 1 of group 'true'" in found.where
-    assert "let more accounts visit" in found.where
+    diagnosis = diagnose_missing(owed([True, False, True], stays=[100, 3_000, 100], subjects=[1, 2, 1]))
+    assert diagnosis.layer is Layer.INSTRUMENT
+    assert "2 of 2 of group 'false' and 0 of 1 of group 'true'" in diagnosis.where
+    assert "let more accounts visit" in diagnosis.where
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_one_whole_group_of_few_accounts_is_exposure(group: str) -> None:
     subjects = [1, 2, 3, 4, 1, 2]
     missing = [GROUPS[number % 2] == group for number in range(6)]
-    found = diagnose_missing(owed(missing, subjects=subjects))
-    assert found.layer is Layer.EXPOSURE
-    assert f"3 of 3 of group {group!r}" in found.where
+    diagnosis = diagnose_missing(owed(missing, subjects=subjects))
+    assert diagnosis.layer is Layer.EXPOSURE
+    assert f"3 of 3 of group {group!r}" in diagnosis.where
 
 
 def test_a_group_hit_in_part_is_no_pattern() -> None:
-    found = diagnose_missing(owed([True, False, False, False, True, False], subjects=[1, 2, 3, 4, 1, 2]))
-    assert found == (Layer.INSTRUMENT, "look at the instrument")
+    diagnosis = diagnose_missing(owed([True, False, False, False, True, False], subjects=[1, 2, 3, 4, 1, 2]))
+    assert diagnosis == (Layer.INSTRUMENT, "look at the instrument")
 
 
 def test_one_group_told_nothing_is_exposure_for_few() -> None:
     pages = [ReportedEnrolment(user, None if user % 2 else "false", GROUPS[user % 2]) for user in range(4)]
-    found = diagnose_assignment(pages)
-    assert found.layer is Layer.EXPOSURE
-    assert "2 of 2 of group 'true'" in found.where
+    diagnosis = diagnose_assignment(pages)
+    assert diagnosis.layer is Layer.EXPOSURE
+    assert "2 of 2 of group 'true'" in diagnosis.where
     few = diagnose_assignment(pages[:2])
     assert few.layer is Layer.ASSIGNMENT
     assert "let more accounts visit" in few.where

@@ -24,11 +24,11 @@ FOREIGN = {
 @pytest.mark.parametrize("dialect", list(Dialect))
 @pytest.mark.parametrize("query", query_names())
 def test_every_query_can_be_said(query: str, dialect: Dialect) -> None:
-    said = translate(sql(query), dialect, VALUES)
-    again = sqlglot.parse_one(said, read=dialect)
+    output = translate(sql(query), dialect, VALUES)
+    again = sqlglot.parse_one(output, read=dialect)
     assert isinstance(again, exp.Query)
     assert not list(again.find_all(exp.Placeholder, exp.Parameter, exp.Command))
-    assert not re.search(FOREIGN[dialect], said.upper())
+    assert not re.search(FOREIGN[dialect], output.upper())
     ours = sqlglot.parse_one(sql(query), read="duckdb")
     assert isinstance(ours, exp.Query)
     assert [column.alias_or_name for column in again.selects] == [column.alias_or_name for column in ours.selects]

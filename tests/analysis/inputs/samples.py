@@ -32,13 +32,13 @@ def _bodies() -> tuple[bytes, ...]:
 
 def events() -> list[Event]:
     """Return events of both generations as the intake writes them, each a copy of its own."""
-    found = []
+    items = []
     for number, body in enumerate(_bodies()):
         event = orjson.loads(body)
         event["meta"]["dt"] = f"2025-01-31T14:{number % 60:02}:10.250Z"
         event["http"] = {"request_headers": {"user-agent": "Tester/1"}}
-        found.append(event)
-    return found
+        items.append(event)
+    return items
 
 
 def lines(items: Sequence[object] | None = None) -> bytes:
@@ -66,13 +66,13 @@ def hive_row(event: Mapping[str, object]) -> Event:
 
 def flat(event: Mapping[str, object], separator: str = ".", outer: str = "") -> Event:
     """Return an event with one member a field, `meta.dt`, as pandas' `json_normalize` writes it."""
-    found: Event = {}
+    by_name: Event = {}
     for name, value in event.items():
         if isinstance(value, Mapping) and value:
-            found |= flat(value, separator, f"{outer}{name}{separator}")
+            by_name |= flat(value, separator, f"{outer}{name}{separator}")
         else:
-            found[f"{outer}{name}"] = value
-    return found
+            by_name[f"{outer}{name}"] = value
+    return by_name
 
 
 def upper(event: Mapping[str, object]) -> Event:
@@ -98,15 +98,15 @@ def wanted(items: Sequence[Event] | None = None) -> list[Event]:
 
 
 def _rows(rows: pa.Table) -> list[Event]:
-    found = [_without_nulls(row) for row in rows.to_pylist(maps_as_pydicts="strict")]
-    return sorted(found, key=lambda row: (row["meta"]["id"], row["_schema"]))
+    items = [_without_nulls(row) for row in rows.to_pylist(maps_as_pydicts="strict")]
+    return sorted(items, key=lambda row: (row["meta"]["id"], row["_schema"]))
 
 
 def _without_nulls(row: Event) -> Event:
     """Return a row without what is null or empty: an object of nulls and a missing one are the same to the checks."""
-    found = {}
+    by_name = {}
     for name, value in row.items():
         inner = _without_nulls(value) if isinstance(value, dict) else value
         if inner is not None and inner != {}:
-            found[name] = inner
-    return found
+            by_name[name] = inner
+    return by_name

@@ -110,8 +110,8 @@ def test_iceberg_table_is_read_as_it_is_now(tmp_path: Path) -> None:
     iceberg.append(rows.slice(0, 9))
     iceberg.overwrite(rows)
     [folder] = [path.parent for path in tmp_path.rglob("metadata")]
-    observed, found = read(folder)
-    assert found == wanted(items)
+    observed, text = read(folder)
+    assert text == wanted(items)
     assert observed.summary.sources[0].format == "Iceberg table"
 
 

@@ -139,8 +139,8 @@ def test_files_of_one_folder_may_have_other_types(tmp_path: Path) -> None:
     rows = table()
     (tmp_path / "a").write_bytes(parquet(rows.slice(0, 20)))
     (tmp_path / "b").write_bytes(parquet(in_times("us", "UTC")(rows.slice(20))))
-    _, found = read(tmp_path)
-    assert found == wanted()
+    _, text = read(tmp_path)
+    assert text == wanted()
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,10 @@ def test_exported_rows_are_judged_by_value(tmp_path: Path) -> None:
     path = tmp_path / "000000_0"
     pq.write_table(in_times("us", "UTC")(everywhere_json(table(run.events)).drop_columns(["meta"]).append_column(
         "meta", table(run.events)["meta"])), path)  # fmt: skip
-    found = analyse(tmp_path, [path])
-    assert found.reconciliation["ok"] == len(run.events)
-    assert found.inputs.of_run == found.inputs.rows == len(run.events)
-    assert any(name.startswith("dt (") for name in found.inputs.coerced)
+    analysis = analyse(tmp_path, [path])
+    assert analysis.reconciliation["ok"] == len(run.events)
+    assert analysis.inputs.of_run == analysis.inputs.rows == len(run.events)
+    assert any(name.startswith("dt (") for name in analysis.inputs.coerced)
 
 
 def test_explained_input_comes_before_the_verdict(tmp_path: Path) -> None:
@@ -83,22 +83,22 @@ def test_file_cut_short_proves_no_loss(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=FEW)
     path = tmp_path / "events.ndjson"
     path.write_bytes(lines(run.events)[:-5000])
-    found = analyse(tmp_path, [path])
-    assert found.verdict is Verdict.INVALID
-    assert "ends in the middle of a line" in check(found, "records").summary
+    analysis = analyse(tmp_path, [path])
+    assert analysis.verdict is Verdict.INVALID
+    assert "ends in the middle of a line" in check(analysis, "records").summary
 
 
 def test_rows_of_another_run_are_left_out(tmp_path: Path) -> None:
     run = make_run(tmp_path / "one", visitors=FEW)
     other = make_run(tmp_path / "two", visitors=FEW, seed=8, started_ms=STARTED_MS + 20_000)
     run.land([*run.events, *other.events])
-    found = analyse(tmp_path / "one")
-    unexpected = check(found, "unexpected")
+    analysis = analyse(tmp_path / "one")
+    unexpected = check(analysis, "unexpected")
     assert unexpected.verdict is CheckStatus.PASS
     assert unexpected.evidence["other_runs"] == {"two": len(other.events)}
     assert f"{len(other.events)} rows of run two" in unexpected.summary
-    assert found.reconciliation["unexpected"] == 0
-    assert sum(group.landed for group in found.groups) == len({e["performer"]["id"] for e in run.events})
+    assert analysis.reconciliation["unexpected"] == 0
+    assert sum(group.landed for group in analysis.groups) == len({e["performer"]["id"] for e in run.events})
 
 
 def test_unexpected_rows_say_when_they_came(tmp_path: Path) -> None:
@@ -132,27 +132,27 @@ def test_one_group_is_nothing_to_compare(tmp_path: Path, generation: Generation)
         experiment["groups"] = ["control"]
     run = make_run(tmp_path, generation, visitors=FEW, experiment=experiment)
     run.land()
-    found = analyse(tmp_path)
-    assert found.verdict is Verdict.GO, found.sentence
+    analysis = analyse(tmp_path)
+    assert analysis.verdict is Verdict.GO, analysis.sentence
     for name in ("sample-ratio", "segments", "effect"):
-        assert check(found, name).summary == "One group: nothing to compare."
-        assert not check(found, name).matters
+        assert check(analysis, name).summary == "One group: nothing to compare."
+        assert not check(analysis, name).matters
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
 def test_extreme_rates_are_judged(tmp_path: Path, rate: float) -> None:
     run = make_run(tmp_path, visitors=1_500, experiment=example_experiment(Generation.ALPHA, rate=rate))
     run.land()
-    found = analyse(tmp_path)
-    assert found.verdict is Verdict.GO, found.sentence
+    analysis = analyse(tmp_path)
+    assert analysis.verdict is Verdict.GO, analysis.sentence
 
 
 def test_one_subject_is_nothing_to_compare(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=1, experiment=example_experiment(Generation.ALPHA, rate=1.0))
     run.land()
-    found = analyse(tmp_path)
-    assert check(found, "sample-ratio").summary == "One subject: nothing to compare."
-    assert found.verdict is Verdict.GO, found.sentence
+    analysis = analyse(tmp_path)
+    assert check(analysis, "sample-ratio").summary == "One subject: nothing to compare."
+    assert analysis.verdict is Verdict.GO, analysis.sentence
 
 
 def test_run_without_clicks_is_judged(tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ def test_ndjson_is_read_and_its_broken_lines_are_named_and_left_out(tmp_path: Pa
     path = tmp_path / "from-eventgate.ndjson"
     lines = [orjson.dumps(event) for event in run.events]
     path.write_bytes(b"\n".join([*lines[:10], b'{"half', b"17", *lines[10:]]) + b"\n")
-    found = analyse(tmp_path, [path])
-    assert found.verdict is Verdict.GO
-    records = check(found, "records")
+    analysis = analyse(tmp_path, [path])
+    assert analysis.verdict is Verdict.GO
+    records = check(analysis, "records")
     assert records.evidence["broken_observed_lines"] == 2
     assert "from-eventgate.ndjson:11" in records.summary
     assert "from-eventgate.ndjson:12" in str(records.evidence["observed"])
@@ -84,9 +84,9 @@ def test_reports_of_invalid_events_may_stand_among_the_observed_events(tmp_path:
     report = {"meta": {"stream": "errors"}, "raw_event": orjson.dumps(run.events[0]).decode(), "message": "'.x' no"}
     path = tmp_path / "events.ndjson"
     path.write_bytes(b"\n".join(orjson.dumps(event) for event in [report, *run.events[1:]]) + b"\n")
-    found = analyse(tmp_path, [path])
-    assert (found.reconciliation["invalid"], found.reconciliation["lost"]) == (1, 0)
-    assert found.reconciliation["unexpected"] == 0
+    analysis = analyse(tmp_path, [path])
+    assert (analysis.reconciliation["invalid"], analysis.reconciliation["lost"]) == (1, 0)
+    assert analysis.reconciliation["unexpected"] == 0
 
 
 def test_lines_of_the_error_stream_that_are_no_reports_are_named_and_strangers_left_out(tmp_path: Path) -> None:
@@ -100,11 +100,11 @@ def test_lines_of_the_error_stream_that_are_no_reports_are_named_and_strangers_l
         b'{"raw_event":"{","message":"m"}',
     ]
     (tmp_path / "observed" / "errors.ndjson").write_bytes(b"\n".join(lines) + b"\n")
-    found = analyse(tmp_path)
-    assert found.verdict is Verdict.GO
-    told = check(found, "records")
-    assert told.evidence["broken_observed_lines"] == 3
-    assert all(f"errors.ndjson:{number}: no error report" in str(told.evidence["observed"]) for number in (1, 2, 3))
+    analysis = analyse(tmp_path)
+    assert analysis.verdict is Verdict.GO
+    result = check(analysis, "records")
+    assert result.evidence["broken_observed_lines"] == 3
+    assert all(f"errors.ndjson:{number}: no error report" in str(result.evidence["observed"]) for number in (1, 2, 3))
 
 
 def test_a_receive_time_that_is_none_does_not_stop_the_judgement(tmp_path: Path) -> None:
@@ -121,11 +121,11 @@ def test_an_xlab_subject_that_is_no_digest_is_in_no_group(tmp_path: Path, subjec
     for event in run.events[:3]:
         event["experiment"]["subject_id"] = subject
     run.land()
-    found = analyse(tmp_path)
-    assert "corrupted" in failed(found)
-    assert ("subject-ids" in failed(found)) == bool(subject)
-    assert "assignment" not in failed(found)
-    assert check(found, "assignment").evidence["rows_without_subject"] == (0 if subject else 3)
+    analysis = analyse(tmp_path)
+    assert "corrupted" in failed(analysis)
+    assert ("subject-ids" in failed(analysis)) == bool(subject)
+    assert "assignment" not in failed(analysis)
+    assert check(analysis, "assignment").evidence["rows_without_subject"] == (0 if subject else 3)
 
 
 def test_an_alpha_subject_that_is_nobody_is_in_no_group(tmp_path: Path) -> None:
@@ -133,9 +133,9 @@ def test_an_alpha_subject_that_is_nobody_is_in_no_group(tmp_path: Path) -> None:
     run.events[0]["performer"]["id"] = 0
     run.events[1]["performer"]["id"] = -7
     run.land()
-    found = analyse(tmp_path)
-    assert check(found, "subject-ids").evidence["no_ids"] == ["-7", "0"]
-    assert "assignment" not in failed(found)
+    analysis = analyse(tmp_path)
+    assert check(analysis, "subject-ids").evidence["no_ids"] == ["-7", "0"]
+    assert "assignment" not in failed(analysis)
 
 
 def test_a_ledger_of_another_run_is_one_clear_line(tmp_path: Path) -> None:

@@ -61,16 +61,16 @@ def counted(found: Analysis, dimension: str) -> dict[str, tuple[int, int]]:
 def test_a_loss_in_one_browser_is_named(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     browse(run.events)
-    gone = {event["meta"]["id"] for event in [event for event in run.events if is_firefox(event)][::5]}
-    run.land([event for event in run.events if event["meta"]["id"] not in gone])
-    found = analyse(tmp_path)
-    lost = check(found, "lost")
+    names = {event["meta"]["id"] for event in [event for event in run.events if is_firefox(event)][::5]}
+    run.land([event for event in run.events if event["meta"]["id"] not in names])
+    analysis = analyse(tmp_path)
+    lost = check(analysis, "lost")
     assert "where browser is 'Firefox 128'" in lost.summary
-    segments = counted(found, "browser")
+    segments = counted(analysis, "browser")
     assert set(segments) == {"Firefox 128", "Chrome 132"}
     assert segments["Chrome 132"][1] == 0
     # Of a visit of which nothing landed nobody knows the browser.
-    assert 0 < segments["Firefox 128"][1] <= len(gone)
+    assert 0 < segments["Firefox 128"][1] <= len(names)
 
 
 def test_a_group_that_is_missing_in_one_browser_is_the_loss_and_not_the_exposure(tmp_path: Path) -> None:
@@ -85,11 +85,11 @@ def test_a_group_that_is_missing_in_one_browser_is_the_loss_and_not_the_exposure
             or event["performer"]["id"] % 3 == 0
         ]
     )
-    found = analyse(tmp_path)
-    said = check(found, "segments")
-    off = said.evidence["off"]
+    analysis = analyse(tmp_path)
+    result = check(analysis, "segments")
+    off = result.evidence["off"]
     assert ("browser", "Firefox 128") in [(item["dimension"], item["value"]) for item in off]  # type: ignore[attr-defined]
-    assert (said.verdict, said.layer, found.layer) == (CheckStatus.FAIL, Layer.TABLE, Layer.TABLE)
+    assert (result.verdict, result.layer, analysis.layer) == (CheckStatus.FAIL, Layer.TABLE, Layer.TABLE)
 
 
 def in_two_data_centres(run: MadeUp, keep: Callable[[int], bool]) -> Analysis:

@@ -25,9 +25,9 @@ def test_each_of_several_groups_is_compared_with_the_rest_and_corrected() -> Non
 
 @given(st.lists(MEMBERS, max_size=4))
 def test_it_is_a_p_value_and_the_order_does_not_matter(counts: list[tuple[int, int]]) -> None:
-    found = unlike(counts)
-    assert 0 <= found <= 1
-    assert found == pytest.approx(unlike(counts[::-1]))
+    result = unlike(counts)
+    assert 0 <= result <= 1
+    assert result == pytest.approx(unlike(counts[::-1]))
 
 
 def test_nothing_to_compare_is_no_difference() -> None:

@@ -45,18 +45,18 @@ def test_the_comparison_is_that_of_tea_tasting() -> None:
     )
     metric = tea_tasting.RatioOfMeans("clicks", "impressions", use_t=False, equal_var=False, confidence_level=0.9)
     peer = metric.analyze(table, 0, 1, "variant")
-    found = compare_rates(moments(*control), moments(*treatment), confidence=0.9)
+    result = compare_rates(moments(*control), moments(*treatment), confidence=0.9)
     assert click_through_rate(moments(*control)).value == pytest.approx(peer.control, rel=1e-9)
     assert click_through_rate(moments(*treatment)).value == pytest.approx(peer.treatment, rel=1e-9)
-    assert found.difference.value == pytest.approx(peer.effect_size, rel=1e-9)
-    assert found.difference.interval == pytest.approx((peer.effect_size_ci_lower, peer.effect_size_ci_upper), rel=1e-9)
-    assert found.lift is not None
-    assert found.lift.value == pytest.approx(peer.rel_effect_size, rel=1e-9)
-    assert found.lift.interval == pytest.approx(
+    assert result.difference.value == pytest.approx(peer.effect_size, rel=1e-9)
+    assert result.difference.interval == pytest.approx((peer.effect_size_ci_lower, peer.effect_size_ci_upper), rel=1e-9)
+    assert result.lift is not None
+    assert result.lift.value == pytest.approx(peer.rel_effect_size, rel=1e-9)
+    assert result.lift.interval == pytest.approx(
         (peer.rel_effect_size_ci_lower, peer.rel_effect_size_ci_upper), rel=1e-9
     )
-    assert found.statistic == pytest.approx(peer.statistic, rel=1e-9)
-    assert found.p_value == pytest.approx(peer.pvalue, rel=1e-9)
+    assert result.statistic == pytest.approx(peer.statistic, rel=1e-9)
+    assert result.p_value == pytest.approx(peer.pvalue, rel=1e-9)
 
 
 def test_the_interval_is_that_of_statsmodels_on_the_residuals() -> None:
@@ -70,16 +70,16 @@ def test_the_interval_is_that_of_statsmodels_on_the_residuals() -> None:
 
 def test_mean_subject_rate_is_scipys_normal_interval() -> None:
     clicks, impressions = visitors(np.random.default_rng(3), 400)
-    found = mean_subject_rate(np.append(clicks, 0), np.append(impressions, 0))
+    result = mean_subject_rate(np.append(clicks, 0), np.append(impressions, 0))
     rates = clicks / impressions
-    assert found.value == pytest.approx(rates.mean(), rel=1e-9)
-    assert found.interval == pytest.approx(stats.norm.interval(0.95, rates.mean(), stats.sem(rates)), rel=1e-9)
+    assert result.value == pytest.approx(rates.mean(), rel=1e-9)
+    assert result.interval == pytest.approx(stats.norm.interval(0.95, rates.mean(), stats.sem(rates)), rel=1e-9)
 
 
 def test_unique_rate_counts_subjects_once_and_only_those_who_saw() -> None:
-    found = unique_rate([0, 3, 1, 0, 0], [5, 4, 1, 2, 0])
-    assert (found.clicked, found.subjects, found.value) == (2, 4, 0.5)
-    assert found.interval == wilson(2, 4)
+    result = unique_rate([0, 3, 1, 0, 0], [5, 4, 1, 2, 0])
+    assert (result.clicked, result.subjects, result.value) == (2, 4, 0.5)
+    assert result.interval == wilson(2, 4)
     nobody = unique_rate([0], [0])
     assert math.isnan(nobody.value)
     assert nobody.interval == (0, 1)
@@ -87,19 +87,19 @@ def test_unique_rate_counts_subjects_once_and_only_those_who_saw() -> None:
 
 def test_moments_are_numpys() -> None:
     clicks, impressions = visitors(np.random.default_rng(4), 700)
-    found = moments(clicks, impressions)
+    result = moments(clicks, impressions)
     covariance = np.cov(clicks, impressions)
-    assert found == pytest.approx(
+    assert result == pytest.approx(
         (700, clicks.mean(), impressions.mean(), covariance[0, 0], covariance[1, 1], covariance[0, 1]), rel=1e-9
     )
-    scaled = clicks - found.rate * impressions
-    assert found.rate_variance == pytest.approx(np.var(scaled, ddof=1) / impressions.mean() ** 2, rel=1e-9)
+    scaled = clicks - result.rate * impressions
+    assert result.rate_variance == pytest.approx(np.var(scaled, ddof=1) / impressions.mean() ** 2, rel=1e-9)
 
 
 def test_large_sums_lose_nothing() -> None:
     # Ten billion impressions of subjects who differ by one: floats would have lost the variance.
     half, many = 5_000, 1_000_001
-    found = moments_of_sums(
+    result = moments_of_sums(
         2 * half,
         2 * half,
         half * (many + many - 1),
@@ -107,8 +107,8 @@ def test_large_sums_lose_nothing() -> None:
         half * (many**2 + (many - 1) ** 2),
         half * (many + many - 1),
     )
-    assert found.impressions_variance == pytest.approx(0.25 * 2 * half / (2 * half - 1), rel=1e-12)
-    assert (found.clicks_variance, found.covariance) == (0, 0)
+    assert result.impressions_variance == pytest.approx(0.25 * 2 * half / (2 * half - 1), rel=1e-12)
+    assert (result.clicks_variance, result.covariance) == (0, 0)
 
 
 def test_subjects_who_differ_bring_no_false_alarms_but_to_the_pooled_binomial() -> None:
@@ -168,11 +168,11 @@ def test_intervals_cover_as_often_as_they_say() -> None:
     rates, differences, lifts, runs = 0, 0, 0, 1500
     for _ in range(runs):
         control, treatment = moments(*visitors(generator, 800)), moments(*visitors(generator, 800, 1.5, 18.5))
-        one, found = click_through_rate(control), compare_rates(control, treatment)
-        assert found.lift is not None
+        one, result = click_through_rate(control), compare_rates(control, treatment)
+        assert result.lift is not None
         rates += one.interval.low <= 0.05 <= one.interval.high
-        differences += found.difference.interval.low <= 0.025 <= found.difference.interval.high
-        lifts += found.lift.interval.low <= 0.5 <= found.lift.interval.high
+        differences += result.difference.interval.low <= 0.025 <= result.difference.interval.high
+        lifts += result.lift.interval.low <= 0.5 <= result.lift.interval.high
     for covered in (rates, differences, lifts):
         assert covered / runs == pytest.approx(0.95, abs=0.02)
 
@@ -205,30 +205,30 @@ def of(group: list[tuple[int, int]]) -> Moments:
 def test_groups_exchanged_the_difference_turns_its_sign_and_the_lift_is_inverted(
     one: list[tuple[int, int]], other: list[tuple[int, int]]
 ) -> None:
-    found, turned = compare_rates(of(one), of(other)), compare_rates(of(other), of(one))
-    assert found.difference.value == -turned.difference.value
-    assert found.p_value == turned.p_value
-    assert found.p_value is None or 0 <= found.p_value <= 1
-    assert found.difference.interval.low <= found.difference.value <= found.difference.interval.high
-    if found.lift is not None:
+    result, turned = compare_rates(of(one), of(other)), compare_rates(of(other), of(one))
+    assert result.difference.value == -turned.difference.value
+    assert result.p_value == turned.p_value
+    assert result.p_value is None or 0 <= result.p_value <= 1
+    assert result.difference.interval.low <= result.difference.value <= result.difference.interval.high
+    if result.lift is not None:
         assert turned.lift is not None
-        assert found.lift.interval.low >= -1
-        assert (1 + found.lift.value) * (1 + turned.lift.value) == pytest.approx(1)
-        assert (1 + found.lift.interval.low) * (1 + turned.lift.interval.high) == pytest.approx(1)
+        assert result.lift.interval.low >= -1
+        assert (1 + result.lift.value) * (1 + turned.lift.value) == pytest.approx(1)
+        assert (1 + result.lift.interval.low) * (1 + turned.lift.interval.high) == pytest.approx(1)
 
 
 @given(subjects, st.integers(2, 9))
 def test_the_order_of_subjects_does_not_matter_and_more_like_them_narrow_the_interval(
     group: list[tuple[int, int]], times: int
 ) -> None:
-    found = of(group)
-    assert of(group[::-1]) == found
+    result = of(group)
+    assert of(group[::-1]) == result
     more = of(group * times)
-    assert more.rate == pytest.approx(found.rate)
+    assert more.rate == pytest.approx(result.rate)
     size = len(group)
     kept = (size - 1) / size * (size * times) / (size * times - 1)
-    assert more.rate_variance == pytest.approx(found.rate_variance * kept, rel=1e-6, abs=1e-9)
-    assert click_through_rate(more).standard_error <= click_through_rate(found).standard_error + 1e-9
+    assert more.rate_variance == pytest.approx(result.rate_variance * kept, rel=1e-6, abs=1e-9)
+    assert click_through_rate(more).standard_error <= click_through_rate(result).standard_error + 1e-9
 
 
 @pytest.mark.parametrize(

@@ -17,21 +17,21 @@ TABLE = np.array([[900, 1000, 1100], [1050, 1020, 930]])
 
 
 def test_the_table_is_tested_by_g() -> None:
-    found = independence_test(TABLE)
+    test = independence_test(TABLE)
     expected = stats.contingency.expected_freq(TABLE)
     g = 2 * (TABLE * np.log(TABLE / expected)).sum()
-    assert found.statistic == pytest.approx(g, rel=1e-9)
-    assert found.p_value == pytest.approx(stats.chi2.sf(g, 2), rel=1e-9)
-    assert found.smallest_expected == pytest.approx(expected.min())
+    assert test.statistic == pytest.approx(g, rel=1e-9)
+    assert test.p_value == pytest.approx(stats.chi2.sf(g, 2), rel=1e-9)
+    assert test.smallest_expected == pytest.approx(expected.min())
 
 
 def test_pearsons_statistic_is_that_of_statsmodels() -> None:
     peer = importlib.import_module("statsmodels.stats.contingency_tables").Table(TABLE, shift_zeros=False)
-    found = independence_test(TABLE)
+    test = independence_test(TABLE)
     pearson = independence_test(TABLE, "pearson")
     assert pearson.statistic == pytest.approx(peer.test_nominal_association().statistic, rel=1e-9)
     assert pearson.p_value == pytest.approx(peer.test_nominal_association().pvalue, rel=1e-9)
-    assert found.cramers_v == pytest.approx(np.sqrt(pearson.statistic / TABLE.sum()), rel=1e-9)
+    assert test.cramers_v == pytest.approx(np.sqrt(pearson.statistic / TABLE.sum()), rel=1e-9)
 
 
 def test_two_experiments_with_one_name_are_as_dependent_as_can_be() -> None:
@@ -39,9 +39,9 @@ def test_two_experiments_with_one_name_are_as_dependent_as_can_be() -> None:
     users = np.arange(1, 4001)
     one = assign_many(Generation.XLAB, users * 10 + 2, "3-x", ["a", "b"], 1.0).group
     other = assign_many(Generation.XLAB, users, "23-x", ["a", "b"], 1.0).group
-    found = independence_test(stats.contingency.crosstab(one, other).count)
-    assert found.p_value < 1e-300
-    assert found.cramers_v == pytest.approx(1)
+    test = independence_test(stats.contingency.crosstab(one, other).count)
+    assert test.p_value < 1e-300
+    assert test.cramers_v == pytest.approx(1)
 
 
 @pytest.mark.parametrize("generation", list(Generation))
@@ -49,9 +49,9 @@ def test_experiments_with_other_names_are_independent(generation: Generation) ->
     users = np.arange(1, 40_001)
     one = assign_many(generation, users, "dogfood-ctr", ["a", "b", "c"], 1.0).group
     other = assign_many(generation, users, "another", ["a", "b"], 1.0).group
-    found = independence_test(stats.contingency.crosstab(one, other).count)
-    assert found.p_value > 0.001
-    assert found.cramers_v < 0.02
+    test = independence_test(stats.contingency.crosstab(one, other).count)
+    assert test.p_value > 0.001
+    assert test.cramers_v < 0.02
 
 
 def test_false_alarms_are_as_rare_as_the_level() -> None:
@@ -65,11 +65,11 @@ def test_false_alarms_are_as_rare_as_the_level() -> None:
 def test_the_order_of_groups_and_experiments_does_not_matter(
     table: NDArray[np.int64], rows: list[int], columns: list[int]
 ) -> None:
-    found = independence_test(table)
-    assert 0 <= found.p_value <= 1
-    assert -1e-9 <= found.cramers_v <= 1 + 1e-9
+    test = independence_test(table)
+    assert 0 <= test.p_value <= 1
+    assert -1e-9 <= test.cramers_v <= 1 + 1e-9
     for turned in (table[rows][:, columns], table.T, np.vstack([table, np.zeros((1, 4), dtype=np.int64)])):
-        assert independence_test(turned) == pytest.approx(found, rel=1e-6, abs=1e-9)
+        assert independence_test(turned) == pytest.approx(test, rel=1e-6, abs=1e-9)
 
 
 def test_a_table_of_one_row_is_no_evidence() -> None:
@@ -86,9 +86,9 @@ def test_tables_that_are_none_are_refused(table: NDArray[np.int64]) -> None:
 def test_the_hash_is_uniform_in_both_generations() -> None:
     for generation in Generation:
         hashes = assign_many(generation, np.arange(1, 100_001), "dogfood-ctr", ["a"], 1.0).hash24
-        found = uniformity_test(hashes)
-        assert found.chi_square_p > 0.001
-        assert found.distance_p > 0.001
+        test = uniformity_test(hashes)
+        assert test.chi_square_p > 0.001
+        assert test.distance_p > 0.001
 
 
 def test_the_first_hash_of_a_group_subtracted_those_in_the_sample_are_uniform_too() -> None:
@@ -99,8 +99,8 @@ def test_the_first_hash_of_a_group_subtracted_those_in_the_sample_are_uniform_to
         first = -(-group * HASH_SPACE // 3)
         space = int(share * Fraction(HASH_SPACE))
         hashes = assigned.hash24[assigned.group == group].astype(np.int64) - first
-        found = uniformity_test(hashes, space=space, bins=64)
-        assert min(found.chi_square_p, found.distance_p) > 0.001
+        test = uniformity_test(hashes, space=space, bins=64)
+        assert min(test.chi_square_p, test.distance_p) > 0.001
 
 
 def test_drifts_and_clumps_are_seen_by_the_one_or_the_other() -> None:
@@ -111,9 +111,9 @@ def test_drifts_and_clumps_are_seen_by_the_one_or_the_other() -> None:
     clumps = generator.integers(0, HASH_SPACE >> 8, 20_000) + (
         generator.choice(256, 20_000, p=np.tile([1.1, 0.9], 128) / 256) << 16
     )
-    found = uniformity_test(clumps)
-    assert found.chi_square_p < 1e-4
-    assert found.distance_p > 0.01
+    test = uniformity_test(clumps)
+    assert test.chi_square_p < 1e-4
+    assert test.distance_p > 0.01
 
 
 def test_hexadecimal_read_as_decimal_is_seen() -> None:
@@ -128,29 +128,29 @@ def test_the_distance_is_the_largest_between_the_two_distribution_functions(draw
     hashes = np.array(drawn)
     places = np.arange(10)
     observed = (hashes[:, None] <= places).mean(axis=0)
-    found = uniformity_test(hashes, space=10, bins=5)
-    assert found.distance == pytest.approx(np.abs(observed - (places + 1) / 10).max(), abs=1e-12)
-    assert found.chi_square == pytest.approx(stats.chisquare(np.bincount(hashes // 2, minlength=5)).statistic)
-    assert 0 <= found.distance_p <= 1
+    test = uniformity_test(hashes, space=10, bins=5)
+    assert test.distance == pytest.approx(np.abs(observed - (places + 1) / 10).max(), abs=1e-12)
+    assert test.chi_square == pytest.approx(stats.chisquare(np.bincount(hashes // 2, minlength=5)).statistic)
+    assert 0 <= test.distance_p <= 1
     # Turned upside down, it is the same.
     turned = uniformity_test(9 - hashes, space=10, bins=5)
-    assert turned == pytest.approx(found, rel=1e-9, abs=1e-9)
+    assert turned == pytest.approx(test, rel=1e-9, abs=1e-9)
 
 
 def test_bins_that_do_not_divide_the_space_are_expected_exactly() -> None:
-    found = uniformity_test(np.arange(10), space=10, bins=4)
+    test = uniformity_test(np.arange(10), space=10, bins=4)
     # The bins hold 3, 2, 3 and 2 of the ten values.
-    assert found.chi_square == pytest.approx(0)
-    assert found.distance == pytest.approx(0)
+    assert test.chi_square == pytest.approx(0)
+    assert test.distance == pytest.approx(0)
 
 
 def test_a_step_of_24_bits_is_too_small_to_matter() -> None:
     generator = np.random.default_rng(9)
     uniform = generator.random(10_000)
     peer = stats.kstest(uniform, "uniform")
-    found = uniformity_test((uniform * HASH_SPACE).astype(np.int64))
-    assert found.distance == pytest.approx(peer.statistic, abs=2 / HASH_SPACE)
-    assert found.distance_p == pytest.approx(peer.pvalue, rel=1e-4)
+    test = uniformity_test((uniform * HASH_SPACE).astype(np.int64))
+    assert test.distance == pytest.approx(peer.statistic, abs=2 / HASH_SPACE)
+    assert test.distance_p == pytest.approx(peer.pvalue, rel=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ def parts() -> st.SearchStrategy[tuple[int, int]]:
 def test_wilson_solves_the_score_test(part: tuple[int, int], confidence: float) -> None:
     # By its definition: the ends are the shares at which the score test is just significant.
     count, total = part
-    found, z = wilson(count, total, confidence), stats.norm.ppf((1 + confidence) / 2)
-    assert 0 <= found.low <= count / total + 1e-12
-    assert count / total - 1e-12 <= found.high <= 1
-    for end in found:
+    result, z = wilson(count, total, confidence), stats.norm.ppf((1 + confidence) / 2)
+    assert 0 <= result.low <= count / total + 1e-12
+    assert count / total - 1e-12 <= result.high <= 1
+    for end in result:
         assert (count / total - end) ** 2 == pytest.approx(z * z * end * (1 - end) / total, abs=1e-9)
 
 
@@ -45,9 +45,9 @@ def test_the_published_examples() -> None:
 
 @given(parts(), parts())
 def test_a_difference_turns_its_sign_with_its_groups(one: tuple[int, int], other: tuple[int, int]) -> None:
-    found, turned = newcombe(*one, *other), newcombe(*other, *one)
-    assert found == pytest.approx((-turned.high, -turned.low), abs=1e-12)
-    assert -1 - 1e-12 <= found.low <= one[0] / one[1] - other[0] / other[1] <= found.high <= 1 + 1e-12
+    result, turned = newcombe(*one, *other), newcombe(*other, *one)
+    assert result == pytest.approx((-turned.high, -turned.low), abs=1e-12)
+    assert -1 - 1e-12 <= result.low <= one[0] / one[1] - other[0] / other[1] <= result.high <= 1 + 1e-12
 
 
 def test_nothing_to_go_by_leaves_everything_open() -> None:

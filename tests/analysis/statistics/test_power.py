@@ -75,9 +75,9 @@ def test_the_power_of_a_difference_is_that_of_statsmodels_and_tea_tasting() -> N
 def test_effects_of_imbalance_are_those_of_statsmodels() -> None:
     sizes = importlib.import_module("statsmodels.stats.gof").chisquare_effectsize
     cases: list[tuple[list[float], list[float]]] = [([1, 1], [0.51, 0.49]), ([0.2, 0.3, 0.5], [0.25, 0.3, 0.45])]
-    for meant, found in cases:
-        assert imbalance_effect(meant, found) == pytest.approx(sizes(meant, found), rel=1e-9)
-        assert imbalance_effect(meant, found) == pytest.approx(deviation([round(100 * s) for s in found], meant).effect)
+    for meant, item in cases:
+        assert imbalance_effect(meant, item) == pytest.approx(sizes(meant, item), rel=1e-9)
+        assert imbalance_effect(meant, item) == pytest.approx(deviation([round(100 * s) for s in item], meant).effect)
 
 
 def test_a_loss_is_the_imbalance_that_it_leaves() -> None:
@@ -149,8 +149,8 @@ def test_a_difference_of_click_through_rates_is_seen_as_often_as_foretold() -> N
 
     seen, runs = 0, 1000
     for _ in range(runs):
-        found = compare_rates(group(0.05 - difference / 2), group(0.05 + difference / 2))
-        seen += (found.p_value or 1) < 0.05
+        result = compare_rates(group(0.05 - difference / 2), group(0.05 + difference / 2))
+        seen += (result.p_value or 1) < 0.05
     assert seen / runs == pytest.approx(0.8, abs=0.04)
 
 
@@ -164,10 +164,10 @@ def test_no_effect_has_the_power_of_a_false_alarm() -> None:
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0.5, 50), st.floats(0, 500))
 def test_variance_grows_with_what_subjects_differ_by(rate: float, part: float, mean: float, spread: float) -> None:
     between = part * rate * (1 - rate)
-    found = rate_variance(rate, between, mean, spread)
-    assert found >= 0
+    result = rate_variance(rate, between, mean, spread)
+    assert result >= 0
     if spread + mean**2 >= mean:
-        assert found >= rate_variance(rate, 0, mean, spread) * (1 - 1e-12)
+        assert result >= rate_variance(rate, 0, mean, spread) * (1 - 1e-12)
     # All subjects alike: the binomial, of as many trials as impressions.
     assert rate_variance(rate, 0, mean, spread) == pytest.approx(rate * (1 - rate) / mean)
 

@@ -26,23 +26,23 @@ HALVES = [0.5, 0.5]
 
 def test_the_published_mismatch_is_called() -> None:
     # 1,302,187 against 1,214,917 sessions where as many were meant.
-    found = multinomial_test([1_302_187, 1_214_917], HALVES)
-    assert found.statistic == pytest.approx(3025.7, abs=0.05)
-    assert found.method is Method.CHI_SQUARE
-    assert found.p_value < 1e-300
+    test = multinomial_test([1_302_187, 1_214_917], HALVES)
+    assert test.statistic == pytest.approx(3025.7, abs=0.05)
+    assert test.method is Method.CHI_SQUARE
+    assert test.p_value < 1e-300
     assert deviation([1_302_187, 1_214_917], HALVES).relative == pytest.approx((0.03467, -0.03467), abs=1e-5)
 
 
 def test_large_counts_are_tested_as_scipy_does() -> None:
     shares = expected_shares(3, 0.3).groups
-    found = multinomial_test([4000, 4100, 3900], shares)
+    test = multinomial_test([4000, 4100, 3900], shares)
     expected = [12_000 * float(share / sum(shares)) for share in shares]
     peer = stats.chisquare([4000, 4100, 3900], expected)
-    assert found.statistic == pytest.approx(peer.statistic, rel=1e-9)
-    assert found.p_value == pytest.approx(peer.pvalue, rel=1e-9)
-    assert found.degrees_of_freedom == 2
-    assert found.expected == pytest.approx(expected)
-    assert ratio_test([4000, 4100, 3900], shares) == (found.statistic, found.p_value, 2)
+    assert test.statistic == pytest.approx(peer.statistic, rel=1e-9)
+    assert test.p_value == pytest.approx(peer.pvalue, rel=1e-9)
+    assert test.degrees_of_freedom == 2
+    assert test.expected == pytest.approx(expected)
+    assert ratio_test([4000, 4100, 3900], shares) == (test.statistic, test.p_value, 2)
 
 
 def test_the_sample_ratio_of_tea_tasting_is_the_same() -> None:
@@ -57,9 +57,9 @@ def test_the_sample_ratio_of_tea_tasting_is_the_same() -> None:
 
 
 def test_few_of_two_groups_are_tested_by_the_binomial() -> None:
-    found = multinomial_test([7, 1], HALVES)
-    assert found.method is Method.EXACT
-    assert found.p_value == pytest.approx(stats.binomtest(7, 8, 0.5).pvalue, rel=1e-9)
+    test = multinomial_test([7, 1], HALVES)
+    assert test.method is Method.EXACT
+    assert test.p_value == pytest.approx(stats.binomtest(7, 8, 0.5).pvalue, rel=1e-9)
     # Plain chi-square would have said half of it.
     assert ratio_test([7, 1], HALVES).p_value == pytest.approx(0.0339, abs=1e-4)
 
@@ -77,18 +77,18 @@ def test_few_of_several_groups_are_tested_exactly(counts: list[int], shares: lis
         likely[outcome] = likely.get(outcome, 0) + math.prod(weights[group] for group in sequence)
     mine = likely[tuple(counts)]
     expected = sum(chance for chance in likely.values() if chance <= mine * (1 + 1e-7))
-    found = multinomial_test(counts, shares)
-    assert found.method is Method.EXACT
-    assert found.p_value == pytest.approx(expected, rel=1e-9)
+    test = multinomial_test(counts, shares)
+    assert test.method is Method.EXACT
+    assert test.p_value == pytest.approx(expected, rel=1e-9)
 
 
 def test_outcomes_that_are_too_many_to_list_are_drawn_and_alike_each_time() -> None:
     counts, shares = [40_000, 40_100, 9], [0.5, 0.49999, 0.00001]
-    found = multinomial_test(counts, shares)
-    assert found.method is Method.DRAWN
-    assert found == multinomial_test(counts, shares)
+    test = multinomial_test(counts, shares)
+    assert test.method is Method.DRAWN
+    assert test == multinomial_test(counts, shares)
     # Nine where 0.8 are expected.
-    assert found.p_value < 1e-4
+    assert test.p_value < 1e-4
     assert multinomial_test([40_000, 40_100, 1], shares).p_value > 0.1
 
 
@@ -105,9 +105,9 @@ def test_drawn_and_listed_agree() -> None:
 def test_a_group_that_nobody_can_be_in_costs_nothing_and_a_subject_in_it_is_a_failure_by_itself() -> None:
     assert multinomial_test([500, 520, 0], [1, 1, 0]).degrees_of_freedom == 1
     assert multinomial_test([500, 520, 0], [1, 1, 0]).p_value == multinomial_test([500, 520], HALVES).p_value
-    found = multinomial_test([500, 500, 1], [1, 1, 0])
-    assert found[:2] == (math.inf, 0.0)
-    assert (found.method, found.impossible) == (Method.IMPOSSIBLE, 1)
+    test = multinomial_test([500, 500, 1], [1, 1, 0])
+    assert test[:2] == (math.inf, 0.0)
+    assert (test.method, test.impossible) == (Method.IMPOSSIBLE, 1)
 
 
 def test_counts_that_say_nothing_are_no_evidence() -> None:
@@ -215,9 +215,9 @@ def test_the_floor_is_met_by_whatever_is_called_among_fewer_than_27000() -> None
 
 
 def test_deviations_are_cohens_w_and_shares_of_what_was_expected() -> None:
-    found = deviation([510, 490, 0], [0.5, 0.5, 0])
-    assert found.effect == pytest.approx(0.02)
-    assert found.relative == pytest.approx((0.02, -0.02, 0))
+    result = deviation([510, 490, 0], [0.5, 0.5, 0])
+    assert result.effect == pytest.approx(0.02)
+    assert result.relative == pytest.approx((0.02, -0.02, 0))
     assert deviation([510, 489, 1], [0.5, 0.5, 0]).effect == math.inf
     with pytest.raises(ValueError, match="nothing"):
         deviation([0, 0], HALVES)
@@ -231,8 +231,8 @@ def test_the_effect_is_that_of_statsmodels() -> None:
 @given(st.lists(st.floats(0, 1), max_size=8))
 def test_holms_correction_lies_between_none_and_bonferronis(p_values: list[float]) -> None:
     adjusted = holm(p_values)
-    for p_value, found in zip(p_values, adjusted, strict=True):
-        assert p_value <= found <= min(p_value * len(p_values), 1)
+    for p_value, item in zip(p_values, adjusted, strict=True):
+        assert p_value <= item <= min(p_value * len(p_values), 1)
     assert holm(p_values[::-1]) == adjusted[::-1]
     assert [adjusted[index] for index in np.argsort(p_values, kind="stable")] == sorted(adjusted)
 

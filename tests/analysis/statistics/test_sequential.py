@@ -28,8 +28,8 @@ def test_the_e_value_is_the_bayes_factor() -> None:
         return float(prior * (p / share) ** few * ((1 - p) / (1 - share)) ** many)
 
     expected, _ = integrate.quad(weighed, 0, 1, epsabs=0, epsrel=1e-12)
-    found = sequential_test(np.array([[few, many]]), [share, 1 - share], concentration)
-    assert found.e_value[0] == pytest.approx(expected, rel=1e-9)
+    test = sequential_test(np.array([[few, many]]), [share, 1 - share], concentration)
+    assert test.e_value[0] == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_e_value_is_scipys_dirichlet_multinomial_over_its_multinomial() -> None:
@@ -47,10 +47,10 @@ def test_one_subject_more_multiplies_the_e_value_by_their_foretold_over_their_ex
     counts = np.eye(3, dtype=np.int64)[generator.integers(0, 3, 200)].cumsum(axis=0)
     before = np.vstack([np.zeros((1, 3)), counts[:-1]])
     foretold = (concentration * shares + before) / (concentration + before.sum(axis=1, keepdims=True))
-    came = np.diff(counts, axis=0, prepend=0).astype(bool)
-    steps = np.log((foretold / shares)[came])
-    found = sequential_test(counts, shares.tolist(), concentration)
-    assert found.log_e_value == pytest.approx(steps.cumsum(), rel=1e-9, abs=1e-9)
+    arrived = np.diff(counts, axis=0, prepend=0).astype(bool)
+    steps = np.log((foretold / shares)[arrived])
+    test = sequential_test(counts, shares.tolist(), concentration)
+    assert test.log_e_value == pytest.approx(steps.cumsum(), rel=1e-9, abs=1e-9)
     assert ((foretold / shares) * shares).sum(axis=1) == pytest.approx(1)
 
 
@@ -113,29 +113,29 @@ def test_p_values_never_rise_and_the_order_of_groups_does_not_matter(
     counts: NDArray[np.int64], order: list[int], concentration: float
 ) -> None:
     shares = [0.2, 0.3, 0.5]
-    found = sequential_test(counts, shares, concentration)
-    assert np.all((found.p_value >= 0) & (found.p_value <= 1))
-    assert np.all(np.diff(found.p_value) <= 0)
-    assert np.all(found.p_value <= np.exp(-np.maximum(found.log_e_value, 0)) * (1 + 1e-12))
+    test = sequential_test(counts, shares, concentration)
+    assert np.all((test.p_value >= 0) & (test.p_value <= 1))
+    assert np.all(np.diff(test.p_value) <= 0)
+    assert np.all(test.p_value <= np.exp(-np.maximum(test.log_e_value, 0)) * (1 + 1e-12))
     other = sequential_test(counts[:, order], [shares[index] for index in order], concentration)
-    assert other.log_e_value == pytest.approx(found.log_e_value, rel=1e-6, abs=1e-6)
+    assert other.log_e_value == pytest.approx(test.log_e_value, rel=1e-6, abs=1e-6)
     alone = np.stack([sequential_test(counts[: look + 1], shares, concentration).p_value[-1] for look in range(6)])
-    assert alone == pytest.approx(found.p_value)
+    assert alone == pytest.approx(test.p_value)
 
 
 def test_nobody_is_no_evidence_and_somebody_impossible_is_all_of_it() -> None:
-    found = sequential_test(np.array([[0, 0, 0], [50, 50, 0], [50, 50, 1], [60, 60, 1]]), [1, 1, 0])
-    assert found.log_e_value[0] == 0
-    assert found.p_value.tolist() == [1.0, 1.0, 0.0, 0.0]
-    assert found.first_look(0.05) == 2
-    assert found.e_value[-1] == np.inf
+    test = sequential_test(np.array([[0, 0, 0], [50, 50, 0], [50, 50, 1], [60, 60, 1]]), [1, 1, 0])
+    assert test.log_e_value[0] == 0
+    assert test.p_value.tolist() == [1.0, 1.0, 0.0, 0.0]
+    assert test.first_look(0.05) == 2
+    assert test.e_value[-1] == np.inf
     assert sequential_test(np.array([[50, 50]]), HALVES).first_look(0.05) == -1
 
 
 def test_e_values_too_large_for_a_float_are_infinite_and_warn_nobody() -> None:
-    found = sequential_test(np.array([[2_000_000, 1_000_000]]), HALVES)
-    assert found.log_e_value[0] > 1000
-    assert found.e_value[0] == np.inf
+    test = sequential_test(np.array([[2_000_000, 1_000_000]]), HALVES)
+    assert test.log_e_value[0] > 1000
+    assert test.e_value[0] == np.inf
 
 
 @pytest.mark.parametrize(
@@ -172,5 +172,5 @@ def test_large_counts_lose_no_digits_that_matter() -> None:
     total_logs = (-math.log1p(step / concentration) for step in range(sum(counts)))
     # Both products are in units of the prior, and the halves' units cancel against the expected shares.
     exact = math.fsum(grown_logs) + math.fsum(total_logs)
-    found = sequential_test(np.array([counts]), HALVES, concentration)
-    assert found.log_e_value[0] == pytest.approx(exact, abs=1e-6)
+    test = sequential_test(np.array([counts]), HALVES, concentration)
+    assert test.log_e_value[0] == pytest.approx(exact, abs=1e-6)

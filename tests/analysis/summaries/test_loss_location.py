@@ -54,20 +54,20 @@ def judged(folder: Path, where: str, *, hasty: bool) -> Analysis:
 def test_the_layer_of_a_loss_is_behind_the_place_where_it_was_seen_last(
     tmp_path: Path, where: str, layer: Layer, word: str, hasty: bool
 ) -> None:
-    found = judged(tmp_path, where, hasty=hasty)
-    lost = check(found, "lost")
-    assert (found.verdict, found.layer, lost.layer) == (Verdict.NO_GO, layer, layer)
+    result = judged(tmp_path, where, hasty=hasty)
+    lost = check(result, "lost")
+    assert (result.verdict, result.layer, lost.layer) == (Verdict.NO_GO, layer, layer)
     assert word in lost.summary
-    assert (check(found, "stream").verdict is CheckStatus.FAIL) == (where == OTHER)
+    assert (check(result, "stream").verdict is CheckStatus.FAIL) == (where == OTHER)
 
 
 def test_a_partition_that_has_not_come_is_told(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     keep_streams(run, {OWN: run.events})
     run.land([])
-    found = analyse(tmp_path)
-    assert found.layer is Layer.TABLE
-    assert "look whether the partition of 2025-01-31T14:00 UTC has come" in check(found, "lost").summary
+    analysis = analyse(tmp_path)
+    assert analysis.layer is Layer.TABLE
+    assert "look whether the partition of 2025-01-31T14:00 UTC has come" in check(analysis, "lost").summary
 
 
 def test_a_clean_run_with_its_streams_is_go(tmp_path: Path) -> None:
@@ -95,11 +95,11 @@ def test_canaries_that_were_in_the_stream_alone_are_told(tmp_path: Path) -> None
     canaries = [{**event, "meta": {**event["meta"], "domain": "canary"}} for event in run.events[:3]]
     keep_streams(run, {OWN: run.events + canaries[:2], OTHER: canaries[2:]})
     run.land()
-    said = check(analyse(tmp_path), "canaries")
-    assert (said.verdict, said.summary) == (
+    result = check(analyse(tmp_path), "canaries")
+    assert (result.verdict, result.summary) == (
         CheckStatus.PASS,
         "No canary event is in the table. The stream had 2 of them.",
     )
-    assert said.evidence["streamed"] == [{"topic": OWN, "events": 2, "hours": 1}]
+    assert result.evidence["streamed"] == [{"topic": OWN, "events": 2, "hours": 1}]
     keep_streams(run, {OWN: run.events})
     assert "nothing shows" in check(analyse(tmp_path), "canaries").summary

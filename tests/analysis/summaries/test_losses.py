@@ -55,10 +55,10 @@ def test_a_group_that_sent_nothing_is_known_to_have_lost_nothing_and_no_more() -
 def test_the_loss_of_a_group_is_that_of_its_rows(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     mine = [event for event in run.events if "true" in event["experiments"]["assigned"].values()]
-    gone = {event["meta"]["id"] for event in mine[::20]}
-    run.land([event for event in copy.deepcopy(run.events) if event["meta"]["id"] not in gone])
+    names = {event["meta"]["id"] for event in mine[::20]}
+    run.land([event for event in copy.deepcopy(run.events) if event["meta"]["id"] not in names])
     spared, hit = sorted(analyse(tmp_path).losses, key=lambda loss: loss.group)
-    assert (hit.group, hit.sent_events, hit.lost_events) == ("true", len(mine), len(gone))
+    assert (hit.group, hit.sent_events, hit.lost_events) == ("true", len(mine), len(names))
     losers = {event["performer"]["id"] for event in mine[::20]}
     assert (hit.losing_subjects, hit.subjects) == (len(losers), len({event["performer"]["id"] for event in mine}))
     assert hit.low < hit.losing_share < hit.high
@@ -82,10 +82,10 @@ def _segments(sizes: list[int], gone: list[bool]) -> tuple[SegmentCount, ...]:
 def test_a_segment_whose_subjects_lose_all_or_nothing_is_judged_by_its_subjects(
     subjects: int, losing: int, events: int
 ) -> None:
-    gone = [place < losing for place in range(subjects)]
-    found = outlier_segments(_segments([events] * subjects, gone))
-    assert found == outlier_segments(_segments([1] * subjects, gone))
-    for item in found:
+    items = [position < losing for position in range(subjects)]
+    result = outlier_segments(_segments([events] * subjects, items))
+    assert result == outlier_segments(_segments([1] * subjects, items))
+    for item in result:
         assert (item.dimension, item.value, item.share, item.rest) == ("skin", "hit", losing / subjects, 0.0)
         assert (item.low, item.high) == newcombe(losing, subjects, 0, subjects)
 

@@ -37,15 +37,15 @@ def test_the_group_of_an_account_is_the_contracts_for_the_id_that_the_generation
 
 
 def test_all_accounts_are_counted(path: Path) -> None:
-    found = examined(path, rate=0.5)
-    numbers = [int(word) for word in found.told.replace(",", "").split() if word.isdigit()]
+    result = examined(path, rate=0.5)
+    numbers = [int(word) for word in result.told.replace(",", "").split() if word.isdigit()]
     assert sum(numbers) == len(ACCOUNTS)
 
 
 def test_a_group_that_nobody_will_be_in_is_a_miss(path: Path) -> None:
-    found = examined(path, rate=1e-6)
-    assert found.condition is Condition.MISSING
-    assert "nobody will be in 'false', 'true'" in found.told
+    result = examined(path, rate=1e-6)
+    assert result.condition is Condition.MISSING
+    assert "nobody will be in 'false', 'true'" in result.told
 
 
 def test_an_account_that_is_not_there_is_a_miss(path: Path) -> None:

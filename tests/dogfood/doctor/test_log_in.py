@@ -39,9 +39,9 @@ class Wiki:
         if request.method == "POST":
             form = {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
             fits = (form["username"], form["password"], form["logintoken"]) == (ACCOUNT.name, ACCOUNT.password, "t+\\")
-            said = {"status": "PASS"} if fits else {"status": "FAIL", "message": "Incorrect password."}
+            output = {"status": "PASS"} if fits else {"status": "FAIL", "message": "Incorrect password."}
             cookie = {"set-cookie": "session=1; path=/"} if fits else {}
-            return httpx.Response(self.status, json={"clientlogin": said}, headers=cookie)
+            return httpx.Response(self.status, json={"clientlogin": output}, headers=cookie)
         if request.url.params.get("meta") == "tokens":
             return httpx.Response(self.status, json={"query": {"tokens": {"logintoken": "t+\\"}}})
         inside = request.headers.get("cookie") == "session=1"
@@ -52,8 +52,8 @@ class Wiki:
 def examined(path: Path, wiki: Wiki, target: Target = TARGET, name: str = ACCOUNT.name) -> list[Diagnosis]:
     egress = target.egress(lambda _: ["192.0.2.1"])
     log_in = partial(examine_log_in, target=target, egress=egress, transport=httpx.MockTransport(wiki))
-    found = list(examine_accounts(path, None, "testwiki", name, log_in))
-    return [item for item in found if item.subject in ("log-in", "ids")]
+    items = list(examine_accounts(path, None, "testwiki", name, log_in))
+    return [item for item in items if item.subject in ("log-in", "ids")]
 
 
 @pytest.mark.parametrize("central_ids", [None, {"local": 17, "CentralAuth": 1017}])
@@ -61,8 +61,8 @@ def test_an_account_that_is_let_in_and_known_by_the_files_ids_is_fine(
     path: Path, central_ids: dict[str, int] | None
 ) -> None:
     wiki = Wiki(central_ids=central_ids)
-    found = examined(path, wiki)
-    assert [(item.subject, item.condition) for item in found] == [("log-in", Condition.FINE), ("ids", Condition.FINE)]
+    result = examined(path, wiki)
+    assert [(item.subject, item.condition) for item in result] == [("log-in", Condition.FINE), ("ids", Condition.FINE)]
     assert {request.url.host for request in wiki.asked} == {"wiki"}
 
 
@@ -74,22 +74,22 @@ def test_an_account_that_is_let_in_and_known_by_the_files_ids_is_fine(
     ],
 )
 def test_ids_that_are_not_the_files_are_a_miss(path: Path, wiki: Wiki, says: str) -> None:
-    found = examined(path, wiki)[-1]
-    assert (found.subject, found.condition) == ("ids", Condition.MISSING)
-    assert says in found.told
+    result = examined(path, wiki)[-1]
+    assert (result.subject, result.condition) == ("ids", Condition.MISSING)
+    assert says in result.told
 
 
 def test_a_wrong_password_is_a_miss_that_does_not_tell_it(tmp_path: Path) -> None:
     write_accounts(tmp_path / "wrong.ndjson", [ACCOUNT._replace(password="battery staple")])
-    (found,) = examined(tmp_path / "wrong.ndjson", Wiki())
-    assert found.condition is Condition.MISSING
-    assert "Incorrect password" in found.told
-    assert "staple" not in orjson.dumps(found._asdict()).decode()
+    (result,) = examined(tmp_path / "wrong.ndjson", Wiki())
+    assert result.condition is Condition.MISSING
+    assert "Incorrect password" in result.told
+    assert "staple" not in orjson.dumps(result._asdict()).decode()
 
 
 def test_a_wiki_that_answers_otherwise_is_a_miss(path: Path) -> None:
-    (found,) = examined(path, Wiki(status=503))
-    assert (found.condition, "answered 503" in found.told) == (Condition.MISSING, True)
+    (result,) = examined(path, Wiki(status=503))
+    assert (result.condition, "answered 503" in result.told) == (Condition.MISSING, True)
 
 
 def test_an_account_that_is_not_in_the_file_is_not_logged_in(path: Path) -> None:
@@ -99,5 +99,5 @@ def test_an_account_that_is_not_in_the_file_is_not_logged_in(path: Path) -> None
 
 
 def test_without_a_wiki_nothing_is_claimed(path: Path) -> None:
-    (found,) = examined(path, Wiki(), replace(TARGET, wiki=""))
-    assert found.condition is Condition.UNKNOWN
+    (result,) = examined(path, Wiki(), replace(TARGET, wiki=""))
+    assert result.condition is Condition.UNKNOWN

@@ -30,9 +30,9 @@ def test_an_old_python_is_told() -> None:
 
 def test_packages_that_are_missing_or_too_old_are_named_and_optional_ones_are_not_wanted() -> None:
     wanted = ("click", "rich>=13", "numpy<2", "locust[otel]; extra == 'otel'")
-    found = packages(wanted, versions({"rich": "12.0", "numpy": "1.9"}))
-    assert found.condition is Condition.MISSING
-    assert found.told == "missing or too old: click, rich"
+    result = packages(wanted, versions({"rich": "12.0", "numpy": "1.9"}))
+    assert result.condition is Condition.MISSING
+    assert result.told == "missing or too old: click, rich"
     assert packages(wanted, versions({"click": "8", "rich": "14", "numpy": "1.9"})).condition is Condition.FINE
 
 
@@ -64,9 +64,9 @@ def test_a_port_that_is_taken_is_told_and_a_free_one_is_no_miss(tmp_path: Path) 
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         OnPort.port = taken.getsockname()[1]
-        (found,) = examine_testbed(OnPort(tmp_path))
-        assert found.condition is Condition.MISSING
-        assert "--intake-port" in found.remedy
+        (result,) = examine_testbed(OnPort(tmp_path))
+        assert result.condition is Condition.MISSING
+        assert "--intake-port" in result.remedy
     assert why_taken(OnPort.port) == ""
-    (found,) = examine_testbed(OnPort(tmp_path))
-    assert found.condition is Condition.UNKNOWN
+    (result,) = examine_testbed(OnPort(tmp_path))
+    assert result.condition is Condition.UNKNOWN

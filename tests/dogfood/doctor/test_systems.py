@@ -42,16 +42,16 @@ def resolver(_: str) -> list[str]:
 def examined(
     answers: Mapping[str, httpx.Response], question: Probe = QUESTION, target: Target = TARGET
 ) -> tuple[Systems, list[httpx.Request]]:
-    asked: list[httpx.Request] = []
+    items: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request)
-        found = answers.get(str(request.url.copy_with(query=None)))
-        if found is None:
+        items.append(request)
+        value = answers.get(str(request.url.copy_with(query=None)))
+        if value is None:
             raise httpx.ConnectError("connection refused")
-        return found
+        return value
 
-    return examine_systems(target, question, target.egress(resolver), httpx.MockTransport(answer)), asked
+    return examine_systems(target, question, target.egress(resolver), httpx.MockTransport(answer)), items
 
 
 def missing(systems: Systems) -> list[Diagnosis]:
@@ -60,11 +60,11 @@ def missing(systems: Systems) -> list[Diagnosis]:
 
 @pytest.mark.parametrize("generation", Generation)
 def test_nothing_is_missing_where_all_is_served(generation: Generation) -> None:
-    systems, asked = examined(healthy(generation), QUESTION._replace(generation=generation))
+    systems, requested = examined(healthy(generation), QUESTION._replace(generation=generation))
     assert {item.condition for item in systems.diagnoses} == {Condition.FINE}
     assert systems.experiment is not None
     assert systems.experiment.name == EXPERIMENT
-    assert {request.method for request in asked} == {"GET", "OPTIONS", "POST"}
+    assert {request.method for request in requested} == {"GET", "OPTIONS", "POST"}
 
 
 BREAKING = {**example_experiment(Generation.ALPHA), "slug": "other", "sample_rate": {"default": 1.5}}
@@ -111,34 +111,34 @@ def test_each_miss_is_told_with_what_to_do(
     address: str, answer: httpx.Response | None, subject: str, said: str
 ) -> None:
     answers = {**healthy(), address: answer}
-    systems, _ = examined({place: found for place, found in answers.items() if found is not None})
-    (found,) = [item for item in missing(systems) if item.subject == subject]
-    assert said in found.told
-    assert found.remedy
+    systems, _ = examined({position: items for position, items in answers.items() if items is not None})
+    (items,) = [item for item in missing(systems) if item.subject == subject]
+    assert said in items.told
+    assert items.remedy
 
 
 def test_an_experiment_of_the_later_generation_is_active_between_its_dates() -> None:
     late = QUESTION._replace(generation=Generation.XLAB, now=datetime(2040, 1, 1, tzinfo=UTC))
-    (found,) = missing(examined(healthy(Generation.XLAB), late)[0])
-    assert found.told == f"{EXPERIMENT} is not active: now is not between start and end"
+    (result,) = missing(examined(healthy(Generation.XLAB), late)[0])
+    assert result.told == f"{EXPERIMENT} is not active: now is not between start and end"
 
 
 def test_without_probing_nothing_is_posted() -> None:
-    systems, asked = examined(healthy(), QUESTION._replace(probe=False))
+    systems, requested = examined(healthy(), QUESTION._replace(probe=False))
     assert not missing(systems)
-    assert "POST" not in {request.method for request in asked}
+    assert "POST" not in {request.method for request in requested}
 
 
 def test_a_target_without_a_wiki_is_not_asked_for_one() -> None:
-    systems, asked = examined(healthy(), target=replace(TARGET, wiki=""))
+    systems, requested = examined(healthy(), target=replace(TARGET, wiki=""))
     assert not missing(systems)
-    assert "wiki" not in {request.url.host for request in asked}
+    assert "wiki" not in {request.url.host for request in requested}
 
 
 def test_redirects_are_not_followed() -> None:
     elsewhere = httpx.Response(302, headers={"location": "http://elsewhere/"})
-    systems, asked = examined({**healthy(), WIKI: elsewhere, EXPERIMENTS: elsewhere})
-    assert "elsewhere" not in {request.url.host for request in asked}
+    systems, requested = examined({**healthy(), WIKI: elsewhere, EXPERIMENTS: elsewhere})
+    assert "elsewhere" not in {request.url.host for request in requested}
     assert {item.area for item in missing(systems)} == {"mpic", "wiki"}
 
 

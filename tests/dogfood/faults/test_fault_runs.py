@@ -31,23 +31,23 @@ def play(tmp_path: Path) -> Play:
     def command(*names: str, timeout: float = 900) -> dict[str, Any]:
         done = call(tmp_path, "faults", *names, "--json", "--keep", str(tmp_path / "kept"), timeout=timeout)
         assert done.stdout, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        wrong = [row for row in found["faults"] if not row["found"]]
+        content: dict[str, Any] = json.loads(done.stdout)
+        wrong = [row for row in content["faults"] if not row["found"]]
         if is_overloaded() and any("p99 lag" in row["sentence"] for row in wrong):
             pytest.skip("the machine is too busy: the schedule was not kept")
         assert not wrong, json.dumps(wrong, indent=1)
-        assert done.returncode == bool(found["clean"]["called"]), done.stderr
-        return found
+        assert done.returncode == bool(content["clean"]["called"]), done.stderr
+        return content
 
     return command
 
 
 def test_faults_behind_the_browser_are_found_and_pairs_are_both_named(play: Play, tmp_path: Path) -> None:
     pairs = ("hasty-invalid+duplicates", "slow-generator")
-    found = play(*pairs)
-    assert [row["id"] for row in found["faults"]] == list(pairs)
-    assert [row["layer_named"] for row in found["faults"]] == ["intake", "generator"]
-    assert {"invalid", "replayed"} <= set(found["faults"][0]["checks"])
+    result = play(*pairs)
+    assert [row["id"] for row in result["faults"]] == list(pairs)
+    assert [row["layer_named"] for row in result["faults"]] == ["intake", "generator"]
+    assert {"invalid", "replayed"} <= set(result["faults"][0]["checks"])
     # Nothing in the runs tells what was switched on.
     for run in (tmp_path / "kept" / "runs").glob("2*"):
         assert not any(fault["id"] in (run / "manifest.json").read_text() for fault in read_catalogue())
@@ -63,8 +63,8 @@ def test_a_loss_and_canaries_that_stay_are_both_named(play: Play) -> None:
 def test_faults_of_the_wiki_and_its_client_are_found(play: Play, tmp_path: Path) -> None:
     copy_seeded_wiki(tmp_path / "testbed")
     # The others are in the whole catalogue.
-    found = play("rate-key", "child-click")
-    assert [row["layer_named"] for row in found["faults"]] == ["assignment", "instrument"]
+    result = play("rate-key", "child-click")
+    assert [row["layer_named"] for row in result["faults"]] == ["assignment", "instrument"]
 
 
 @pytest.mark.slow
@@ -77,19 +77,19 @@ def test_three_accounts_suffice_to_name_the_group(tmp_path: Path) -> None:
         done = call(tmp_path, "browse", "--scenario", "ctr", "--users", "3")
     finally:
         call(tmp_path, "down")
-    found = latest(tmp_path)
-    assert (found["verdict"], found["layer"]) == ("NO-GO", "exposure"), done.stdout + done.stderr
-    assert "of group 'false' and 0 of" in found["sentence"]
+    result = latest(tmp_path)
+    assert (result["verdict"], result["layer"]) == ("NO-GO", "exposure"), done.stdout + done.stderr
+    assert "of group 'false' and 0 of" in result["sentence"]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
 def test_the_whole_catalogue_is_found_and_clean_runs_are_not_called(play: Play, tmp_path: Path) -> None:
     copy_seeded_wiki(tmp_path / "testbed")
-    found = play(timeout=3_500)
-    assert len(found["faults"]) == len(read_catalogue())
-    assert found["clean"]["runs"] == 4
-    assert found["clean"]["called"] == []
+    result = play(timeout=3_500)
+    assert len(result["faults"]) == len(read_catalogue())
+    assert result["clean"]["runs"] == 4
+    assert result["clean"]["called"] == []
 
 
 def test_up_switches_faults_on_and_down_switches_them_off(tmp_path: Path) -> None:

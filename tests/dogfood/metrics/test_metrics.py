@@ -45,8 +45,8 @@ def parsed(text: bytes) -> Values:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of runs with one, `lossy`, of which the last 20 events did not land."""
     folder = tmp_path_factory.mktemp("runs")
-    made = make_run(folder / "lossy", visitors=400, change=lambda sent: Sent(sent.visit, sent.position, lag_ms=40))
-    made.land(made.events[:-20])
+    run = make_run(folder / "lossy", visitors=400, change=lambda sent: Sent(sent.visit, sent.position, lag_ms=40))
+    run.land(run.events[:-20])
     write(folder / "lossy", analyse(folder / "lossy"), "")
     return folder
 
@@ -77,12 +77,12 @@ def test_every_query_of_the_dashboard_asks_for_what_is_served(runs: Path) -> Non
     queries = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
     queries += [item["query"]["query"] for item in DASHBOARD["templating"]["list"] if item["type"] == "query"]
     assert len(queries) > 10
-    asked: set[str] = set()
+    names: set[str] = set()
     for query in queries:
-        found = re.findall(r"dogfood_\w+", query)
-        assert found, query
-        asked.update(found)
-        for name in found:
+        result = re.findall(r"dogfood_\w+", query)
+        assert result, query
+        names.update(result)
+        for name in result:
             assert name in served, query
             used = re.findall(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"", query)
             used += [label for labels in re.findall(r"\bby \(([^)]*)\)", query) for label in labels.split(", ")]
@@ -90,7 +90,7 @@ def test_every_query_of_the_dashboard_asks_for_what_is_served(runs: Path) -> Non
     legends = {name for panel in DASHBOARD["panels"] for target in panel["targets"]
                for name in re.findall(r"{{(\w+)}}", target["legendFormat"])}  # fmt: skip
     assert legends <= set().union(*served.values())
-    assert {name for name in served if name.startswith("dogfood_")} - asked == {"dogfood_requests_total"}
+    assert {name for name in served if name.startswith("dogfood_")} - names == {"dogfood_requests_total"}
 
 
 def test_a_run_is_counted_while_it_is_written(tmp_path: Path) -> None:
@@ -103,8 +103,8 @@ def test_a_run_is_counted_while_it_is_written(tmp_path: Path) -> None:
         seen = progress.look()
         assert (seen.offered, seen.requests, sum(seen.answered.values())) == (4, 2, 0)
         assert (seen.lag.measured, seen.lag.total_ms) == (2, 5)
-        told = [EventAnswer(EventOutcome.OK), EventAnswer(EventOutcome.INVALID, "no"), EventAnswer(EventOutcome.OK)]
-        ledger.answered(first, told, status=207, at_ms=1100)
+        items = [EventAnswer(EventOutcome.OK), EventAnswer(EventOutcome.INVALID, "no"), EventAnswer(EventOutcome.OK)]
+        ledger.answered(first, items, status=207, at_ms=1100)
     file = tmp_path / "ledger" / "worker-0-1.ndjson"
     with file.open("ab") as half:
         half.write(b'{"intent":2,"events":[[2,0,1]],"intend')

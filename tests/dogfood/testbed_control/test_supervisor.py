@@ -87,9 +87,9 @@ def test_services_are_told_no_secrets(testbed: Testbed, monkeypatch: pytest.Monk
     for name, value in secrets.items():
         monkeypatch.setenv(name, value)
     states = testbed.up({name: free_port() for name in SERVICES}, SERVICES)
-    told = [psutil.Process(state.pid).environ() for state in states if state.pid]
-    assert len(told) == 2
-    assert not any(secrets.keys() & environment.keys() for environment in told)
+    items = [psutil.Process(state.pid).environ() for state in states if state.pid]
+    assert len(items) == 2
+    assert not any(secrets.keys() & environment.keys() for environment in items)
 
 
 def test_files_of_a_testbed_are_for_their_user_alone(testbed: Testbed) -> None:

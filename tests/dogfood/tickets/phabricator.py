@@ -28,14 +28,14 @@ class Hangup(Exception):  # noqa: N818 – not an error of the service
 
 def php_form(body: str) -> dict[str, Any]:
     """Return what PHP makes of a form: `a[b][0]=c` becomes nested dictionaries with string keys."""
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for name, value in parse_qsl(body, keep_blank_values=True, strict_parsing=True):
         head, *inner = re.findall(r"^[^\[]+|(?<=\[)[^\]]*(?=\])", name)
-        place, last = found, head
+        position, last = by_name, head
         for key in inner:
-            place, last = place.setdefault(last, {}), key
-        place[last] = value
-    return found
+            position, last = position.setdefault(last, {}), key
+        position[last] = value
+    return by_name
 
 
 @dataclass
@@ -113,21 +113,23 @@ class Phabricator:
         return methods[method](form)
 
     def _projects(self, form: dict[str, Any]) -> dict[str, Any]:
-        asked = form["constraints"]["slugs"].values()
-        known = {slug: {"slug": slug, "projectPHID": self.projects[slug]} for slug in asked if slug in self.projects}
+        requested = form["constraints"]["slugs"].values()
+        known = {
+            slug: {"slug": slug, "projectPHID": self.projects[slug]} for slug in requested if slug in self.projects
+        }
         # PHP writes an empty map as [].
         return {"data": [], "maps": {"slugMap": known or []}, "cursor": {"after": None}}
 
     def _search(self, form: dict[str, Any]) -> dict[str, Any]:
         constraints = form["constraints"]
-        found = self.tasks
+        result = self.tasks
         if "query" in constraints:
             words = constraints["query"].strip('"')
-            found = [task for task in found[: self.indexed] if words in task["fields"]["description"]["raw"]]
+            result = [task for task in result[: self.indexed] if words in task["fields"]["description"]["raw"]]
         if "createdStart" in constraints:
-            found = [task for task in found if task["fields"]["dateCreated"] >= int(constraints["createdStart"])]
-        found = sorted(found, key=lambda task: -task["id"])
-        rest = [task for task in found if task["id"] < int(form.get("after", len(self.tasks) + 1))]
+            result = [task for task in result if task["fields"]["dateCreated"] >= int(constraints["createdStart"])]
+        result = sorted(result, key=lambda task: -task["id"])
+        rest = [task for task in result if task["id"] < int(form.get("after", len(self.tasks) + 1))]
         size = min(self.page, int(form["limit"]))
         after = str(rest[size - 1]["id"]) if len(rest) > size else None
         return {"data": rest[:size], "maps": {}, "query": {"queryKey": None}, "cursor": {"after": after}}

@@ -72,8 +72,8 @@ def test_every_page_of_a_search_is_read(phabricator: Phabricator, conduit: Condu
     phabricator.page = 7
     for number in range(30):
         phabricator.add(f"{number}", "")
-    found = list(conduit.search("maniphest.search", {"createdStart": NOW_S}))
-    assert [item["id"] for item in found] == list(range(30, 0, -1))
+    items = list(conduit.search("maniphest.search", {"createdStart": NOW_S}))
+    assert [item["id"] for item in items] == list(range(30, 0, -1))
     assert phabricator.made("maniphest.search") == 5
 
 

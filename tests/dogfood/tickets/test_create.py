@@ -22,9 +22,9 @@ def plan(conduit: Conduit, tickets: Sequence[Ticket] = EPIC) -> CreationPlan:
 
 def make(conduit: Conduit, tickets: Sequence[Ticket] = EPIC) -> list[str]:
     """Plan and create; return the slugs of what was made."""
-    made: list[str] = []
-    create(conduit, plan(conduit, tickets), lambda item, task: made.append(f"T{task.number} {item.slug}"))
-    return made
+    items: list[str] = []
+    create(conduit, plan(conduit, tickets), lambda item, task: items.append(f"T{task.number} {item.slug}"))
+    return items
 
 
 def slugs(phabricator: Phabricator) -> list[str]:
@@ -46,8 +46,8 @@ def assert_whole(phabricator: Phabricator, tickets: Sequence[Ticket]) -> None:
 
 
 def test_planning_makes_nothing(phabricator: Phabricator, conduit: Conduit) -> None:
-    found = plan(conduit)
-    assert found.missing == in_order(EPIC)
+    run_plan = plan(conduit)
+    assert run_plan.missing == in_order(EPIC)
     assert phabricator.tasks == []
     assert phabricator.made("maniphest.edit") == 0
 
@@ -131,10 +131,10 @@ def test_new_tickets_join_those_that_are_there(phabricator: Phabricator, conduit
 def test_of_two_tasks_with_the_same_marker_the_older_counts(phabricator: Phabricator, conduit: Conduit) -> None:
     make(conduit)
     phabricator.add("a copy", EPIC[1].description)
-    found = plan(conduit)
-    assert found.missing == ()
-    assert found.existing["one"].number == 2
-    assert [task.number for task in found.doubles["one"]] == [5]
+    run_plan = plan(conduit)
+    assert run_plan.missing == ()
+    assert run_plan.existing["one"].number == 2
+    assert [task.number for task in run_plan.doubles["one"]] == [5]
 
 
 def test_an_unknown_tag_is_told_before_anything_is_made(phabricator: Phabricator, conduit: Conduit) -> None:
@@ -158,7 +158,7 @@ def test_an_unknown_priority_is_told_before_anything_is_made(phabricator: Phabri
 
 
 def test_an_answer_without_a_task_stops_the_run(phabricator: Phabricator, conduit: Conduit) -> None:
-    found = plan(conduit)
+    run_plan = plan(conduit)
     phabricator.raw = (200, {}, b'{"result":{"object":{"id":"1"}},"error_code":null}')
     with pytest.raises(ConduitError, match="a task without id and phid"):
-        create(conduit, found, lambda *_: None)
+        create(conduit, run_plan, lambda *_: None)

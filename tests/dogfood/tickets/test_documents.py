@@ -24,8 +24,8 @@ def problem(command: str) -> str | None:
         return None if set(words) <= set(targets) else "no such target"
     if program == "locust":
         return None if (ROOT / words[words.index("-f") + 1]).is_file() else "no such locustfile"
-    asked = cli.get_command(click.Context(cli), words[0]) if program == "dogfood" else None
-    return _wrong_options(asked, words[1:]) if asked else "no such command"
+    requested = cli.get_command(click.Context(cli), words[0]) if program == "dogfood" else None
+    return _wrong_options(requested, words[1:]) if requested else "no such command"
 
 
 def _wrong_options(command: click.Command, words: list[str]) -> str | None:
@@ -78,8 +78,8 @@ def test_every_step_of_the_plan_has_its_ticket() -> None:
     steps = {int(number) for number in re.findall(r"^\| (\d+) ", PLAN, flags=re.MULTILINE)}
     named: set[int] = set()
     for item in TICKETS:
-        for found in re.findall(r"^Steps? ([\d, and]+) of the plan", item.body, flags=re.MULTILINE):
-            named |= {int(number) for number in re.findall(r"\d+", found)}
+        for result in re.findall(r"^Steps? ([\d, and]+) of the plan", item.body, flags=re.MULTILINE):
+            named |= {int(number) for number in re.findall(r"\d+", result)}
     assert steps == named == set(range(1, 14))
 
 

@@ -16,17 +16,17 @@ from tests.dogfood.tickets.conftest import EPIC, ticket
 @st.composite
 def plans(draw: st.DrawFn) -> list[Ticket]:
     """Tickets that can be ordered: each names only tickets before it, and none of those it is a part of."""
-    made: list[Ticket] = []
+    items: list[Ticket] = []
     above: dict[str, set[str]] = {}
     for number in range(draw(st.integers(1, 12))):
         slug = f"t{number}"
-        parent = draw(st.none() | st.sampled_from([item.slug for item in made])) if made else None
+        parent = draw(st.none() | st.sampled_from([item.slug for item in items])) if items else None
         above[slug] = {parent, *above[parent]} if parent else set()
         # Sisters only: a ticket that waits for another's part may make that other one wait for itself.
-        others = [item.slug for item in made if item.parent == parent]
+        others = [item.slug for item in items if item.parent == parent]
         after = draw(st.lists(st.sampled_from(others), unique=True)) if others else []
-        made.append(ticket(slug, parent=parent, after=tuple(after)))
-    return made
+        items.append(ticket(slug, parent=parent, after=tuple(after)))
+    return items
 
 
 def positions(tickets: Sequence[Ticket]) -> dict[str | None, int]:
@@ -37,10 +37,10 @@ def positions(tickets: Sequence[Ticket]) -> dict[str | None, int]:
 def test_everything_comes_after_what_it_names_whatever_the_order_of_files(made: list[Ticket], random: Random) -> None:
     ordered = in_order(made)
     assert sorted(item.slug for item in ordered) == sorted(item.slug for item in made)
-    place = positions(ordered)
+    position = positions(ordered)
     for item in ordered:
         before = {*item.depends_on, item.parent} - {None}
-        assert all(place[name] < place[item.slug] for name in before)
+        assert all(position[name] < position[item.slug] for name in before)
     shuffled = list(made)
     random.shuffle(shuffled)
     assert in_order(shuffled) == ordered

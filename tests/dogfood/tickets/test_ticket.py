@@ -20,7 +20,7 @@ def text(body: str = CRITERIA, **fields: str | None) -> str:
 
 
 def test_a_whole_ticket_is_read() -> None:
-    found = parse_ticket(
+    result = parse_ticket(
         "a-1",
         text(
             f"Why.\n\n{CRITERIA}",
@@ -32,7 +32,7 @@ def test_a_whole_ticket_is_read() -> None:
         ),
         where="a-1.md",
     )
-    assert found == found.__class__(
+    assert result == result.__class__(
         "a-1", "[Epic] Do: it", ("a", "b_c"), "high", "make dogfood", f"Why.\n\n{CRITERIA}".strip(), "p", ("x",), True
     )
 
@@ -110,9 +110,9 @@ def test_tickets_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
 
 
 def test_the_description_says_which_ticket_it_is() -> None:
-    found = parse_ticket("a-b", text(planned="true"), where="")
-    assert marked_slugs(found.description) == ("a-b",)
-    assert "Command: `make dogfood`  (planned, not there yet)" in found.description
+    result = parse_ticket("a-b", text(planned="true"), where="")
+    assert marked_slugs(result.description) == ("a-b",)
+    assert "Command: `make dogfood`  (planned, not there yet)" in result.description
 
 
 def test_a_marker_is_a_line_of_its_own() -> None:
@@ -139,9 +139,9 @@ def test_whatever_yaml_writes_is_read_back(
 ) -> None:
     fields = {"title": title, "command": command, "tags": tags, "priority": priority, "depends_on": depends_on}
     front = yaml.safe_dump({**fields, "parent": parent}, allow_unicode=True, width=10_000)
-    found = parse_ticket("a", f"---\n{front}---\n{CRITERIA}", where="a")
-    assert (found.title, found.command, found.priority, found.parent) == (title, command, priority, parent)
-    assert (found.tags, found.depends_on) == (tuple(tags), tuple(depends_on))
+    result = parse_ticket("a", f"---\n{front}---\n{CRITERIA}", where="a")
+    assert (result.title, result.command, result.priority, result.parent) == (title, command, priority, parent)
+    assert (result.tags, result.depends_on) == (tuple(tags), tuple(depends_on))
 
 
 @given(st.text())

@@ -58,8 +58,8 @@ def test_rates_are_within_one_percent(text: str, pace: Pace) -> None:
         seconds = np.linspace(begin, end, 120_001)
         middle = (seconds[1:] + seconds[:-1]) / 2
         wanted = 20_000 * float(np.mean([shape.level(float(second)) for second in middle[::10]])) * (end - begin)
-        found = pacer.count_before(end * 1_000_000) - pacer.count_before(begin * 1_000_000)
-        assert found == pytest.approx(wanted, rel=0.01)
+        value = pacer.count_before(end * 1_000_000) - pacer.count_before(begin * 1_000_000)
+        assert value == pytest.approx(wanted, rel=0.01)
 
 
 def test_a_constant_pace_is_even_to_the_microsecond() -> None:
@@ -125,10 +125,14 @@ def test_what_is_no_shape_is_one_clear_line(text: str) -> None:
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=16).map(tuple))
 def test_a_turn_deals_from_its_blocks_in_turn(counts: tuple[int, ...]) -> None:
     dealt = sorted(
-        (int(rank), place, index) for place in range(len(counts)) for index, rank in enumerate(ranks(counts, place))
+        (int(rank), position, index)
+        for position in range(len(counts))
+        for index, rank in enumerate(ranks(counts, position))
     )
     assert [rank for rank, _, _ in dealt] == list(range(sum(counts)))
-    assert [(index, place) for _, place, index in dealt] == sorted((index, place) for _, place, index in dealt)
+    assert [(index, position) for _, position, index in dealt] == sorted(
+        (index, position) for _, position, index in dealt
+    )
 
 
 def test_blocks_that_never_have_an_event_are_an_error() -> None:

@@ -102,25 +102,27 @@ def test_every_event_is_valid(generation: Generation, attributes: list[str]) -> 
 
 @pytest.mark.parametrize("generation", Generation)
 def test_events_say_what_the_contract_gives_their_subject(generation: Generation) -> None:
-    made = plan(generation)
-    subjects = made.subjects(0, 600)
-    for event in made.events(0, 600):
+    run_plan = plan(generation)
+    subjects = run_plan.subjects(0, 600)
+    for event in run_plan.events(0, 600):
         body = json.loads(event.body)
         ids = subjects.user_id if generation is Generation.ALPHA else subjects.central_id
-        found = assign(generation, int(ids[event.visit]), made.experiment.name, made.experiment.groups, made.rate)
+        result = assign(
+            generation, int(ids[event.visit]), run_plan.experiment.name, run_plan.experiment.groups, run_plan.rate
+        )
         assert body["performer"]["id"] == subjects.user_id[event.visit]
         if generation is Generation.ALPHA:
-            feature = made.experiment.features[0].name
-            assert body["experiments"] == {"enrolled": ["dogfood-ctr"], "assigned": {feature: found.group}}
+            feature = run_plan.experiment.features[0].name
+            assert body["experiments"] == {"enrolled": ["dogfood-ctr"], "assigned": {feature: result.group}}
         else:
-            assert body["experiment"]["assigned"] == found.group
-            assert body["experiment"]["subject_id"] == found.subject_id
+            assert body["experiment"]["assigned"] == result.group
+            assert body["experiment"]["subject_id"] == result.subject_id
 
 
 def test_only_the_sampled_send_events_and_nearly_all_of_them_do() -> None:
-    made = plan()
-    subjects = made.subjects(0, 600)
-    senders = {event.visit for event in made.events(0, 600)}
+    run_plan = plan()
+    subjects = run_plan.subjects(0, 600)
+    senders = {event.visit for event in run_plan.events(0, 600)}
     sampled = set(subjects.in_sample.nonzero()[0].tolist())
     assert senders <= sampled
     assert len(senders) > 0.95 * len(sampled)
@@ -131,16 +133,16 @@ def test_several_features_are_bucketed_with_one_hash_and_unsampled_values_left_o
         "two": {"control": "a", "values": ["a", "b"]},
         "three": {"control": "x", "values": ["x", "y", "z"]},
     }
-    made = plan(experiment={**example_experiment(Generation.ALPHA), "features": features})
-    subjects = made.subjects(0, 600)
+    run_plan = plan(experiment={**example_experiment(Generation.ALPHA), "features": features})
+    subjects = run_plan.subjects(0, 600)
     seen = set()
-    for event in made.events(0, 600):
+    for event in run_plan.events(0, 600):
         expected = {}
         for name, groups in (("two", "ab"), ("three", "xyz")):
             user_id = int(subjects.user_id[event.visit])
-            found = assign(Generation.ALPHA, user_id, "dogfood-ctr", list(groups), made.rate)
-            if found.group:
-                expected[name] = found.group
+            result = assign(Generation.ALPHA, user_id, "dogfood-ctr", list(groups), run_plan.rate)
+            if result.group:
+                expected[name] = result.group
         assert json.loads(event.body)["experiments"]["assigned"] == expected
         seen.add(frozenset(expected))
     assert len(seen) == 3

@@ -22,18 +22,18 @@ def paced(events: int, rate: float = 5000.0, **changes: object) -> Plan:
 
 
 def test_there_are_just_the_events_asked_for_each_at_its_own_time() -> None:
-    made = list(paced(9_000).events(0, 2**31))
-    assert len(made) == len({event.id for event in made}) == 9_000
-    assert sorted(event.offset_us for event in made) == [number * 200 for number in range(9_000)]
-    for event in made[::500]:
+    items = list(paced(9_000).events(0, 2**31))
+    assert len(items) == len({event.id for event in items}) == 9_000
+    assert sorted(event.offset_us for event in items) == [number * 200 for number in range(9_000)]
+    for event in items[::500]:
         content = json.loads(event.body)
         when = np.datetime64(EPOCH_MS + event.offset_us // 1000, "ms")
         assert content["dt"] == f"{when}Z"
 
 
 def test_neighbouring_times_belong_to_different_blocks_so_that_workers_share_every_moment() -> None:
-    made = sorted(paced(9_000).events(0, 2**31), key=lambda event: event.offset_us)
-    blocks = [event.visit // BLOCK for event in made]
+    items = sorted(paced(9_000).events(0, 2**31), key=lambda event: event.offset_us)
+    blocks = [event.visit // BLOCK for event in items]
     runs = [len(list(run)) for _, run in groupby(blocks)]
     # Only where all other blocks of a turn have run out does one go on by itself.
     assert sum(run for run in runs if run > 1) < 0.1 * len(blocks)
@@ -41,9 +41,9 @@ def test_neighbouring_times_belong_to_different_blocks_so_that_workers_share_eve
 
 
 def test_a_funnel_keeps_its_order() -> None:
-    made = paced(4_000)
-    for visit in range(made.settings.visitors):
-        events = made.visit(visit)
+    created = paced(4_000)
+    for visit in range(created.settings.visitors):
+        events = created.visit(visit)
         assert [event.position for event in events] == list(range(len(events)))
         assert [event.offset_us for event in events] == sorted(event.offset_us for event in events)
 
@@ -57,8 +57,8 @@ def test_events_are_the_same_whichever_was_asked_for_first() -> None:
 
 
 def test_settings_survive_a_manifest() -> None:
-    made = paced(100, pace=Pace.POISSON, shape="ramp:60s").settings
-    assert PlanSettings.from_json(json.loads(json.dumps(made.to_json()))) == made
+    created = paced(100, pace=Pace.POISSON, shape="ramp:60s").settings
+    assert PlanSettings.from_json(json.loads(json.dumps(created.to_json()))) == created
 
 
 @pytest.mark.parametrize("changes", [{"events": 0}, {"events_per_second": 1e7}, {"events_per_second": -1.0}])

@@ -57,12 +57,12 @@ def test_a_row_of_several_says_what_a_row_each_does(
     for size, requests in sizes:
         events = range(1000 * first, 1000 * first + size * requests)
         visits, positions = [event // 3 for event in events], [event % 3 for event in events]
-        due = [5000 + first + place for place in range(requests)]
+        due = [5000 + first + index for index in range(requests)]
         several.append(intents_row(first, visits, positions, size=size, intended_ms=due, sent_ms=9000))
-        for place in range(requests):
-            own = slice(place * size, (place + 1) * size)
+        for index in range(requests):
+            own = slice(index * size, (index + 1) * size)
             spans = [Span(visit, position, 1) for visit, position in zip(visits[own], positions[own], strict=True)]
-            single.append(intent_row(first + place, spans, intended_ms=due[place], sent_ms=9000))
+            single.append(intent_row(first + index, spans, intended_ms=due[index], sent_ms=9000))
         first += requests
     for pick in picks:
         numbers = sorted({number % first for number in pick} - answered)
@@ -79,7 +79,7 @@ def test_a_row_of_several_says_what_a_row_each_does(
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "w.ndjson").write_bytes(b"".join(rows) + odd)
             read.append(read_ledger(Path(folder)))
-    for one, other in zip(*(found[:9] for found in read), strict=True):
+    for one, other in zip(*(item[:9] for item in read), strict=True):
         assert one.tolist() == other.tolist()
     assert read[0].broken == read[1].broken == ()
     assert len(read[0].visit) == sum(size * requests for size, requests in sizes)

@@ -53,11 +53,11 @@ def test_reports_of_several_workers_add_up_to_what_one_would_report(
 ) -> None:
     alone, shared = LoadAggregator(), LoadAggregator()
     alone.add_report("one", "here", report(kept(made, events)))
-    for place in range(workers):
-        if own := made[place::workers]:
+    for position in range(workers):
+        if own := made[position::workers]:
             half = len(own) // 2
             for part in (own[:half], own[half:]):
-                shared.add_report(f"w{place}", "here", report(kept(part, events)))
+                shared.add_report(f"w{position}", "here", report(kept(part, events)))
     one, several = close(alone), close(shared)
     for name in ("offered", "sent", "answered", "late", "dropped", "accepted", "requests"):
         assert getattr(one, name) == getattr(several, name)
@@ -73,9 +73,9 @@ def test_percentiles_are_those_of_the_values_to_three_digits(made: list[tuple[in
     book.add_report("w", "here", report(kept(made)))
     load = close(book)
     latency = sorted(lag + service for _, lag, service in made)
-    for share, found in ((50, load.latency_ms.p50), (95, load.latency_ms.p95), (99, load.latency_ms.p99)):
+    for share, item in ((50, load.latency_ms.p50), (95, load.latency_ms.p95), (99, load.latency_ms.p99)):
         exact = latency[max(0, int(share / 100 * len(latency) + 0.5) - 1)] / 1000
-        assert found == pytest.approx(exact, rel=0.001, abs=0.0011)
+        assert item == pytest.approx(exact, rel=0.001, abs=0.0011)
     assert load.latency_ms.max == pytest.approx(latency[-1] / 1000, rel=0.001, abs=0.0011)
 
 
@@ -85,10 +85,10 @@ def test_summing_up_forgets_what_was_told_and_counts_dropped_and_unanswered_apar
     keeper.done([0], [-1], -1, 5, 0, 5)
     keeper.done([10], [20], -1, 5, 0, 5)
     keeper.error("dropped", 5)
-    told = keeper.sum_up()
-    assert tuple(told.seconds[0].counts().values()) == (10, 5, 0, 0, 5, 0, 10)
-    assert told.requests == 1
-    assert told.whole("latency").total_count == 0
+    message = keeper.sum_up()
+    assert tuple(message.seconds[0].counts().values()) == (10, 5, 0, 0, 5, 0, 10)
+    assert message.requests == 1
+    assert message.whole("latency").total_count == 0
     assert not keeper.sum_up().seconds
 
 
@@ -144,7 +144,7 @@ def test_a_run_without_workers_is_called() -> None:
 def test_a_schedule_that_cannot_be_kept_is_known(late: int, hopeless: bool) -> None:
     book = LoadAggregator()
     delays = [6_000_000] * late + [1_000] * (50 - late)
-    book.add_report("w", "here", report(kept([(1000 * place, lag, 1000) for place, lag in enumerate(delays)])))
+    book.add_report("w", "here", report(kept([(1000 * position, lag, 1000) for position, lag in enumerate(delays)])))
     assert book.is_hopeless(0.0, 1_000) is hopeless
     assert not book.is_hopeless(0.0, 0)
 
@@ -173,7 +173,7 @@ def test_what_a_lost_worker_did_is_read_from_its_ledger(tmp_path: Path) -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6), st.floats(0, 60_000), st.floats(1, 600))
 def test_more_workers_are_asked_for_than_there_were(cpus: list[float], lag_ms: float, seconds: float) -> None:
-    workers = [WorkerLoad(f"w{place}", "", 1, 1, 1, cpu, lag_ms, alive=True) for place, cpu in enumerate(cpus)]
+    workers = [WorkerLoad(f"w{position}", "", 1, 1, 1, cpu, lag_ms, alive=True) for position, cpu in enumerate(cpus)]
     needed = workers_needed(workers, Lag(0, lag_ms, lag_ms), seconds)
     assert needed > len(cpus)
     assert needed * 0.7 >= sum(cpus) - 1e-9

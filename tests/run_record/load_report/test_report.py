@@ -36,10 +36,10 @@ def load() -> LoadReport:
 
 
 def test_a_load_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    made = load()
-    made.write(tmp_path)
-    assert LoadReport.read(tmp_path) == made
-    assert made.latency_ms.p50 == pytest.approx(2000, rel=0.001)
+    created = load()
+    created.write(tmp_path)
+    assert LoadReport.read(tmp_path) == created
+    assert created.latency_ms.p50 == pytest.approx(2000, rel=0.001)
 
 
 def test_the_machine_is_read_back(tmp_path: Path) -> None:
@@ -87,13 +87,13 @@ def test_merging_histograms_is_as_good_as_one_histogram(parts: list[list[int]]) 
             one.record_value(value)
             whole.record_value(value)
         encodings.append(encoded(one))
-    found = merged(encodings)
-    assert found.total_count == whole.total_count == sum(map(len, parts))
-    assert percentiles(found) == percentiles(whole)
+    result = merged(encodings)
+    assert result.total_count == whole.total_count == sum(map(len, parts))
+    assert percentiles(result) == percentiles(whole)
     exact = sorted(value for part in parts for value in part)
     if exact:
-        assert percentiles(found).max == pytest.approx(exact[-1] / 1000, rel=0.001)
-        assert percentiles(found).p50 == pytest.approx(exact[(len(exact) - 1) // 2] / 1000, rel=0.001)
+        assert percentiles(result).max == pytest.approx(exact[-1] / 1000, rel=0.001)
+        assert percentiles(result).p50 == pytest.approx(exact[(len(exact) - 1) // 2] / 1000, rel=0.001)
 
 
 def test_nothing_measured_is_all_zero() -> None:

@@ -194,8 +194,8 @@ def test_hasty_is_answered_before_validation(server: Server, stream: Stream, que
 def _soon(read: Callable[[], list[Event]]) -> list[Event]:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        if found := read():
-            return found
+        if text := read():
+            return text
         time.sleep(0.01)
     return []
 

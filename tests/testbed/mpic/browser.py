@@ -44,8 +44,8 @@ class Form:
 
     def value(self, name: str) -> str:
         """The only value of *name*."""
-        [found] = self.all(name)
-        return found
+        [result] = self.all(name)
+        return result
 
     def all(self, name: str) -> list[str]:
         return [value for key, value in self.values if key == name]

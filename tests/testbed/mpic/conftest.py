@@ -31,15 +31,15 @@ class Clock:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    found = Store(tmp_path / "mpic.sqlite", Clock())
-    yield found
-    found.close()
+    result = Store(tmp_path / "mpic.sqlite", Clock())
+    yield result
+    result.close()
 
 
 @pytest.fixture
 def client(store: Store) -> Iterator[httpx.Client]:
-    with httpx.Client(transport=InProcess(create_app(store)), base_url=BASE) as found:
-        yield found
+    with httpx.Client(transport=InProcess(create_app(store)), base_url=BASE) as result:
+        yield result
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def browser(client: httpx.Client) -> Browser:
 
 @pytest.fixture
 def mpic(store: Store) -> Iterator[MpicClient]:
-    with MpicClient(BASE, transport=InProcess(create_app(store))) as found:
-        yield found
+    with MpicClient(BASE, transport=InProcess(create_app(store))) as result:
+        yield result
 
 
 def config(kind: str, **changes: object) -> dict[str, object]:

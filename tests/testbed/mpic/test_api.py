@@ -52,10 +52,10 @@ def test_what_was_put_is_served_in_the_formats_of_the_contract(client: httpx.Cli
     wanted = config(kind, sample_rate=rates)
     put(client, kind, sample_rate=rates)
     [served] = client.get(QUERIES[kind]).json()
-    asked = wanted.pop("contextual_attributes")
+    requested = wanted.pop("contextual_attributes")
     assert {name: served[name] for name in wanted} == wanted
-    assert isinstance(asked, list)
-    assert sorted(served["contextual_attributes"]) == sorted(asked)
+    assert isinstance(requested, list)
+    assert sorted(served["contextual_attributes"]) == sorted(requested)
     assert list(served["sample_rate"]) == list(rates)
     assert isinstance(served["id"], int)
     assert served["status"] == 1

@@ -54,8 +54,8 @@ def accepted(kind: str, payload: object) -> Config:
 @given(sensible())
 def test_what_is_accepted_can_be_parsed_and_means_the_same(case: tuple[str, dict[str, object]]) -> None:
     kind, payload = case
-    found = accepted(kind, payload)
-    served = {"slug": found.slug, **found.content, "status": int(found.status)}
+    result = accepted(kind, payload)
+    served = {"slug": result.slug, **result.content, "status": int(result.status)}
     rates = payload["sample_rate"]
     assert isinstance(rates, dict)
     if kind == "instrument":
@@ -71,10 +71,10 @@ def test_what_is_accepted_can_be_parsed_and_means_the_same(case: tuple[str, dict
 
 @given(sensible())
 def test_a_config_survives_storing_and_reading_again(case: tuple[str, dict[str, object]]) -> None:
-    found = accepted(*case)
-    stored = found.to_json()
-    assert Config.from_json(found.kind, stored) == found
-    assert accepted(case[0], stored) == found
+    result = accepted(*case)
+    stored = result.to_json()
+    assert Config.from_json(result.kind, stored) == result
+    assert accepted(case[0], stored) == result
 
 
 @given(sensible(), st.data())
@@ -84,12 +84,12 @@ def test_whatever_is_put_is_accepted_or_refused_and_what_is_accepted_can_be_pars
     kind, payload = case
     name = data.draw(st.sampled_from(sorted(payload)))
     try:
-        found = accepted(kind, payload | {name: data.draw(ANYTHING)})
+        result = accepted(kind, payload | {name: data.draw(ANYTHING)})
     except InvalidDraftError as error:
         assert set(map(type, error.problems.values())) == {str}  # noqa: PT017 – either way is right here
         return
-    served = {"slug": found.slug, **found.content, "status": int(found.status)}
+    served = {"slug": result.slug, **result.content, "status": int(result.status)}
     if kind == "instrument":
-        assert parse_instrument(served).name == found.slug
+        assert parse_instrument(served).name == result.slug
     else:
-        assert parse_experiment(Generation(kind), served).name == found.slug
+        assert parse_experiment(Generation(kind), served).name == result.slug

@@ -386,7 +386,7 @@ def test_every_control_has_a_name_that_can_be_read_out(browser: Browser) -> None
             assert attributes["id"] in labels
         ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
         assert len(ids) == len(set(ids))
-        described = {word for _, found in page.tags for word in found.get("aria-describedby", "").split()}
+        described = {word for _, item in page.tags for word in item.get("aria-describedby", "").split()}
         assert described <= set(ids)
 
 

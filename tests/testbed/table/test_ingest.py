@@ -38,8 +38,8 @@ def fill(folder: Path) -> dict[str, int]:
 
 def rows(folder: Path) -> list[Event]:
     table = read_parquet(folder / "table" / TABLE, duckdb.connect())
-    found: list[Event] = table.to_pylist(maps_as_pydicts="strict")
-    return found
+    table_rows: list[Event] = table.to_pylist(maps_as_pydicts="strict")
+    return table_rows
 
 
 def hours(folder: Path) -> dict[str, int]:
@@ -61,11 +61,11 @@ def test_a_row_of_each_captured_event_is_the_event(tmp_path: Path) -> None:
     events = [json.loads(line) for line in contract_path("captured-accepted-events.ndjson").read_text().splitlines()]
     produce(tmp_path, *events)
     assert fill(tmp_path)["written"] == 227
-    found = {}
+    by_name = {}
     for row in rows(tmp_path):
         row["$schema"] = row.pop("_schema")
-        found[row["meta"]["id"]] = without_nulls(row)
-    assert found == {item["meta"]["id"]: item for item in events}
+        by_name[row["meta"]["id"]] = without_nulls(row)
+    assert by_name == {item["meta"]["id"]: item for item in events}
 
 
 def test_partitions_are_data_centre_and_hour_of_the_receive_time(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_snapshot_is_what_landed_in_a_span(tmp_path: Path) -> None:
     to.mkdir()
     start = 1_738_333_800_000
     export_table(partial(SegmentReader, tmp_path / "stream"), tmp_path / "table", to, start + 1, start + 7_200_000)
-    found = read_parquet(to / "rows.parquet", duckdb.connect()).to_pylist(maps_as_pydicts="strict")
-    assert [row["meta"]["id"] for row in found] == ["2"]
+    table_rows = read_parquet(to / "rows.parquet", duckdb.connect()).to_pylist(maps_as_pydicts="strict")
+    assert [row["meta"]["id"] for row in table_rows] == ["2"]
     assert len((to / "errors.ndjson").read_text().splitlines()) == 1
     assert sorted(path.name for path in to.iterdir()) == ["_arrivals.parquet", "errors.ndjson", "rows.parquet"]

@@ -59,9 +59,9 @@ def php(code: str, given: str) -> list[str]:
 def test_php_assigns_as_the_original_does() -> None:
     lines = contract_path("bucketing-vectors.ndjson").read_text().splitlines()
     vectors = [json.loads(line) for line in lines]
-    found = [json.loads(line) for line in php(ASSIGN, "\n".join(lines) + "\n")]
-    assert len(found) == len(vectors) == 4000
-    for ours, theirs in zip(found, vectors, strict=True):
+    items = [json.loads(line) for line in php(ASSIGN, "\n".join(lines) + "\n")]
+    assert len(items) == len(vectors) == 4000
+    for ours, theirs in zip(items, vectors, strict=True):
         assert ours["group"] == theirs["group"], theirs
         assert ours["digest"] == (theirs.get("subject_id") or ours["digest"])
 
@@ -74,8 +74,8 @@ def test_a_wikis_rate_is_a_key_and_nonsense_is_none() -> None:
         (0.5, None), ({"default": -1}, None), ({"default": 0}, 0.0), ({"1": ["testwiki"]}, 1.0),
         ({"default": 0.5, "lots": ["testwiki"]}, None), ({"default": 0.5, "0.1": "testwiki"}, 0.5),
     ]  # fmt: skip
-    found = php(RATES, json.dumps([rates for rates, _ in cases]))
-    assert [json.loads(line) for line in found] == [rate for _, rate in cases]
+    result = php(RATES, json.dumps([rates for rates, _ in cases]))
+    assert [json.loads(line) for line in result] == [rate for _, rate in cases]
 
 
 @pytest.fixture(scope="module")
@@ -99,17 +99,17 @@ def test_instruments_become_streams_that_the_kit_can_read(wiki: tuple[str, str])
         mpic.put("instruments", EXPERIMENT, dict(example_instrument(rate=0.25)))
         mpic.put("experiments", EXPERIMENT, dict(example_experiment(Generation.ALPHA)))
     query = {"action": "streamconfigs", "format": "json"}
-    told = httpx.get(f"{address}/api.php", params=query, trust_env=False).json()
-    streams = parse_stream_configs(told)
+    message = httpx.get(f"{address}/api.php", params=query, trust_env=False).json()
+    streams = parse_stream_configs(message)
     stream = streams["product_metrics.web_base"]
     assert (stream.sample_rate, stream.sample_unit) == (0.25, "session")
     assert sorted(stream.provide_values) == sorted(ATTRIBUTES)
-    assert told["streams"][stream.stream]["topics"] == list(stream.topics)
+    assert message["streams"][stream.stream]["topics"] == list(stream.topics)
     with MpicClient(mpic_address) as mpic:
         own_rate = {**example_instrument(), "sample_rate": {"default": 1, "0.01": ["testwiki"]}}
         mpic.put("instruments", EXPERIMENT, own_rate)
-    told = httpx.get(f"{address}/api.php", params=query, trust_env=False).json()
-    assert told["streams"][stream.stream]["sample"] == {"rate": "0.01", "unit": "session"}
+    message = httpx.get(f"{address}/api.php", params=query, trust_env=False).json()
+    assert message["streams"][stream.stream]["sample"] == {"rate": "0.01", "unit": "session"}
     with MpicClient(mpic_address) as mpic:
         mpic.put("instruments", EXPERIMENT, dict(example_instrument(rate=0.25)))
     none = httpx.get(f"{address}/api.php", params={**query, "streams": "no.such|none"}, trust_env=False).json()
@@ -149,8 +149,8 @@ def test_an_override_by_cookie_needs_the_wikis_prefix(
         }  # fmt: skip
         assert client.post("/api.php", data=form).json()["clientlogin"]["status"] == "PASS"
         client.cookies.set(name, f"{EXPERIMENT}:{EXPERIMENT}-feature:true")
-        told = page_experiments(page_config(client.get("/wiki/Main_Page").text))
-    assert told["assigned"] == {f"{EXPERIMENT}-feature": expected}
+        message = page_experiments(page_config(client.get("/wiki/Main_Page").text))
+    assert message["assigned"] == {f"{EXPERIMENT}-feature": expected}
 
 
 def test_mpic_misbehaves_only_when_it_is_told_to(wiki: tuple[str, str]) -> None:

@@ -41,9 +41,9 @@ def test_without_an_archive_it_says_what_to_do() -> None:
 
 @given(st.lists(st.text(max_size=40), max_size=5))
 def test_any_text_gives_each_archive_once(texts: list[str]) -> None:
-    found = mirrors([*texts, "deb http://a.example/debian x main"])
-    assert "http://a.example/debian" in found
-    assert len(set(found)) == len(found)
+    result = mirrors([*texts, "deb http://a.example/debian x main"])
+    assert "http://a.example/debian" in result
+    assert len(set(result)) == len(result)
 
 
 def release(folder: Path, version: str) -> Path:

@@ -86,7 +86,7 @@ def test_every_event_is_offered_through_a_stall_and_its_latency_counts_from_its_
         time.sleep(2)
         stub.process.send_signal(signal.SIGCONT)
         frozen = time.time() - froze
-        said = process.communicate(timeout=240)[0]
+        output = process.communicate(timeout=240)[0]
     load = LoadReport.read(find_run(runs, "latest"))
     assert (load.offered, load.sent, load.answered, load.accepted, load.dropped) == (800, 800, 800, 800, 0)
     # A busy machine adds to it.
@@ -94,8 +94,8 @@ def test_every_event_is_offered_through_a_stall_and_its_latency_counts_from_its_
     assert load.latency_ms.p95 <= (frozen - 0.4) * 1050 or jitter.is_busy
     assert load.latency_ms.p50 < 100 or jitter.is_busy
     # The server's stall is not the generator's fault.
-    assert load.invalid == () or jitter.is_busy, said
-    assert process.returncode == (4 if load.invalid else 0), said
+    assert load.invalid == () or jitter.is_busy, output
+    assert process.returncode == (4 if load.invalid else 0), output
     assert sum(window.offered for window in load.windows) == 800
     assert {window.offered for window in load.windows} == {100}
 
@@ -104,9 +104,9 @@ def test_locusts_own_statistics_agree(tmp_path: Path, stub: Server) -> None:
     runs = tmp_path / "runs"
     options = ("--event-rate", "300/s", "--pace", "poisson", "--run-time", "3s", "--json-file", str(tmp_path / "its"))
     with locust(runs, stub, *options) as process:
-        said = process.communicate(timeout=240)[0]
+        output = process.communicate(timeout=240)[0]
     load = LoadReport.read(find_run(runs, "latest"))
-    assert process.returncode == (4 if load.invalid else 0), said
+    assert process.returncode == (4 if load.invalid else 0), output
     [its] = json.loads((tmp_path / "its.json").read_text())
     assert its["num_requests"] == load.requests == load.sent == load.answered
     assert its["num_failures"] == 0
@@ -131,14 +131,14 @@ def test_connections_are_opened_up_to_the_limit_and_then_events_wait_and_are_cou
         time.sleep(1)
         stub.process.send_signal(signal.SIGCONT)
         frozen = time.time() - froze
-        said = process.communicate(timeout=240)[0]
+        output = process.communicate(timeout=240)[0]
     load = LoadReport.read(find_run(runs, "latest"))
     assert (load.offered, load.sent, load.dropped) == (600, 600, 0)
     # All but the five on the wire, and those of the last tenth of a second, had to wait.
     assert load.late >= 70 * frozen
     assert load.late <= 100 * frozen or jitter.is_busy
     assert load.lag_ms.p99 < 100 or load.invalid
-    assert process.returncode == (4 if load.invalid else 0), said
+    assert process.returncode == (4 if load.invalid else 0), output
 
 
 def test_a_starved_generator_ends_early_and_invalid(tmp_path: Path, stub: Server) -> None:
@@ -151,7 +151,7 @@ def test_a_starved_generator_ends_early_and_invalid(tmp_path: Path, stub: Server
         while time.time() < zero + 12:
             time.sleep(0.1)
         sender.resume()
-        said = process.communicate(timeout=400)[0]
+        output = process.communicate(timeout=400)[0]
     run = find_run(runs, "latest")
     load = LoadReport.read(run)
     assert 0 < load.offered < 240_000
@@ -160,19 +160,19 @@ def test_a_starved_generator_ends_early_and_invalid(tmp_path: Path, stub: Server
     assert load.machine is not None
     assert load.machine.parts.keys() >= {"locust", "sender"}
     assert process.returncode == 4
-    assert re.search(r"INVALID: p99 lag .* \(limit 100 ms\)", said)
-    assert "it takes" not in said
+    assert re.search(r"INVALID: p99 lag .* \(limit 100 ms\)", output)
+    assert "it takes" not in output
 
 
 def test_several_workers_share_the_rate(tmp_path: Path, stub: Server) -> None:
     runs = tmp_path / "runs"
     options = ("--event-rate", "2000/s", "--run-time", "4s", *two_workers())
     with locust(runs, stub, *options) as process:
-        said = process.communicate(timeout=240)[0]
-    skip_when_workers_went_missing(said)
+        output = process.communicate(timeout=240)[0]
+    skip_when_workers_went_missing(output)
     run = find_run(runs, "latest")
     load = LoadReport.read(run)
-    assert (load.offered, load.sent, load.accepted) == (8000, 8000, 8000), said
+    assert (load.offered, load.sent, load.accepted) == (8000, 8000, 8000), output
     assert len(load.workers) == 2
     assert min(worker.sent for worker in load.workers) > 1000
     assert sorted(worker.name for worker in load.workers) == sorted(read_ledger(run / "ledger").workers)
@@ -186,13 +186,13 @@ def test_a_killed_worker_leaves_every_event_accounted_for_and_the_run_invalid(tm
         sent_some(runs)
         workers = [child for child in psutil.Process(process.pid).children() if "traffic.sender" not in child.cmdline()]
         os.kill(workers[0].pid, signal.SIGKILL)
-        said = process.communicate(timeout=240)[0]
+        output = process.communicate(timeout=240)[0]
     # Locust says the same of the worker that was killed.
-    if said.count("failed to send heartbeat") > 1:
-        skip_when_workers_went_missing(said)
+    if output.count("failed to send heartbeat") > 1:
+        skip_when_workers_went_missing(output)
     run = find_run(runs, "latest")
     load, ledger = LoadReport.read(run), read_ledger(run / "ledger")
-    assert process.returncode == 4, said
+    assert process.returncode == 4, output
     assert [worker.alive for worker in load.workers].count(False) == 1
     assert any("was lost" in reason for reason in load.invalid)
     # What the dead worker had put on the wire is counted, from its ledger; what it never sent is said.

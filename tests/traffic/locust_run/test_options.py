@@ -34,8 +34,8 @@ def test_a_form_is_read_as_locust_reads_it() -> None:
     spans = {"2m": 120.0}
     options = Namespace(aa=False, visitors=5, time_scale=1.0, shape="constant", run_time=None)
     form = {"aa": "true", "visitors": "12", "time_scale": "2.5", "shape": "poisson", "run_time": "2m", "unknown": "1"}
-    found = with_form(options, form, spans.__getitem__)
-    assert found == Namespace(aa=True, visitors=12, time_scale=2.5, shape="poisson", run_time=120)
+    result = with_form(options, form, spans.__getitem__)
+    assert result == Namespace(aa=True, visitors=12, time_scale=2.5, shape="poisson", run_time=120)
     assert options.visitors == 5
 
 

@@ -128,8 +128,8 @@ def test_run_without_its_sender_is_invalid(tmp_path: Path, stub: Server) -> None
     load = check_record(running, End.FAILED)
     assert code == 4, running.output
     [worker] = load.workers
-    told = f"the generator failed: the sender of {worker.name} ended unasked (killed by signal 9)"
-    assert told in load.invalid
+    summary = f"the generator failed: the sender of {worker.name} ended unasked (killed by signal 9)"
+    assert summary in load.invalid
 
 
 @pytest.mark.parametrize("workers", [(), two_workers()], ids=["one process", "two workers"])

@@ -148,5 +148,5 @@ def test_rows_for_ones_own_ledger_are_taken() -> None:
 
 def _listening(running: Locust) -> set[tuple[str, int]]:
     processes = [psutil.Process(running.process.pid), *running.children()]
-    found = [item for process in processes for item in process.net_connections("inet")]
-    return {(item.laddr.ip, item.laddr.port) for item in found if item.status == psutil.CONN_LISTEN}
+    items = [item for process in processes for item in process.net_connections("inet")]
+    return {(item.laddr.ip, item.laddr.port) for item in items if item.status == psutil.CONN_LISTEN}

@@ -69,8 +69,8 @@ def play(folder: Path, options: str, later: str = "") -> tuple[int, str]:
 @pytest.fixture(autouse=True, scope="module")
 def _namespaces() -> None:
     """Skip where namespaces may not be made; in CI that is a failure."""
-    asked = "ip link add dogfood-a type veth peer name dogfood-b && mount -t tmpfs none /run && ip netns add dogfood"
-    command = ["unshare", "--mount", "--net", "sh", "-c", asked]
+    summary = "ip link add dogfood-a type veth peer name dogfood-b && mount -t tmpfs none /run && ip netns add dogfood"
+    command = ["unshare", "--mount", "--net", "sh", "-c", summary]
     tried = subprocess.run(command, capture_output=True, text=True, check=False)
     if tried.returncode and "CI" not in os.environ:
         pytest.skip(f"network namespaces may not be made here (it takes root): {tried.stderr.strip()}")
@@ -97,8 +97,8 @@ def test_a_worker_without_the_runs_folder_sends_its_rows_and_one_that_joins_take
 
 def shared_run(folder: Path, seconds: int) -> int:
     """Play a run that a second worker joins, and check it; return how many events the worker with the fewest sent."""
-    code, said = play(folder, f"--event-rate 800/s --run-time {seconds}s", _JOIN)
-    skip_when_workers_went_missing(said)
+    code, output = play(folder, f"--event-rate 800/s --run-time {seconds}s", _JOIN)
+    skip_when_workers_went_missing(output)
     run = find_run(folder / "runs", "latest")
     load, ledger = LoadReport.read(run), read_ledger(run / "ledger")
     plan = Plan(PlanSettings.from_json(Manifest.read(run).plan))
@@ -109,5 +109,5 @@ def shared_run(folder: Path, seconds: int) -> int:
     assert (load.offered, load.sent, load.accepted) == (800 * seconds,) * 3
     assert sorted(worker.name for worker in load.workers) == sorted(ledger.workers)
     # Busy machines make it late, which is said; nothing else may be wrong.
-    assert load.invalid == () or code == 4, said
+    assert load.invalid == () or code == 4, output
     return min(worker.sent for worker in load.workers) if len(load.workers) == 2 else 0

@@ -64,8 +64,8 @@ class Paper:
 
 def play(ceilings: Ceilings) -> tuple[Wire, LoadCounters, list[PlannedEvent]]:
     """Play 300 events, which are due at 1,000 a second."""
-    made = plan(visitors=4096, events_per_second=1000.0, events=300)
-    agenda = SendQueue(made, 1, bytes)
+    run_plan = plan(visitors=4096, events_per_second=1000.0, events=300)
+    agenda = SendQueue(run_plan, 1, bytes)
     agenda.lend(0)
     agenda.lend(None)
     clock = Clock()
@@ -77,7 +77,7 @@ def play(ceilings: Ceilings) -> tuple[Wire, LoadCounters, list[PlannedEvent]]:
     while not engine.is_over:
         engine.step()
         assert clock.us < 60_000_000
-    return wire, tally, list(made.events(0, 4096))
+    return wire, tally, list(run_plan.events(0, 4096))
 
 
 def test_the_rate_is_held_whatever_is_due() -> None:
@@ -91,9 +91,9 @@ def test_the_rate_is_held_whatever_is_due() -> None:
 def test_what_is_above_the_number_of_events_is_dropped_and_said() -> None:
     wire, tally, _ = play(Ceilings(events=120))
     assert len(wire.sent_us) == 120
-    told = tally.sum_up()
-    assert told.errors["ceiling"] == 180
-    assert sum(second.dropped for second in told.seconds.values()) == 180
+    message = tally.sum_up()
+    assert message.errors["ceiling"] == 180
+    assert sum(second.dropped for second in message.seconds.values()) == 180
 
 
 def test_nothing_is_sent_after_the_end() -> None:

@@ -69,9 +69,9 @@ def test_a_visit_that_waited_keeps_its_pace(tmp_path: Path) -> None:
 
 
 def test_waiting_counts_as_lag(tmp_path: Path) -> None:
-    told = Played(tmp_path, 3).tally.sum_up()
-    assert max(told.lag) > 1_000_000
-    assert told.total("late") > 100
+    message = Played(tmp_path, 3).tally.sum_up()
+    assert max(message.lag) > 1_000_000
+    assert message.total("late") > 100
 
 
 def test_enough_places_hold_nobody_back(tmp_path: Path) -> None:
@@ -92,9 +92,9 @@ def test_requests_take_places_where_visits_do_not(tmp_path: Path, changes: dict[
 
 
 def test_what_waits_at_the_end_is_counted_as_dropped(tmp_path: Path) -> None:
-    made = plan(visitors=VISITS, arrivals_per_second=2000.0)
+    run_plan = plan(visitors=VISITS, arrivals_per_second=2000.0)
     places, clock, tally = ConcurrencyLimit(by_visit=True, limit=1), Clock(), LoadCounters()
-    agenda = SendQueue(made, 1, bytes, places.register_worker)
+    agenda = SendQueue(run_plan, 1, bytes, places.register_worker)
     agenda.lend(0)
     wire = Wire(clock, [ACCEPTED], tmp_path / "w.ndjson")
     with LedgerWriter(tmp_path, "w") as writer:
@@ -114,6 +114,6 @@ def test_what_waits_at_the_end_is_counted_as_dropped(tmp_path: Path) -> None:
         engine.stop()
         while not engine.is_over:
             engine.step()
-    told = tally.sum_up()
-    assert told.total("dropped") >= 20
-    assert told.total("offered") == told.total("sent") + told.total("dropped")
+    message = tally.sum_up()
+    assert message.total("dropped") >= 20
+    assert message.total("offered") == message.total("sent") + message.total("dropped")

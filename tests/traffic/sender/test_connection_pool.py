@@ -71,20 +71,20 @@ def read_request(connection: socket.socket) -> bytes:
 
 def send_all(wire: ConnectionPool, requests: list[bytes], seconds: float = 120.0) -> dict[object, RequestResult]:
     """Send all *requests*, as many at once as there may be; return what became of each by its index."""
-    found: dict[object, RequestResult] = {}
-    place, deadline = 0, time.monotonic() + seconds
-    while len(found) < len(requests):
-        assert time.monotonic() < deadline, f"{len(found)} of {len(requests)} have an outcome"
-        free = min(wire.free, len(requests) - place)
-        wire.send(requests[place : place + free], range(place, place + free))
-        place += free
+    by_name: dict[object, RequestResult] = {}
+    position, deadline = 0, time.monotonic() + seconds
+    while len(by_name) < len(requests):
+        assert time.monotonic() < deadline, f"{len(by_name)} of {len(requests)} have an outcome"
+        free = min(wire.free, len(requests) - position)
+        wire.send(requests[position : position + free], range(position, position + free))
+        position += free
         for outcome in wire.poll(0.01):
             for tag, sent_us in zip(outcome.tags, outcome.sent_us, strict=True):
-                assert tag not in found
+                assert tag not in by_name
                 assert sent_us <= outcome.at_us
-                found[tag] = outcome
+                by_name[tag] = outcome
         wire.reap()
-    return found
+    return by_name
 
 
 def wire_to(
@@ -112,11 +112,11 @@ def test_each_answer_comes_to_its_request_over_few_connections(tmp_path: Path) -
     bodies = [b"%d" % number for number in range(300)]
     with serving(serve) as port:
         wire, frame = wire_to(port, connections=4)
-        found = send_all(wire, [frame(body) for body in bodies])
+        result = send_all(wire, [frame(body) for body in bodies])
         wire.close()
     assert sorted(seen) == sorted(bodies)
     assert len(connections) <= 4
-    for tag, outcome in found.items():
+    for tag, outcome in result.items():
         assert isinstance(tag, int)
         assert outcome.response is not None
         assert outcome.response.body == bodies[tag]
@@ -130,12 +130,12 @@ def test_the_usual_answer_on_a_connection_that_the_server_ends_is_an_answer_and_
 
     with serving(serve) as port:
         wire, frame = wire_to(port, connections=2)
-        found = send_all(wire, [frame(b"x")] * 30)
+        result = send_all(wire, [frame(b"x")] * 30)
         wire.close()
-    problems = [outcome.problem for outcome in found.values() if outcome.response is None]
+    problems = [outcome.problem for outcome in result.values() if outcome.response is None]
     # A request may reach a connection in the moment that it ends: it has no answer, and is not sent again.
     assert set(problems) <= {"closed", "reset"}
-    assert len(found) == 30
+    assert len(result) == 30
     assert len(problems) < 15
 
 
@@ -148,9 +148,9 @@ def test_two_answers_to_one_request_are_no_answer() -> None:
 
     with serving(serve) as port:
         wire, frame = wire_to(port, connections=1)
-        found = send_all(wire, [frame(b"x")] * 4)
+        result = send_all(wire, [frame(b"x")] * 4)
         wire.close()
-    assert [found[tag].problem for tag in range(4)] == ["", "", "not http", ""]
+    assert [result[tag].problem for tag in range(4)] == ["", "", "not http", ""]
 
 
 def test_a_body_larger_than_the_systems_buffers_goes_in_pieces() -> None:
@@ -216,11 +216,11 @@ def test_https_with_a_certificate_that_is_known(certificate: Path, monkeypatch: 
     bodies = [b"%d" % number * (1 + number * 977 % 20_000) for number in range(60)]
     with serving(serve, context) as port:
         wire, frame = wire_to(port, tls=True, host="localhost", connections=5)
-        found = send_all(wire, [frame(body) for body in bodies])
+        result = send_all(wire, [frame(body) for body in bodies])
         wire.close()
     for number, body in enumerate(bodies):
-        response = found[number].response
-        assert response is not None, found[number]
+        response = result[number].response
+        assert response is not None, result[number]
         assert response.body == body
 
 

@@ -48,13 +48,13 @@ def answers(draw: st.DrawFn) -> tuple[bytes, Response]:
 def parse(pieces: list[bytes]) -> Response | None:
     """Feed the pieces one after the other; the last one has to complete the answer, and no other one."""
     parser = ResponseParser()
-    found = [parser.feed(piece) for piece in pieces]
-    assert all(answer is None for answer in found[:-1])
-    return found[-1]
+    items = [parser.feed(piece) for piece in pieces]
+    assert all(answer is None for answer in items[:-1])
+    return items[-1]
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
-    edges = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
+    edges = sorted({0, len(data), *(position % (len(data) + 1) for position in places)})
     return [data[begin:end] for begin, end in pairwise(edges)]
 
 
@@ -123,9 +123,9 @@ def test_a_body_without_length_ends_with_the_connection() -> None:
     ],
 )
 def test_whether_a_connection_may_be_used_again(head: str, reusable: bool) -> None:
-    found = ResponseParser().feed(head.encode() + b"\r\n\r\n")
-    assert found is not None
-    assert found.reusable is reusable
+    result = ResponseParser().feed(head.encode() + b"\r\n\r\n")
+    assert result is not None
+    assert result.reusable is reusable
 
 
 @pytest.mark.parametrize(

@@ -59,17 +59,17 @@ class Wire:
         self._clock.us += max(200, round(timeout_s * 1e6))
         done = [item for item in self._waiting if item[0] <= self._clock.us - 3000]
         self._waiting = self._waiting[len(done) :]
-        found = []
+        items = []
         for sent_us, tag, _ in done:
             answer = self._answers[self._number % len(self._answers)]
             self._number += 1
             if isinstance(answer, str):
-                found.append(RequestResult([tag], [sent_us], None, answer, "by the test", self._clock.us))
-            elif found and found[-1].response is answer:
-                found[-1] = found[-1]._replace(tags=[*found[-1].tags, tag], sent_us=[*found[-1].sent_us, sent_us])
+                items.append(RequestResult([tag], [sent_us], None, answer, "by the test", self._clock.us))
+            elif items and items[-1].response is answer:
+                items[-1] = items[-1]._replace(tags=[*items[-1].tags, tag], sent_us=[*items[-1].sent_us, sent_us])
             else:
-                found.append(RequestResult([tag], [sent_us], answer, "", "", self._clock.us))
-        return found
+                items.append(RequestResult([tag], [sent_us], answer, "", "", self._clock.us))
+        return items
 
     def abandon(self) -> list[RequestResult]:
         return []
@@ -91,8 +91,8 @@ class Wire:
 def test_ledger_and_tally_agree(
     tmp_path: Path, batch: int, answers: list[Response | str], outcomes: set[EventOutcome], errors: set[str]
 ) -> None:
-    made = plan(visitors=512, events_per_second=2000.0, events=600)
-    agenda = SendQueue(made, batch, bytes)
+    run_plan = plan(visitors=512, events_per_second=2000.0, events=600)
+    agenda = SendQueue(run_plan, batch, bytes)
     for lend in (0, 256, None):
         agenda.lend(lend)
     clock, tally = Clock(), LoadCounters()
@@ -110,29 +110,33 @@ def test_ledger_and_tally_agree(
         )
         while not engine.is_over:
             engine.step()
-    told, ledger = tally.sum_up(), read_ledger(tmp_path)
-    planned = list(made.events(0, 512))
-    assert (told.total("offered"), told.total("sent"), told.total("dropped")) == (len(planned), len(planned), 0)
+    message, ledger = tally.sum_up(), read_ledger(tmp_path)
+    planned = list(run_plan.events(0, 512))
+    assert (message.total("offered"), message.total("sent"), message.total("dropped")) == (
+        len(planned),
+        len(planned),
+        0,
+    )
     assert list(zip(ledger.visit, ledger.position, strict=True)) == [(each.visit, each.position) for each in planned]
     assert ledger.intended_ms.min() >= EPOCH_MS
     if batch == 1:
         assert ledger.intended_ms.tolist() == [EPOCH_MS + each.offset_ms for each in planned]
     assert {OUTCOMES[code] for code in ledger.outcome} == outcomes
     accepted = int((ledger.outcome == OUTCOMES.index(EventOutcome.OK)).sum())
-    assert told.total("accepted") == accepted
-    assert set(told.errors) == errors
-    assert sum(told.errors.values()) == told.total("failed")
+    assert message.total("accepted") == accepted
+    assert set(message.errors) == errors
+    assert sum(message.errors.values()) == message.total("failed")
     answered = int((ledger.status > 0).sum())
-    assert told.total("answered") == answered
-    assert told.requests == len(wire.sent) == -(-len(planned) // batch)
+    assert message.total("answered") == answered
+    assert message.requests == len(wire.sent) == -(-len(planned) // batch)
     # Every answer took three milliseconds or a little longer, and the ledger knows when it came.
-    assert told.whole("service").get_min_value() >= 2_900
+    assert message.whole("service").get_min_value() >= 2_900
     assert (ledger.answered_ms - ledger.sent_ms).min() >= 2
 
 
 def test_what_waits_too_long_for_a_connection_is_dropped_and_nothing_twice(tmp_path: Path) -> None:
-    made = plan(visitors=256, events_per_second=2000.0, events=300)
-    agenda = SendQueue(made, 1, bytes)
+    run_plan = plan(visitors=256, events_per_second=2000.0, events=300)
+    agenda = SendQueue(run_plan, 1, bytes)
     agenda.lend(0)
     agenda.lend(None)
     clock, tally = Clock(), LoadCounters()
@@ -143,16 +147,20 @@ def test_what_waits_too_long_for_a_connection_is_dropped_and_nothing_twice(tmp_p
         )
         while not engine.is_over:
             engine.step()
-    told = tally.sum_up()
-    assert told.total("dropped") > 20
-    assert told.total("sent") + told.total("dropped") == told.total("offered") == len(list(made.events(0, 256)))
-    assert told.errors["dropped"] == told.total("dropped") == told.total("failed")
-    assert len(set(wire.sent)) == len(wire.sent) == told.total("sent")
+    message = tally.sum_up()
+    assert message.total("dropped") > 20
+    assert (
+        message.total("sent") + message.total("dropped")
+        == message.total("offered")
+        == len(list(run_plan.events(0, 256)))
+    )
+    assert message.errors["dropped"] == message.total("dropped") == message.total("failed")
+    assert len(set(wire.sent)) == len(wire.sent) == message.total("sent")
 
 
 def test_told_to_stop_it_takes_up_nothing_more(tmp_path: Path) -> None:
-    made = plan(visitors=256, events_per_second=2000.0, events=300)
-    agenda = SendQueue(made, 1, bytes)
+    run_plan = plan(visitors=256, events_per_second=2000.0, events=300)
+    agenda = SendQueue(run_plan, 1, bytes)
     agenda.lend(0)
     clock, tally = Clock(), LoadCounters()
     wire = Wire(clock, [ACCEPTED], tmp_path / "w.ndjson")
@@ -166,6 +174,6 @@ def test_told_to_stop_it_takes_up_nothing_more(tmp_path: Path) -> None:
         sent = len(wire.sent)
         while not engine.is_over:
             engine.step()
-    told = tally.sum_up()
-    assert len(wire.sent) == sent == told.total("answered")
-    assert told.total("offered") == sent + told.total("dropped") < 100
+    message = tally.sum_up()
+    assert len(wire.sent) == sent == message.total("answered")
+    assert message.total("offered") == sent + message.total("dropped") < 100

@@ -31,11 +31,11 @@ def play(made: Plan, batch: int, steps_us: Sequence[int], most: int) -> Taken:
         while (due := agenda.take(now, most)) is not None:
             stretch, begin, end, _ = due
             assert 0 < end - begin <= most
-            for place in range(begin, end):
-                assert stretch.intended_us[place] <= now
-                own = slice(place * stretch.size, (place + 1) * stretch.size)
+            for position in range(begin, end):
+                assert stretch.intended_us[position] <= now
+                own = slice(position * stretch.size, (position + 1) * stretch.size)
                 events = list(zip(stretch.visits[own], stretch.positions[own], strict=True))
-                taken.append((stretch.intended_us[place], events, stretch.requests[place]))
+                taken.append((stretch.intended_us[position], events, stretch.requests[position]))
         now += steps_us[step % len(steps_us)]
         step += 1
         assert now < 1 << 50
@@ -56,18 +56,18 @@ def test_every_event_is_given_out_once_in_the_order_of_its_time(
 ) -> None:
     taken = play(made, batch, steps_us, most)
     planned = {(event.visit, event.position): event for event in made.events(0, made.settings.visitors)}
-    events = [place for _, places, _ in taken for place in places]
+    events = [position for _, places, _ in taken for position in places]
     assert len(events) == len(planned)
     assert set(events) == set(planned)
     assert [len(places) for _, places, _ in taken[:-1]] == [batch] * (len(taken) - 1)
     for intended_us, places, request in taken:
         # A batch goes when its last event has happened.
-        assert intended_us == max(planned[place].offset_us for place in places)
-        bodies = [planned[place].body for place in places]
+        assert intended_us == max(planned[position].offset_us for position in places)
+        bodies = [planned[position].body for position in places]
         assert request == (bodies[0] if batch == 1 else request)
         if batch > 1 and len(places) > 1:
             assert json.loads(request) == [json.loads(body) for body in bodies]
-    times = [planned[place].offset_us for place in events]
+    times = [planned[position].offset_us for position in events]
     # Late ones of a block that was lent late come after those of the blocks before it.
     if max(steps_us) < LEAD_US:
         assert times == sorted(times)

@@ -173,9 +173,9 @@ def test_a_page_that_is_not_shown_is_written_down(tmp_path: Path) -> None:
 def test_events_are_shaped_like_synthetic_ones(generation: Generation, told: dict[str, object]) -> None:
     page: dict[str, Any] = {**PAGE, "wgMetricsPlatformUserExperiments": told}
     page |= {"wgDBname": "testwiki", "wgVersion": "1.43.9", "skin": "vector-2022"}
-    made = make_events(instrument(generation), STREAM, page, TOKENS, ["impression", "click"], 1738333800500)
+    created = make_events(instrument(generation), STREAM, page, TOKENS, ["impression", "click"], 1738333800500)
     ours = [json.loads(event.body) for event in plan(generation).events(0, 800)]
-    events = [json.loads(body) for body in made]
+    events = [json.loads(body) for body in created]
     assert list(compare(events, ours)) == []
     positions = [event.get("funnel_event_sequence_position") for event in events]
     assert positions == ([1, 2] if generation is Generation.ALPHA else [None, None])
@@ -185,17 +185,17 @@ def test_events_are_shaped_like_synthetic_ones(generation: Generation, told: dic
 
 @pytest.mark.parametrize("named", [{}, {"coordinator": {"dogfood-ctr": "xLab"}}])
 def test_the_client_adds_the_coordinator(named: dict[str, object]) -> None:
-    said = decoration({"wgMetricsPlatformUserExperiments": {**XLAB, **named}}, instrument(Generation.XLAB))
-    assert said is not None
-    assert said["experiment"]["coordinator"] == "xLab"  # type: ignore[index]
+    output = decoration({"wgMetricsPlatformUserExperiments": {**XLAB, **named}}, instrument(Generation.XLAB))
+    assert output is not None
+    assert output["experiment"]["coordinator"] == "xLab"  # type: ignore[index]
 
 
 def test_an_override_and_an_unsampled_feature_are_left_out() -> None:
     for forced in ({"coordinator": {"dogfood-ctr": "forced"}}, {"overrides": ["dogfood-ctr"]}):
         page = {"wgMetricsPlatformUserExperiments": {**XLAB, **forced}}
         assert decoration(page, instrument(Generation.XLAB)) is None
-    said = decoration({"wgMetricsPlatformUserExperiments": ALPHA}, instrument())
-    assert said == {"experiments": {"enrolled": ["dogfood-ctr"], "assigned": {"dogfood-ctr-feature": "true"}}}
+    output = decoration({"wgMetricsPlatformUserExperiments": ALPHA}, instrument())
+    assert output == {"experiments": {"enrolled": ["dogfood-ctr"], "assigned": {"dogfood-ctr-feature": "true"}}}
 
 
 @pytest.mark.parametrize(

@@ -167,9 +167,9 @@ def test_without_a_broker_nothing_is_claimed(broker: RunningBroker, impatient: S
         else:
             broker.signal(signal.SIGCONT)
     _await(lambda: post(impatient, named(f"{how}-after")).status_code == 201, "it does not recover")
-    found = landed(broker.bootstrap)
-    assert found[f"{how}-before"] == 1
-    assert found[f"{how}-after"] >= 1
+    result = landed(broker.bootstrap)
+    assert result[f"{how}-before"] == 1
+    assert result[f"{how}-after"] >= 1
 
 
 def test_many_requests_are_under_way_at_once(broker: RunningBroker, impatient: Server) -> None:
@@ -188,8 +188,8 @@ def test_many_requests_are_under_way_at_once(broker: RunningBroker, impatient: S
         sender.join()
     assert len(answers) == 20
     assert set(answers) <= {201, 500}
-    found = landed(broker.bootstrap)
-    assert sum(found[f"open-{i}"] for i in range(20)) >= answers.count(201)
+    result = landed(broker.bootstrap)
+    assert sum(result[f"open-{i}"] for i in range(20)) >= answers.count(201)
 
 
 def _note_answer(answers: list[int], server: Server, events: list[object]) -> None:

@@ -60,13 +60,13 @@ class Warehouse:
         from testbed.table.hive.layout import NAME
 
         rows = self.session.table(NAME).drop("datacenter", "year", "month", "day", "hour").toArrow()
-        found: list[Event] = rows.to_pylist(maps_as_pydicts="strict")
-        return found
+        table_rows: list[Event] = rows.to_pylist(maps_as_pydicts="strict")
+        return table_rows
 
     def by_duckdb(self) -> list[Event]:
         rows = read_parquet(self.files, duckdb.connect())
-        found: list[Event] = rows.to_pylist(maps_as_pydicts="strict")
-        return found
+        table_rows: list[Event] = rows.to_pylist(maps_as_pydicts="strict")
+        return table_rows
 
     def ids(self) -> list[str]:
         return sorted(row["meta"]["id"] for row in self.by_hive())
@@ -78,11 +78,11 @@ def warehouse(spark: "SparkSession", tmp_path: Path) -> Warehouse:
 
 
 def as_events(rows: list[Event]) -> dict[str, object]:
-    found = {}
+    by_name = {}
     for row in rows:
         row["$schema"] = row.pop("_schema")
-        found[row["meta"]["id"]] = without_nulls(row)
-    return found
+        by_name[row["meta"]["id"]] = without_nulls(row)
+    return by_name
 
 
 def test_a_row_of_each_captured_event_is_the_event_to_hive_and_as_parquet(warehouse: Warehouse) -> None:
