@@ -1,12 +1,14 @@
-"""The end of a command: every error is one line and an exit code, and a crash never looks like a NO-GO."""
+"""Exit codes and signals: every error becomes one line and an exit code, and a crash is INVALID, never NO-GO."""
 
 import errno
 import os
+import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -14,13 +16,13 @@ import click
 from common.errors import DogfoodError
 from dogfood.console import visible
 
-#: The exit codes of wrong use, of a command that was ended by hand, and of a fault of the kit or the machine.
+#: Exit codes of wrong use, of an interrupted command, and of a fault of the kit or the machine.
 _WRONG_USE, _INCONCLUSIVE, _INVALID = 2, 3, 4
 
 _PAGE = "docs/guide/troubleshooting.md"
 
-#: Errors of the machine, with what to do about them.
-_MACHINE = {
+#: Errors of the machine, and the fix of each.
+_MACHINE_FIXES = {
     errno.ENOSPC: "free some space and run it again",
     errno.EDQUOT: "free some space and run it again",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
@@ -29,14 +31,29 @@ _MACHINE = {
 }
 
 
+def treat_as_interrupts() -> None:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does, so that one code path cleans up; ignored signals (nohup) stay so."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts background jobs with SIGINT ignored.
+        raise KeyboardInterrupt
+    # asyncio handles SIGINT itself and ends its tasks first.
+    signal.raise_signal(signal.SIGINT)
+
+
 def run_guarded(command: Callable[[], object]) -> int:
     """Run *command* and return its exit code.
 
-    An error that a user can fix becomes one line. Anything unexpected is INVALID (4): one line, and the traceback in a
-    file that the line names.
+    An error that the user can fix becomes one line. An unexpected error is INVALID (4): one line that names a file
+    with the traceback.
 
     Args:
-        command: returns an exit code or nothing; raises SystemExit, click's exceptions, or anything else.
+        command: returns an exit code or None; may raise any exception.
     """
     try:
         code = _run(command)
@@ -47,12 +64,12 @@ def run_guarded(command: Callable[[], object]) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with *code*, also where standard output cannot be flushed any more."""
+    """End the process with *code*, even when standard output cannot be flushed."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError):
-            # What Python flushes at its end would change the exit code.
+            # A failed flush at exit would change the exit code.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
 
@@ -64,28 +81,28 @@ def _run(command: Callable[[], object]) -> int:
         return _code(error.code)
     except DogfoodError as error:
         see = f" (see {error.page})" if error.page else ""
-        _tell(f"error: {error}{see}")
+        _print_error(f"{error}{see}")
         return error.exit_code
     except click.ClickException as error:
-        # A usage error shows the command's usage as well; any other is wrong use, too.
+        # A usage error also shows the command's usage.
         error.show()
         return _WRONG_USE
     except (KeyboardInterrupt, click.Abort):
-        _tell("error: interrupted before there was a result: run the command again")
+        _print_error("interrupted before there was a result; run the command again")
         return _INCONCLUSIVE
     return _code(result)
 
 
 def _code(result: object) -> int:
     if isinstance(result, str):
-        _tell(result)
+        _print_line(result)
         return _WRONG_USE
     return int(result) if isinstance(result, int) else 0
 
 
 def _crashed(error: BaseException) -> int:
-    """Print what failed in one line, put the traceback into a file, and return 4."""
-    _tell(f"error: {_why(error)}; {_remedy(error)} (traceback: {_kept(error)}; see {_PAGE})")
+    """Print the error in one line, write the traceback to a file, and return 4."""
+    _print_error(f"{_why(error)}; {_remedy(error)} (traceback: {_write_traceback(error)}; see {_PAGE})")
     return _INVALID
 
 
@@ -102,11 +119,11 @@ def _why(error: BaseException) -> str:
 def _remedy(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "free some memory"
-    return _MACHINE.get(getattr(error, "errno", 0) or 0, "report it with the traceback")
+    return _MACHINE_FIXES.get(getattr(error, "errno", 0) or 0, "report it with the traceback")
 
 
-def _kept(error: BaseException) -> str:
-    """Write the traceback into a file readable by its owner only; return where, or the place in the code."""
+def _write_traceback(error: BaseException) -> str:
+    """Write the traceback to a file that only its owner can read; return its path, or the line of code on failure."""
     content = "".join(traceback.format_exception(error))
     try:
         descriptor, name = tempfile.mkstemp(prefix="dogfood-crash-", suffix=".txt")
@@ -118,8 +135,12 @@ def _kept(error: BaseException) -> str:
     return name
 
 
-def _tell(line: str) -> None:
-    """Print *line* on standard error, as one line; where that is full or closed there is nobody to tell."""
+def _print_error(message: str) -> None:
+    _print_line(f"error: {message}")
+
+
+def _print_line(line: str) -> None:
+    """Print *line* on standard error, as one line; ignore a full or closed standard error."""
     try:
         click.echo(visible(" ".join(line.splitlines())), err=True)
     except (OSError, ValueError):

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import DogfoodError
-from dogfood.commands.watch_stream import line_of
-from dogfood.event_filter import matching, parse_filter
+from dogfood.watch.event_filter import matching, parse_filter
+from dogfood.watch.stream_tail import line_of
 
 EVENT = {"action": "click", "meta": {"domain": "x=y", "n": 3}, "ok": True, "none": None, "enrolled": ["a", "b"]}
 

@@ -10,7 +10,7 @@ import pytest
 
 from common.errors import DogfoodError
 from dogfood.cli import cli
-from dogfood.command_examples import EXAMPLES, every_command
+from dogfood.cli_examples import EXAMPLES, every_command
 from tests.dogfood.conftest import Call
 
 COMMANDS = dict(every_command(cli))

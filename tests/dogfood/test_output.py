@@ -17,9 +17,9 @@ from rich.text import Text
 
 from analysis.reports.links import within
 from common.junit_xml import to_bytes
-from dogfood.commands.watch_stream import line_of
 from dogfood.console import new_console, outside, say, visible
 from dogfood.tickets.export import inert
+from dogfood.watch.stream_tail import line_of
 from tests.dogfood.conftest import call_in
 
 #: A title that is markup, an emoji code, a terminal's escape sequences, NUL, a C1 control and a bidi override.
