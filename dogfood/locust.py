@@ -109,7 +109,7 @@ def _users(request: LocustRequest) -> tuple[str, ...]:
 
 
 def _wait(process: "subprocess.Popen[bytes]", refresh: Callable[[], None]) -> bool:
-    """Wait for *process* with regular calls of *refresh*; return whether the user stopped it. Raises KeyboardInterrupt."""
+    """Wait for *process*, calling *refresh*; return whether the user stopped it. Raises KeyboardInterrupt."""
     stopped = False
     while process.poll() is None:
         try:

@@ -59,9 +59,9 @@ class LocustGenerator:
     def command(self, rate: float, seconds: float, seed: int, runs: Path) -> list[str]:
         """Return the command that sends *rate* events per second for *seconds*, as a run in *runs*."""
         words = [
-            sys.executable, "-m", "locust", "-f", str(FILES / "ctr.py"), "--headless", "--only-summary", "--runs", str(runs),
-            "--target", self.target, "--intake", self.intake, "--event-rate", f"{rate:g}/s", "--pace", self.pace,
-            "--run-time", f"{seconds:g}s", "--batch", str(self.batch), "--generation", self.generation,
+            sys.executable, "-m", "locust", "-f", str(FILES / "ctr.py"), "--headless", "--only-summary",
+            "--runs", str(runs), "--target", self.target, "--intake", self.intake, "--event-rate", f"{rate:g}/s",
+            "--pace", self.pace, "--run-time", f"{seconds:g}s", "--batch", str(self.batch), "--generation", self.generation,
             "--seed", str(seed),
         ]  # fmt: skip
         words += ["--shape", self.shape] if self.shape != "constant" else []

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.parser import OptionParser
 from click.shell_completion import CompletionItem
 
 from run_record.roster import Fidelity
@@ -37,7 +36,7 @@ class RenamedOption(click.Option):
         on, _, off = old.partition("/")
         self._old_names = [on], [off] if off else []
 
-    def add_to_parser(self, parser: OptionParser, ctx: click.Context) -> None:
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:  # noqa: ANN401 (click's parser class is deprecated)
         """Add the option under its names, then under its old ones."""
         super().add_to_parser(parser, ctx)
         names = self.opts, self.secondary_opts

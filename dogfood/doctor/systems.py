@@ -67,7 +67,7 @@ def examine_systems(
 
     Args:
         target: target with the systems.
-        needs: what they have to serve.
+        needs: configs and schemas that the run needs.
         egress: policy for connections to them.
         transport: transport of the requests, for tests.
 

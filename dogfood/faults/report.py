@@ -19,7 +19,7 @@ class CleanRuns:
 
     Attributes:
         verdicts: verdict of each run, in order.
-        called: verdict, checks and sentence of each false alarm, a run that was NO-GO or INVALID.
+        called: verdict, checks and sentence of each false alarm: a NO-GO or INVALID run.
         seconds: duration of all runs.
     """
 

@@ -20,7 +20,7 @@ def judge(
 ) -> Analysis:
     """Analyse the run in *folder*, by files or by a *warehouse*'s table, and write its verdict and report there.
 
-    *explain* is called with the summary of the files before the checks run.
+    *explain* receives the summary of the files before the checks run.
     """
     analysis = analyse(folder, observed, floor=min_imbalance, warehouse=warehouse, kind=kind, explain=explain)
     write(folder, analysis, render(analysis))

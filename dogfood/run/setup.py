@@ -112,7 +112,7 @@ def _other_experiments(target: Target, egress: Egress, settings: PlanSettings) -
 
 
 def _roster(request: RunRequest, first: int, accounts: tuple[TestAccount, ...]) -> list[Account]:
-    """Return the visitors of the wiki: the first accounts use sessions; the others, and one without account, browsers."""
+    """Return the wiki's visitors: the first accounts use sessions; the others, and one anonymous, use browsers."""
     roster: list[Account] = []
     sessions = min(request.sessions, len(accounts)) if Fidelity.WIKI in request.fidelities else 0
     roster += on_roster(accounts[:sessions], Fidelity.WIKI, first, chosen=False)

@@ -71,7 +71,7 @@ def _spark(options: WarehouseOptions) -> Iterator[Warehouse]:
     state = state_dir(options.testbed).resolve()
     if not (options.metastore or submitted() or (state / METASTORE).exists()):
         raise EngineError(
-            f"{options.testbed.folder} has no Hive table; fill it with `dogfood ingest --table hive`, or give --metastore"
+            f"{options.testbed.folder} has no Hive table; run `dogfood ingest --table hive`, or give --metastore"
         )
     session = open_session(Where(state, options.metastore, memory="2g"))
     engine = SparkEngine(session)

@@ -1,4 +1,4 @@
-"""Ending a command, in whichever way, ends everything that it has started."""
+"""However a command ends, all processes that it started end too."""
 
 import os
 import signal
@@ -167,7 +167,7 @@ def test_browsers_end_with_their_command(tmp_path: Path, number: signal.Signals)
         until(lambda: all(map(is_gone, started)), f"left behind: {[item for item in started if not is_gone(item)]}")
 
 
-def test_services_of_a_passing_testbed_end_with_their_command(tmp_path: Path) -> None:
+def test_temporary_testbeds_services_end_with_the_command(tmp_path: Path) -> None:
     code = f"""
 import pathlib, time
 from rich.console import Console

@@ -51,7 +51,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_prometheus_is_told_what_the_verdict_and_the_ledger_say(runs: Path) -> None:
+def test_prometheus_gets_the_verdict_and_the_ledger(runs: Path) -> None:
     watched = RunMetrics(runs, "lossy")
     values = parsed(exposition(watched.samples))
     verdict = json.loads((runs / "lossy" / "verdict.json").read_bytes())
@@ -69,7 +69,7 @@ def test_prometheus_is_told_what_the_verdict_and_the_ledger_say(runs: Path) -> N
     assert any(("check", "lost") in labels for labels in failed)
 
 
-def test_every_query_of_the_dashboard_asks_for_what_is_served(runs: Path) -> None:
+def test_every_dashboard_query_uses_served_metrics(runs: Path) -> None:
     values = parsed(exposition(RunMetrics(runs, "lossy").samples))
     served: dict[str, set[str]] = {}
     for name, labels in values:
@@ -197,6 +197,6 @@ def test_the_command_serves_and_prints_the_same(runs: Path) -> None:
     assert parsed(served) == parsed(printed) != {}
 
 
-def test_a_run_that_is_not_there_is_one_line(dogfood: Call) -> None:
+def test_missing_run_is_one_line(dogfood: Call) -> None:
     done = dogfood("metrics", "nope", "--once")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
