@@ -1,5 +1,6 @@
 """Where the analysis' SQL runs. The files under `analysis/sql/` are plain SQL that an analyst can paste."""
 
+import os
 import re
 import shutil
 import weakref
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.memory import budget
+from analysis.memory import budget, scratch_prefix
 from metrics_platform.errors import DogfoodError
 
 Value = str | int
@@ -79,7 +80,7 @@ class DuckDb:
     def __init__(self, memory_gb: float | None = None) -> None:
         given = budget()
         memory = f"{given.bytes // 1000}KB" if memory_gb is None else f"{memory_gb}GB"
-        folder = mkdtemp(prefix="dogfood-analysis-")
+        folder = mkdtemp(prefix=scratch_prefix(os.getpid()))
         self.folder = Path(folder)
         self.connection = duckdb.connect(
             Path(folder) / "tables.duckdb",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
@@ -20,12 +21,16 @@ from dogfood.run import run
 from dogfood.run_request import LOCAL, BrowserOptions, RunRequest
 from dogfood.seeding import accounts_file
 from dogfood.services import Testbed
+from metrics_platform.addresses import under
 from metrics_platform.errors import DogfoodError
 from personas.experiments import EXPERIMENT
 from run_record.findings import read_findings
 from run_record.roster import Fidelity
 from run_record.target import Target
 from traffic.options import TrafficOptions
+
+#: Path of an intake that takes events.
+_EVENTS = "/v1/events"
 
 #: How long an intake may take to write what it has answered.
 _WRITTEN_WITHIN_S = 3.0
@@ -128,6 +133,7 @@ def with_intake(traffic: TrafficOptions, intake: str) -> TrafficOptions:
     """
     if not intake:
         return traffic
-    address = intake if "/v1/events" in intake else f"{intake.rstrip('/')}/v1/events"
+    has_path = urlsplit(intake).path.rstrip("/").endswith(_EVENTS)
+    address = intake if has_path else under(intake, _EVENTS)
     Target.read(LOCAL).at(intake=address).egress()
     return replace(traffic, intake=address)
