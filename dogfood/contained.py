@@ -27,8 +27,8 @@ _AWAITED = _FORWARDED | {signal.SIGCHLD}
 #: Of a signal that another process sent (`kill`): a terminal's Ctrl-C reaches the child by itself.
 _SENT_BY_PROCESS = 0
 
-#: Each thread of OpenBLAS takes tens of megabytes of addresses, and nothing here gains by them.
-_FEW_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+#: Each thread of OpenBLAS takes tens of megabytes of addresses, and Arrow's own allocator reserves a gigabyte.
+_FEW_ADDRESSES = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 
 class _Report(NamedTuple):
@@ -80,7 +80,7 @@ def run_contained(command: Callable[[Tell], int], limit: str) -> int:
 
 def _work(command: Callable[[Tell], int], writer: int, noise: int) -> NoReturn:
     """Run *command* in the child process, report, and end the process."""
-    os.environ.update(_FEW_THREADS)
+    os.environ.update(_FEW_ADDRESSES)
     os.dup2(noise, 2)
     lines: list[str] = []
     code = KitFaultError.exit_code
