@@ -86,6 +86,8 @@ class DuckDb:
             Path(folder) / "tables.duckdb",
             config={"memory_limit": memory, "temp_directory": folder, "threads": given.threads},
         )
+        # It would go to standard output, into the JSON that scripts read.
+        self.connection.execute("SET enable_progress_bar = false")
         # Moments without a zone are UTC, wherever this machine is.
         self.connection.execute("SET TimeZone = 'UTC'")
         weakref.finalize(self, _forget, self.connection, folder)
