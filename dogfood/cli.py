@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from analysis.memory import refused
-from common.errors import KitFaultError
+from analysis.memory import address_limit
 from dogfood.cli_examples import add_examples
 from dogfood.commands.options import EXIT_CODES
 from dogfood.console import protect_output
-from dogfood.exit_codes import leave, run_guarded, treat_as_interrupts
+from dogfood.exit_codes import PrintLine, leave, print_line, run_guarded, treat_as_interrupts
+from dogfood.memory_limit import run_contained
 
 #: Module and function of each command, within `dogfood`.
 _COMMANDS: Mapping[str, str] = {
@@ -41,9 +41,6 @@ _COMMANDS: Mapping[str, str] = {
     "tickets": "commands.tickets:tickets",
 }
 
-#: Commands that load statistics and a database.
-_ANALYSES = frozenset({"analyse", "compare", "power", "run", "faults"})
-
 
 class Commands(click.Group):
     """The commands of the kit, each imported when it is used: statistics and browsers take a second to import."""
@@ -57,9 +54,6 @@ class Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         if cmd_name not in self.commands:
-            if cmd_name in _ANALYSES and (why := refused()):
-                # Before the import: without memory, the libraries end the process by a signal.
-                raise KitFaultError(why)
             module, _, attribute = _COMMANDS[cmd_name].partition(":")
             command: click.Command = getattr(import_module(f"dogfood.{module}"), attribute)
             add_examples(cmd_name, command)
@@ -94,4 +88,9 @@ def main() -> None:
     # Runs and testbeds hold session cookies and account names: only this user may read their files.
     os.umask(0o077)
     protect_output()
-    leave(run_guarded(lambda: cli.main(standalone_mode=False)))
+    limit = address_limit()
+    leave(run_guarded(lambda: run_contained(_run, limit)) if limit else _run(print_line))
+
+
+def _run(print_error: PrintLine) -> int:
+    return run_guarded(lambda: cli.main(standalone_mode=False), print_error)

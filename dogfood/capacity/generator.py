@@ -61,8 +61,8 @@ class LocustGenerator:
         words = [
             sys.executable, "-m", "locust", "-f", str(FILES / "ctr.py"), "--headless", "--only-summary",
             "--runs", str(runs), "--target", self.target, "--intake", self.intake, "--event-rate", f"{rate:g}/s",
-            "--pace", self.pace, "--run-time", f"{seconds:g}s", "--batch", str(self.batch), "--generation", self.generation,
-            "--seed", str(seed),
+            "--pace", self.pace, "--run-time", f"{seconds:g}s", "--batch", str(self.batch),
+            "--generation", self.generation, "--seed", str(seed),
         ]  # fmt: skip
         words += ["--shape", self.shape] if self.shape != "constant" else []
         words += ["--confirm", self.confirm] if self.confirm else []

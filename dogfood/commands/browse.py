@@ -26,6 +26,8 @@ from traffic.locust_run.options import TrafficOptions
               help="Users, or funnels, of a scenario that does not fix their number.")  # fmt: skip
 @click.option("--concurrency", type=Count(1, 32), metavar="SESSIONS", default=3, show_default=True,
               help="Maximum concurrent browser sessions.")  # fmt: skip
+@click.option("--journeys", type=Count(1, 1000), metavar="NUMBER", default=1, show_default=True,
+              help="Times that a user of the scenario ctr views its pages (at most 3) in one session.")  # fmt: skip
 @click.option("--headed", is_flag=True, help="Show the browser's windows.")
 def browse(
     folder: Path,
@@ -33,13 +35,14 @@ def browse(
     scenarios: tuple[str, ...],
     users: int,
     concurrency: int,
+    journeys: int,
     headed: bool,
     accounts: Path | None,
     **traffic: object,
 ) -> None:
     """Play scenarios in real browsers, as a separate run."""
     options = TrafficOptions(**traffic)  # type: ignore[arg-type]
-    browser = BrowserOptions(scenarios, users, concurrency, headed)
+    browser = BrowserOptions(scenarios, users, concurrency, headed, journeys)
     run_and_report(
         RunRequest(runs, Testbed(folder), options, (Fidelity.BROWSER,), browser=browser, accounts=accounts),
     )

@@ -50,7 +50,7 @@ _CLEAN_RUNS = 4
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
               show_default="a temporary folder", help="Folder that keeps the testbed and the runs.")  # fmt: skip
 @click.option("--testbed", "like", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
-              show_default=True, envvar="DOGFOOD_TESTBED",
+              show_default=True, envvar="DOGFOOD_TESTBED", show_envvar=True,
               help="Testbed whose MediaWiki and accounts are copied, if it has any.")  # fmt: skip
 @AS_JSON
 def faults(

@@ -201,7 +201,7 @@ def _browse(
     run_scenarios(
         BrowserRequest(
             run=folder, accounts=accounts, scenarios=browser.scenarios, users=browser.users,
-            concurrency=browser.concurrency, headed=browser.headed,
+            concurrency=browser.concurrency, headed=browser.headed, journeys=browser.journeys,
             operator=_operator(request, target),
             configs_ttl_s=_configs_ttl_s(request, target),
             tell=lambda finding: show_finding(console, finding),

@@ -22,12 +22,14 @@ class BrowserOptions:
         users: users of a scenario that does not fix their number.
         concurrency: maximum concurrent browser sessions.
         headed: whether to show the windows.
+        journeys: times that a user views its pages in one session.
     """
 
     scenarios: tuple[str, ...] = ("ctr",)
     users: int = 9
     concurrency: int = 3
     headed: bool = False
+    journeys: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ load_options = together(
     click.option("--server-pid", "pids", type=Count(1), metavar="PID", multiple=True,
                  help="Server process to measure, besides the testbed's. Repeatable."),
     click.option("--testbed", "testbed", type=click.Path(path_type=Path, file_okay=False),
-                 default=Path(".testbed"), show_default=True, envvar="DOGFOOD_TESTBED",
+                 default=Path(".testbed"), show_default=True, envvar="DOGFOOD_TESTBED", show_envvar=True,
                  help="Folder of the testbed's files."),
     RUNS,
     click.option("--slo", "slos", metavar="NAME=LIMIT", multiple=True, show_default="p99=250ms errors=0.1% lost=0",

@@ -77,7 +77,7 @@ def test_a_circle_of_any_size_is_named(size: int) -> None:
         ((ticket("a", after=("b",)), ticket("b", parent="a")), "depends on its part 'b'"),
         (
             (ticket("p", after=("d",)), ticket("c", parent="p"), ticket("q", after=("c",)), ticket("d", parent="q")),
-            "cannot be tickets parents and dependencies first: ",
+            "cannot be created with parents and dependencies first: ",
         ),
     ],
 )
