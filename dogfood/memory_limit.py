@@ -68,7 +68,9 @@ def run_contained(command: Callable[[PrintLine], int], limit: str) -> int:
     if report is None and -status in _FORWARDED:
         raise KeyboardInterrupt
     if report is None:
-        print_line(f"error: the command ran out of memory under {limit} ({_how(status, _text(child_stderr))}); raise the limit")
+        print_line(
+            f"error: the command ran out of memory under {limit} ({_how(status, _text(child_stderr))}); raise the limit"
+        )
         return KitFaultError.exit_code
     # With exit code 4 the lines give the reason, and the output of libraries adds nothing.
     if report.code != KitFaultError.exit_code:

@@ -30,7 +30,7 @@ _MARKS = {Condition.FINE: ("✓", "green"), Condition.MISSING: ("✗", "red"), C
 
 
 @click.command(epilog="Exit codes: 0 nothing is missing, 1 something is missing, 2 wrong use.")
-@click.option("--target", "name", metavar="NAME|FILE", default=LOCAL, show_default=True,
+@click.option("--target", "name", metavar="TARGET", default=LOCAL, show_default=True,
               help="Target: a file in targets/, or a path to one.")  # fmt: skip
 @TESTBED
 @RUNS

@@ -31,7 +31,7 @@ _OPEN_SHARE = Number(0, 1, min_open=True, max_open=True)
 @click.option("--alpha", type=Number(0, 0.5, min_open=True), metavar="LEVEL", default=0.001, show_default=True,
               help="Level of the sample ratio test; click-through rates are compared at 0.05.")  # fmt: skip
 @click.option("--power", type=Number(0.5, 0.9999), metavar="CHANCE", default=0.8, show_default=True,
-              help="Chance to detect it.")  # fmt: skip
+              help="Power: chance to detect the difference.")  # fmt: skip
 @AS_JSON
 def power(
     subjects: int | None,

@@ -23,7 +23,7 @@ from traffic.locust_run.options import TrafficOptions
 
 #: The options that name the systems under test.
 systems_options = together(
-    click.option("--target", metavar="NAME|FILE", default="local", show_default=True,
+    click.option("--target", metavar="TARGET", default="local", show_default=True,
                  help="Target: a file in targets/, or a path to one."),
     click.option("--confirm", default="", metavar="TARGET",
                  help="Repeat the target's name; required for production."),

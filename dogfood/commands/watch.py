@@ -55,7 +55,8 @@ def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float
 @click.option("--from-beginning", is_flag=True,
               help="Begin with existing events, as RUN, --observed and --once do; otherwise with new ones.",
               )  # fmt: skip
-@click.option("--for", "seconds", callback=_duration, metavar="10s", help="Time after which to end (ms, s, m, h).")
+@click.option("--for", "seconds", callback=_duration, metavar="DURATION",
+              help="Time after which to end, such as 500ms, 10s, 5m or 1h.")  # fmt: skip
 @click.option("--count", type=Count(1), metavar="EVENTS", help="Number of events after which to end.")
 @click.option("--srm", is_flag=True, help="Test the sample ratio at every refresh; valid however often it is tested.")
 @click.option("--alpha", type=Number(0, 0.5, min_open=True), metavar="LEVEL", default=0.05, show_default=True,

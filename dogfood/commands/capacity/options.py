@@ -18,7 +18,7 @@ from dogfood.testbed_control.services import Testbed
 
 #: Options of the load: its target, its shape, its objectives.
 load_options = together(
-    click.option("--target", metavar="NAME|FILE", default="local", show_default=True,
+    click.option("--target", metavar="TARGET", default="local", show_default=True,
                  help="Target: a file in targets/, or a path to one."),
     click.option("--confirm", default="", metavar="TARGET",
                  help="Repeat the target's name; required for production."),

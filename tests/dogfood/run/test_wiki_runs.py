@@ -155,7 +155,7 @@ def test_browsers_events_are_shaped_like_captured_ones(wiki_home: Path) -> None:
 def test_other_extensions_and_another_intake(tmp_path: Path) -> None:
     """The testbed's own extension laid out as the real ones are, and an intake that runs already."""
     extensions = tmp_path / "extensions"
-    own = Path(__file__).resolve().parents[2] / "testbed" / "wiki" / "extension"
+    own = Path(__file__).resolve().parents[3] / "testbed" / "wiki" / "extension"
     for name in REAL_EXTENSIONS:
         (extensions / name).mkdir(parents=True)
         (extensions / name / "extension.json").write_text(json.dumps({"name": name, "manifest_version": 2}))

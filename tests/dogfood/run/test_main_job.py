@@ -31,7 +31,7 @@ from tests.plans import plan
 from tests.servers import serving
 from traffic.locust_run.options import TrafficOptions, find_target, new_manifest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 QUICK = ("--visitors", "1200", "--arrival-rate", "600", "--time-scale", "20000")
 
 

@@ -26,7 +26,7 @@ from tests.servers import free_port, serving
 from tests.wikis import need
 from traffic.locust_run.options import TrafficOptions
 
-OWN = Path(__file__).resolve().parents[2] / "testbed" / "wiki" / "extension"
+OWN = Path(__file__).resolve().parents[3] / "testbed" / "wiki" / "extension"
 
 
 def judged(folder: Path, *, lost: int = 0) -> Analysis:
