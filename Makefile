@@ -33,7 +33,7 @@ $(STAMP): requirements/dev.txt requirements/uv.txt requirements/system.sh pyproj
 	@bash requirements/system.sh
 	@touch $@
 
-setup-full: $(FULL) ## With the optional parts: Spark, Trino's client, Java and Maven.
+setup-full: $(FULL) ## Like setup, with the optional parts: Spark, Trino's client, Java and Maven.
 
 $(FULL): $(STAMP) requirements/full.txt
 	@echo "adding Spark and Trino's client to .venv"

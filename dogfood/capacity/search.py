@@ -15,16 +15,11 @@ from common.errors import DogfoodError, KitFaultError
 from contracts.intake import check_reachable
 from dogfood.capacity.measurement import CeilingError
 from dogfood.run.judge import judge as judge_run
-from dogfood.run.table_rows import observe
+from dogfood.run.request import LOCAL
+from dogfood.run.table_rows import SETTLE_S, observe
 from dogfood.testbed_control.services import Testbed
 from dogfood.testbed_control.table import OWN_TABLE
 from run_record.target import Target
-
-#: The target whose systems are the testbed's.
-LOCAL = "local"
-
-#: Seconds that accepted events may take into the stream before the table is filled.
-_SETTLE_S = 1.0
 
 INTERRUPTED = "The check was interrupted."
 
@@ -126,12 +121,12 @@ def new_folder(runs: Path, kind: str) -> Path:
 
 
 def _reconciled(testbed: Testbed, run: Path) -> Analysis:
-    time.sleep(_SETTLE_S)
+    time.sleep(SETTLE_S)
     OWN_TABLE.fill(testbed)
     observe(testbed, run)
     return judge_run(run)
 
 
 def _judged(run: Path, observed: tuple[Path, ...]) -> Analysis:
-    time.sleep(_SETTLE_S)
+    time.sleep(SETTLE_S)
     return judge_run(run, observed)

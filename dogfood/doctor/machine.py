@@ -20,7 +20,7 @@ from run_record.load_report.machine_usage import Machine, busy_warning
 
 _OLDEST = (3, 11)
 
-#: The unpacked wiki, its database, and a few runs of the usual size.
+#: Space for the unpacked wiki, its database and a few runs, in bytes.
 _NEEDED_BYTES = 2 * 2**30
 
 _PAGE = "docs/guide/troubleshooting.md"

@@ -19,7 +19,7 @@ try:
     from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
     from opentelemetry.sdk.resources import Resource
 except ImportError as error:  # pragma: no cover
-    raise DogfoodError("metrics need optional packages: pip install 'experiment-dogfood[otel]'") from error
+    raise DogfoodError("metrics need the optional packages: pip install 'experiment-dogfood[otel]'") from error
 
 
 def send(read: Callable[[], Sequence[MetricSample]]) -> None:

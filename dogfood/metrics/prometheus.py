@@ -11,7 +11,7 @@ try:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
     from prometheus_client.registry import Collector
 except ImportError as error:  # pragma: no cover
-    raise DogfoodError("metrics need optional packages: pip install 'experiment-dogfood[otel]'") from error
+    raise DogfoodError("metrics need the optional packages: pip install 'experiment-dogfood[otel]'") from error
 
 
 class SampleCollector(Collector):

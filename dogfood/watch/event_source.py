@@ -119,12 +119,12 @@ def open_source(
         from contracts.kafka import topics
 
         existing: frozenset[str] = topics(bootstrap)
-        where = f"Kafka at {bootstrap}"
+        carrier = f"Kafka at {bootstrap}"
     else:
         existing = frozenset(path.name for path in testbed.stream_dir.glob("*"))
-        where = str(testbed.folder)
+        carrier = str(testbed.folder)
     if must_exist and not existing.intersection(names):
-        raise DogfoodError(f"{where} has no stream {stream!r} yet; start a run, or name a file with --observed")
+        raise DogfoodError(f"{carrier} has no stream {stream!r} yet; start a run, or name a file with --observed")
     return TopicSource(bootstrap, names) if bootstrap else FileSource([testbed.stream_dir / name for name in names])
 
 

@@ -154,7 +154,7 @@ def test_wrong_use_exits_with_2(arguments: tuple[str, ...], says: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--create", "--phabricator", "ftp://x"), "has to be like https://"),
+        (("--create", "--phabricator", "ftp://x"), "has to look like https://"),
         (("--folder", "nowhere"), r"no tickets \(\*\.md\) in nowhere"),
     ],
 )

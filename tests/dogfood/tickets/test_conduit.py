@@ -165,7 +165,7 @@ def test_nobody_there_is_told() -> None:
     ],
 )
 def test_invalid_address_is_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(ConduitError, match="has to be like https://") as caught:
+    with pytest.raises(ConduitError, match="has to look like https://") as caught:
         Conduit(url, TOKEN, pause_s=0)
     assert "sesame" not in str(caught.value)
 
