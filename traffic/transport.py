@@ -21,7 +21,7 @@ def beacon_headers(tag: str) -> dict[str, str]:
 
 
 class HttpResponse(NamedTuple):
-    """The response to one request. Without one, *status* is None and *reason* says why."""
+    """The response to one request. *status*: None without one; *reason* then says why."""
 
     status: int | None
     reason: str

@@ -40,7 +40,7 @@ from traffic.locust_run.run_verdict import next_step
 from traffic.locust_run.shutdown import Signals
 from traffic.locust_run.web_page import WebPage
 from traffic.locust_run.worker_messages import ledger_rows
-from traffic.otel import listen
+from traffic.otel import export_metrics
 
 _log = logging.getLogger("dogfood")
 
@@ -95,7 +95,8 @@ class RunController(LoadKind):
         self._was_started = False
         self._began_s = 0.0
         self._is_leader = not isinstance(environment.runner, WorkerRunner)
-        self._master = self._worker = None
+        self._master: MasterChannel | None = None
+        self._worker: WorkerChannel | None = None
         if isinstance(environment.runner, WorkerRunner):
             self._worker = WorkerChannel(environment.runner, self._on_master_end)
         else:
@@ -117,7 +118,7 @@ class RunController(LoadKind):
             die_with(_IMPORTER, signal.SIGTERM)
         self._page = WebPage(environment, self) if environment.web_ui is not None else None
         if self._is_leader:
-            listen(environment, lambda: self._folder if self._folder.name else None)
+            export_metrics(environment, lambda: self._folder if self._folder.name else None)
 
     def _final_report(self) -> dict[str, Any]:
         """Return this worker's last report, for when it is done or was stopped."""
@@ -371,7 +372,7 @@ class RunController(LoadKind):
     def _write_result(self, manifest: Manifest, reason: End) -> None:
         """Complete the run's record; a write error sets the exit code of a kit fault."""
         stopped_early = manifest.stopped_early or reason.stopped_early
-        # A run of several fidelities is finished when all of them are.
+        # A run of several fidelities is finished when every fidelity is.
         ended = reason if manifest.ended in ("", End.FINISHED) else manifest.ended
         finished = manifest.finished(int(time.time() * 1000), stopped_early=stopped_early, ended=ended)
         try:

@@ -64,7 +64,7 @@ class _Server(zmqrpc.Server):
     """The master's server, which refuses malformed messages."""
 
     def recv_from_client(self) -> tuple[str, Message]:
-        """Return the next message and its sender. Raises RPCReceiveError if it is malformed, RPCError if ZeroMQ fails."""
+        """Return the next message and its sender. Raises RPCReceiveError if malformed, RPCError if ZeroMQ fails."""
         try:
             frames = self.socket.recv_multipart()
         except zmq.ZMQError as error:

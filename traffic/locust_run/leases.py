@@ -1,4 +1,4 @@
-"""Leases: ranges of visits for workers, so that none is sent twice and workers share every moment."""
+"""Leases: ranges of visits for workers. Each visit is sent once, and workers share the load evenly."""
 
 from collections import deque
 from collections.abc import Callable, Set

@@ -41,7 +41,7 @@ class MasterChannel:
     def __init__(self, environment: Environment, all_done: Callable[[], None], rows: Handler, report: Handler) -> None:
         self._runner = environment.runner if isinstance(environment.runner, MasterRunner) else None
         self._all_done = all_done
-        self._on_rows_received, self._report = rows, report
+        self._rows_handler, self._report_handler = rows, report
         self._leaser = Leaser(0)
         self._done: set[str] = set()
         self._stopped: set[str] = set()
@@ -107,15 +107,15 @@ class MasterChannel:
             self._runner.send_message(GIVE, {"lease": lease}, client_id=msg.node_id)
 
     def _worker_rows(self, msg: _Message, **_: object) -> None:
-        self._dispatch(self._on_rows_received, msg)
+        self._dispatch(self._rows_handler, msg)
 
     def _worker_done(self, msg: _Message, **_: object) -> None:
-        if self._dispatch(self._report, msg):
+        if self._dispatch(self._report_handler, msg):
             self._done.add(msg.node_id)
             self.check()
 
     def _worker_stopped(self, msg: _Message, **_: object) -> None:
-        if self._dispatch(self._report, msg):
+        if self._dispatch(self._report_handler, msg):
             self._stopped.add(msg.node_id)
 
     def _is_known(self, msg: _Message) -> bool:

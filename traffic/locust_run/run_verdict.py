@@ -68,7 +68,8 @@ class Judgement:
         program = Path(sys.executable).with_name(command[0])
         try:
             process = cooperative.Popen(
-                [str(program), *command[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                [str(program), *command[1:]],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                 env=child_environment("DOGFOOD_TESTBED", "DOGFOOD_RUNS"),
             )  # fmt: skip
             stderr = process.communicate()[1].decode(errors="replace").strip()

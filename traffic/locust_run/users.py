@@ -11,8 +11,8 @@ from traffic.locust_run.synthetic_load import SyntheticLoad
 # Locust warns of more than 100 new users per second. Here users only wait, so the warning is wrong.
 logging.getLogger("locust.runners").addFilter(lambda record: "spawn rate is very high" not in record.getMessage())
 
-controllers = RunRegistry(SyntheticLoad)
-register_events = controllers.register_events
+_controllers = RunRegistry(SyntheticLoad)
+register_events = _controllers.register_events
 
 
 class SyntheticUser(User):
@@ -28,7 +28,7 @@ class SyntheticUser(User):
     @task
     def wait_for_end(self) -> None:
         """Wait until everything was sent, then stop."""
-        controllers.of(self.environment).wait()
+        _controllers.of(self.environment).wait()
         raise StopUser
 
     def stop(self, force: bool = False) -> bool:  # noqa: ARG002 (a user has no work to finish)

@@ -90,7 +90,7 @@ def _run(
     inbox: "SimpleQueue[Mapping[str, Any] | None]",
     out: "SimpleQueue[Mapping[str, object] | None]",
 ) -> bool:
-    """Send the run that *config* describes; return whether all of it was sent."""
+    """Send the run that *config* describes; return whether it was sent completely."""
     egress = Egress.from_json(config["egress"])
     allow_only(egress.addresses)
     budget = TargetBudget.of_intake(egress.name, config["intake"], _ceilings(config["ceilings"]), config["run"])
@@ -203,7 +203,7 @@ def _clock() -> int:
 
 
 def _connection_limit(requested: int) -> int:
-    """Return the maximum number of connections: *requested*, or less if the process may not open so many files."""
+    """Return the maximum number of connections: *requested*, or less if the process may open fewer files."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = requested + 64
     soft = files if hard == resource.RLIM_INFINITY else min(files, hard)

@@ -143,7 +143,7 @@ class SendQueue:
         return not self._no_more_leases or bool(self._leased) or self._rendering is not None
 
     def is_short(self, now_us: int) -> bool:
-        """Whether so few events are rendered that rendering comes before anything else."""
+        """Whether rendering is behind and comes before anything else."""
         return self._frontier_us is None or self._frontier_us < now_us + LEAD_US // 4
 
     def prepare(self, now_us: int) -> bool:
