@@ -22,5 +22,5 @@ def register(environment: Environment, **_: object) -> None:
     register_events(environment)
 
 
-class CtrVisitors(SyntheticUser):
-    """Impressions and clicks on the instrumented element."""
+class CtrVisits(SyntheticUser):
+    """Slots for visits with impressions and clicks on the instrumented element."""

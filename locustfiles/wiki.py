@@ -25,5 +25,5 @@ def register(environment: Environment, **_: object) -> None:
     register_events(environment)
 
 
-class Readers(WikiUser):
+class WikiAccounts(WikiUser):
     """Accounts that log in and read pages."""

@@ -38,7 +38,7 @@ def next_step(folder: Path, manifest: Manifest) -> str:
 
 
 class Judgement:
-    """Judges a run in a process beside Locust, and holds the state of that."""
+    """Judges a run in a separate process, and holds the state of the judgement."""
 
     def __init__(self) -> None:
         self._is_under_way = False

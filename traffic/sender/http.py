@@ -119,7 +119,7 @@ class ResponseParser:
             if len(self._buffer) < begin + size + 2:
                 return None
             if self._buffer[begin + size : begin + size + 2] != b"\r\n":
-                raise HttpError("a chunk is longer than it says")
+                raise HttpError("a chunk is longer than its size")
             self._body += self._buffer[begin : begin + size]
             del self._buffer[: begin + size + 2]
         return self._skip_trailer()
@@ -159,7 +159,7 @@ def _parse_head(head: bytes) -> _Head:
     if chunked and encodings.strip(b", ") != b"chunked":
         raise HttpError(f"unsupported transfer encoding: {encodings.strip(b', ')[:40]!r}")
     if status == 101:
-        raise HttpError("the server switched protocols without being asked")
+        raise HttpError("the server switched protocols without a request")
     if status in (204, 304):
         length, chunked = 0, False
     # A length besides chunks may hide two messages in one: do not reuse the connection (RFC 9112, 6.3).

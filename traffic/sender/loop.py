@@ -234,7 +234,7 @@ class SendLoop:
         return ready
 
     def _allowed(self, size: int, limit: int, now: int) -> int:
-        """Return how many requests of *size* events the rate limiter allows now, at most *limit*."""
+        """Return the number of requests of *size* events that the rate limiter allows now, at most *limit*."""
         for count in range(limit):
             wait_s = self._rate_limiter.wait(size, now / 1e6)
             if math.isinf(wait_s):

@@ -16,7 +16,7 @@ from traffic.sender.queue import SendQueue
 VISITS = 120
 
 
-class Played:
+class LimitedRun:
     """A plan sent under a limit, and the number of concurrent visits at each step."""
 
     def __init__(self, folder: Path, limit: int, *, batch: int = 1, later_limit: int = 0, **changes: object) -> None:
@@ -41,24 +41,24 @@ class Played:
 
 
 def test_concurrent_visits_stay_within_the_limit(tmp_path: Path) -> None:
-    played = Played(tmp_path, 3)
-    assert max(played.in_flight) == 3
-    assert played.concurrency.waited > 50
-    assert played.concurrency.in_flight == 0
+    run = LimitedRun(tmp_path, 3)
+    assert max(run.in_flight) == 3
+    assert run.concurrency.waited > 50
+    assert run.concurrency.in_flight == 0
 
 
 def test_each_event_is_sent_once(tmp_path: Path) -> None:
-    played = Played(tmp_path, 3)
+    run = LimitedRun(tmp_path, 3)
     ledger = read_ledger(tmp_path)
     sent = list(zip(ledger.visit.tolist(), ledger.position.tolist(), strict=True))
-    planned = [(event.visit, event.position) for event in played.plan.events(0, VISITS)]
+    planned = [(event.visit, event.position) for event in run.plan.events(0, VISITS)]
     assert Counter(sent) == Counter(planned)
     # Waiting for a slot is not waiting for a connection: nothing is dropped.
-    assert played.counters.sum_up().total("dropped") == 0
+    assert run.counters.sum_up().total("dropped") == 0
 
 
 def test_a_visit_that_waited_keeps_its_pace(tmp_path: Path) -> None:
-    Played(tmp_path, 3)
+    LimitedRun(tmp_path, 3)
     ledger = read_ledger(tmp_path)
     late_ms: dict[int, list[int]] = {}
     for visit, late in zip(ledger.visit.tolist(), (ledger.sent_ms - ledger.intended_ms).tolist(), strict=True):
@@ -69,26 +69,26 @@ def test_a_visit_that_waited_keeps_its_pace(tmp_path: Path) -> None:
 
 
 def test_waiting_counts_as_lag(tmp_path: Path) -> None:
-    counts = Played(tmp_path, 3).counters.sum_up()
+    counts = LimitedRun(tmp_path, 3).counters.sum_up()
     assert max(counts.lag) > 1_000_000
     assert counts.total("late") > 100
 
 
 def test_a_large_limit_delays_no_visit(tmp_path: Path) -> None:
-    played = Played(tmp_path, VISITS)
-    assert played.concurrency.waited == 0
-    assert max(played.counters.sum_up().lag) < 100_000
+    run = LimitedRun(tmp_path, VISITS)
+    assert run.concurrency.waited == 0
+    assert max(run.counters.sum_up().lag) < 100_000
 
 
 def test_a_higher_limit_takes_effect_mid_run(tmp_path: Path) -> None:
-    assert max(Played(tmp_path, 2, later_limit=9).in_flight) == 9
+    assert max(LimitedRun(tmp_path, 2, later_limit=9).in_flight) == 9
 
 
 @pytest.mark.parametrize("changes", [{"events_per_second": 3000.0, "events": 300}, {"batch": 7}])
 def test_requests_hold_slots_without_visits(tmp_path: Path, changes: dict[str, float]) -> None:
-    played = Played(tmp_path, 2, **changes)  # type: ignore[arg-type]
-    assert max(played.in_flight) == 2
-    assert len(read_ledger(tmp_path).visit) == len(list(played.plan.events(0, VISITS)))
+    run = LimitedRun(tmp_path, 2, **changes)  # type: ignore[arg-type]
+    assert max(run.in_flight) == 2
+    assert len(read_ledger(tmp_path).visit) == len(list(run.plan.events(0, VISITS)))
 
 
 def test_waiting_requests_are_dropped_at_the_end(tmp_path: Path) -> None:

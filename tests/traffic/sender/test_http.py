@@ -129,7 +129,7 @@ def test_reusable_connections(head: str, reusable: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"SSH-2.0-OpenSSH\r\n\r\n", "not HTTP"),
         (b"garbage", "not HTTP"),
@@ -143,13 +143,13 @@ def test_reusable_connections(head: str, reusable: bool) -> None:
         (b"HTTP/1.1 200 OK\r\ncontent-length: 9999999999\r\n\r\n", "too long"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n", "unsupported"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "size of a chunk"),
-        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc\r\n", "longer than it says"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc\r\n", "longer than its size"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffff\r\n", "too long"),
         (b"HTTP/1.1 101 Switching\r\n\r\n", "switched"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nHTTP/1.1", "more than one"),
         (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000, "no end"),
     ],
 )  # fmt: skip
-def test_malformed_responses_are_errors(data: bytes, says: str) -> None:
-    with pytest.raises(HttpError, match=says):
+def test_malformed_responses_are_errors(data: bytes, message: str) -> None:
+    with pytest.raises(HttpError, match=message):
         ResponseParser().feed(data)

@@ -87,7 +87,7 @@ def test_blocks_are_leased_a_limited_time_ahead() -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 3])
-def test_next_us_is_the_time_of_a_later_request(offset: int) -> None:
+def test_next_us_of_a_later_request(offset: int) -> None:
     queue = SendQueue(PACED, 1, bytes)
     queue.add_lease(0)
     queue.add_lease(None)

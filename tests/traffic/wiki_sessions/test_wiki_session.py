@@ -149,7 +149,7 @@ def test_a_page_that_times_out_is_retried(tmp_path: Path) -> None:
     assert (view.failure, view.given_up) == ("", "")
 
 
-def test_a_page_that_times_out_twice_is_given_up(tmp_path: Path) -> None:
+def test_a_second_timeout_gives_the_page_up(tmp_path: Path) -> None:
     assert len(play(tmp_path, Stalling(2), step(), step())) == 1
     first, second = read_page_views(tmp_path)
     assert "no answer" in first.given_up
@@ -190,7 +190,7 @@ def test_the_client_adds_the_coordinator(named: dict[str, object]) -> None:
     assert output["experiment"]["coordinator"] == "xLab"  # type: ignore[index]
 
 
-def test_an_override_and_an_unsampled_feature_are_left_out() -> None:
+def test_overrides_and_unsampled_features_are_left_out() -> None:
     for override in ({"coordinator": {"dogfood-ctr": "forced"}}, {"overrides": ["dogfood-ctr"]}):
         page = {"wgMetricsPlatformUserExperiments": {**XLAB, **override}}
         assert experiment_fields(page, instrument(Generation.XLAB)) is None
