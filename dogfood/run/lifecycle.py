@@ -94,7 +94,7 @@ def _send_traffic(
     complete = True
     if Fidelity.SYNTHETIC in request.fidelities:
         # The plan sets the arrivals (open loop), so the number of Locust users does not matter.
-        options = ("--connections", str(request.max_connections), *_confirmed(request))
+        options = ("--max-connections", str(request.max_connections), *_confirmed(request))
         locust = LocustRequest("ctr", folder, None, request.workers, options)
         progress = EventProgress(folder, min(events, request.traffic.batch))
         complete = run_locust(locust, "synthetic events", events, progress, console)
