@@ -12,7 +12,7 @@ from rich.text import Text
 
 from analysis.analyse import Analysis
 from analysis.summaries.loss_location import STREAMS
-from analysis.unsendable import unplayable
+from analysis.unsendable import find_unsendable
 from browser_scenarios.runner import BrowserRequest as BrowserRequest
 from browser_scenarios.runner import choose, run_scenarios
 from common.egress import LOOPBACK, Egress
@@ -73,7 +73,7 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     target, egress = _ready(request, console)
     accounts = accounts_of(request, target)
     manifest, folder, events, rate = set_up(request, target, egress, accounts)
-    if unplayable(folder):
+    if find_unsendable(folder):
         return folder, judge(folder)
     _tell(console, request, manifest, events)
     # The budget is held over all fidelities: they share the target's ceilings.

@@ -141,8 +141,8 @@ def _stage_rows(analysis: Analysis) -> list[StageRow]:
 
 def _stops(analysis: Analysis) -> list[Stop]:
     # As in the verdict: what is inconclusive and does not matter would put a warning beside a GO.
-    told = [check for check in analysis.checks if check.matters or check.verdict is not CheckStatus.INCONCLUSIVE]
-    said = {layer: {check.verdict for check in told if check.layer is layer} for layer in Layer}
+    told = [check for check in analysis.checks if check.matters or check.status is not CheckStatus.INCONCLUSIVE]
+    said = {layer: {check.status for check in told if check.layer is layer} for layer in Layer}
     return [Stop(layer, next((worst for worst in _WORST if worst in said[layer]), None)) for layer in Layer]
 
 

@@ -13,7 +13,7 @@ _TAGS = {CheckStatus.FAIL: "failure", CheckStatus.INVALID: "error", CheckStatus.
 
 def junit(analysis: Analysis) -> bytes:
     """Return *analysis* as a test suite: a case a check; INVALID is an error, INCONCLUSIVE is skipped."""
-    counts = {tag: sum(_TAGS.get(check.verdict) == tag for check in analysis.checks) for tag in _TAGS.values()}
+    counts = {tag: sum(_TAGS.get(check.status) == tag for check in analysis.checks) for tag in _TAGS.values()}
     suite = ElementTree.Element(
         "testsuite",
         name=f"dogfood {analysis.run['id']}",
@@ -53,7 +53,7 @@ def _parts(path: str, values: dict[str, object], name: str = "") -> Iterator[tup
 
 def _add(suite: ElementTree.Element, check: CheckResult) -> None:
     case = ElementTree.SubElement(suite, "testcase", classname=str(check.layer), name=check.name)
-    if check.verdict in _TAGS:
-        ElementTree.SubElement(case, _TAGS[check.verdict], message=check.summary)
+    if check.status in _TAGS:
+        ElementTree.SubElement(case, _TAGS[check.status], message=check.summary)
     else:
         ElementTree.SubElement(case, "system-out").text = check.summary

@@ -98,7 +98,7 @@ def row_of(faults: Sequence[Mapping[str, str]], analysis: Analysis, seconds: flo
 
 def fired_checks(analysis: Analysis) -> list[CheckResult]:
     """Return the checks that did not pass and decide something."""
-    return [check for check in analysis.checks if check.verdict in _CALLED]
+    return [check for check in analysis.checks if check.status in _CALLED]
 
 
 def subjects_of(analysis: Analysis) -> int:

@@ -169,7 +169,7 @@ def answered(status: int | None, outcome: EventOutcome | None, every: int) -> Ca
 
 def failed(analysis: Analysis) -> set[str]:
     """Return the names of the checks that fail."""
-    return {check.name for check in analysis.checks if check.verdict is CheckStatus.FAIL}
+    return {check.name for check in analysis.checks if check.status is CheckStatus.FAIL}
 
 
 def check(analysis: Analysis, name: str) -> CheckResult:

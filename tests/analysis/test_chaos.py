@@ -108,4 +108,4 @@ def test_a_clock_that_is_set_while_the_run_goes_makes_it_invalid(tmp_path: Path,
     run.land()
     analysis = analyse(tmp_path)
     assert (analysis.verdict, analysis.layer) == (Verdict.INVALID, Layer.GENERATOR)
-    assert check(analysis, "lag").verdict is CheckStatus.INVALID
+    assert check(analysis, "lag").status is CheckStatus.INVALID

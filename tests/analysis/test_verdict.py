@@ -30,7 +30,7 @@ def test_a_clean_run_is_go(tmp_path: Path, generation: Generation) -> None:
     analysis = analyse(tmp_path)
     assert (analysis.verdict, analysis.layer) == (Verdict.GO, None)
     # Files do not tell when their rows were added.
-    assert [item.name for item in analysis.checks if item.verdict is not CheckStatus.PASS] == ["freshness"]
+    assert [item.name for item in analysis.checks if item.status is not CheckStatus.PASS] == ["freshness"]
     counts = dict(analysis.reconciliation)
     assert counts.pop("offered") == counts.pop("ok") == len(run.events)
     assert set(counts.values()) == {0}
@@ -126,7 +126,7 @@ def test_what_was_tampered_with_is_no_go_by_the_right_check(
         else analysis.layer is layer
     )
     assert analysis.sentence == next(
-        item.summary for item in analysis.checks if item.layer is analysis.layer and item.verdict is CheckStatus.FAIL
+        item.summary for item in analysis.checks if item.layer is analysis.layer and item.status is CheckStatus.FAIL
     )
 
 
@@ -232,7 +232,7 @@ def test_lost_events_that_are_valid_blame_the_intake(tmp_path: Path, answers: di
     PlatformAnswers(answers).write(tmp_path)
     analysis = analyse(tmp_path)
     assert analysis.layer is Layer.INTAKE
-    assert check(analysis, "invalid").verdict is CheckStatus.PASS
+    assert check(analysis, "invalid").status is CheckStatus.PASS
 
 
 def test_acknowledged_events_are_not_validated_again(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_too_few_subjects_leave_the_verdict_open(tmp_path: Path) -> None:
     run.land()
     analysis = analyse(tmp_path)
     assert analysis.verdict is Verdict.INCONCLUSIVE
-    assert check(analysis, "sample-ratio").verdict is CheckStatus.INCONCLUSIVE
+    assert check(analysis, "sample-ratio").status is CheckStatus.INCONCLUSIVE
 
 
 def test_nothing_observed_is_not_go(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ def test_what_one_group_lost_is_told_beside_what_the_others_did_not() -> None:
         {"vanished": [{"group_name": "b", "subjects": 1200}, {"group_name": "c", "subjects": 34}], **EXAMPLES},
     )
     result = delivery.check_lost(given.evidence())
-    assert (result.name, result.layer, result.verdict, result.statistic) == ("lost", Layer.TABLE, CheckStatus.FAIL, 100)
+    assert (result.name, result.layer, result.status, result.statistic) == ("lost", Layer.TABLE, CheckStatus.FAIL, 100)
     assert result.threshold == 0
     assert result.summary == (
         "Between the intake's 201 and the table, group 'b' lost 5.00% of its events (100 of 2,000); 'a' and 'c' lost "
@@ -336,7 +336,7 @@ def test_who_is_to_blame_for_a_refusal_is_found_by_validating_again(
 ) -> None:
     given = Given([("a", "ok", 1_021), ("a", "invalid", 6_979)], REASONS, bodies=bodies)
     result = delivery.check_invalid(given.evidence())
-    assert (result.name, result.layer, result.verdict, result.statistic) == ("invalid", layer, CheckStatus.FAIL, 6_979)
+    assert (result.name, result.layer, result.status, result.statistic) == ("invalid", layer, CheckStatus.FAIL, 6_979)
     assert result.threshold == 0
     assert result.summary == (f"The intake refused 6,979 events (87.2%), most often because '.x0' no: look {where}.")
     assert result.evidence == {
@@ -381,7 +381,7 @@ def test_answers_that_are_missing_in_one_group_only_are_a_failure_however_few() 
     rows = [unanswered("a", 4_000, 0, 0, 9_000), unanswered("b", 4_000, 40, 50, 10_000)]
     given = Given([("a", "ok", 9_000), ("b", "ok", 9_950), ("b", "indeterminate", 50)], {"unanswered": rows})
     result = delivery.check_indeterminate(given.evidence())
-    assert (result.verdict, result.layer) == (CheckStatus.FAIL, Layer.TRANSPORT)
+    assert (result.status, result.layer) == (CheckStatus.FAIL, Layer.TRANSPORT)
     assert result.p_value is not None
     assert result.p_value < 0.001
     assert result.summary == (
@@ -390,7 +390,7 @@ def test_answers_that_are_missing_in_one_group_only_are_a_failure_however_few() 
     )
     alike = [unanswered("a", 4_000, 20, 25, 9_000), unanswered("b", 4_000, 20, 25, 10_000)]
     given = Given([("a", "ok", 19_950), ("b", "indeterminate", 50)], {"unanswered": alike})
-    assert delivery.check_indeterminate(given.evidence()).verdict is CheckStatus.PASS
+    assert delivery.check_indeterminate(given.evidence()).status is CheckStatus.PASS
 
 
 @pytest.mark.parametrize(
@@ -421,7 +421,7 @@ def test_where_lost_events_were_seen_last_is_told(found: LossLocation, said: str
 
 def test_of_nothing_nothing_is_known() -> None:
     result = delivery.check_indeterminate(Given().evidence())
-    assert (result.verdict, result.statistic) == (CheckStatus.INCONCLUSIVE, 0)
+    assert (result.status, result.statistic) == (CheckStatus.INCONCLUSIVE, 0)
     assert result.summary == "Nothing was sent, so nothing is known."
 
 

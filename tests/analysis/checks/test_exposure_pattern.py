@@ -120,7 +120,7 @@ def test_subjects_who_were_under_way_when_the_run_was_stopped_are_no_evidence_ag
     )
     run.land()
     rate = check(analyse(tmp_path), "sample-rate")
-    assert rate.verdict is CheckStatus.PASS
+    assert rate.status is CheckStatus.PASS
     assert rate.evidence["in_sample"] == rate.evidence["in_sample_when_sent"]
 
 

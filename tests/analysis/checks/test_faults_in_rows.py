@@ -116,7 +116,7 @@ def test_a_fault_is_found_and_its_layer_named(
     run = make_run(tmp_path)
     run.land(tamper(copy.deepcopy(run.events)))
     analysis = analyse(tmp_path)
-    assert (analysis.verdict, check(analysis, name).verdict) == (Verdict.NO_GO, CheckStatus.FAIL)
+    assert (analysis.verdict, check(analysis, name).status) == (Verdict.NO_GO, CheckStatus.FAIL)
     assert check(analysis, name).layer is analysis.layer is layer
 
 
@@ -149,7 +149,7 @@ def test_subjects_that_are_still_awaited_are_the_instruments(tmp_path: Path) -> 
         event["experiment"]["subject_id"] = "awaiting"
     run.land(events)
     result = check(analyse(tmp_path), "subject-ids")
-    assert (result.verdict, result.layer) == (CheckStatus.FAIL, Layer.INSTRUMENT)
+    assert (result.status, result.layer) == (CheckStatus.FAIL, Layer.INSTRUMENT)
     assert "awaiting" in result.summary
 
 
@@ -170,7 +170,7 @@ def test_a_switched_off_experiment_is_a_config_fault(tmp_path: Path) -> None:
     assert "switched off" in result.sentence
     ended = make_run(tmp_path / "ended")
     result = with_experiment(ended, **dates(ended, "2024-01-01T00:00:00Z", "2024-06-01T00:00:00Z"))
-    assert (result.layer, check(result, "active").verdict) == (Layer.CONFIG, CheckStatus.FAIL)
+    assert (result.layer, check(result, "active").status) == (Layer.CONFIG, CheckStatus.FAIL)
 
 
 def dates(run: MadeUp, start: str, end: str) -> dict[str, object]:
@@ -196,5 +196,5 @@ def test_rows_that_are_received_when_nothing_was_under_way_are_called(tmp_path: 
     run.land(events)
     analysis = analyse(tmp_path)
     result = check(analysis, "times")
-    assert (analysis.verdict, result.verdict, result.layer) == (Verdict.NO_GO, CheckStatus.FAIL, Layer.INTAKE)
+    assert (analysis.verdict, result.status, result.layer) == (Verdict.NO_GO, CheckStatus.FAIL, Layer.INTAKE)
     assert rule in result.summary

@@ -34,7 +34,7 @@ def test_all_pages_given_up_is_invalid(tmp_path: Path) -> None:
     run.events.clear()
     analysis = run.judge(given_up)
     assert (analysis.verdict, analysis.layer) == (Verdict.INVALID, Layer.GENERATOR)
-    assert not [item for item in analysis.checks if item.verdict is CheckStatus.FAIL]
+    assert not [item for item in analysis.checks if item.status is CheckStatus.FAIL]
 
 
 def test_events_of_a_page_given_up_are_no_strays(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_no_browser_session_is_no_pass(tmp_path: Path, layer: str, told: str, ve
     run.views.clear()
     write_scenario_findings(tmp_path, [ScenarioFinding("ctr", "play to the end", False, layer, told)] if layer else [])
     analysis = run.judge()
-    assert check(analysis, "instrument").verdict is not CheckStatus.PASS
+    assert check(analysis, "instrument").status is not CheckStatus.PASS
     assert analysis.verdict is verdict
     assert told in analysis.sentence
 

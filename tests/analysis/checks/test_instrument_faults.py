@@ -64,7 +64,7 @@ def test_what_was_sent_wrongly_is_called(
         change(event)
     analysis = run.judge()
     result = check(analysis, name)
-    assert (analysis.verdict, result.verdict, result.layer) == (Verdict.NO_GO, CheckStatus.FAIL, layer)
+    assert (analysis.verdict, result.status, result.layer) == (Verdict.NO_GO, CheckStatus.FAIL, layer)
 
 
 def test_a_subject_in_two_groups_is_called(tmp_path: Path) -> None:
@@ -74,4 +74,4 @@ def test_a_subject_in_two_groups_is_called(tmp_path: Path) -> None:
     again["experiment"]["assigned"] = (groups - {again["experiment"]["assigned"]}).pop()
     run.events.append(again)
     result = check(run.judge(), "stickiness")
-    assert (result.verdict, result.layer, result.statistic) == (CheckStatus.FAIL, Layer.ASSIGNMENT, 1)
+    assert (result.status, result.layer, result.statistic) == (CheckStatus.FAIL, Layer.ASSIGNMENT, 1)

@@ -273,6 +273,6 @@ def test_every_fault_of_the_catalogue_is_here() -> None:
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.id for fault in FAULTS])
 def test_a_fault_is_called_by_what_it_leaves_behind(tmp_path: Path, fault: Fault) -> None:
     result = WAYS[fault.id](tmp_path)
-    called = [(item.name, item.layer, item.summary) for item in result.checks if item.verdict in ("fail", "invalid")]
+    called = [(item.name, item.layer, item.summary) for item in result.checks if item.status in ("fail", "invalid")]
     verdict = Verdict.INVALID if fault.layer == "generator" else Verdict.NO_GO
     assert (result.verdict, result.layer) == (verdict, fault.layer), called

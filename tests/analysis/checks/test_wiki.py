@@ -122,7 +122,7 @@ def event_of(made: MadeUp, generation: Generation, account: Account, group: str,
 
 
 def outcomes(analysis: Analysis) -> set[str]:
-    return {item.name for item in analysis.checks if item.verdict in (CheckStatus.FAIL, CheckStatus.INVALID)}
+    return {item.name for item in analysis.checks if item.status in (CheckStatus.FAIL, CheckStatus.INVALID)}
 
 
 def test_accounts_of_the_wiki_join_the_subjects(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_page_that_tells_another_group_is_called(tmp_path: Path) -> None:
 
     analysis = run.judge(change)
     result = check(analysis, "wiki-assignment")
-    assert (result.verdict, result.layer, result.evidence["mismatches"]) == (CheckStatus.FAIL, Layer.ASSIGNMENT, 1)
+    assert (result.status, result.layer, result.evidence["mismatches"]) == (CheckStatus.FAIL, Layer.ASSIGNMENT, 1)
     assert outcomes(analysis) == {"wiki-assignment"}
     exposed = [
         count for count in analysis.stages if count.fidelity is Fidelity.WIKI and count.stage is FunnelStage.EXPOSED
@@ -161,7 +161,7 @@ def test_nobody_enrolled_anywhere_points_at_the_config(tmp_path: Path) -> None:
     run.events.clear()
     analysis = run.judge(lambda view: replace(view, told={}, expected={}))
     result = check(analysis, "wiki-assignment")
-    assert (result.verdict, result.layer) == (CheckStatus.FAIL, Layer.CONFIG)
+    assert (result.status, result.layer) == (CheckStatus.FAIL, Layer.CONFIG)
     assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.CONFIG)
 
 
@@ -173,7 +173,7 @@ def test_a_page_that_was_not_shown_is_called(tmp_path: Path) -> None:
         return replace(view, told={}, failure="the wiki answered 500") if view.visit == one.visit else view
 
     result = check(run.judge(change), "wiki-assignment")
-    assert (result.verdict, result.layer, result.evidence["failed_page_views"]) == (CheckStatus.FAIL, Layer.EXPOSURE, 1)
+    assert (result.status, result.layer, result.evidence["failed_page_views"]) == (CheckStatus.FAIL, Layer.EXPOSURE, 1)
     assert "500" in result.summary
 
 
@@ -184,7 +184,7 @@ def test_a_foreign_subject_id_is_called(tmp_path: Path) -> None:
     def change(view: PageView) -> PageView:
         return replace(view, told={**view.told, "subject_ids": {name: "awaiting"}})
 
-    assert check(run.judge(change), "wiki-assignment").verdict is CheckStatus.FAIL
+    assert check(run.judge(change), "wiki-assignment").status is CheckStatus.FAIL
 
 
 def test_missing_extra_and_stray_events_are_told_apart(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_missing_extra_and_stray_events_are_told_apart(tmp_path: Path) -> None:
     run.events += [again, stray]
     analysis = run.judge()
     result = check(analysis, "instrument")
-    assert (result.verdict, result.layer, result.statistic) == (CheckStatus.FAIL, Layer.INSTRUMENT, 3)
+    assert (result.status, result.layer, result.statistic) == (CheckStatus.FAIL, Layer.INSTRUMENT, 3)
     assert result.evidence["missing"] == {"impression": 1}
     assert result.evidence["extra"] == {"impression": 1}
     assert result.evidence["of_unknown_page_views"] == 1
@@ -244,7 +244,7 @@ def test_accounts_that_never_came_make_the_run_invalid(tmp_path: Path) -> None:
     run.events = [event for event in run.events if event["visit"] != missing.visit]
     analysis = run.judge()
     result = check(analysis, "completeness")
-    assert (result.verdict, result.evidence["accounts_that_never_came"]) == (CheckStatus.INVALID, 1)
+    assert (result.status, result.evidence["accounts_that_never_came"]) == (CheckStatus.INVALID, 1)
     assert analysis.verdict is Verdict.INVALID
 
 
@@ -258,7 +258,7 @@ def test_findings_decide_by_the_first_layer(tmp_path: Path) -> None:
     write_scenario_findings(tmp_path, [right, late, wrong])
     analysis = run.judge()
     result = check(analysis, "scenarios")
-    assert (result.verdict, result.layer, result.statistic) == (CheckStatus.FAIL, Layer.EXPOSURE, 2)
+    assert (result.status, result.layer, result.statistic) == (CheckStatus.FAIL, Layer.EXPOSURE, 2)
     kit = wiki_run(tmp_path / "kit", fidelity=Fidelity.BROWSER)
     write_scenario_findings(tmp_path / "kit", [right, wrong._replace(layer="generator")])
     assert kit.judge().verdict is Verdict.INVALID
@@ -276,7 +276,7 @@ def test_every_layers_findings_are_named(tmp_path: Path) -> None:
     unplayed = ScenarioFinding("mpic-failures", "html: the wiki asked MPIC", False, "generator", "not fetched")
     write_scenario_findings(tmp_path, [*config, *instrument, unplayed])
     result = check(run.judge(), "scenarios")
-    assert (result.verdict, result.layer) == (CheckStatus.FAIL, Layer.CONFIG)
+    assert (result.status, result.layer) == (CheckStatus.FAIL, Layer.CONFIG)
     assert result.evidence["by_layer"] == {"config": 20, "instrument": 2, "generator": 1}
     assert all(finding.told in result.summary for finding in (config[0], *instrument))
     assert "19 more" in result.summary
@@ -303,7 +303,7 @@ def test_lost_events_of_a_page_are_validated(tmp_path: Path) -> None:
     analysis = analyse(tmp_path)
     assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
     result = check(analysis, "invalid")
-    assert result.verdict is CheckStatus.FAIL
+    assert result.status is CheckStatus.FAIL
     assert f"events name schema {uri}, which does not exist" in result.summary
     assert result.evidence["invalid"] == len(run.events)
     assert check(analysis, "lost").layer is Layer.INSTRUMENT
@@ -327,7 +327,7 @@ def test_fields_of_another_generation_are_named(
         if value is None:
             del event[field]
     result = check(run.judge(), "names")
-    assert result.verdict is CheckStatus.FAIL
+    assert result.status is CheckStatus.FAIL
     assert says in result.summary
 
 
