@@ -197,8 +197,8 @@ def _go_sentence(evidence: Evidence) -> str:
     unknown = reconcile(evidence)["indeterminate"]
     if unknown:
         return (
-            f"{sent - unknown:,} of {count_of(sent, 'sent event')} are in the table, once, in the right group, with their "
-            f"sent content; the other {unknown:,} got no response, and their outcome is unknown."
+            f"{sent - unknown:,} of {count_of(sent, 'sent event')} are in the table, once, in the right group, with "
+            f"their sent content; the other {unknown:,} got no response, and their outcome is unknown."
         )
     return f"All {count_of(sent, 'sent event')} are in the table, once, in the right group, with their sent content."
 

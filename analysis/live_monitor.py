@@ -100,7 +100,7 @@ class LiveMonitor:
 def _log_e_value(counts: NDArray[np.int64], shares: Sequence[Fraction]) -> float:
     """Return the logarithm of the mean of the e-values for gross, medium and slight faults.
 
-    The mean of e-values is an e-value (Vovk & Wang, 2021, Annals of Statistics 49), so the test stays valid at any time.
+    The mean of e-values is an e-value (Vovk & Wang, 2021, Annals of Statistics 49), so the test is valid at any time.
     """
     values = [float(sequential_test(counts, shares, weight).log_e_value[-1]) for weight in _CONCENTRATIONS]
     return float(special.logsumexp(values)) - math.log(len(values))

@@ -1,5 +1,4 @@
-"""Checks of landed subjects: one group each, in the sample, evenly spread hashes, independent experiments, valid "
-"ids."""
+"""Checks of landed subjects: one group each, in the sample, even hashes, independent experiments, valid ids."""
 
 from collections.abc import Iterable, Mapping
 from itertools import combinations

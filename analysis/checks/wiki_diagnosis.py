@@ -145,8 +145,8 @@ def diagnose_missing(views: Sequence[ExpectedEvents]) -> Diagnosis:
         longest = max(stays[0]) / 1000
         return Diagnosis(
             Layer.TRANSPORT,
-            f"readers of those pages left within {longest:.1f} s, and page views of longer stays miss none. Look at what "
-            "is sent when a reader leaves",
+            f"readers of those pages left within {longest:.1f} s, and page views of longer stays miss none. Look at "
+            "what is sent when a reader leaves",
         )
     if apart is Apart.TOO_FEW:
         return Diagnosis(

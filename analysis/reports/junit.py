@@ -1,4 +1,4 @@
-"""The checks of a run as JUnit XML, which build servers show."""
+"""JUnit XML of the checks of a run, for build servers."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -12,7 +12,7 @@ _TAGS = {CheckStatus.FAIL: "failure", CheckStatus.INVALID: "error", CheckStatus.
 
 
 def junit(analysis: Analysis) -> bytes:
-    """Return *analysis* as a test suite: a case a check; INVALID is an error, INCONCLUSIVE is skipped."""
+    """Return *analysis* as a test suite with a case for each check; INVALID is an error, INCONCLUSIVE is skipped."""
     counts = {tag: sum(_TAGS.get(check.status) == tag for check in analysis.checks) for tag in _TAGS.values()}
     suite = ElementTree.Element(
         "testsuite",
@@ -32,7 +32,7 @@ def junit(analysis: Analysis) -> bytes:
 
 
 def _properties(analysis: Analysis) -> Iterator[tuple[str, object]]:
-    """Yield the numbers by their path in `verdict.json`, with a group's name in place of its place."""
+    """Yield the numbers by their path in `verdict.json`, with a group's name in place of its index."""
     yield "verdict", analysis.verdict
     yield "layer", analysis.layer
     yield from analysis.reconciliation.items()
