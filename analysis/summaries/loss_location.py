@@ -1,9 +1,9 @@
 """Location of lost events: in their stream, in another stream, or in none.
 
-A run's folder may have `streams.parquet`, the events of all topics of the platform from the time of the run. Its columns
-are `topic`, the event's `id`, its `funnel` (token, position and action, joined by slashes), `hour_start` of its receive
-time, such as `2025-01-31T14`, and whether it is a `canary`. With it, a loss is attributed to the intake, the stream or the
-table; without it, the location is unknown.
+A run's folder may have `streams.parquet`, the events of all topics of the platform from the time of the run. Its
+columns are `topic`, the event's `id`, its `funnel` (token, position and action, joined by slashes), `hour_start` of
+its receive time, such as `2025-01-31T14`, and whether it is a `canary`. With it, a loss is attributed to the intake,
+the stream or the table; without it, the location is unknown.
 """
 
 from datetime import UTC, datetime
