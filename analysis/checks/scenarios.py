@@ -23,7 +23,7 @@ def check_scenarios(evidence: Evidence) -> CheckResult:
     }
     if not wrong:
         scenarios = len({finding.scenario for finding in findings})
-        summary = f"All {count_of(len(findings), 'finding')} of {count_of(scenarios, 'scenario')} are as expected."
+        summary = f"{count_of(len(findings), 'finding')} of {count_of(scenarios, 'scenario')}: all as expected."
         summary = summary if findings else "The scenarios have no findings besides their events."
         return CheckResult("scenarios", Layer.INSTRUMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
     # Steps that the kit could not play prove nothing; other findings stand.

@@ -98,9 +98,10 @@ def check_silences(evidence: Evidence) -> CheckResult:
         "at ingestion: whole hours are missing" if hourly else "at the intake: it acknowledged events and produced none"
     )
     more = f" and {count_of(len(gaps) - 1, 'more such gap')}" if len(gaps) > 1 else ""
+    seconds = count_of(round((first.until_ms - first.from_ms) / 1000), "second")
     summary = (
-        f"{count_of(missing, 'acknowledged event')} did not land: nothing landed from "
-        f"{(first.until_ms - first.from_ms) / 1000:,.0f} seconds on end{more}. Look {where}."
+        f"{count_of(missing, 'acknowledged event')} did not land: nothing landed from {seconds} on end{more}. "
+        f"Look {where}."
     )
     detail = {"silences": [gap._asdict() for gap in gaps[:10]]}
     return CheckResult("silences", layer, CheckStatus.FAIL, summary, missing, threshold=0, evidence=detail)

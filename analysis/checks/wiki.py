@@ -43,7 +43,7 @@ def check_wiki_assignment(evidence: Evidence) -> CheckResult:
         layer, where = Layer.EXPOSURE, "look at the wiki's log"
         if not pages:
             layer = Layer.CONFIG
-            where = "logging in works, so look at what only pages of accounts need: MPIC's response"
+            where = "logging in works, so look at what only pages of accounts need, MPIC's response"
         return CheckResult(
             name, layer, CheckStatus.FAIL, f"{fact}: {where}.", len(broken), threshold=0, evidence=detail
         )

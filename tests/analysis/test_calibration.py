@@ -38,7 +38,7 @@ def test_other_people_at_other_times_are_alike() -> None:
 )
 def test_a_difference_is_named(change: object, says: str) -> None:
     changed: list[Event] = [change(event) for event in OURS[:40]]  # type: ignore[operator]
-    assert any(says in difference.told for difference in compare(changed, OURS))
+    assert any(says in difference.sentence for difference in compare(changed, OURS))
 
 
 def test_what_only_some_lack_is_a_gap() -> None:
@@ -47,7 +47,7 @@ def test_what_only_some_lack_is_a_gap() -> None:
     del impression["instrument_name"]
     [result] = compare(some, OURS)
     assert result.is_gap
-    assert "instrument_name is missing (in 1 of" in result.told
+    assert "instrument_name is missing (in 1 of" in result.sentence
 
 
 def test_what_the_intake_adds_and_names_of_features_do_not_count() -> None:
@@ -114,7 +114,7 @@ def test_elements_of_a_list_are_compared_one_by_one() -> None:
     longer = [{**event, "performer": {"groups": ["a", "b", "c"]}} for event in ours]
     numbers = [{**event, "performer": {"groups": ["a", 7]}} for event in ours]
     assert list(compare(longer, ours)) == []
-    assert any("performer.groups[] is number, and text" in item.told for item in compare(numbers, ours))
+    assert any("performer.groups[] is number, and text" in item.sentence for item in compare(numbers, ours))
 
 
 def test_beacons_that_are_arrays_are_compared(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_a_soak_that_is_too_short_proves_nothing() -> None:
 def test_a_soak_cut_short_is_kept_and_inconclusive() -> None:
     result = cut_short(soak(judged(200), noisy(200, 0), []))
     assert result.result is Result.INCONCLUSIVE
-    assert result.sentence.startswith("Ended by hand after 200 s")
+    assert "200 s" in result.sentence
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_errors_count_as_well_as_latency() -> None:
 def test_a_spike_that_is_not_noticed() -> None:
     result = spike(judged(60), [window(second, 20) for second in range(60)], OBJECTIVES, (20, 30), 30)
     assert result.result is Result.PASS
-    assert result.sentence == "The objectives held through the spike and after it."
+    assert result.recovery_s == 0
 
 
 def test_page_and_json_say_the_same() -> None:

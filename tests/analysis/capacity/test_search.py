@@ -85,7 +85,7 @@ def test_nothing_is_tried_above_the_ceiling() -> None:
     assert max(item.step.rate for item in steps) == 90
     report = conclude(requested, OBJECTIVES, steps)
     assert (report.result, report.side) == (Result.PASS, Side.NEITHER)
-    with pytest.raises(SearchError, match="no more than 90 may be tried"):
+    with pytest.raises(SearchError, match="ceiling is 90"):
         SearchSettings(start=10, ceiling=90, require=100)
 
 
@@ -115,7 +115,7 @@ def test_lost_events_break_a_rate() -> None:
     steps = search(requested, limit=1000, lost=1)
     report = conclude(requested, OBJECTIVES, steps)
     assert report.result is Result.FAIL
-    assert "lost was 1, more than lost=0" in report.sentence
+    assert "lost was 1 " in report.sentence
 
 
 def test_a_pass_needs_the_events_to_have_been_looked_for_when_that_matters() -> None:

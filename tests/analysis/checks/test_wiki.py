@@ -290,7 +290,7 @@ def test_steps_that_could_not_be_played_hide_nothing(tmp_path: Path) -> None:
     analysis = run.judge()
     assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
     assert "no impression is sent" in analysis.sentence
-    assert "prove nothing" in analysis.sentence
+    assert check(analysis, "scenarios").evidence["by_layer"] == {"instrument": 1, "generator": 1}
 
 
 def test_lost_events_of_a_page_are_validated(tmp_path: Path) -> None:
@@ -304,22 +304,22 @@ def test_lost_events_of_a_page_are_validated(tmp_path: Path) -> None:
     assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
     result = check(analysis, "invalid")
     assert result.status is CheckStatus.FAIL
-    assert f"events name schema {uri}, which does not exist" in result.summary
+    assert uri in result.summary
     assert result.evidence["invalid"] == len(run.events)
     assert check(analysis, "lost").layer is Layer.INSTRUMENT
 
 
 @pytest.mark.parametrize(
-    ("generation", "field", "value", "says"),
+    ("generation", "field", "value", "present"),
     [
-        (Generation.XLAB, "action_source", "ClickThroughRateInstrument", "have 'action_source', which no event"),
-        (Generation.XLAB, "funnel_event_sequence_position", 1, "have 'funnel_event_sequence_position', which no"),
-        (Generation.XLAB, "sample", {"rate": 1, "unit": "session"}, "have 'sample', which no event of xlab has"),
-        (Generation.ALPHA, "action_source", None, "lack 'action_source', which every event of alpha has"),
+        (Generation.XLAB, "action_source", "ClickThroughRateInstrument", True),
+        (Generation.XLAB, "funnel_event_sequence_position", 1, True),
+        (Generation.XLAB, "sample", {"rate": 1, "unit": "session"}, True),
+        (Generation.ALPHA, "action_source", None, False),
     ],
 )
 def test_fields_of_another_generation_are_named(
-    tmp_path: Path, generation: Generation, field: str, value: object, says: str
+    tmp_path: Path, generation: Generation, field: str, value: object, present: bool
 ) -> None:
     run = wiki_run(tmp_path, generation)
     for event in run.events:
@@ -328,7 +328,7 @@ def test_fields_of_another_generation_are_named(
             del event[field]
     result = check(run.judge(), "names")
     assert result.status is CheckStatus.FAIL
-    assert says in result.summary
+    assert result.evidence["fields"] == [{"field": field, "present": present, "events": len(run.events)}]
 
 
 def test_clicks_without_position_are_told_apart_by_time(tmp_path: Path) -> None:

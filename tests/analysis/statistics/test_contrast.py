@@ -32,7 +32,7 @@ def test_it_is_a_p_value_and_the_order_does_not_matter(counts: list[tuple[int, i
 
 def test_nothing_to_compare_is_no_difference() -> None:
     assert unlike([]) == unlike([(5, 10)]) == unlike([(0, 10), (0, 20)]) == unlike([(10, 10), (3, 3), (0, 0)]) == 1
-    with pytest.raises(ValueError, match="as many hits as members"):
+    with pytest.raises(ValueError, match="hits"):
         unlike([(11, 10), (0, 10)])
 
 

@@ -14,12 +14,9 @@ from analysis.statistics import (
     compare_rates,
     enough_clicks,
     equality_test,
-    mean_subject_rate,
     moments,
     moments_of_sums,
     rate_variance,
-    unique_rate,
-    wilson,
 )
 
 Ints = NDArray[np.int64]
@@ -66,23 +63,6 @@ def test_the_interval_is_that_of_statsmodels_on_the_residuals() -> None:
     weights = importlib.import_module("statsmodels.stats.weightstats")
     low, high = weights.DescrStatsW(rate + (clicks - rate * impressions) / impressions.mean()).zconfint_mean(alpha=0.1)
     assert click_through_rate(moments(clicks, impressions), 0.9).interval == pytest.approx((low, high), rel=1e-9)
-
-
-def test_mean_subject_rate_is_scipys_normal_interval() -> None:
-    clicks, impressions = visitors(np.random.default_rng(3), 400)
-    result = mean_subject_rate(np.append(clicks, 0), np.append(impressions, 0))
-    rates = clicks / impressions
-    assert result.value == pytest.approx(rates.mean(), rel=1e-9)
-    assert result.interval == pytest.approx(stats.norm.interval(0.95, rates.mean(), stats.sem(rates)), rel=1e-9)
-
-
-def test_unique_rate_counts_subjects_once_and_only_those_who_saw() -> None:
-    result = unique_rate([0, 3, 1, 0, 0], [5, 4, 1, 2, 0])
-    assert (result.clicked, result.subjects, result.value) == (2, 4, 0.5)
-    assert result.interval == wilson(2, 4)
-    nobody = unique_rate([0], [0])
-    assert math.isnan(nobody.value)
-    assert nobody.interval == (0, 1)
 
 
 def test_moments_are_numpys() -> None:
@@ -253,7 +233,3 @@ def test_levels_that_are_none_are_refused() -> None:
     for confidence in (0.0, 1.0, math.nan):
         with pytest.raises(ValueError, match="confidence"):
             click_through_rate(group, confidence)
-        with pytest.raises(ValueError, match="confidence"):
-            unique_rate([0, 1], [1, 2], confidence)
-    with pytest.raises(ValueError, match="two subjects"):
-        mean_subject_rate([1, 0], [1, 0])

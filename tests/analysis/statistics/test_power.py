@@ -192,7 +192,7 @@ def test_plans_that_are_none_are_refused(effect: float, shares: list[float], alp
 
 
 def test_nonsense_is_refused() -> None:
-    with pytest.raises(ValueError, match="nobody is left"):
+    with pytest.raises(ValueError, match="no subject is left"):
         loss_effect([1.0], 0, 1.0)
     for group in (-1, 2):
         with pytest.raises(ValueError, match="group"):

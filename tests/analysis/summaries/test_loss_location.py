@@ -67,7 +67,7 @@ def test_a_partition_that_has_not_come_is_told(tmp_path: Path) -> None:
     run.land([])
     analysis = analyse(tmp_path)
     assert analysis.layer is Layer.TABLE
-    assert "look whether the partition of 2025-01-31T14:00 UTC has come" in check(analysis, "lost").summary
+    assert "2025-01-31T14:00 UTC" in check(analysis, "lost").summary
 
 
 def test_a_clean_run_with_its_streams_is_go(tmp_path: Path) -> None:
@@ -96,10 +96,7 @@ def test_canaries_that_were_in_the_stream_alone_are_told(tmp_path: Path) -> None
     keep_streams(run, {OWN: run.events + canaries[:2], OTHER: canaries[2:]})
     run.land()
     result = check(analyse(tmp_path), "canaries")
-    assert (result.status, result.summary) == (
-        CheckStatus.PASS,
-        "No canary event is in the table. The stream had 2 of them.",
-    )
+    assert result.status is CheckStatus.PASS
     assert result.evidence["streamed"] == [{"topic": OWN, "events": 2, "hours": 1}]
     keep_streams(run, {OWN: run.events})
-    assert "nothing shows" in check(analyse(tmp_path), "canaries").summary
+    assert check(analyse(tmp_path), "canaries").evidence["streamed"] == []

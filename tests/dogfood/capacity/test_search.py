@@ -154,7 +154,7 @@ def test_ctrl_c_keeps_what_was_measured(home: Path, tmp_path: Path) -> None:
     out, err = process.communicate(timeout=240)
     assert process.returncode == 3, out + err
     assert "Traceback" not in err
-    assert "The check was ended by hand. What was measured until then is kept." in " ".join(out.split())
+    assert "The check was ended by hand. The steps until then are kept." in " ".join(out.split())
     _, content = found(tmp_path / "runs")
     assert (content["result"], content["interrupted"], len(content["steps"])) == ("INCONCLUSIVE", True, 1)
 
