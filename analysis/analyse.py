@@ -193,7 +193,7 @@ def _go_sentence(evidence: Evidence) -> str:
     if nobody_enrolled(evidence):
         return "The sample rate is 0: no subject is enrolled, no event was sent, and no row claims the experiment."
     if not sent:
-        return "All findings of the scenarios are as expected; no event was due, and none was sent."
+        return "All findings of the scenarios are as expected; no event was due or sent."
     unknown = reconcile(evidence)["indeterminate"]
     if unknown:
         return (

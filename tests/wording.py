@@ -40,6 +40,7 @@ from analysis.power import PowerQuery, can_show, needs
 from analysis.reports import number_format
 from analysis.reports.html import DELAYS, WORDS
 from analysis.run_model.load import Evidence
+from analysis.run_model.sent_validity import Dropped
 from analysis.summaries.arrivals import ArrivalDelays
 from analysis.summaries.effects import Power
 from analysis.summaries.timeline import TimeBucket
@@ -51,7 +52,7 @@ from run_record.platform_state import PlatformAnswers
 from run_record.scenario_findings import ScenarioFinding
 from tests.analysis.capacity.simulated import OBJECTIVES, search
 from tests.analysis.checks.test_wiki import wiki_run
-from tests.analysis.given import EXAMPLES, UNKNOWN, Dropped, Given, segment, weight
+from tests.analysis.given import EXAMPLES, UNKNOWN, Given, segment, weight
 from tests.analysis.runs import Event, make_run
 from tests.plans import plan
 
@@ -153,8 +154,9 @@ def subject_results() -> Iterator[CheckResult]:
     own = {"rate": config.sample_rate, "unit": config.sample_unit, "events": 5}
     for rows in ([], [own], [{**own, "rate": 0.1, "unit": "session", "events": 1}]):
         yield sampling.check_stream_sampling(given({"samples": rows}))
-    for rows in ([], [{"subject": "1"}], [{"subject": "1"}, {"subject": "2"}]):
-        yield sampling.check_overrides(given({"overridden_landed": rows}))
+    for number in range(3):
+        forced: Rows = [{"subject": "1"}] * number
+        yield sampling.check_overrides(given({"overridden_landed": forced}))
     right = ScenarioFinding("ctr", "look", True, "instrument", "all well")
     false = ScenarioFinding("child-click", "count", False, "instrument", "2 clicks.")
     unplayed = right._replace(ok=False, layer="generator", scenario="html")
@@ -267,9 +269,9 @@ def runs(folder: Path) -> Iterator[tuple[str, Analysis]]:
 def other_sentences() -> Iterator[str]:
     """Yield sentences of capacity checks, power analyses and summaries, and numbers with their units."""
     for require in (None, 100, 5_000):
-        for server in ({"limit": 1_000}, {"limit": 1_000, "generator": 50}):
+        for generator_limit in (float("inf"), 50):
             settings = SearchSettings(start=10, ceiling=100_000, require=require)
-            report = conclude(settings, OBJECTIVES, search(settings, **server))
+            report = conclude(settings, OBJECTIVES, search(settings, limit=1_000, generator=generator_limit))
             yield f"capacity {report.result}: {report.sentence} ({report.side}: {report.evidence})"
     query = PowerQuery()
     for answer in (*needs(query, [0.52], [0.05], [0.004], 0.1), *can_show(query, 1), *can_show(query, 10_000)):

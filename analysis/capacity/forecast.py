@@ -16,10 +16,10 @@ from common.errors import DogfoodError
 
 DAY_S = 86_400
 
-#: Raw rows are kept so long.
+#: Retention of raw rows, days.
 RETENTION_DAYS = 90
 
-#: More events a second than this in one stream need the data engineers' agreement.
+#: Events per second in one stream above which the data engineers must agree.
 STREAM_LIMIT = 1000.0
 
 #: Experiments begin, and their rates change, at 14:30 UTC.

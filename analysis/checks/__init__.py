@@ -18,7 +18,7 @@ class Applies(Enum):
     """Runs that a check applies to."""
 
     ALWAYS = "always"
-    #: All runs, also those in which no event was due and none was sent.
+    #: All runs, also those without an event that was due or sent.
     QUIET_TOO = "quiet too"
     #: Runs with subjects that were not chosen for their group.
     NATURAL = "natural"
@@ -138,7 +138,7 @@ def checks_of(evidence: "Evidence") -> tuple[Check, ...]:
 
 
 def nobody_enrolled(evidence: "Evidence") -> bool:
-    """Return whether the sample rate is 0, so that no event was due and none was sent."""
+    """Return whether the sample rate is 0, so that no event was due or sent."""
     return not evidence.plan.rate and not evidence.made.planned and not len(evidence.ledger.visit)
 
 

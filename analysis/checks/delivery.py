@@ -45,7 +45,7 @@ def reconcile(evidence: Evidence) -> dict[str, int]:
 
 
 def check_lost(evidence: Evidence) -> CheckResult:
-    """Find acknowledged events in neither the table nor the error stream, and describe what they have in common."""
+    """Find acknowledged events in neither the table nor the error stream, and describe their common properties."""
     groups = _by_group(evidence, "lost")
     lost = sum(count for count, _ in groups.values())
     layer = evidence.delivery_layer

@@ -76,7 +76,7 @@ def check_sampled_out(evidence: Evidence) -> CheckResult:
         summary = f"All {count_of(subjects, 'subject')} with events of the experiment are in the sample."
         return CheckResult("sampled-out", Layer.ASSIGNMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
     layer = Layer.ASSIGNMENT if sent else Layer.TABLE
-    where = ": look at the rate that the wiki uses" if sent else ", though none of them was sent: look at the table"
+    where = ": look at the rate that the wiki uses" if sent else ", though no such event was sent: look at the table"
     have = f"{count_of(outside, 'subject')} outside the sample {agree(outside, 'has', 'have')}"
     summary = f"{have} events of the experiment{where}."
     return CheckResult("sampled-out", layer, CheckStatus.FAIL, summary, outside, threshold=0, evidence=detail)
@@ -250,7 +250,7 @@ def _pair(evidence: Evidence, users: NDArray[np.int64], one: Experiment, other: 
         ids = ids if len(ids) else np.arange(1, 1001, dtype=np.int64)
     met = ids * 10 ** len(digits) + int(digits) if digits else ids
     generation = evidence.manifest.generation
-    # At a rate of 1 every subject is in both samples, so few are enough.
+    # At a rate of 1 every subject is in both samples, and few are enough.
     rows = assign_many(generation, ids, one.name, one.groups, 1.0).group
     columns = assign_many(generation, met, other.name, other.groups, 1.0).group
     table = np.zeros((len(one.groups), len(other.groups)), np.int64)

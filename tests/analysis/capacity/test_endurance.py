@@ -79,9 +79,7 @@ def test_a_soak_cut_short_is_kept_and_inconclusive() -> None:
     ("slow_for", "within", "result", "recovery"),
     [(0, 30, Result.PASS, 0), (4, 30, Result.PASS, 4), (12, 10, Result.FAIL, 12), (40, 30, Result.FAIL, None)],
 )
-def test_recovery_is_counted_from_the_end_of_the_spike(
-    slow_for: int, within: int, result: Result, recovery: int | None
-) -> None:
+def test_recovery_counts_from_spike_end(slow_for: int, within: int, result: Result, recovery: int | None) -> None:
     slow = range(20, 30 + slow_for)
     windows = [window(second, 900 if second in slow else 20) for second in range(60)]
     outcome = spike(judged(60, Purpose.SPIKE), windows, OBJECTIVES, (20, 30), within)

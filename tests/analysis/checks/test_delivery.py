@@ -236,7 +236,7 @@ def test_refusal_needs_neither_reason_nor_ledger() -> None:
 @pytest.mark.parametrize(
     ("unknown", "status"), [(0, CheckStatus.PASS), (10, CheckStatus.PASS), (11, CheckStatus.INCONCLUSIVE)]
 )  # fmt: skip
-def test_up_to_one_in_a_hundred_may_be_unknown(unknown: int, status: CheckStatus) -> None:
+def test_up_to_one_percent_may_be_unknown(unknown: int, status: CheckStatus) -> None:
     given = Given([("a", "ok", 2_000 - 1_000 - unknown), ("a", "indeterminate", unknown)], EXAMPLES)
     result = delivery.check_indeterminate(given.evidence())
     detail = {"indeterminate": unknown, "share": unknown / 1_000, "by_group": (), "examples": EXAMPLES["examples"]}

@@ -110,7 +110,7 @@ def without_positions(events: list[Event]) -> list[Event]:
         (without_positions, "funnel", Layer.TABLE),
     ],
 )
-def test_a_fault_is_found_and_its_layer_named(
+def test_fault_names_its_layer(
     tmp_path: Path, tamper: Callable[[list[Event]], list[Event]], name: str, layer: Layer
 ) -> None:
     run = make_run(tmp_path)
@@ -120,7 +120,7 @@ def test_a_fault_is_found_and_its_layer_named(
     assert check(analysis, name).layer is analysis.layer is layer
 
 
-def test_a_filter_is_told_from_a_loss_behind_a_202(tmp_path: Path) -> None:
+def test_bot_filter_differs_from_hasty_loss(tmp_path: Path) -> None:
     run = make_run(tmp_path, change=HASTY, hasty=True)
     run.land(bots_filtered(copy.deepcopy(run.events)))
     assert check(analyse(tmp_path), "lost").layer is Layer.TABLE
@@ -188,7 +188,7 @@ def with_experiment(run: MadeUp, **changes: object) -> Analysis:
 
 
 @pytest.mark.parametrize(("hour", "rule"), [("15", "after the run had ended"), ("13", "before they were due")])
-def test_rows_that_are_received_when_nothing_was_under_way_are_called(tmp_path: Path, hour: str, rule: str) -> None:
+def test_rows_received_outside_the_run_fail(tmp_path: Path, hour: str, rule: str) -> None:
     run = make_run(tmp_path)
     events = copy.deepcopy(run.events)
     for event in events[::10]:

@@ -1,4 +1,4 @@
-"""Events that the client sent wrongly are the instrument's fault, whatever the table holds."""
+"""Events that the client sent wrongly are a fault of the instrument, with any table."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -56,9 +56,7 @@ def other_stream(event: Event) -> None:
         (other_stream, "stream", Layer.STREAM),
     ],
 )
-def test_what_was_sent_wrongly_is_called(
-    tmp_path: Path, change: Callable[[Event], None], name: str, layer: Layer
-) -> None:
+def test_wrongly_sent_events_fail(tmp_path: Path, change: Callable[[Event], None], name: str, layer: Layer) -> None:
     run = wiki_run(tmp_path)
     for event in run.events:
         change(event)

@@ -30,17 +30,17 @@ _PERFORMER = {"is_logged_in": True}
 class WikiRun:
     """A made-up run of accounts on the wiki: each read one page and should have sent an impression if enrolled."""
 
-    made: MadeUp
+    base: MadeUp
     first: int
     views: list[PageView] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
     def judge(self, change: Callable[[PageView], PageView] = lambda view: view, *, status: int = 201) -> Analysis:
         """Write down what happened, with each page view changed and events answered *status*, and analyse."""
-        with PageViewWriter(self.made.folder, "wiki-0-1") as writer:
+        with PageViewWriter(self.base.folder, "wiki-0-1") as writer:
             for view in self.views:
                 writer.write(change(view))
-        with LedgerWriter(self.made.folder / "ledger", "wiki-0-1") as ledger:
+        with LedgerWriter(self.base.folder / "ledger", "wiki-0-1") as ledger:
             positions: dict[int, int] = {}
             outcome = EventOutcome.OK if status == 201 else EventOutcome.INDETERMINATE
             for event in self.events:
@@ -52,8 +52,8 @@ class WikiRun:
                 )
                 ledger.answered(request, [EventAnswer(outcome)], status=status, at_ms=STARTED_MS + 3)
         landed = [filled(event, number) for number, event in enumerate(self.events)]
-        self.made.land(self.made.events + landed)
-        return analyse(self.made.folder)
+        self.base.land(self.base.events + landed)
+        return analyse(self.base.folder)
 
 
 def filled(event: Event, number: int) -> Event:
@@ -79,7 +79,7 @@ def wiki_run(
         run.views.append(
             PageView(
                 visit=account.visit, fidelity=fidelity, scenario="http", title="Main Page", pageview_id=token,
-                at_ms=STARTED_MS, told=told(fake_run, generation, account, group),
+                at_ms=STARTED_MS, told=page_content(fake_run, generation, account, group),
                 expected={"impression": 1} if group else {},
             )
         )  # fmt: skip
@@ -88,8 +88,8 @@ def wiki_run(
     return run
 
 
-def told(made: MadeUp, generation: Generation, account: Account, group: str | None) -> dict[str, Any]:
-    experiment = made.plan.experiment
+def page_content(run: MadeUp, generation: Generation, account: Account, group: str | None) -> dict[str, Any]:
+    experiment = run.plan.experiment
     if generation is Generation.ALPHA:
         assigned = {experiment.features[0].name: group or "unsampled"}
         return {"enrolled": [experiment.name] if group else [], "assigned": assigned, "features": {}}
@@ -100,9 +100,9 @@ def told(made: MadeUp, generation: Generation, account: Account, group: str | No
     return {"enrolled": [name], "assigned": {name: group}, "subject_ids": ids}
 
 
-def event_of(made: MadeUp, generation: Generation, account: Account, group: str, token: str) -> Event:
-    name = made.plan.experiment.name
-    stream = made.plan.settings.stream_config()
+def event_of(run: MadeUp, generation: Generation, account: Account, group: str, token: str) -> Event:
+    name = run.plan.experiment.name
+    stream = run.plan.settings.stream_config()
     profile = profile_of(generation)
     event: Event = {
         "action": "impression", "funnel_entry_token": f"{account.user_id:020d}", "funnel_event_sequence_position": 1,
@@ -115,7 +115,7 @@ def event_of(made: MadeUp, generation: Generation, account: Account, group: str,
     }  # fmt: skip
     event = {field: value for field, value in event.items() if profile.has(field)}
     if generation is Generation.ALPHA:
-        feature = made.plan.experiment.features[0].name
+        feature = run.plan.experiment.features[0].name
         return {**event, "experiments": {"enrolled": [name], "assigned": {feature: group}}}
     by_name = {"enrolled": name, "assigned": group, "subject_id": subject_id(account.central_id, name)}
     return {**event, "experiment": {**by_name, "sampling_unit": "mw-user", "coordinator": "xLab"}}
@@ -179,7 +179,7 @@ def test_a_page_that_was_not_shown_is_called(tmp_path: Path) -> None:
 
 def test_a_foreign_subject_id_is_called(tmp_path: Path) -> None:
     run = wiki_run(tmp_path, Generation.XLAB)
-    name = run.made.plan.experiment.name
+    name = run.base.plan.experiment.name
 
     def change(view: PageView) -> PageView:
         return replace(view, told={**view.told, "subject_ids": {name: "awaiting"}})
@@ -208,28 +208,28 @@ def test_missing_extra_and_stray_events_are_told_apart(tmp_path: Path) -> None:
     assert (way.funnels, way.sent, way.landed) == (len(run.events) - 1, len(run.events) - 2, len(run.events) - 2)
 
 
-def test_an_event_of_a_browser_is_found_by_its_funnel(tmp_path: Path) -> None:
+def test_browser_event_is_matched_by_funnel(tmp_path: Path) -> None:
     run = wiki_run(tmp_path)
     analysis = run.judge()
-    assert analysis.reconciliation["ok"] == len(run.made.events) + len(run.events)
+    assert analysis.reconciliation["ok"] == len(run.base.events) + len(run.events)
     twice = [filled(event, number + 1000) for number, event in enumerate(run.events[:2])]
     landed = [filled(event, number) for number, event in enumerate(run.events)]
-    run.made.land(run.made.events + landed[1:] + twice[1:])
-    counts = analyse(run.made.folder).reconciliation
+    run.base.land(run.base.events + landed[1:] + twice[1:])
+    counts = analyse(run.base.folder).reconciliation
     assert (counts["lost"], counts["duplicated"], counts["unexpected"]) == (1, 1, 0)
 
 
-def test_a_refused_event_of_a_browser_is_found_by_its_funnel(tmp_path: Path) -> None:
+def test_refused_browser_event_is_matched_by_funnel(tmp_path: Path) -> None:
     run = wiki_run(tmp_path)
     run.judge()
     landed = [filled(event, number) for number, event in enumerate(run.events)]
-    run.made.land(run.made.events + landed[1:])
-    run.made.report_invalid([{**run.events[0], "meta": {"id": "given-by-the-intake"}}])
-    counts = analyse(run.made.folder).reconciliation
+    run.base.land(run.base.events + landed[1:])
+    run.base.report_invalid([{**run.events[0], "meta": {"id": "given-by-the-intake"}}])
+    counts = analyse(run.base.folder).reconciliation
     assert (counts["lost"], counts["invalid"]) == (0, 1)
 
 
-def test_accounts_chosen_by_their_group_say_nothing_of_the_ratio(tmp_path: Path) -> None:
+def test_chosen_accounts_do_not_count_for_the_ratio(tmp_path: Path) -> None:
     natural = wiki_run(tmp_path / "natural").judge()
     chosen = wiki_run(tmp_path / "chosen", fidelity=Fidelity.BROWSER).judge()
     counted = [sum(check(item, "sample-ratio").evidence["subjects"]["landed"].values()) for item in (natural, chosen)]  # type: ignore[index]
@@ -299,7 +299,7 @@ def test_lost_events_of_a_page_are_validated(tmp_path: Path) -> None:
     for event in run.events:
         event["$schema"] = uri
     run.judge(status=202)
-    run.made.land(run.made.events)
+    run.base.land(run.base.events)
     analysis = analyse(tmp_path)
     assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
     result = check(analysis, "invalid")

@@ -31,21 +31,19 @@ def pages_of(*, missing: range = range(0), other: range = range(0), twice: range
         (pages_of(other=range(3), missing=range(10, 40)), Layer.ASSIGNMENT, "hashes"),
     ],
 )
-def test_a_wrong_assignment_is_blamed_by_what_the_pages_have_in_common(
-    pages: list[ReportedEnrolment], layer: Layer, word: str
-) -> None:
+def test_wrong_assignment_layer_follows_from_its_pages(pages: list[ReportedEnrolment], layer: Layer, word: str) -> None:
     diagnosis = diagnose_assignment(pages)
     assert diagnosis.layer is layer
     assert word in diagnosis.where
 
 
-def test_groups_chosen_by_hand_are_exposure_only_when_nothing_else_is_wrong() -> None:
+def test_overrides_alone_are_an_exposure_fault() -> None:
     forced = [ReportedEnrolment(100, "true", "false", forced=True), ReportedEnrolment(101, "true", None, forced=True)]
     assert diagnose_assignment([*pages_of(), *forced]).layer is Layer.EXPOSURE
     assert diagnose_assignment([*pages_of(other=range(1)), *forced]).layer is Layer.ASSIGNMENT
 
 
-def test_a_subject_id_that_is_another_is_an_assignment_fault() -> None:
+def test_wrong_subject_id_is_an_assignment_fault() -> None:
     assert (
         diagnose_assignment([*pages_of(), ReportedEnrolment(100, "true", "true", fits=False)]).layer is Layer.ASSIGNMENT
     )
@@ -69,7 +67,7 @@ def views_of(
     ]  # fmt: skip
 
 
-def test_missing_events_are_blamed_by_what_the_page_views_have_in_common() -> None:
+def test_missing_event_layer_follows_from_page_views() -> None:
     mixed = [number % 4 < 2 for number in range(40)]
     soon = [100 + number if missing else 2_000 + number for number, missing in enumerate(mixed)]
     assert diagnose_missing(views_of(mixed)).layer is Layer.INSTRUMENT
@@ -80,7 +78,7 @@ def test_missing_events_are_blamed_by_what_the_page_views_have_in_common() -> No
     assert "20 of 20 of group 'false' and 0 of 20 of group 'true'" in one_group.where
 
 
-def test_too_few_accounts_blame_the_instrument_and_ask_for_more() -> None:
+def test_too_few_accounts_ask_for_more() -> None:
     diagnosis = diagnose_missing(views_of([True, False, True], stays=[100, 3_000, 100], subjects=[1, 2, 1]))
     assert diagnosis.layer is Layer.INSTRUMENT
     assert "2 of 2 of group 'false' and 0 of 1 of group 'true'" in diagnosis.where
