@@ -1,4 +1,4 @@
-"""The checks of a run as JUnit XML, which build servers show."""
+"""JUnit XML of the checks of a run, for build servers."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -12,8 +12,8 @@ _TAGS = {CheckStatus.FAIL: "failure", CheckStatus.INVALID: "error", CheckStatus.
 
 
 def junit(analysis: Analysis) -> bytes:
-    """Return *analysis* as a test suite: a case a check; INVALID is an error, INCONCLUSIVE is skipped."""
-    counts = {tag: sum(_TAGS.get(check.verdict) == tag for check in analysis.checks) for tag in _TAGS.values()}
+    """Return *analysis* as a test suite with a case for each check; INVALID is an error, INCONCLUSIVE is skipped."""
+    counts = {tag: sum(_TAGS.get(check.status) == tag for check in analysis.checks) for tag in _TAGS.values()}
     suite = ElementTree.Element(
         "testsuite",
         name=f"dogfood {analysis.run['id']}",
@@ -32,7 +32,7 @@ def junit(analysis: Analysis) -> bytes:
 
 
 def _properties(analysis: Analysis) -> Iterator[tuple[str, object]]:
-    """Yield the numbers by their path in `verdict.json`, with a group's name in place of its place."""
+    """Yield the numbers by their path in `verdict.json`, with a group's name in place of its index."""
     yield "verdict", analysis.verdict
     yield "layer", analysis.layer
     yield from analysis.reconciliation.items()
@@ -53,7 +53,7 @@ def _parts(path: str, values: dict[str, object], name: str = "") -> Iterator[tup
 
 def _add(suite: ElementTree.Element, check: CheckResult) -> None:
     case = ElementTree.SubElement(suite, "testcase", classname=str(check.layer), name=check.name)
-    if check.verdict in _TAGS:
-        ElementTree.SubElement(case, _TAGS[check.verdict], message=check.summary)
+    if check.status in _TAGS:
+        ElementTree.SubElement(case, _TAGS[check.status], message=check.summary)
     else:
         ElementTree.SubElement(case, "system-out").text = check.summary

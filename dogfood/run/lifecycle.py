@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from analysis.analyse import Analysis
-from analysis.unsendable import unplayable
+from analysis.unsendable import find_unsendable
 from browser_scenarios.runner import BrowserRequest as BrowserRequest
 from browser_scenarios.runner import choose, run_scenarios
 from common.egress import LOOPBACK, Egress
@@ -63,7 +63,7 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     target, egress = _prepare_target(request, console)
     accounts = accounts_of(request, target)
     manifest, folder, events, rate = set_up(request, target, egress, accounts)
-    if unplayable(folder):
+    if find_unsendable(folder):
         return folder, judge(folder)
     _announce(console, request, manifest, events)
     # One budget for all fidelities: they share the target's ceilings.

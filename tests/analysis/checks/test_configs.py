@@ -93,5 +93,5 @@ def test_configs_of_others_are_noted_or_hit_all(tmp_path: Path) -> None:
     replace(Manifest.read(tmp_path), other_experiments=(other,)).write(tmp_path)
     analysis = analyse(tmp_path)
     assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.CONFIG)
-    assert check(analysis, "configs").verdict is CheckStatus.FAIL
+    assert check(analysis, "configs").status is CheckStatus.FAIL
     assert "experiments[other].sample_rate.default" in analysis.sentence
