@@ -12,7 +12,7 @@ from playwright.async_api import Error as PlaywrightError
 from browser_scenarios.chromium import BrowserError
 from browser_scenarios.environment import Environment
 from browser_scenarios.failure_cause import SERVER_ERROR, in_time
-from common.urls import under, with_query
+from common.urls import join_path, with_query
 from contracts.profiles import profile_of
 from contracts.streams import in_stream_sample, seen_by_client
 from contracts.wiki_page import page_experiments
@@ -334,7 +334,7 @@ class Session:
 
     async def _api(self, action: str, **fields: str) -> None:
         """Call the wiki's API from a page of the wiki: the browser's own rules then say where requests go."""
-        address = under(self.world.wiki, "api.php")
+        address = join_path(self.world.wiki, "api.php")
         page = await self.context.new_page()
         try:
             tokens = with_query(address, action="query", meta="tokens", format="json")

@@ -1,5 +1,6 @@
 """Client for MPIC's public API, the one that the wiki asks."""
 
+from typing import Self
 from urllib.parse import quote
 
 import httpx
@@ -8,7 +9,6 @@ from common.egress import LOOPBACK, Egress, EgressError
 from common.errors import DogfoodError
 from common.http import open_client
 from contracts.assignment import Generation
-from contracts.closing import Closing
 from contracts.configs import (
     Experiment,
     Instrument,
@@ -29,7 +29,7 @@ class MpicError(DogfoodError):
     page = "docs/guide/troubleshooting.md"
 
 
-class MpicClient(Closing):
+class MpicClient:
     """Asks MPIC for configs.
 
     Args:
@@ -104,6 +104,12 @@ class MpicClient(Closing):
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _get(self, path: str, query: dict[str, str]) -> list[object]:
         try:

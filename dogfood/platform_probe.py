@@ -9,7 +9,7 @@ import orjson
 
 from common.egress import Egress
 from common.http import open_client
-from common.urls import under
+from common.urls import join_path
 from contracts.configs import ConfigError, read_instruments
 from contracts.mpic_client import MpicClient, MpicError
 from contracts.profiles import profile_of
@@ -70,7 +70,7 @@ def _stream_config(target: Target, egress: Egress, stream: str) -> tuple[Mapping
     query = {"action": "streamconfigs", "format": "json"}
     try:
         with open_client(egress, timeout_s=_TIMEOUT_S) as client:
-            content = client.get(under(target.wiki, "api.php"), params=query).json()
+            content = client.get(join_path(target.wiki, "api.php"), params=query).json()
         faults = read_stream_configs(content).faults
     except (httpx.HTTPError, ValueError, ConfigError) as error:
         return None, (f"the wiki's stream configs cannot be read: {error}",)

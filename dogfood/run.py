@@ -18,7 +18,7 @@ from browser_scenarios.runner import choose, run_scenarios
 from common.egress import LOOPBACK, Egress
 from common.errors import DogfoodError, KitFaultError
 from common.http import open_client
-from common.urls import under, with_query, without_path
+from common.urls import join_path, strip_path, with_query
 from contracts.intake import check_reachable
 from dogfood.judge import judge
 from dogfood.locust import FirstOutcome, LocustRequest, RunStarted, run_locust
@@ -211,7 +211,7 @@ def _send_canaries(target: Target) -> None:
     """Have the testbed's intake produce its canary events, which the table must not have afterwards."""
     try:
         with open_client(LOOPBACK.tagged(target.tag)) as client:
-            client.get(under(without_path(target.intake, "/v1/events"), "v1/_test/events"))
+            client.get(join_path(strip_path(target.intake, "/v1/events"), "v1/_test/events"))
     except httpx.HTTPError as error:
         raise KitFaultError(f"the testbed's intake does not produce canary events: {error}") from error
 

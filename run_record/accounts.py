@@ -8,8 +8,9 @@ from typing import NamedTuple
 import msgspec
 import orjson
 
+from common.atomic_write import atomic_write
 from common.errors import DogfoodError
-from common.typed_json import Origin, Reader, Whole, content_of
+from common.typed_json import NonNegative, Origin, Reader, content_of
 from run_record.credentials import Credentials
 
 
@@ -33,9 +34,9 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True):
     """An account as its file has it: the password may be elsewhere."""
 
     name: str
-    user_id: Whole
-    central_id: Whole
-    subject: Whole
+    user_id: NonNegative
+    central_id: NonNegative
+    subject: NonNegative
     password: str = ""
 
 
@@ -71,8 +72,5 @@ def read_accounts(path: Path) -> tuple[TestAccount, ...]:
 
 def write_accounts(path: Path, accounts: Iterable[TestAccount]) -> None:
     """Write *accounts* to *path*, readable by its owner only, in one step. Raises OSError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     content = b"".join(orjson.dumps(item._asdict(), option=orjson.OPT_APPEND_NEWLINE) for item in accounts)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-    draft.replace(path)
+    atomic_write(path, content, mode=0o600)

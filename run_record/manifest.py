@@ -11,7 +11,7 @@ import orjson
 
 from common.atomic_write import atomic_write
 from common.errors import DogfoodError
-from common.typed_json import Moment, Origin, Reader, Whole
+from common.typed_json import NonNegative, Origin, Reader, TimestampMs
 from contracts.assignment import Generation
 from run_record.roster import Fidelity
 
@@ -73,18 +73,18 @@ class Manifest:
     generation: Generation
     wiki: str
     stream: str
-    visitors: Whole
+    visitors: NonNegative
     hasty: bool
-    batch_size: Whole
+    batch_size: NonNegative
     target: Mapping[str, str]
     plan: Mapping[str, object]
     other_experiments: Sequence[Mapping[str, object]] = ()
-    deadline_s: Whole = DEADLINE_S
+    deadline_s: NonNegative = DEADLINE_S
     versions: Mapping[str, str] = field(default_factory=dict)
-    started_ms: Moment | None = None
-    finished_ms: Moment | None = None
+    started_ms: TimestampMs | None = None
+    finished_ms: TimestampMs | None = None
     stopped_early: bool = False
-    planned_events: Whole = 0
+    planned_events: NonNegative = 0
     ended: str = ""
 
     @property

@@ -8,13 +8,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Self
 
 import orjson
 
 from common.errors import KitFaultError
-from common.typed_json import Moment, Origin, Reader, Whole, content_of
+from common.typed_json import NonNegative, Origin, Reader, TimestampMs, content_of
 from contracts.assignment import Generation
-from contracts.closing import Closing
 from contracts.configs import UNSAMPLED
 from run_record.roster import Fidelity
 
@@ -54,12 +54,12 @@ class PageView:
             nothing about the wiki, and its events are neither expected nor surplus.
     """
 
-    visit: Whole
+    visit: NonNegative
     fidelity: Fidelity
     scenario: str
     title: str
     pageview_id: str
-    at_ms: Moment
+    at_ms: TimestampMs
     way: str = ""
     session: int = 0
     told: Mapping[str, object] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class PageView:
 _READER = Reader(PageView)
 
 
-class PageViewWriter(Closing):
+class PageViewWriter:
     """Appends the page views of one worker. Raises PageViewError when its file exists or cannot be made."""
 
     def __init__(self, run: Path, worker: str) -> None:
@@ -98,6 +98,12 @@ class PageViewWriter(Closing):
     def close(self) -> None:
         """Close the file; the writer is of no use afterwards."""
         os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def read_page_views(run: Path) -> tuple[PageView, ...]:

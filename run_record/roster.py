@@ -9,7 +9,7 @@ import orjson
 
 from common.atomic_write import atomic_write
 from common.errors import DogfoodError
-from common.typed_json import Origin, Reader, Whole, content_of
+from common.typed_json import NonNegative, Origin, Reader, content_of
 
 FILE_NAME = "roster.ndjson"
 
@@ -33,10 +33,10 @@ class Account(NamedTuple):
         chosen: it was taken for its group, so it says nothing about how many subjects are in which group.
     """
 
-    visit: Whole
+    visit: NonNegative
     fidelity: Fidelity
-    user_id: Whole
-    central_id: Whole
+    user_id: NonNegative
+    central_id: NonNegative
     name: str
     chosen: bool
 

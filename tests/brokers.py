@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import free_port
+from common.ports import free_port
 from tests.wikis import need
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from common.ports import free_port
 from dogfood.testbed_control.seed import accounts_file, seed_wiki
 from dogfood.testbed_control.services import NAMES, Testbed, WikiOptions
 from tests.jitter import skip_when_too_busy
-from tests.servers import free_port
 from tests.shared import made_once
 
 #: What a run on the wiki needs besides Python.

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from xml.etree import ElementTree
 
 import numpy as np
 import orjson
@@ -13,11 +12,16 @@ from analysis.capacity.objectives import told
 from analysis.capacity.scalability import Scalability
 from analysis.capacity.steps import Judged, StepOutcome, measured
 from analysis.reports.charts import Figure, script
-from common.junit_xml import to_bytes
+from common.junit_xml import Case, CaseStatus, suite_xml
 
 #: Colours that can be told apart on white and on black, and by the colour-blind (Okabe & Ito, 2008).
 _COLOURS = {StepOutcome.HELD: "#0072b2", StepOutcome.BROKEN: "#d55e00", StepOutcome.INVALID: "#cc79a7"}
 _SOFT = "#999999"
+_STATUSES = {
+    Result.FAIL: CaseStatus.FAILURE,
+    Result.INVALID: CaseStatus.ERROR,
+    Result.INCONCLUSIVE: CaseStatus.SKIPPED,
+}
 _PLAIN: Mapping[str, object] = {
     "height": 340, "margin": {"l": 65, "r": 20, "t": 30, "b": 45}, "paper_bgcolor": "rgba(0,0,0,0)",
     "plot_bgcolor": "rgba(0,0,0,0)", "legend": {"orientation": "h", "y": 1.15},
@@ -46,27 +50,16 @@ def to_json(finding: CapacityReport, setting: Mapping[str, object]) -> bytes:
 
 def junit(finding: CapacityReport, name: str) -> bytes:
     """Return *finding* as a test suite: one case for the result, and one for each objective at the confirmed rate."""
-    suite = ElementTree.Element("testsuite", name=f"dogfood capacity {name}")
-    case = ElementTree.SubElement(suite, "testcase", classname="capacity", name="result")
-    tag = {Result.FAIL: "failure", Result.INVALID: "error", Result.INCONCLUSIVE: "skipped"}.get(finding.result)
-    if tag is None:
-        ElementTree.SubElement(case, "system-out").text = finding.sentence
-    else:
-        ElementTree.SubElement(case, tag, message=finding.sentence)
-    counts = {word: int(tag == word) for word in ("failure", "error", "skipped")}
+    cases = [Case("capacity", "result", _STATUSES.get(finding.result, CaseStatus.PASSED), finding.sentence)]
     for objective in finding.objectives:
         values = confirmed_values(finding).get(objective.name, [])
-        case = ElementTree.SubElement(suite, "testcase", classname="objective", name=objective.text)
         if values:
-            worst = told(objective.name, max(values))
-            ElementTree.SubElement(case, "system-out").text = f"{worst} at worst in {len(values)} windows"
+            message = f"{told(objective.name, max(values))} at worst in {len(values)} windows"
+            cases.append(Case("objective", objective.text, message=message))
         else:
-            counts["skipped"] += 1
-            ElementTree.SubElement(case, "skipped", message="no rate was confirmed, or nobody looked")
-    suite.set("tests", str(1 + len(finding.objectives)))
-    for word, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
-        suite.set(attribute, str(counts[word]))
-    return to_bytes(suite)
+            message = "no rate was confirmed, or nobody looked"
+            cases.append(Case("objective", objective.text, CaseStatus.SKIPPED, message))
+    return suite_xml(f"dogfood capacity {name}", cases)
 
 
 def confirmed_values(finding: CapacityReport) -> dict[str, list[float]]:

@@ -2,33 +2,30 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from xml.etree import ElementTree
 
 from analysis.analyse import Analysis
-from analysis.verdict import CheckResult, CheckStatus
-from common.junit_xml import to_bytes
+from analysis.verdict import CheckStatus
+from common.junit_xml import Case, CaseStatus, suite_xml
 
-_TAGS = {CheckStatus.FAIL: "failure", CheckStatus.INVALID: "error", CheckStatus.INCONCLUSIVE: "skipped"}
+_STATUSES = {
+    CheckStatus.FAIL: CaseStatus.FAILURE,
+    CheckStatus.INVALID: CaseStatus.ERROR,
+    CheckStatus.INCONCLUSIVE: CaseStatus.SKIPPED,
+}
 
 
 def junit(analysis: Analysis) -> bytes:
     """Return *analysis* as a test suite: a case a check; INVALID is an error, INCONCLUSIVE is skipped."""
-    counts = {tag: sum(_TAGS.get(check.verdict) == tag for check in analysis.checks) for tag in _TAGS.values()}
-    suite = ElementTree.Element(
-        "testsuite",
-        name=f"dogfood {analysis.run['id']}",
-        tests=str(len(analysis.checks)),
-        failures=str(counts["failure"]),
-        errors=str(counts["error"]),
-        skipped=str(counts["skipped"]),
+    cases = [
+        Case(str(check.layer), check.name, _STATUSES.get(check.verdict, CaseStatus.PASSED), check.summary)
+        for check in analysis.checks
+    ]
+    return suite_xml(
+        f"dogfood {analysis.run['id']}",
+        cases,
         timestamp=str(analysis.run["created"]),
+        properties=_properties(analysis),
     )
-    properties = ElementTree.SubElement(suite, "properties")
-    for name, value in _properties(analysis):
-        ElementTree.SubElement(properties, "property", name=name, value="" if value is None else str(value))
-    for check in analysis.checks:
-        _add(suite, check)
-    return to_bytes(suite)
 
 
 def _properties(analysis: Analysis) -> Iterator[tuple[str, object]]:
@@ -49,11 +46,3 @@ def _properties(analysis: Analysis) -> Iterator[tuple[str, object]]:
 
 def _parts(path: str, values: dict[str, object], name: str = "") -> Iterator[tuple[str, object]]:
     return ((f"{path}.{part}", value) for part, value in values.items() if part != name)
-
-
-def _add(suite: ElementTree.Element, check: CheckResult) -> None:
-    case = ElementTree.SubElement(suite, "testcase", classname=str(check.layer), name=check.name)
-    if check.verdict in _TAGS:
-        ElementTree.SubElement(case, _TAGS[check.verdict], message=check.summary)
-    else:
-        ElementTree.SubElement(case, "system-out").text = check.summary

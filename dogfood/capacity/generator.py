@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import DogfoodError, KitFaultError
-from dogfood.testbed_control.modules import free_port, running
+from common.ports import free_port
+from dogfood.testbed_control.modules import running
 from run_record.load_report.report import FILE_NAME as LOAD
 
 _FILE = Path(__file__).resolve().parents[2] / "locustfiles" / "ctr.py"

@@ -1,7 +1,6 @@
 """`dogfood watch`: a stream, or a run, while it goes."""
 
 import math
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from analysis.live_monitor import LiveMonitor, MonitorReading
 from analysis.run_model.own_events import OwnEvents
 from analysis.run_model.participants import chosen_subjects
 from common.bounded_numbers import LONGEST_S, Count, Number
+from common.durations import parse_seconds
 from dogfood.commands.options import AS_JSON, RUNS, TESTBED, complete_run
 from dogfood.commands.watch_stream import Until, tail_stream
 from dogfood.console import new_console, reader_left
@@ -33,8 +33,6 @@ from run_record.run_folder import LATEST, find_run
 #: The stream of the kit's own experiment.
 STREAM = "product_metrics.web_base"
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
 #: So many events are kept that no ledger names yet.
 _MOST_UNKNOWN = 50_000
 
@@ -46,8 +44,10 @@ def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float
     """Return a duration such as `10s` in seconds."""
     if value is None:
         return None
-    found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)", value)
-    seconds = float(found[1]) * _SECONDS[found[2]] if found else math.inf
+    try:
+        seconds = parse_seconds(value)
+    except ValueError:
+        seconds = math.inf
     if seconds > LONGEST_S:
         raise click.BadParameter("has to be a number and ms, s, m or h, such as 10s, and at most a year")
     return seconds

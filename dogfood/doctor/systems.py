@@ -12,7 +12,7 @@ import httpx
 
 from common.egress import Egress
 from common.http import open_client
-from common.urls import under
+from common.urls import join_path
 from contracts.assignment import Generation
 from contracts.client_behaviour import stream_faults
 from contracts.configs import ConfigError, Experiment
@@ -119,7 +119,7 @@ def _wiki(
     query = {"action": "streamconfigs", "format": "json"}
     try:
         with open_client(egress, transport=transport) as client:
-            answer = client.get(under(target.wiki, "api.php"), params=query)
+            answer = client.get(join_path(target.wiki, "api.php"), params=query)
         answer.raise_for_status()
         content = answer.json()
         configs, faults = read_stream_configs(content)

@@ -7,8 +7,8 @@ import orjson
 
 from common.atomic_write import atomic_write
 from common.errors import DogfoodError
+from common.ports import free_port
 from dogfood.faults.catalogue import read_catalogue
-from dogfood.testbed_control.modules import free_port
 from dogfood.testbed_control.services import FAULTS, Testbed
 
 #: What is started anew for other faults. The wiki goes on, with an extension that has them.

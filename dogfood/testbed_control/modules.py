@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import IO
 
 from common.child_environment import child_environment
 from common.errors import KitFaultError
-from common.parent_death import tethered
+from common.parent_death import end_with_parent
 
 #: What Locust and the kit inside it read from the environment, besides what any program may need.
 _OF_GENERATOR = (
@@ -36,7 +35,7 @@ def run_module(what: str, module: str, *arguments: str, given: bytes = b"") -> s
     Raises:
         KitFaultError: it failed; the last line it said is in the message.
     """
-    command = tethered([sys.executable, "-m", module, *arguments])
+    command = end_with_parent([sys.executable, "-m", module, *arguments])
     done = subprocess.run(
         command, input=given, capture_output=True, check=False, env=child_environment(), umask=0o077
     )  # fmt: skip
@@ -57,7 +56,8 @@ def running(command: Sequence[str], log: IO[bytes]) -> Iterator["subprocess.Pope
         log: where its output goes.
     """
     process = subprocess.Popen(
-        tethered(command, signal.SIGTERM), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+        end_with_parent(command, signal.SIGTERM), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+        start_new_session=True,
         env=child_environment(*_OF_GENERATOR),
     )  # fmt: skip
     try:
@@ -82,9 +82,3 @@ def kill_group(process: "subprocess.Popen[bytes]") -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
@@ -11,7 +12,6 @@ import orjson
 from common.egress import Egress, EgressError, Resolver, system_resolver
 from common.errors import DogfoodError
 from common.http import open_client
-from contracts.closing import Closing
 
 #: The environment variable with the API token.
 TOKEN_VARIABLE = "PHABRICATOR_TOKEN"  # noqa: S105 – a variable's name, no secret
@@ -56,7 +56,7 @@ def _pairs(name: str, value: Value) -> Iterator[tuple[str, str]]:
         yield from _pairs(f"{name}[{key}]", item)
 
 
-class Conduit(Closing):
+class Conduit:
     """Calls the methods of one Phabricator, one after the other, not faster than it is told to.
 
     Args:
@@ -127,6 +127,12 @@ class Conduit(Closing):
         """Close the connections."""
         if self._client is not None:
             self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _opened(self) -> httpx.Client:
         """Return the client, which reaches this Phabricator only. Raises EgressError when its host is not known."""

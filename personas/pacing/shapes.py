@@ -9,14 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from common.durations import UNIT_SECONDS, parse_seconds
 from common.errors import DogfoodError
 
 Floats = NDArray[np.float64]
 
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
 _RATE = re.compile(rf"({_NUMBER})(?:/(s|m|min|h))?")
-_DURATION = re.compile(rf"({_NUMBER})(s|m|min|h|)")
 
 #: A day's curve is drawn with this many lines: one for each quarter of an hour of a day of 24 hours.
 _DIURNAL_KNOTS = 96
@@ -112,10 +111,10 @@ def parse_shape(text: str) -> Shape:
 
 def parse_rate(text: str) -> float:
     """Return a rate in units a second: `500`, `500/s`, `30/min`, `1000/h`. Raises PacingError."""
-    found = _RATE.fullmatch(text.strip())
-    if found is None or float(found[1]) <= 0:
+    match = _RATE.fullmatch(text.strip())
+    if match is None or float(match[1]) <= 0:
         raise PacingError(f"rate {text!r}: write it like 500, 500/s or 30/min, above 0")
-    return float(found[1]) / _UNITS[found[2] or "s"]
+    return float(match[1]) / UNIT_SECONDS[match[2] or "s"]
 
 
 def _read(read: Callable[[list[str]], Shape | None], words: list[str]) -> Shape | None:
@@ -128,10 +127,10 @@ def _read(read: Callable[[list[str]], Shape | None], words: list[str]) -> Shape 
 
 
 def _seconds(text: str) -> float:
-    found = _DURATION.fullmatch(text)
-    if found is None or float(found[1]) <= 0:
+    seconds = parse_seconds(text)
+    if seconds <= 0:
         raise ValueError(text)
-    return float(found[1]) * _UNITS[found[2]]
+    return seconds
 
 
 def _level(text: str) -> float:

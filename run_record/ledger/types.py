@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 
 from common.errors import DogfoodError
-from common.typed_json import Moment, Origin, Whole, convert
+from common.typed_json import NonNegative, Origin, TimestampMs, convert
 from contracts.intake import EventOutcome
 
 #: More visits than a plan and a roster have together, and more positions than any visit has.
@@ -30,29 +30,29 @@ class LedgerFormatError(DogfoodError):
 class IntentRow(msgspec.Struct, forbid_unknown_fields=True):
     """A request that is about to be sent."""
 
-    intent: Whole
+    intent: NonNegative
     events: list[tuple[_Visit, _Position, _Count]]
-    intended_ms: Moment
-    sent_ms: Moment
+    intended_ms: TimestampMs
+    sent_ms: TimestampMs
     bodies: list[str] = []
 
 
 class IntentsRow(msgspec.Struct, forbid_unknown_fields=True):
     """Several requests that are about to be sent."""
 
-    intents: Whole
+    intents: NonNegative
     visits: list[_Visit]
     positions: list[_Position]
     size: _Count
-    intended: list[Moment]
-    sent_ms: Moment
+    intended: list[TimestampMs]
+    sent_ms: TimestampMs
 
 
 class OutcomeRow(msgspec.Struct, forbid_unknown_fields=True):
     """The answer to a request."""
 
-    outcome: Whole
-    answered_ms: Moment
+    outcome: NonNegative
+    answered_ms: TimestampMs
     answers: EventOutcome | list[EventOutcome]
     status: _Status | None
     reason: str = ""
@@ -61,8 +61,8 @@ class OutcomeRow(msgspec.Struct, forbid_unknown_fields=True):
 class OutcomesRow(msgspec.Struct, forbid_unknown_fields=True):
     """The answer to several requests, whose events fared alike."""
 
-    outcomes: list[Whole]
-    answered_ms: Moment
+    outcomes: list[NonNegative]
+    answered_ms: TimestampMs
     answers: EventOutcome
     status: _Status | None
 

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from analysis.analyse import VERDICT
+from common.ports import free_port
 from contracts.table import TABLE
 from dogfood.testbed_control.service_health import why_taken
 from dogfood.testbed_control.services import Testbed
@@ -23,7 +24,6 @@ from run_record.load_report.report import FILE_NAME as LOAD
 from run_record.page_views import FOLDER as PAGE_VIEWS
 from run_record.run_folder import LEDGER, OBSERVED, find_run
 from tests.chaos.kills import WITHIN_S, below, killed_inside, until
-from tests.servers import free_port
 from tests.wikis import copy_seeded_wiki
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ from locust.runners import STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, MasterR
 
 from common.egress import Egress
 from common.errors import DogfoodError, KitFaultError
-from common.parent_death import die_with
+from common.parent_death import set_parent_death_signal
 from common.urls import with_query
 from personas.plan.settings import PlanSettings
 from run_record.end_reason import End
@@ -117,7 +117,7 @@ class RunController(LoadKind):
             gevent.spawn(self._watch)
         if os.getpid() != _IMPORTER:
             # A worker that Locust has forked (`--processes`).
-            die_with(_IMPORTER, signal.SIGTERM)
+            set_parent_death_signal(_IMPORTER, signal.SIGTERM)
         self._page = WebPage(environment, self) if environment.web_ui is not None else None
         if self._leads:
             listen(environment, lambda: self._folder if self._folder.name else None)

@@ -16,8 +16,7 @@ from analysis.capacity.objectives import Objective, with_defaults
 from analysis.capacity.step_reader import step_of, window_of
 from analysis.capacity.steps import NextStep, Purpose, judge
 from common.atomic_write import atomic_write
-from common.bounded_numbers import MOST_RATE, Number
-from common.durations import Duration
+from common.bounded_numbers import MOST_RATE, Duration, Number
 from dogfood.capacity.display import Display, verdict
 from dogfood.capacity.generator import Interrupted, LocustGenerator
 from dogfood.capacity.measurement import Measurement
