@@ -16,10 +16,13 @@ def redact(archive: Path, secrets: Iterable[str]) -> None:
     forms = {
         form.encode() for secret in secrets if len(secret) >= _SHORTEST for form in (secret, quote(secret, safe=""))
     }
-    with replacing(archive) as temporary:
-        with zipfile.ZipFile(archive) as before, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as after:
-            for item in before.infolist():
-                content = before.read(item)
-                for form in sorted(forms, key=len, reverse=True):
-                    content = content.replace(form, _INSTEAD)
-                after.writestr(item.filename, content)
+    with (
+        replacing(archive) as temporary,
+        zipfile.ZipFile(archive) as before,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as after,
+    ):
+        for item in before.infolist():
+            content = before.read(item)
+            for form in sorted(forms, key=len, reverse=True):
+                content = content.replace(form, _INSTEAD)
+            after.writestr(item.filename, content)

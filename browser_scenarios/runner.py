@@ -114,7 +114,7 @@ async def _play(request: BrowserRequest) -> list[ScenarioFinding]:
     ):
         recorder = Recorder(
             ledger, f"{intake.scheme}://{intake.netloc}", lambda user_id: visits.get(user_id, nobody), certificate,
-            egress=egress, governor=budget.governor(),
+            egress=egress, governor=budget.rate_limiter(),
         )  # fmt: skip
         recorder.start()
         try:

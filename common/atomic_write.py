@@ -35,8 +35,8 @@ def atomic_write(path: Path, content: bytes, *, mode: int = 0o666) -> None:
     Raises:
         OSError: the file cannot be written; *path* is unchanged.
     """
-    with replacing(path) as temporary:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    with replacing(path) as temporary, os.fdopen(os.open(temporary, flags, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

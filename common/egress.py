@@ -154,7 +154,7 @@ class Egress:
         return addresses[0]
 
     def check(self, method: str, url: str) -> None:
-        """Refuse a request to an unknown host, or one that changes something without confirmation. Raises EgressError."""
+        """Refuse a request to an unknown host, or an unconfirmed one that changes something. Raises EgressError."""
         self.addresses_of(urlsplit(url).hostname or "")
         if method.upper() not in _SAFE_METHODS and not self.sends:
             raise EgressError(

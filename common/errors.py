@@ -6,7 +6,7 @@ class DogfoodError(Exception):
 
     Attributes:
         exit_code: 2 for wrong use or bad input, 4 when the kit or the generator is at fault.
-        page: path of the documentation page that helps, from the root of the repository; empty when none is needed.
+        page: path of the documentation page that helps, from the root of the repository; empty when no page is needed.
     """
 
     exit_code: int = 2

@@ -54,7 +54,7 @@ class Tail:
         """
         for path in self._files():
             try:
-                lines = self._growing.fresh(path).splitlines()
+                lines = self._growing.new_lines(path).splitlines()
             except OSError as error:
                 raise DogfoodError(f"{path} cannot be read: {error.strerror}") from error
             for event in map(_event, lines):

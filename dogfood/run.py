@@ -33,7 +33,7 @@ from dogfood.testbed_control.table import OWN_TABLE, TableChoice
 from dogfood.testbed_control.wiki_warm_up import warm_wiki
 from run_record.accounts import TestAccount
 from run_record.end_reason import End
-from run_record.load_report.machine_sampler import MachineWatch, load_now
+from run_record.load_report.machine_sampler import MachineSampler, load_now
 from run_record.load_report.machine_usage import busy_warning
 from run_record.load_report.report import FILE_NAME as LOAD
 from run_record.load_report.report import LoadReport, record_analysis, record_machine
@@ -79,20 +79,20 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     # The budget is held over all fidelities: they share the target's ceilings.
     with (
         TargetBudget.open(target, str(folder.resolve()), rate=rate),
-        MachineWatch("dogfood", partial(_service_pids, request, target)) as watch,
+        MachineSampler("dogfood", partial(_service_pids, request, target)) as watch,
     ):
         _make_traffic(request, target, egress, folder, accounts, events, console)
         _finish(folder)
-        record_machine(folder, watch.seen())
+        record_machine(folder, watch.usage())
     ask_schemas_of_ledger(target, egress, folder)
     if target.name != LOCAL or request.traffic.intake:
         return folder, None
     time.sleep(_SETTLE_S)
-    with console.status("filling the table and judging"), MachineWatch("analysis") as judging:
+    with console.status("filling the table and judging"), MachineSampler("analysis") as judging:
         request.table.fill(request.testbed)
         observe(request.testbed, folder, request.table)
         analysis = judge(folder)
-        record_analysis(folder, judging.seen())
+        record_analysis(folder, judging.usage())
         return folder, analysis
 
 

@@ -60,7 +60,7 @@ def tell_finding(console: Console, finding: ScenarioFinding) -> None:
     """Print what a scenario found, in one line, and where a failure is shown."""
     mark, colour = ("✓", "green") if finding.ok else ("✗", "red")
     where = f" (see {finding.evidence} in the run's folder)" if finding.evidence else ""
-    console.print(Text.assemble((mark, colour), f" {finding.scenario}: {finding.step} – {finding.told}{where}"))
+    console.print(Text.assemble((mark, colour), f" {finding.scenario}: {finding.step} – {finding.observation}{where}"))
 
 
 def _groups(analysis: Analysis) -> Table:

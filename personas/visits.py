@@ -24,7 +24,7 @@ class PageViews(NamedTuple):
     Attributes:
         subject: position of the subject among them.
         session: number of the browser session, counted through all of them.
-        page: index into the shelf of pages.
+        page: index into the page_index of pages.
         shown_ms: when the page was shown, milliseconds after the visit began.
         impression_ms, click_ms: likewise; only meaningful where the next two are true.
         seen: the element came fully into view.
@@ -48,7 +48,7 @@ def draw_page_views(
     *,
     treated: Bools,
     element_depth: int,
-    shelf: PageIndex,
+    page_index: PageIndex,
 ) -> PageViews:
     """Return every page view of *subjects*, who are those of some blocks, from *first_block* on.
 
@@ -58,7 +58,7 @@ def draw_page_views(
         first_block: number of the first of their blocks.
         treated: per subject, whether its group is another than control (decides how likely clicks are).
         element_depth: how far down the page the element is, percent.
-        shelf: the pages there are.
+        page_index: the pages there are.
     """
     session_of, views = _sessions(population, subjects, first_block)
     view_session = np.repeat(np.arange(len(session_of)), views)
@@ -81,7 +81,7 @@ def draw_page_views(
     return PageViews(
         subject=subject,
         session=view_session,
-        page=shelf.choose(draws[7], subjects.persona[subject], subjects.locale[subject]),
+        page=page_index.choose(draws[7], subjects.persona[subject], subjects.locale[subject]),
         shown_ms=shown,
         impression_ms=shown + see,
         click_ms=shown + see + react,

@@ -33,14 +33,14 @@ class RunningBroker:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        from contracts.kafka import answers
+        from contracts.kafka import is_reachable
 
         command = [sys.executable, "-m", "testbed.stream.kafka", "--port", str(self._port)]
         command += ["--data", str(self._folder / "kafka")]
         with (self._folder / "kafka.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 240
-        while not answers(self.bootstrap, within_s=1):
+        while not is_reachable(self.bootstrap, within_s=1):
             text = (self._folder / "kafka.log").read_text(errors="replace")[-2000:]
             assert self._process.poll() is None, f"Kafka did not come up: {text}"
             assert time.monotonic() < deadline, f"Kafka does not answer: {text}"

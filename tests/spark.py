@@ -26,9 +26,9 @@ def need_spark() -> None:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
     need_spark()
-    from contracts.spark_session import Where, open_session
+    from contracts.spark_session import SessionOptions, open_session
 
     folder: Path = tmp_path_factory.mktemp("spark")
-    session = open_session(Where(folder, short=True), "tests")
+    session = open_session(SessionOptions(folder, short=True), "tests")
     yield session
     session.stop()

@@ -11,7 +11,7 @@ from contracts.configs import UNSAMPLED
 from contracts.profiles import profile_of
 from contracts.streams import StreamConfig
 from personas.plan.event_templates import edit_count_bucket, js_number
-from run_record.page_views import forced_by_hand
+from run_record.page_views import is_overridden
 
 Config = Mapping[str, object]
 
@@ -91,7 +91,7 @@ def decoration(page: Config, instrument: EventTemplate) -> dict[str, object] | N
         sampled = {feature: group for feature, group in assigned.items() if group != UNSAMPLED}
         return {"experiments": {"enrolled": told["enrolled"], "assigned": sampled}}
     name = instrument.experiment
-    if forced_by_hand(told, name):
+    if is_overridden(told, name):
         return None
     # Where the page names no coordinator, the client does.
     coordinator = _object(told.get("coordinator")).get(name) or profile_of(instrument.generation).coordinator

@@ -54,7 +54,7 @@ def _kinds(findings: Sequence[ScenarioFinding]) -> str:
     for scenario, members in list(kinds.items())[:_NAMED]:
         first, others = members[0], len(members) - 1
         more = f", {others} more" if others else ""
-        told.append(f"{scenario}, {first.step!r}: {first.told.rstrip('.')}{more}")
+        told.append(f"{scenario}, {first.step!r}: {first.observation.rstrip('.')}{more}")
     if len(kinds) > _NAMED:
         told.append(f"{len(kinds) - _NAMED} more scenarios")
     return "; ".join(told)

@@ -14,7 +14,7 @@ from analysis.checks.wiki_diagnosis import (
 from analysis.run_model.load import Evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
 from contracts.assignment import Generation, subject_id
-from run_record.page_views import PageView, forced_by_hand, page_group
+from run_record.page_views import PageView, is_overridden, page_group
 from run_record.roster import Fidelity
 
 _EXAMPLES = 5
@@ -125,7 +125,7 @@ def _unplayed(evidence: Evidence) -> CheckResult | None:
     if any(view.fidelity is Fidelity.BROWSER for view in evidence.page_views):
         return None
     wrong = [item for item in evidence.findings if not item.ok]
-    why = wrong[0].told if wrong else "the run ended before that"
+    why = wrong[0].observation if wrong else "the run ended before that"
     summary = f"No browser session was played to its end ({why}): nothing is known of the instrument."
     spoilt = evidence.load is not None and bool(evidence.load.invalid)
     if spoilt or any(item.layer != Layer.GENERATOR for item in wrong):
@@ -213,7 +213,7 @@ def _pages(evidence: Evidence) -> Iterator[ReportedEnrolment]:
             _told(evidence, view),
             names[number] if number >= 0 else None,
             _subject_fits(evidence, view, account.central_id),
-            forced_by_hand(view.told, evidence.plan.experiment.name),
+            is_overridden(view.experiments, evidence.plan.experiment.name),
         )
 
 
@@ -222,10 +222,10 @@ def _subject_fits(evidence: Evidence, view: PageView, central_id: int) -> bool:
     if evidence.manifest.generation is Generation.ALPHA or _told(evidence, view) is None:
         return True
     name = evidence.plan.experiment.name
-    ids = view.told.get("subject_ids")
+    ids = view.experiments.get("subject_ids")
     return isinstance(ids, Mapping) and ids.get(name) == subject_id(central_id, name)
 
 
 def _told(evidence: Evidence, view: PageView) -> str | None:
     experiment = evidence.plan.experiment
-    return page_group(view.told, evidence.manifest.generation, experiment.name, experiment.features[0].name)
+    return page_group(view.experiments, evidence.manifest.generation, experiment.name, experiment.features[0].name)

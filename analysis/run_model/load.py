@@ -37,7 +37,7 @@ from run_record.ledger.rows import OUTCOMES
 from run_record.load_report.report import FILE_NAME as LOAD
 from run_record.load_report.report import LoadReport
 from run_record.manifest import Manifest
-from run_record.page_views import PageView, forced_by_hand, read_page_views
+from run_record.page_views import PageView, is_overridden, read_page_views
 from run_record.platform_state import PlatformAnswers
 from run_record.roster import Account, read_roster
 from run_record.run_folder import LEDGER, OBSERVED
@@ -166,7 +166,7 @@ class Evidence:
     @cached_property
     def overridden(self) -> frozenset[str]:
         """Subjects, as in the table, of accounts that a page told to be in their group by an override (xlab)."""
-        forced = {view.visit for view in self.page_views if forced_by_hand(view.told, self.plan.experiment.name)}
+        forced = {view.visit for view in self.page_views if is_overridden(view.experiments, self.plan.experiment.name)}
         accounts = {account.visit: account for account in self.roster}
         return frozenset(
             subject_id(accounts[visit].central_id, self.plan.experiment.name)

@@ -45,7 +45,7 @@ def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float
     if value is None:
         return None
     try:
-        seconds = parse_seconds(value)
+        seconds = parse_seconds(value, needs_unit=True)
     except ValueError:
         seconds = math.inf
     if seconds > LONGEST_S:

@@ -91,7 +91,7 @@ def busy(machine: Machine) -> Diagnosis:
     if warning := busy_warning(machine):
         told, _, remedy = warning.partition("; ")
         return unknown("machine", "load", told, remedy, _PAGE)
-    return fine("machine", "load", machine.told)
+    return fine("machine", "load", machine.summary)
 
 
 def chromium() -> Diagnosis:

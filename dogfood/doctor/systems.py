@@ -176,7 +176,7 @@ def _intake(
         yield unknown("intake", "schema", f"not asked for {schema}", "with --probe an event is posted that is refused")
         return
     with TargetBudget.open(target, "dogfood doctor") as budget:
-        if budget.governor().wait(1) > 0:
+        if budget.rate_limiter().wait(1) > 0:
             yield unknown("intake", "schema", "not asked: runs that go on now use all that the target allows")
             return
         answer = probe_schema(target.intake, schema, stream, egress, transport=transport)
@@ -184,9 +184,9 @@ def _intake(
         yield fine("intake", "schema", f"{schema} is known")
     elif answer.served is Served.NO:
         yield missing(
-            "intake", "schema", f"{schema} is not known: {answer.told}",
+            "intake", "schema", f"{schema} is not known: {answer.detail}",
             "deploy the schema, or let the client name a version that is there", _HELP,
         )  # fmt: skip
     else:
         remedy = "is this EventGate, without hasty in the target's address? Look at the intake's log"
-        yield missing("intake", "schema", answer.told, remedy, _TARGETS)
+        yield missing("intake", "schema", answer.detail, remedy, _TARGETS)

@@ -65,7 +65,7 @@ def of_findings(findings: Sequence[ScenarioFinding], run: str) -> Iterator[Row]:
             yield Row("scenario", scenario, Verdict.GO, f"{len(mine)} steps are as they should be", run)
         for finding in wrong:
             verdict = Verdict.INVALID if finding.layer == "generator" else Verdict.NO_GO
-            told = f"{finding.step}: {finding.told} (layer {finding.layer})"
+            told = f"{finding.step}: {finding.observation} (layer {finding.layer})"
             yield Row("scenario", scenario, verdict, told, run)
 
 

@@ -66,11 +66,11 @@ class PlannedSubjects(NamedTuple):
 
 @dataclass(frozen=True)
 class PlanContext:
-    """What all blocks of a plan share; see `set_scene`.
+    """What all blocks of a plan share; see `build_context`.
 
     Attributes:
-        pages: what events say of each page of the shelf.
-        special: per page of the shelf, 1 when it is a special one.
+        pages: what events say of each page of the page_index.
+        special: per page of the page_index, 1 when it is a special one.
         styles: per persona, what events say of the skin, and of the agent.
         tails: per persona, what follows a page view's id on an ordinary and on a special page.
         account_templates: by persona, locale and bucket of edits; filled as they are needed.
@@ -82,7 +82,7 @@ class PlanContext:
     rate: float
     stream: StreamConfig
     renderer: Renderer
-    shelf: PageIndex
+    page_index: PageIndex
     pages: tuple[bytes, ...]
     special: NDArray[np.int64]
     styles: tuple[tuple[bytes, bytes], ...]
@@ -97,10 +97,10 @@ def build_context(settings: PlanSettings, population: Population) -> PlanContext
     )  # fmt: skip
     wiki = Wiki(settings.wiki, settings.domain, settings.mediawiki_version, settings.language)
     renderer = Renderer(settings.generation, stream, instrument.name, settings.element, wiki)
-    shelf = index_pages(population.personas)
+    page_index = index_pages(population.personas)
     styles = tuple(renderer.persona(persona) for persona in population.personas)
     # Any ordinary page and any special one will do.
-    views = [next(page for page in shelf.pages if page.is_special is special) for special in (False, True)]
+    views = [next(page for page in page_index.pages if page.is_special is special) for special in (False, True)]
     return PlanContext(
         settings=settings,
         population=population,
@@ -108,20 +108,20 @@ def build_context(settings: PlanSettings, population: Population) -> PlanContext
         rate=experiment.sample_rate.of(settings.wiki),
         stream=stream,
         renderer=renderer,
-        shelf=shelf,
-        pages=tuple(renderer.page(page) for page in shelf.pages),
-        special=np.array([page.is_special for page in shelf.pages], dtype=np.int64),
+        page_index=page_index,
+        pages=tuple(renderer.page(page) for page in page_index.pages),
+        special=np.array([page.is_special for page in page_index.pages], dtype=np.int64),
         styles=styles,
         tails=tuple(renderer.page_view(page) + agent for _, agent in styles for page in views),
         account_templates={},
     )
 
 
-def assign_subjects(scene: PlanContext, subjects: Subjects | Identities) -> PlannedSubjects:
+def assign_subjects(context: PlanContext, subjects: Subjects | Identities) -> PlannedSubjects:
     """Return *subjects* with the group that the contract gives them."""
-    ids = getattr(subjects, profile_of(scene.settings.generation).identifier.account_id)
-    experiment = scene.experiment
-    found = assign_many(scene.settings.generation, ids, experiment.name, experiment.groups, scene.rate)
+    ids = getattr(subjects, profile_of(context.settings.generation).identifier.account_id)
+    experiment = context.experiment
+    found = assign_many(context.settings.generation, ids, experiment.name, experiment.groups, context.rate)
     own = (subjects.index, subjects.user_id, subjects.central_id, subjects.persona)
     return PlannedSubjects(*own, found.hash24, found.in_sample, found.group)
 
@@ -160,23 +160,23 @@ class DrawnBlock(NamedTuple):
         return np.stack([np.ones(len(clicked), dtype=np.bool_), clicked], axis=1)
 
 
-def draw_blocks(scene: PlanContext, first: int, count: int) -> list[DrawnBlock]:
+def draw_blocks(context: PlanContext, first: int, count: int) -> list[DrawnBlock]:
     """Return what the visits of *count* blocks from number *first* on do: at once, for that costs much less."""
-    subjects = scene.population.blocks(first, count)
-    assigned = assign_subjects(scene, subjects)
-    feature = scene.experiment.features[0]
+    subjects = context.population.blocks(first, count)
+    assigned = assign_subjects(context, subjects)
+    feature = context.experiment.features[0]
     views = draw_page_views(
-        scene.population, subjects, first,
-        treated=(assigned.group != feature.groups.index(feature.control)) & (not scene.settings.aa),
-        element_depth=scene.settings.element_depth, shelf=scene.shelf,
+        context.population, subjects, first,
+        treated=(assigned.group != feature.groups.index(feature.control)) & (not context.settings.aa),
+        element_depth=context.settings.element_depth, page_index=context.page_index,
     )  # fmt: skip
-    said = _said_of_experiment(scene, subjects, assigned)
+    said = _said_of_experiment(context, subjects, assigned)
     # Where the page views and the sessions of each block begin.
     view_starts = np.searchsorted(views.subject, np.arange(count + 1) * BLOCK).tolist()
     session_starts = [*(int(views.session[start]) for start in view_starts[:-1]), int(views.session[-1]) + 1]
     return [
         _block_of(
-            scene, first + place,
+            context, first + place,
             Subjects(*(column[place * BLOCK : (place + 1) * BLOCK] for column in subjects)),
             _views_of(views, slice(*view_starts[place : place + 2]), place * BLOCK, session_starts[place]),
             said[place * BLOCK : (place + 1) * BLOCK],
@@ -190,10 +190,10 @@ def _views_of(views: PageViews, part: slice, first_subject: int, first_session: 
     return cut._replace(subject=cut.subject - first_subject, session=cut.session - first_session)
 
 
-def _block_of(scene: PlanContext, number: int, subjects: Subjects, views: PageViews, said: list[bytes]) -> DrawnBlock:
-    view_words = draw_words(scene, _VIEW_TOKENS, number, len(views.subject))
-    session_words = draw_words(scene, _SESSION_TOKENS, number, int(views.session[-1]) + 1)
-    sampled = _stream_sample(scene.stream, views.session, view_words, session_words)
+def _block_of(context: PlanContext, number: int, subjects: Subjects, views: PageViews, said: list[bytes]) -> DrawnBlock:
+    view_words = draw_words(context, _VIEW_TOKENS, number, len(views.subject))
+    session_words = draw_words(context, _SESSION_TOKENS, number, int(views.session[-1]) + 1)
+    sampled = _stream_sample(context.stream, views.session, view_words, session_words)
     enrolled = np.array([bool(word) for word in said], dtype=np.bool_)
     sending = np.nonzero(views.seen & enrolled[views.subject] & sampled)[0]
     made = np.bincount(views.subject[sending], 1 + views.clicked[sending], minlength=BLOCK).astype(np.int64)
@@ -201,12 +201,12 @@ def _block_of(scene: PlanContext, number: int, subjects: Subjects, views: PageVi
     return DrawnBlock(number, subjects, views, said, view_words, session_words, sending, starts)
 
 
-def draw_words(scene: PlanContext, purpose: int, block: int, count: int) -> Raw:
+def draw_words(context: PlanContext, purpose: int, block: int, count: int) -> Raw:
     """Return two rows of words for each of *count* things.
 
     Tokens and ids differ between runs of one seed, or a second run's rows would be taken for doubles.
     """
-    settings = scene.settings
+    settings = context.settings
     return raw(settings.seed, (settings.epoch_ms << 8) | purpose, block, (2 * count, 2))
 
 
@@ -220,27 +220,27 @@ def _stream_sample(
     return decided if by_view else decided[session]
 
 
-def due_after_arrival_us(scene: PlanContext, drawn: DrawnBlock, arrivals_us: NDArray[np.int64]) -> NDArray[np.int64]:
+def due_after_arrival_us(context: PlanContext, drawn: DrawnBlock, arrivals_us: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return when each event of a block is intended, microseconds after the epoch, given when its visits begin."""
     views, sending = drawn.views, drawn.sending
-    scale = round(scene.settings.time_scale * 1000)
+    scale = round(context.settings.time_scale * 1000)
     after = np.stack([views.impression_ms[sending], views.click_ms[sending]], axis=1) * 1000 // scale * 1000
     due = after + arrivals_us[views.subject[sending]][:, None]
     return due[drawn.steps]
 
 
-def _said_of_experiment(scene: PlanContext, subjects: Subjects, assigned: PlannedSubjects) -> list[bytes]:
+def _said_of_experiment(context: PlanContext, subjects: Subjects, assigned: PlannedSubjects) -> list[bytes]:
     """Return, per subject, what its events say of the experiment; nothing when it is not in the sample."""
-    name = scene.experiment.name
-    if scene.settings.generation is Generation.XLAB:
-        groups = [scene.experiment.groups[group] for group in assigned.group.tolist()]
+    name = context.experiment.name
+    if context.settings.generation is Generation.XLAB:
+        groups = [context.experiment.groups[group] for group in assigned.group.tolist()]
         pairs = zip(groups, subjects.central_id.tolist(), assigned.in_sample.tolist(), strict=True)
         return [
             experiment_xlab(name, group, subject_id(who, name)) if sampled else b"" for group, who, sampled in pairs
         ]
     # Every feature is bucketed with the same hash, but how much of it is in the sample depends on its groups.
-    features = scene.experiment.features
-    columns = [assign_hashes(assigned.hash24, len(item.groups), scene.rate).group.tolist() for item in features]
+    features = context.experiment.features
+    columns = [assign_hashes(assigned.hash24, len(item.groups), context.rate).group.tolist() for item in features]
     rows = list(zip(*columns, strict=True))
     made: dict[tuple[int, ...], bytes] = {}
     for row in set(rows):

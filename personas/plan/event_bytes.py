@@ -42,11 +42,11 @@ class RenderedBlock(NamedTuple):
             yield PlannedEvent(visit, position, offset_us, event_id.decode(), body)
 
 
-def render_block(scene: PlanContext, drawn: DrawnBlock, due_us: Ints) -> RenderedBlock:
+def render_block(context: PlanContext, drawn: DrawnBlock, due_us: Ints) -> RenderedBlock:
     """Return the events of a block.
 
     Args:
-        scene: what all blocks share.
+        context: what all blocks share.
         drawn: the block.
         due_us: when its events are intended, microseconds after the epoch; as many of the first ones are rendered.
     """
@@ -54,9 +54,9 @@ def render_block(scene: PlanContext, drawn: DrawnBlock, due_us: Ints) -> Rendere
     visits = np.repeat(np.arange(BLOCK), np.diff(drawn.starts))[:count]
     place, step = (column[:count] for column in np.nonzero(drawn.steps))
     view = drawn.sending[place]
-    ids = uuids(draw_words(scene, _IDS, drawn.number, len(drawn.views.subject))[2 * view + step])
+    ids = uuids(draw_words(context, _IDS, drawn.number, len(drawn.views.subject))[2 * view + step])
     pieces: list[bytes] = [b""] * (_PIECES * count)
-    for column, values in enumerate(_pieces(scene, drawn, due_us, view, step, ids)):
+    for column, values in enumerate(_pieces(context, drawn, due_us, view, step, ids)):
         pieces[column::_PIECES] = values
     join = b"".join
     bodies = [join(pieces[begin : begin + _PIECES]) for begin in range(0, len(pieces), _PIECES)]
@@ -64,10 +64,10 @@ def render_block(scene: PlanContext, drawn: DrawnBlock, due_us: Ints) -> Rendere
 
 
 def _pieces(
-    scene: PlanContext, drawn: DrawnBlock, due_us: Ints, view: Ints, step: Ints, ids: list[bytes]
+    context: PlanContext, drawn: DrawnBlock, due_us: Ints, view: Ints, step: Ints, ids: list[bytes]
 ) -> Iterator[Sequence[bytes]]:
     """Yield the pieces of events, a column each: those of the page views *view*, impressions or clicks by *step*."""
-    renderer, views, count = scene.renderer, drawn.views, len(view)
+    renderer, views, count = context.renderer, drawn.views, len(view)
     subject, session, page = views.subject[view], views.session[view], views.page[view]
     who, whose = np.unique(subject, return_inverse=True)
     sessions, of_session = np.unique(session, return_inverse=True)
@@ -76,12 +76,12 @@ def _pieces(
     yield hex_digits(drawn.view_words[2 * view + 1], 20)
     yield _pick(renderer.middle, step)
     yield _pick(drawn.said, subject)
-    yield _pick(scene.pages, page)
-    yield _pick(_accounts(scene, Subjects(*(column[who] for column in drawn.subjects))), whose)
-    yield _pick(_sessions(scene, drawn, sessions), of_session)
+    yield _pick(context.pages, page)
+    yield _pick(_accounts(context, Subjects(*(column[who] for column in drawn.subjects))), whose)
+    yield _pick(_sessions(context, drawn, sessions), of_session)
     yield hex_digits(drawn.view_words[2 * view], 20) if renderer.says_page_view else [b""] * count
-    yield _pick(scene.tails, 2 * persona + scene.special[page])
-    yield iso(due_us // 1000 + scene.settings.epoch_ms)
+    yield _pick(context.tails, 2 * persona + context.special[page])
+    yield iso(due_us // 1000 + context.settings.epoch_ms)
     yield [renderer.meta] * count
     yield ids
     yield [b'"}}'] * count
@@ -91,23 +91,23 @@ def _pick(values: Sequence[bytes], index: Ints) -> list[bytes]:
     return list(map(values.__getitem__, index.tolist()))
 
 
-def _accounts(scene: PlanContext, subjects: Subjects) -> list[bytes]:
+def _accounts(context: PlanContext, subjects: Subjects) -> list[bytes]:
     """Return what events say of the skin and the account of each of *subjects*."""
-    registered = iso((scene.settings.epoch_ms // 1000 - subjects.account_age_s) * 1000)
+    registered = iso((context.settings.epoch_ms // 1000 - subjects.account_age_s) * 1000)
     columns = {
         "performer_id": subjects.user_id.tolist(),
-        "performer_name": [orjson.dumps(name) for name in scene.population.user_names(subjects)],
+        "performer_name": [orjson.dumps(name) for name in context.population.user_names(subjects)],
         "performer_edit_count": subjects.edit_count.tolist(),
         "performer_registration_dt": registered,
     }
     buckets = np.searchsorted([lowest for lowest, _ in reversed(BUCKETS)], subjects.edit_count, side="right") - 1
     kinds = zip(subjects.persona.tolist(), subjects.locale.tolist(), buckets.tolist(), strict=True)
-    template, renderer, people = scene.account_templates, scene.renderer, scene.population.personas
+    template, renderer, people = context.account_templates, context.renderer, context.population.personas
     found = []
     for kind, *row in zip(kinds, *(columns[name] for name in renderer.account_fields), strict=True):
         if kind not in template:
             persona, locale, bucket = kind
-            skin, _ = scene.styles[persona]
+            skin, _ = context.styles[persona]
             language = people[persona].locales[locale][0]
             account = renderer.account_template(people[persona], language, BUCKETS[-1 - bucket][0])
             template[kind] = skin.replace(b"%", b"%%") + account
@@ -115,9 +115,9 @@ def _accounts(scene: PlanContext, subjects: Subjects) -> list[bytes]:
     return found
 
 
-def _sessions(scene: PlanContext, drawn: DrawnBlock, sessions: Ints) -> list[bytes]:
+def _sessions(context: PlanContext, drawn: DrawnBlock, sessions: Ints) -> list[bytes]:
     """Return what events say of each of *sessions*, and what stands before a page view's id."""
-    template, fields = scene.renderer.session_template
+    template, fields = context.renderer.session_template
     if not fields:
         return [template % ()] * len(sessions)
     columns = [hex_digits(drawn.session_words[2 * sessions + field], 20) for field in fields]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from contracts.assignment import assign
 from contracts.profiles import profile_of
-from personas.pacing.interleave import EVENTS_A_VISIT, MOST_BLOCKS, Interleaving, interleave_size
+from personas.pacing.interleave import EVENTS_PER_VISIT, MOST_BLOCKS, Interleaving, interleave_size
 from personas.persona import Persona, load_personas
 from personas.plan.blocks import (
     DrawnBlock,
@@ -54,19 +54,19 @@ class Plan:
         if settings.personas not in ("", mark):
             raise PlanError("the run was made with other personas than there are now: its events cannot be made again")
         self.settings = replace(settings, personas=mark)
-        self._scene = build_context(self.settings, Population(settings.seed, settings.visitors, self.personas))
-        self.experiment = self._scene.experiment
-        self.rate = self._scene.rate
+        self._context = build_context(self.settings, Population(settings.seed, settings.visitors, self.personas))
+        self.experiment = self._context.experiment
+        self.rate = self._context.rate
         self._pacer = self.settings.pacer()
         self._drawn_blocks: OrderedDict[int, DrawnBlock] = OrderedDict()
-        peak = (settings.events_per_second or settings.arrivals_per_second * EVENTS_A_VISIT) * self._pacer.shape.peak
+        peak = (settings.events_per_second or settings.arrivals_per_second * EVENTS_PER_VISIT) * self._pacer.shape.peak
         self._together = min(_DRAWN_AT_ONCE, interleave_size(peak))
         self._turns = Interleaving(interleave_size(peak), lambda block: self._drawn(block).events)
         self._blocks: OrderedDict[int, list[list[PlannedEvent]]] = OrderedDict()
 
     def subjects(self, first: int, count: int) -> PlannedSubjects:
         """Return the subjects from *first* on, *count* of them or as many as there are, and their assignment."""
-        return assign_subjects(self._scene, self._scene.population.identities(first, count))
+        return assign_subjects(self._context, self._context.population.identities(first, count))
 
     def group_of(self, user_id: int, central_id: int) -> str | None:
         """Return the group that the contract gives a user, None when it is not in the sample.
@@ -105,7 +105,7 @@ class Plan:
         Yields None while there is more to do, so that whoever has something more urgent can turn to that and come
         back, and at last the events.
         """
-        for needed in self._turns.blocks_of_turn(number) if self.settings.paces_events else (number,):
+        for needed in self._turns.blocks_to_count(number) if self.settings.paces_events else (number,):
             if needed not in self._drawn_blocks:
                 self._drawn(needed)
                 yield None
@@ -132,7 +132,7 @@ class Plan:
     def _drawn(self, number: int) -> DrawnBlock:
         if number not in self._drawn_blocks:
             first = number // self._together * self._together
-            for block in draw_blocks(self._scene, first, self._together):
+            for block in draw_blocks(self._context, first, self._together):
                 self._drawn_blocks[block.number] = block
             while len(self._drawn_blocks) > _KEPT_BLOCKS:
                 self._drawn_blocks.popitem(last=False)
@@ -140,13 +140,13 @@ class Plan:
 
     def _render(self, number: int) -> RenderedBlock:
         """Return the events of a block's visits, of as many as there are."""
-        made = render_block(self._scene, self._drawn(number), self._due_us(number))
+        made = render_block(self._context, self._drawn(number), self._due_us(number))
         count = int(np.searchsorted(made.visit, self.settings.visitors))
         return made if count == len(made.visit) else RenderedBlock(*(column[:count] for column in made))  # type: ignore[arg-type]
 
     def _due_us(self, number: int) -> NDArray[np.int64]:
         if not self.settings.paces_events:
-            return due_after_arrival_us(self._scene, self._drawn(number), self.arrivals_us(number * BLOCK, BLOCK))
+            return due_after_arrival_us(self._context, self._drawn(number), self.arrivals_us(number * BLOCK, BLOCK))
         # An event's number rises within its block, so those beyond the last one are the block's last.
         numbers = self._turns.numbers(number)
         numbers = numbers[numbers < self.settings.events]

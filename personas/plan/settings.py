@@ -11,7 +11,7 @@ from contracts.assignment import Generation
 from contracts.client_behaviour import ConfigFault, Effect, experiment_faults, instrument_faults
 from contracts.configs import Experiment, Instrument, parse_experiment, parse_instrument
 from contracts.profiles import profile_of
-from contracts.streams import StreamConfig, merge, seen_by_client
+from contracts.streams import StreamConfig, client_stream_config, merge
 from personas.example_experiment import ELEMENT
 from personas.pacing import Pace, Pacer, parse_shape
 
@@ -127,7 +127,7 @@ class PlanSettings:
 
     def stream_config(self) -> StreamConfig:
         """Return what the client knows about the instrument's stream. Raises PlanError, as `exported_stream` does."""
-        return seen_by_client(self.exported_stream(), profile_of(self.generation))
+        return client_stream_config(self.exported_stream(), profile_of(self.generation))
 
     def exported_stream(self) -> StreamConfig:
         """Return what the wiki would export about the instrument's stream.

@@ -27,7 +27,7 @@ def test_an_end_inside_a_text_is_no_end() -> None:
 
 @pytest.mark.parametrize(
     ("html", "says"),
-    [("", "no RLCONF"), ("<h1>Sign in</h1>", "no RLCONF"), ("RLCONF={", "no JSON"), ("RLCONF=[];};", "no JSON")],
+    [("", "no RLCONF"), ("<h1>Sign in</h1>", "no RLCONF"), ("RLCONF={", "not a JSON"), ("RLCONF=[];};", "no JSON")],
 )
 def test_a_page_that_is_not_the_wikis_is_one_clear_line(html: str, says: str) -> None:
     with pytest.raises(PageError, match=says):

@@ -95,7 +95,7 @@ def read_load(folder: Path) -> object:
 def write_page_views(folder: Path) -> Path:
     with PageViewWriter(folder, "w") as writer:
         writer.write(
-            PageView(1, Fidelity.WIKI, "s", "Title", "a" * 20, 5, told={"enrolled": []}, expected={"click": 1})
+            PageView(1, Fidelity.WIKI, "s", "Title", "a" * 20, 5, experiments={"enrolled": []}, expected={"click": 1})
         )
         writer.write(PageView(2, Fidelity.BROWSER, "s", "Title", "b" * 20, 6))
     return folder / "page_views" / "w.ndjson"

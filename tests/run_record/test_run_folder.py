@@ -73,7 +73,7 @@ def test_a_missing_run_and_a_taken_name_are_told(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="exists already"):
         new_run(tmp_path, name="mine")
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunFolderError, match="cannot make a run"):
+    with pytest.raises(RunFolderError, match="cannot create a run"):
         new_run(tmp_path / "file")
 
 

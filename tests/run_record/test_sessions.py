@@ -81,7 +81,7 @@ def test_a_page_view_that_was_cut_off_is_left_out_and_no_file_is_written_twice(t
     path.write_bytes(path.read_bytes() * 2)
     path.write_bytes(path.read_bytes()[:-5])
     assert read_page_views(tmp_path) == (VIEW,)
-    with pytest.raises(PageViewError, match="cannot be made"):
+    with pytest.raises(PageViewError, match="cannot be created"):
         PageViewWriter(tmp_path, "a")
 
 

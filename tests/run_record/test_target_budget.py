@@ -18,12 +18,12 @@ LOCAL = Target.read("local")
 _SENDER = """
 import sys, time
 from pathlib import Path
-from run_record.target_budget import Budget
+from run_record.target_budget import TargetBudget
 from run_record.target import Ceilings
 folder, rate, events, seconds = Path(sys.argv[1]), *map(float, sys.argv[2:5])
 ceilings = Ceilings(rate, events, 60)
-with Budget.of_intake("mine", "http://intake.example/", ceilings, sys.argv[5], folder=folder) as budget:
-    governor = budget.governor()
+with TargetBudget.of_intake("mine", "http://intake.example/", ceilings, sys.argv[5], folder=folder) as budget:
+    governor = budget.rate_limiter()
     print("ready", flush=True)
     sys.stdin.readline()
     end = time.monotonic() + seconds
@@ -91,10 +91,10 @@ def test_fidelities_of_a_run_share_the_events(tmp_path: Path) -> None:
     mine = target(events=70)
     with TargetBudget.open(mine, "run", folder=tmp_path):
         with TargetBudget.open(mine, "run", folder=tmp_path) as synthetic:
-            governor = synthetic.governor()
+            governor = synthetic.rate_limiter()
             assert [governor.wait(1) for _ in range(62)] == [0.0] * 62
         with TargetBudget.open(mine, "run", folder=tmp_path) as wiki:
-            governor = wiki.governor()
+            governor = wiki.rate_limiter()
             assert [governor.wait(1) for _ in range(9)] == [0.0] * 8 + [math.inf]
             assert wiki.spent() == 70
     with TargetBudget.open(mine, "next", folder=tmp_path) as after:
@@ -103,7 +103,7 @@ def test_fidelities_of_a_run_share_the_events(tmp_path: Path) -> None:
 
 def test_seconds_count_from_the_first_event(tmp_path: Path) -> None:
     with TargetBudget.open(target(seconds=1e-9), "run", folder=tmp_path) as budget:
-        governor = budget.governor()
+        governor = budget.rate_limiter()
         assert governor.wait(1) == 0
         assert governor.wait(1) == math.inf
 
@@ -127,12 +127,12 @@ def test_targets_do_not_share(tmp_path: Path) -> None:
         TargetBudget.open(target(events=1), "a", folder=tmp_path) as first,
         TargetBudget.open(other, "b", folder=tmp_path) as second,
     ):
-        assert (first.governor().wait(1), second.governor().wait(1)) == (0, 0)
+        assert (first.rate_limiter().wait(1), second.rate_limiter().wait(1)) == (0, 0)
 
 
 def test_threads_of_a_process_share(tmp_path: Path) -> None:
     with TargetBudget.open(target(events=1000), "a", folder=tmp_path) as budget:
-        governor = budget.governor()
+        governor = budget.rate_limiter()
         taken: list[float] = []
         threads = [
             threading.Thread(target=lambda: taken.extend(governor.wait(1) for _ in range(400))) for _ in range(4)
@@ -146,7 +146,7 @@ def test_threads_of_a_process_share(tmp_path: Path) -> None:
 
 def test_without_ceilings_nothing_is_kept(tmp_path: Path) -> None:
     with TargetBudget.open(target(), "a", folder=tmp_path / "state") as budget:
-        assert budget.governor().lets_all
+        assert budget.rate_limiter().is_unlimited
     assert not (tmp_path / "state").exists()
 
 

@@ -225,7 +225,7 @@ class RunController(LoadKind):
     @property
     def governor(self) -> RateLimiter:
         """What keeps this process, with all others of this machine, below the target's ceilings."""
-        return self._budgets[-1].governor(self._share)
+        return self._budgets[-1].rate_limiter(self._share)
 
     @property
     def _share(self) -> float:

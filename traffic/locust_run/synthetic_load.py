@@ -26,7 +26,7 @@ from run_record.ledger.files import read_ledger
 from run_record.ledger.rows import count_sent
 from run_record.load_report.aggregator import LoadAggregator, LoadPlan, MalformedReportError
 from run_record.load_report.counters import LoadCounts
-from run_record.load_report.machine_sampler import MachineWatch
+from run_record.load_report.machine_sampler import MachineSampler
 from run_record.manifest import FILE_NAME, Manifest
 from run_record.resolved_addresses import write_pins
 from run_record.run_folder import LEDGER, new_run
@@ -64,7 +64,7 @@ class SyntheticLoad(RunController):
         self._book = LoadAggregator()
         self._names: dict[str, str] = {}
         self._unsent: list[Mapping[str, Any]] = []
-        self._watch_of_machine: MachineWatch | None = None
+        self._watch_of_machine: MachineSampler | None = None
         super().__init__(environment)
         if isinstance(environment.runner, WorkerRunner):
             environment.events.report_to_master.add_listener(self._to_master)  # type: ignore[no-untyped-call]
@@ -126,7 +126,7 @@ class SyntheticLoad(RunController):
         self._events = settings.events or manifest.planned_events
         if self._watch_of_machine is not None:
             self._watch_of_machine.stop()
-        self._watch_of_machine = MachineWatch("locust")
+        self._watch_of_machine = MachineSampler("locust")
         return Leaser(
             manifest.visitors, BLOCK, interleave_size(settings.events_per_second * settings.pacer().shape.peak)
         )
@@ -285,7 +285,7 @@ class SyntheticLoad(RunController):
                 ended=manifest.ended,
                 failure=str(self._failure or ""),
             ),
-            self._watch_of_machine.seen() if self._watch_of_machine is not None else None,
+            self._watch_of_machine.usage() if self._watch_of_machine is not None else None,
         )
         load.write(folder)
         if load.invalid:

@@ -110,7 +110,7 @@ def _play(
         agenda, wire, ledger, tally,
         zero_us=zero_us, started_ms=asked["started_ms"],
         clock=_clock, request_timeout_us=limits.request_timeout_us,
-        governor=budget.governor(asked["share"]), places=places,
+        governor=budget.rate_limiter(asked["share"]), places=places,
     )  # fmt: skip
     reporter = _Reporter(out, engine, tally, places)
     waits_for_lease, stop_by = False, 0

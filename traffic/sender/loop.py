@@ -105,7 +105,7 @@ class SendLoop:
         self._started_ms = started_ms
         self._clock = clock
         self._patience_us = request_timeout_us
-        self._governor = governor or RateLimiter.free()
+        self._governor = governor or RateLimiter.unlimited()
         self._places = places
         self._held_until_us = 0
         self._is_shut = False
@@ -217,7 +217,7 @@ class SendLoop:
         while left and self._waiting:
             stretch, begin, end, late_us = self._waiting[0]
             most = min(left, end - begin)
-            allowed = most if self._governor.lets_all else self._allowed(stretch.size, most, now)
+            allowed = most if self._governor.is_unlimited else self._allowed(stretch.size, most, now)
             if allowed:
                 go.append(DueRequests(stretch, begin, begin + allowed, late_us))
                 self._waiting.popleft()

@@ -12,7 +12,7 @@ import orjson
 from common.errors import DogfoodError
 from contracts.intake import EventAnswer, interpret
 from contracts.profiles import profile_of
-from contracts.streams import StreamConfig, in_stream_sample, read_stream_configs, seen_by_client
+from contracts.streams import StreamConfig, client_stream_config, in_stream_sample, read_stream_configs
 from contracts.wiki_page import page_config, page_experiments
 from personas.journeys import PlannedPageView
 from run_record.accounts import TestAccount
@@ -141,7 +141,7 @@ class SessionPlayer:
         enrolled = decoration(page, self.instrument) is not None
         if not enrolled or stream is None:
             return False
-        known = seen_by_client(stream, profile_of(self.instrument.generation))
+        known = client_stream_config(stream, profile_of(self.instrument.generation))
         return in_stream_sample(known, tokens.pageview, tokens.session)
 
     def _note(
@@ -158,7 +158,7 @@ class SessionPlayer:
             PageView(
                 visit=walk.visit, fidelity=Fidelity.WIKI, scenario=SCENARIO, session=step.session,
                 title=str(page.get("wgTitle", "")), pageview_id=tokens.pageview, at_ms=self._now_ms(),
-                told=page_experiments(page), expected={action: actions.count(action) for action in actions},
+                experiments=page_experiments(page), expected={action: actions.count(action) for action in actions},
                 failure=failure, given_up=given_up,
             )
         )  # fmt: skip

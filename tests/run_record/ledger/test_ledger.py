@@ -123,7 +123,7 @@ def test_an_empty_ledger_has_no_events(tmp_path: Path) -> None:
 
 def test_a_worker_never_continues_anothers_file(tmp_path: Path) -> None:
     LedgerWriter(tmp_path, "w").close()
-    with pytest.raises(LedgerError, match="cannot be made"):
+    with pytest.raises(LedgerError, match="cannot be created"):
         LedgerWriter(tmp_path, "w")
 
 

@@ -88,7 +88,7 @@ def test_summing_up_forgets_what_was_told_and_counts_dropped_and_unanswered_apar
     message = keeper.sum_up()
     assert tuple(message.seconds[0].counts().values()) == (10, 5, 0, 0, 5, 0, 10)
     assert message.requests == 1
-    assert message.whole("latency").total_count == 0
+    assert message.histogram("latency").total_count == 0
     assert not keeper.sum_up().seconds
 
 

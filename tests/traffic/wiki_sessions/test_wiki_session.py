@@ -105,7 +105,7 @@ def test_what_is_seen_and_clicked_is_sent_and_written_down(tmp_path: Path) -> No
     assert [json.loads(body)["performer"]["pageview_id"] for body in posted] == [
         views[0].pageview_id, views[1].pageview_id, views[1].pageview_id,
     ]  # fmt: skip
-    assert all(view.told == ALPHA for view in views)
+    assert all(view.experiments == ALPHA for view in views)
 
 
 def test_nothing_is_written_down_beyond_the_ceiling(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_page_that_is_not_shown_is_written_down(tmp_path: Path) -> None:
     assert walk(tmp_path, Wiki(ALPHA, html="<h1>Sign in</h1>"), step(), step()) == []
     views = read_page_views(tmp_path)
     assert len(views) == 2
-    assert all("no RLCONF" in view.failure and view.told == {} and view.expected == {} for view in views)
+    assert all("no RLCONF" in view.failure and view.experiments == {} and view.expected == {} for view in views)
 
 
 @pytest.mark.parametrize(("generation", "told"), [(Generation.ALPHA, ALPHA), (Generation.XLAB, XLAB)])
