@@ -23,7 +23,7 @@ class PlannedPageView(NamedTuple):
     Attributes:
         session: number of the browser session, from 0.
         page: the page.
-        seen: whether the instrumented element comes fully into view.
+        in_view: whether the instrumented element comes fully into view.
         clicked: whether it is then clicked.
         see_ms: time until the element is in view, from when the page is shown.
         react_ms: time until the click, from when the element is in view.
@@ -31,7 +31,7 @@ class PlannedPageView(NamedTuple):
 
     session: int
     page: Page
-    seen: bool
+    in_view: bool
     clicked: bool
     see_ms: int
     react_ms: int
@@ -86,7 +86,7 @@ class Journeys:
             PlannedPageView(
                 session=int(views.session[row]) - first,
                 page=self._page_index.pages[int(views.page[row])],
-                seen=bool(views.seen[row]),
+                in_view=bool(views.in_view[row]),
                 clicked=bool(views.clicked[row]),
                 see_ms=int(views.impression_ms[row] - views.shown_ms[row]),
                 react_ms=int(views.click_ms[row] - views.impression_ms[row]),
@@ -98,7 +98,8 @@ class Journeys:
         subjects = self._population.blocks(block, 1)
         return draw_page_views(
             self._population, subjects, block,
-            treated=np.full(BLOCK, treated), element_depth=self._plan.settings.element_depth, page_index=self._page_index,
+            treated=np.full(BLOCK, treated), element_depth=self._plan.settings.element_depth,
+            page_index=self._page_index,
         )  # fmt: skip
 
 

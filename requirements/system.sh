@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# system.sh [--check] [java]: PHP for the testbed's wiki and a Chromium for its readers; with `java`, Java and Maven for
-# Kafka instead. Says what is missing, and why it is wanted. On Debian it is installed: as root and without a terminal right
-# away, at a terminal after a question when sudo is needed. Elsewhere, and with --check, nothing is installed; what does not
-# need them works all the same.
+# system.sh [--check] [java]: install PHP for the testbed's wiki and Chromium for its sessions; with `java`, Java and Maven
+# for Kafka instead. Lists what is missing and why it is needed. On Debian it installs the packages: immediately as root or
+# without a terminal, otherwise after a question if sudo is needed. On other systems, and with --check, it installs
+# nothing; features without these programs work.
 set -euo pipefail
 
 php_modules="mbstring intl xml pdo_sqlite curl"

@@ -1,4 +1,4 @@
-"""A Kafka broker of the testbed's own, for tests: on a free port, killed and started again as a test likes."""
+"""A Kafka broker for tests, on a free port; tests can kill and restart it."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ class RunningBroker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the broker and wait until it responds."""
         from contracts.kafka import is_reachable
 
         command = [sys.executable, "-m", "testbed.stream.kafka", "--port", str(self._port)]
@@ -46,24 +46,24 @@ class RunningBroker:
             assert time.monotonic() < deadline, f"Kafka does not answer: {text}"
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send a signal to the broker."""
         assert self._process is not None
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill the broker, as a crash would."""
         self.signal(signal.SIGKILL)
         self.wait()
 
     def wait(self) -> None:
-        """Wait for its end."""
+        """Wait for the end of the broker."""
         assert self._process is not None
         self._process.wait(120)
 
 
 @contextmanager
 def running_broker(folder: Path) -> Iterator[RunningBroker]:
-    """Run a broker until the block ends; skip the test where that cannot be done, which in CI is a failure."""
+    """Run a broker until the block ends; skip the test where programs are missing (in CI: fail)."""
     need("java", "mvn")
     need_client()
     broker = RunningBroker(folder)

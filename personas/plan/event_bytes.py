@@ -1,7 +1,7 @@
-"""The events of a block as bytes.
+"""Render the events of a block as bytes.
 
-What an event consists of is the same few pieces for all events, and each piece is made once for whatever it depends
-on: the subject, the session, the page. So a block is rendered piece by piece, a column at a time, and then joined.
+All events consist of the same few pieces, and a piece is rendered once for the subject, session or page that it depends
+on. So a block is rendered by columns of pieces, which are then joined.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,16 +16,16 @@ from personas.plan.event_templates import BUCKETS
 from personas.population import Subjects
 from personas.rng import BLOCK, hex_digits, uuids
 
-_IDS = 8  # purpose of draws
+_IDS = 8  # purpose, see `personas.rng.raw`
 
-#: Pieces of an event.
+#: Number of pieces of an event.
 _PIECES = 13
 
 Ints = NDArray[np.int64]
 
 
 class RenderedBlock(NamedTuple):
-    """The events of a block, columns of equal length, by visit and position; see `PlannedEvent`."""
+    """Columns of the events of a block, ordered by visit and position; see `PlannedEvent`."""
 
     visit: Ints
     position: Ints
@@ -34,7 +34,7 @@ class RenderedBlock(NamedTuple):
     body: list[bytes]
 
     def events(self) -> Iterator[PlannedEvent]:
-        """Yield them one by one."""
+        """Yield the events one by one."""
         rows = zip(
             self.visit.tolist(), self.position.tolist(), self.offset_us.tolist(), self.id, self.body, strict=True
         )
@@ -46,14 +46,14 @@ def render_block(context: PlanContext, drawn: DrawnBlock, due_us: Ints) -> Rende
     """Return the events of a block.
 
     Args:
-        context: what all blocks share.
+        context: data that all blocks share.
         drawn: the block.
-        due_us: when its events are intended, microseconds after the epoch; as many of the first ones are rendered.
+        due_us: intended times of its first events, microseconds after the epoch; only these events are rendered.
     """
     count = len(due_us)
     visits = np.repeat(np.arange(BLOCK), np.diff(drawn.starts))[:count]
-    place, step = (column[:count] for column in np.nonzero(drawn.steps))
-    view = drawn.sending[place]
+    row, step = (column[:count] for column in np.nonzero(drawn.steps))
+    view = drawn.sending[row]
     ids = uuids(draw_words(context, _IDS, drawn.number, len(drawn.views.subject))[2 * view + step])
     pieces: list[bytes] = [b""] * (_PIECES * count)
     for column, values in enumerate(_pieces(context, drawn, due_us, view, step, ids)):
@@ -66,20 +66,21 @@ def render_block(context: PlanContext, drawn: DrawnBlock, due_us: Ints) -> Rende
 def _pieces(
     context: PlanContext, drawn: DrawnBlock, due_us: Ints, view: Ints, step: Ints, ids: list[bytes]
 ) -> Iterator[Sequence[bytes]]:
-    """Yield the pieces of events, a column each: those of the page views *view*, impressions or clicks by *step*."""
+    """Yield columns of pieces, for the events of the page views *view*: impressions or clicks by *step*."""
     renderer, views, count = context.renderer, drawn.views, len(view)
     subject, session, page = views.subject[view], views.session[view], views.page[view]
-    who, whose = np.unique(subject, return_inverse=True)
-    sessions, of_session = np.unique(session, return_inverse=True)
+    unique_subjects, subject_index = np.unique(subject, return_inverse=True)
+    unique_sessions, session_index = np.unique(session, return_inverse=True)
     persona = drawn.subjects.persona[subject]
     yield _pick(renderer.start, step)
     yield hex_digits(drawn.view_words[2 * view + 1], 20)
     yield _pick(renderer.middle, step)
-    yield _pick(drawn.said, subject)
+    yield _pick(drawn.experiments, subject)
     yield _pick(context.pages, page)
-    yield _pick(_accounts(context, Subjects(*(column[who] for column in drawn.subjects))), whose)
-    yield _pick(_sessions(context, drawn, sessions), of_session)
-    yield hex_digits(drawn.view_words[2 * view], 20) if renderer.says_page_view else [b""] * count
+    subjects = Subjects(*(column[unique_subjects] for column in drawn.subjects))
+    yield _pick(_accounts(context, subjects), subject_index)
+    yield _pick(_sessions(context, drawn, unique_sessions), session_index)
+    yield hex_digits(drawn.view_words[2 * view], 20) if renderer.has_page_view_id else [b""] * count
     yield _pick(context.tails, 2 * persona + context.special[page])
     yield iso(due_us // 1000 + context.settings.epoch_ms)
     yield [renderer.meta] * count
@@ -92,7 +93,7 @@ def _pick(values: Sequence[bytes], index: Ints) -> list[bytes]:
 
 
 def _accounts(context: PlanContext, subjects: Subjects) -> list[bytes]:
-    """Return what events say of the skin and the account of each of *subjects*."""
+    """Return JSON of the skin and the account of each of *subjects*."""
     registered = iso((context.settings.epoch_ms // 1000 - subjects.account_age_s) * 1000)
     columns = {
         "performer_id": subjects.user_id.tolist(),
@@ -102,21 +103,21 @@ def _accounts(context: PlanContext, subjects: Subjects) -> list[bytes]:
     }
     buckets = np.searchsorted([lowest for lowest, _ in reversed(BUCKETS)], subjects.edit_count, side="right") - 1
     kinds = zip(subjects.persona.tolist(), subjects.locale.tolist(), buckets.tolist(), strict=True)
-    template, renderer, people = context.account_templates, context.renderer, context.population.personas
-    found = []
+    templates, renderer, personas = context.account_templates, context.renderer, context.population.personas
+    accounts = []
     for kind, *row in zip(kinds, *(columns[name] for name in renderer.account_fields), strict=True):
-        if kind not in template:
+        if kind not in templates:
             persona, locale, bucket = kind
             skin, _ = context.styles[persona]
-            language = people[persona].locales[locale][0]
-            account = renderer.account_template(people[persona], language, BUCKETS[-1 - bucket][0])
-            template[kind] = skin.replace(b"%", b"%%") + account
-        found.append(template[kind] % tuple(row))
-    return found
+            language = personas[persona].locales[locale][0]
+            account = renderer.account_template(personas[persona], language, BUCKETS[-1 - bucket][0])
+            templates[kind] = skin.replace(b"%", b"%%") + account
+        accounts.append(templates[kind] % tuple(row))
+    return accounts
 
 
 def _sessions(context: PlanContext, drawn: DrawnBlock, sessions: Ints) -> list[bytes]:
-    """Return what events say of each of *sessions*, and what stands before a page view's id."""
+    """Return JSON of each of *sessions*, up to a page view's id."""
     template, fields = context.renderer.session_template
     if not fields:
         return [template % ()] * len(sessions)
@@ -125,14 +126,14 @@ def _sessions(context: PlanContext, drawn: DrawnBlock, sessions: Ints) -> list[b
 
 
 def iso(times_ms: Ints) -> list[bytes]:
-    """Return ISO 8601 with milliseconds (no zone) for a column of times in milliseconds since 1970."""
+    """Return times, in milliseconds since 1970, as ISO 8601 with milliseconds and without a zone."""
     seconds, which = np.unique(times_ms // 1000, return_inverse=True)
     text = np.empty((len(times_ms), 23), dtype=np.uint8)
     days = np.datetime_as_string(seconds.astype("datetime64[s]"), unit="s").astype("S19")
     text[:, :19] = days.view(np.uint8).reshape(-1, 19)[which]
     text[:, 19:] = _MILLIS[times_ms % 1000]
-    found: list[bytes] = text.view("S23").ravel().tolist()
-    return found
+    texts: list[bytes] = text.view("S23").ravel().tolist()
+    return texts
 
 
 _MILLIS = np.array([b".%03d" % number for number in range(1000)], dtype="S4").view(np.uint8).reshape(-1, 4)

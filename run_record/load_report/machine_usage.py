@@ -20,7 +20,7 @@ class Machine:
         load_max: largest of the samples.
         steal: share of CPU time that the hypervisor gave to other machines, 0 to 1.
         used: average number of cores used by all processes.
-        parts: average number of cores used by each part of the run: `locust`, `sender`, `browsers`, `services`, `dogfood`,
+        parts: average number of cores used by each part: `locust`, `sender`, `browsers`, `services`, `dogfood`,
             `analysis`; a part that did not run is missing.
     """
 

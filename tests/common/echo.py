@@ -1,4 +1,4 @@
-"""HTTP servers on several addresses of this machine, which stand for several hosts."""
+"""HTTP servers on several addresses of this machine, in place of several hosts."""
 
 import threading
 from collections.abc import Iterator
@@ -76,12 +76,12 @@ def two_hosts() -> Iterator[tuple[Server, Server]]:
 
 
 class Moving:
-    """A resolver whose names point to the next address each time they are asked for, and stay at the last one."""
+    """A resolver whose names point to the next address on each request, and stay at the last one."""
 
     def __init__(self, *addresses: str) -> None:
         self.addresses = list(addresses)
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def __call__(self, host: str) -> list[str]:
-        self.asked.append(host)
+        self.requests.append(host)
         return [self.addresses.pop(0) if len(self.addresses) > 1 else self.addresses[0]]

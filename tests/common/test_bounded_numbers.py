@@ -67,7 +67,7 @@ def test_locusts_numbers_have_bounds(name: str, value: object) -> None:
         check_numbers(Namespace(**{name: value}))
 
 
-def test_no_connections_are_wrong_use() -> None:
+def test_zero_connections_are_wrong_use() -> None:
     with pytest.raises(BoundError, match="--connections is 0"):
         check_numbers(Namespace(connections=0))
 

@@ -1,4 +1,4 @@
-"""Every place of the kit that opens a connection: the policy's own modules, and a list with reasons."""
+"""Every module of the kit that opens a connection is on a list with reasons."""
 
 import ast
 from collections.abc import Iterator
@@ -6,11 +6,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: The testbed knows nothing of the kit. The bench and the tests measure on this machine and are in no wheel.
+#: The testbed is independent of the kit. The bench and the tests stay on this machine and are not part of the wheel.
 PACKAGES = ("analysis", "browser_scenarios", "common", "dogfood", "locustfiles", "contracts", "personas",
             "run_record", "traffic")  # fmt: skip
 
-#: Calls that open a connection or make what opens one; with the modules that they are found in.
+#: Calls that open a connection or create a client, by module.
 CALLS = {
     "httpx": {"Client", "AsyncClient", "HTTPTransport", "AsyncHTTPTransport", "get", "post", "put", "patch", "delete",
               "head", "options", "request", "stream"},
@@ -26,7 +26,7 @@ IMPORTS = {
     "locust.HttpUser", "grpc",
 }  # fmt: skip
 
-#: Methods that connect or send by name, on whatever object.
+#: Methods that connect or send, by name, on any object.
 METHODS = {"connect_ex", "sendto", "sendmsg", "urlopen", "launch", "launch_persistent_context"}
 
 ALLOWED = {
@@ -50,7 +50,7 @@ ALLOWED = {
     ): "in a confined process, whose names are pinned",
     ("browser_scenarios/chromium.py", ".launch"): "Chromium, with the policy as rules for names",
     ("browser_scenarios/recorder.py", "socket.create_server"): "listens on this machine",
-    ("dogfood/testbed_control/modules.py", "socket.create_server"): "looks for a free port of this machine",
+    ("common/ports.py", "socket.socket"): "looks for a free port of this machine",
     ("dogfood/testbed_control/service_health.py", "socket.socket"): "looks whether a port of this machine is free",
     ("contracts/kafka.py", "import confluent_kafka"): "brokers that the user names; nothing is sent to a target",
     ("contracts/spark_session.py", "import pyspark"): "a warehouse that the user names; it is read",
@@ -106,7 +106,7 @@ def test_only_the_policy_opens_connections() -> None:
     assert unexplained == set()
 
 
-def test_clients_are_made_by_the_policy_only() -> None:
+def test_only_the_policy_creates_clients() -> None:
     names = set()
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
@@ -120,7 +120,7 @@ def test_the_list_of_reasons_is_not_stale() -> None:
     assert set(ALLOWED) <= all_sites()
 
 
-def test_what_opens_a_connection_is_recognised() -> None:
+def test_connections_are_recognised() -> None:
     for code, what in (
         ("import httpx\nhttpx.get('http://a')", "httpx.get"),
         ("from httpx import get", "httpx.get"),

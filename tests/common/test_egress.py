@@ -1,4 +1,4 @@
-"""The policy for the way out, and the HTTP clients that follow it: against servers on several addresses."""
+"""The egress policy and its HTTP clients, against servers on several addresses."""
 
 import asyncio
 import ipaddress
@@ -30,7 +30,7 @@ def test_a_name_that_moves_is_not_followed() -> None:
         assert [item.headers["host"] for item in first.requests] == [f"{NAME}:{first.server_port}"] * 3
         assert {item.path for item in first.requests} == {"/v1/events?hasty=true"}
         assert second.requests == []
-    assert moving.asked == [NAME]
+    assert moving.requests == [NAME]
 
 
 def test_an_asyncio_client_follows_the_policy() -> None:
@@ -107,7 +107,7 @@ def test_an_unconfirmed_production_target_is_only_read() -> None:
         assert [item.method for item in server.requests] == ["GET", "HEAD", "OPTIONS"]
 
 
-def test_this_machine_is_all_of_the_default_policy() -> None:
+def test_the_default_policy_allows_only_this_machine() -> None:
     assert LOOPBACK.addresses_of("127.9.9.9") == ("127.9.9.9",)
     assert LOOPBACK.addresses_of("[::1]") == ("::1",)
     for host in ("192.0.2.1", "intake.example", "::2", ""):
@@ -141,12 +141,12 @@ def test_damaged_pins_are_one_clear_line(content: object) -> None:
         Egress.from_json(content)  # type: ignore[arg-type]
 
 
-def test_pins_survive_the_way_to_another_process() -> None:
+def test_pins_can_be_sent_to_another_process() -> None:
     egress = Egress("mine", {NAME: ("127.0.0.2", "::1")}, tag="my-tag")
     assert Egress.from_json(egress.to_json()) == egress
 
 
-def test_certificates_are_judged_by_the_name() -> None:
+def test_certificates_are_checked_against_the_name() -> None:
     items: list[str | None] = []
     with temporary_certificate(NAME) as certificate, socket.create_server(("127.0.0.2", 0)) as listening:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

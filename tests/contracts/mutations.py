@@ -1,4 +1,4 @@
-"""Events around the edges of a JSON Schema: good ones, changed where a rule of the schema could break."""
+"""Events at the limits of a JSON Schema: valid ones, changed where a rule could break."""
 
 import copy
 import random

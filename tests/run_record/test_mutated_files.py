@@ -1,4 +1,4 @@
-"""A file of the kit's that was changed is read, or refused in one line: never a traceback."""
+"""A changed file of the kit is read, or refused in one line, never with a traceback."""
 
 from collections.abc import Callable
 from dataclasses import replace

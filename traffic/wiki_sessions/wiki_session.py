@@ -120,7 +120,7 @@ class SessionPlayer:
             except DogfoodError as error:
                 self._note(walk, step, {"wgTitle": step.page.title}, tokens, [], failure=str(error))
                 continue
-            actions = ["impression", "click"][: step.seen + step.clicked] if self._sends(page, site, tokens) else []
+            actions = ["impression", "click"][: step.in_view + step.clicked] if self._sends(page, site, tokens) else []
             if actions:
                 # Before anything is written down: an intent says that an event is about to be sent.
                 self.permit(len(actions))

@@ -91,12 +91,12 @@ def walk(
     return posted
 
 
-def step(*, seen: bool = True, clicked: bool = False) -> PlannedPageView:
-    return PlannedPageView(0, Page(3, "Main Page", 0, "", 9), seen, clicked, 10, 10)
+def step(*, in_view: bool = True, clicked: bool = False) -> PlannedPageView:
+    return PlannedPageView(0, Page(3, "Main Page", 0, "", 9), in_view, clicked, 10, 10)
 
 
 def test_what_is_seen_and_clicked_is_sent_and_written_down(tmp_path: Path) -> None:
-    posted = walk(tmp_path, Wiki(ALPHA), step(), step(clicked=True), step(seen=False))
+    posted = walk(tmp_path, Wiki(ALPHA), step(), step(clicked=True), step(in_view=False))
     sent = read_ledger(tmp_path / "ledger")
     assert sent.bodies == {(40, position): body for position, body in enumerate(posted)}
     assert [json.loads(body)["action"] for body in posted] == ["impression", "impression", "click"]
