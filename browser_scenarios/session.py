@@ -200,8 +200,8 @@ class PageVisit:
             PageView(
                 visit=world.visit_of(self.user_id), fidelity=Fidelity.BROWSER, scenario=self._session.scenario,
                 way=self.way, session=self._session.number, title=self.title, pageview_id=self.pageview_id,
-                at_ms=self._at_ms, experiments=self.told, expected=dict(self.expected), seen_by_page=dict(self._page_saw),
-                seen_by_network=_count(self._session.beacons, self.pageview_id),
+                at_ms=self._at_ms, experiments=self.told, expected=dict(self.expected),
+                seen_by_page=dict(self._page_saw), seen_by_network=_count(self._session.beacons, self.pageview_id),
                 stayed_ms=self._stayed_ms if self._stayed_ms is not None else int(time.time() * 1000) - self._at_ms,
             )
         )  # fmt: skip

@@ -84,7 +84,7 @@ def call_sites(tree: ast.AST) -> Iterator[str]:
                 yield f"{node.value.id}.{node.attr}"
             if node.attr in METHODS:
                 yield f".{node.attr}"
-            # Playwright's API client resolves names in a process of its own, past the browser's rules.
+            # Playwright's API client resolves names in a separate process, past the browser's rules.
             if node.attr == "request" and isinstance(node.value, ast.Attribute) and node.value.attr == "context":
                 yield "Playwright's API client"
 

@@ -61,14 +61,14 @@ def test_an_address_outside_the_networks_is_refused() -> None:
 
 def test_an_optional_host_may_be_unknown() -> None:
     def resolver(host: str) -> list[str]:
-        if host == "gone.example":
+        if host == "missing.example":
             raise OSError("no such name")
         return ["127.0.0.2"]
 
-    egress = Egress.resolve("mine", [NAME], optional=["gone.example"], resolver=resolver)
+    egress = Egress.resolve("mine", [NAME], optional=["missing.example"], resolver=resolver)
     assert dict(egress.pins) == {NAME: ("127.0.0.2",)}
-    with pytest.raises(EgressError, match=r"the host 'gone.example' is not known"):
-        Egress.resolve("mine", ["gone.example"], resolver=resolver)
+    with pytest.raises(EgressError, match=r"the host 'missing.example' is not known"):
+        Egress.resolve("mine", ["missing.example"], resolver=resolver)
 
 
 def test_a_redirect_is_not_followed() -> None:

@@ -127,7 +127,7 @@ def write_faults(folder: Path) -> Path:
 
 
 def write_record(folder: Path) -> Path:
-    # The process of somebody else: it is looked at and left alone.
+    # A process of another user, which is checked and not stopped.
     (folder / "mpic.json").write_bytes(ServiceRecord(1, 5.0, 8086).write())
     return folder / "mpic.json"
 

@@ -83,7 +83,7 @@ def test_a_killed_process_releases_its_lease(tmp_path: Path) -> None:
     killed.wait(60)
     killed.stdin.close()
     killed.stdout.close()
-    # Its lease is gone with it, so that the budget begins anew.
+    # Its lease ended with it, so the budget is reset.
     assert len(times(start_sender(tmp_path, "b", math.inf, 70, 60))) == 70
 
 

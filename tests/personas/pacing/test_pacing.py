@@ -39,7 +39,7 @@ def test_count_before_is_the_next_arrivals_number(pacer: Pacer, seconds: float) 
 
 @given(shapes, st.lists(st.floats(0, 500), min_size=1, max_size=50))
 def test_inverse_undoes_the_area(shape, areas: list[float]) -> None:  # type: ignore[no-untyped-def]
-    """The area by the time that the inverse names is found by summing up the level in small steps."""
+    """The area up to the inverse equals the sum of the level in small steps."""
     for area in areas[:3]:
         [end] = shape.inverse(np.array([area]))
         grid = np.linspace(0, float(end), 4001)

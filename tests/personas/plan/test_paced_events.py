@@ -16,7 +16,7 @@ from tests.plans import EPOCH_MS, settings
 
 
 def paced(events: int, rate: float = 5000.0, **changes: object) -> Plan:
-    """Return a plan of just so many events."""
+    """Return a plan of exactly *events* events."""
     wanted = settings(Generation.ALPHA, events_per_second=rate, events=events, visitors=2**31 - 1, **changes)
     return Plan(replace(wanted, visitors=Plan(wanted).visitors_for_events()))
 

@@ -67,7 +67,7 @@ def test_shared_rows_equal_single_rows(sizes: list[tuple[int, int]], picks: list
         answered |= set(numbers)
         several.append(outcomes_row(numbers, EventOutcome.OK, status=201, at_ms=9100))
         single += [b'{"outcome":%d,"answered_ms":9100,"status":201,"answers":"ok"}\n' % number for number in numbers]
-    # A row that is not plain has all rows beside it read one by one.
+    # One row that is not plain makes its whole block be parsed row by row.
     words = ",".join(['"ok"'] * sizes[0][0]).encode()
     odd = (
         b'{"outcome":0,"answered_ms":1,"status":201,"answers":[%b]}\n' % words if slowly and 0 not in answered else b""

@@ -111,7 +111,7 @@ def test_a_generator_at_its_limits_is_invalid(
     load = close(aggregator, **changes)
     assert (load.invalid == ()) is (says is None)
     assert says is None or says in load.invalid[0]
-    # Where visits arrive a busy core is no fault, but advice.
+    # For visits a busy core is not a fault, but leads to advice.
     assert (load.workers_needed is not None) is (cpu >= 0.9)
 
 
