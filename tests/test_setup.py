@@ -85,7 +85,7 @@ def test_php_that_prints_much_is_not_missing(machine: dict[str, str]) -> None:
         "for ((i = 0; i < 20000; i++)); do echo 'another module'; done\n"
     )
     php.chmod(0o755)
-    assert "missing: php-cli" not in told(machine, "--check").stdout
+    assert "missing: php-cli" not in run_script(machine, "--check").stdout
 
 
 @pytest.mark.parametrize("user", ["0", "1000"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.urls import under, with_query, without_path
+from common.urls import join_path, strip_path, with_query
 from dogfood.real.run_all import with_intake
 from run_record.target import Target, TargetError
 from traffic.locust_run.options import TrafficOptions
@@ -61,8 +61,8 @@ def test_fragment_is_refused() -> None:
 
 
 def test_paths_join_below_an_address() -> None:
-    assert under("http://[::1]:1/a?x=y", "b c", "d/e") == "http://[::1]:1/a/b%20c/d/e?x=y"
-    assert without_path("http://[::1]:1/gate/v1/events?x=y", "/v1/events") == "http://[::1]:1/gate"
+    assert join_path("http://[::1]:1/a?x=y", "b c", "d/e") == "http://[::1]:1/a/b%20c/d/e?x=y"
+    assert strip_path("http://[::1]:1/gate/v1/events?x=y", "/v1/events") == "http://[::1]:1/gate"
 
 
 def test_no_query_is_glued_to_an_address() -> None:
