@@ -57,8 +57,9 @@ def suite_xml(
         failures=str(counts[CaseStatus.FAILURE]),
         errors=str(counts[CaseStatus.ERROR]),
         skipped=str(counts[CaseStatus.SKIPPED]),
-        **({"timestamp": timestamp} if timestamp else {}),
     )
+    if timestamp:
+        suite.set("timestamp", timestamp)
     listed = list(properties)
     holder = ElementTree.SubElement(suite, "properties") if listed else suite
     for key, value in listed:

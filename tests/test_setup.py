@@ -78,7 +78,7 @@ def test_a_check_lists_and_installs_nothing(machine: dict[str, str]) -> None:
 
 
 def test_php_that_prints_much_is_not_missing(machine: dict[str, str]) -> None:
-    # More than a pipe holds follows the module that is looked for: whoever stops reading early ends php by SIGPIPE.
+    # The output after the module is larger than a pipe, so a reader that stops early ends php by SIGPIPE.
     php = Path(machine["PATH"]) / "php"
     php.write_text(
         "#!/bin/bash\nprintf '%s\\n' mbstring intl xml pdo_sqlite curl\n"

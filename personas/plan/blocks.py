@@ -126,7 +126,7 @@ def assign_subjects(context: PlanContext, subjects: Subjects | Identities) -> Pl
     return PlannedSubjects(*identities, *assignments)
 
 
-class DrawnBlock(NamedTuple):
+class VisitBlock(NamedTuple):
     """The visits of one block, before their events are rendered.
 
     Attributes:
@@ -160,7 +160,7 @@ class DrawnBlock(NamedTuple):
         return np.stack([np.ones(len(clicked), dtype=np.bool_), clicked], axis=1)
 
 
-def draw_blocks(context: PlanContext, first: int, count: int) -> list[DrawnBlock]:
+def draw_blocks(context: PlanContext, first: int, count: int) -> list[VisitBlock]:
     """Return *count* blocks from number *first* on; several together cost much less than one by one."""
     subjects = context.population.blocks(first, count)
     assigned = assign_subjects(context, subjects)
@@ -192,7 +192,7 @@ def _views_of(views: PageViews, part: slice, first_subject: int, first_session: 
 
 def _block_of(
     context: PlanContext, number: int, subjects: Subjects, views: PageViews, experiments: list[bytes]
-) -> DrawnBlock:
+) -> VisitBlock:
     view_words = draw_words(context, _VIEW_TOKENS, number, len(views.subject))
     session_words = draw_words(context, _SESSION_TOKENS, number, int(views.session[-1]) + 1)
     sampled = _stream_sample(context.stream, views.session, view_words, session_words)
@@ -200,7 +200,7 @@ def _block_of(
     sending = np.nonzero(views.in_view & enrolled[views.subject] & sampled)[0]
     counts = np.bincount(views.subject[sending], 1 + views.clicked[sending], minlength=BLOCK).astype(np.int64)
     starts = np.concatenate([[0], np.cumsum(counts)])
-    return DrawnBlock(number, subjects, views, experiments, view_words, session_words, sending, starts)
+    return VisitBlock(number, subjects, views, experiments, view_words, session_words, sending, starts)
 
 
 def draw_words(context: PlanContext, purpose: int, block: int, count: int) -> Raw:
@@ -222,13 +222,13 @@ def _stream_sample(
     return in_sample if by_view else in_sample[session]
 
 
-def due_after_arrival_us(context: PlanContext, drawn: DrawnBlock, arrivals_us: NDArray[np.int64]) -> NDArray[np.int64]:
+def due_after_arrival_us(context: PlanContext, block: VisitBlock, arrivals_us: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the intended time of each event of a block, microseconds after the epoch, by its visits' arrivals."""
-    views, sending = drawn.views, drawn.sending
+    views, sending = block.views, block.sending
     scale = round(context.settings.time_scale * 1000)
     after = np.stack([views.impression_ms[sending], views.click_ms[sending]], axis=1) * 1000 // scale * 1000
     due = after + arrivals_us[views.subject[sending]][:, None]
-    return due[drawn.steps]
+    return due[block.steps]
 
 
 def _experiment_json(context: PlanContext, subjects: Subjects, assigned: PlannedSubjects) -> list[bytes]:

@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from personas.plan.blocks import DrawnBlock, PlanContext, PlannedEvent, draw_words
+from personas.plan.blocks import PlanContext, PlannedEvent, VisitBlock, draw_words
 from personas.plan.event_templates import BUCKETS
 from personas.population import Subjects
 from personas.rng import BLOCK, hex_digits, uuids
@@ -42,45 +42,45 @@ class RenderedBlock(NamedTuple):
             yield PlannedEvent(visit, position, offset_us, event_id.decode(), body)
 
 
-def render_block(context: PlanContext, drawn: DrawnBlock, due_us: Ints) -> RenderedBlock:
+def render_block(context: PlanContext, block: VisitBlock, due_us: Ints) -> RenderedBlock:
     """Return the events of a block.
 
     Args:
         context: data that all blocks share.
-        drawn: the block.
+        block: the block.
         due_us: intended times of its first events, microseconds after the epoch; only these events are rendered.
     """
     count = len(due_us)
-    visits = np.repeat(np.arange(BLOCK), np.diff(drawn.starts))[:count]
-    row, step = (column[:count] for column in np.nonzero(drawn.steps))
-    view = drawn.sending[row]
-    ids = uuids(draw_words(context, _IDS, drawn.number, len(drawn.views.subject))[2 * view + step])
+    visits = np.repeat(np.arange(BLOCK), np.diff(block.starts))[:count]
+    row, step = (column[:count] for column in np.nonzero(block.steps))
+    view = block.sending[row]
+    ids = uuids(draw_words(context, _IDS, block.number, len(block.views.subject))[2 * view + step])
     pieces: list[bytes] = [b""] * (_PIECES * count)
-    for column, values in enumerate(_pieces(context, drawn, due_us, view, step, ids)):
+    for column, values in enumerate(_pieces(context, block, due_us, view, step, ids)):
         pieces[column::_PIECES] = values
     join = b"".join
     bodies = [join(pieces[begin : begin + _PIECES]) for begin in range(0, len(pieces), _PIECES)]
-    return RenderedBlock(visits + drawn.number * BLOCK, np.arange(count) - drawn.starts[visits], due_us, ids, bodies)
+    return RenderedBlock(visits + block.number * BLOCK, np.arange(count) - block.starts[visits], due_us, ids, bodies)
 
 
 def _pieces(
-    context: PlanContext, drawn: DrawnBlock, due_us: Ints, view: Ints, step: Ints, ids: list[bytes]
+    context: PlanContext, block: VisitBlock, due_us: Ints, view: Ints, step: Ints, ids: list[bytes]
 ) -> Iterator[Sequence[bytes]]:
     """Yield columns of pieces, for the events of the page views *view*: impressions or clicks by *step*."""
-    renderer, views, count = context.renderer, drawn.views, len(view)
+    renderer, views, count = context.renderer, block.views, len(view)
     subject, session, page = views.subject[view], views.session[view], views.page[view]
     unique_subjects, subject_index = np.unique(subject, return_inverse=True)
     unique_sessions, session_index = np.unique(session, return_inverse=True)
-    persona = drawn.subjects.persona[subject]
+    persona = block.subjects.persona[subject]
     yield _pick(renderer.start, step)
-    yield hex_digits(drawn.view_words[2 * view + 1], 20)
+    yield hex_digits(block.view_words[2 * view + 1], 20)
     yield _pick(renderer.middle, step)
-    yield _pick(drawn.experiments, subject)
+    yield _pick(block.experiments, subject)
     yield _pick(context.pages, page)
-    subjects = Subjects(*(column[unique_subjects] for column in drawn.subjects))
+    subjects = Subjects(*(column[unique_subjects] for column in block.subjects))
     yield _pick(_accounts(context, subjects), subject_index)
-    yield _pick(_sessions(context, drawn, unique_sessions), session_index)
-    yield hex_digits(drawn.view_words[2 * view], 20) if renderer.has_page_view_id else [b""] * count
+    yield _pick(_sessions(context, block, unique_sessions), session_index)
+    yield hex_digits(block.view_words[2 * view], 20) if renderer.has_page_view_id else [b""] * count
     yield _pick(context.tails, 2 * persona + context.special[page])
     yield iso(due_us // 1000 + context.settings.epoch_ms)
     yield [renderer.meta] * count
@@ -116,12 +116,12 @@ def _accounts(context: PlanContext, subjects: Subjects) -> list[bytes]:
     return accounts
 
 
-def _sessions(context: PlanContext, drawn: DrawnBlock, sessions: Ints) -> list[bytes]:
+def _sessions(context: PlanContext, block: VisitBlock, sessions: Ints) -> list[bytes]:
     """Return JSON of each of *sessions*, up to a page view's id."""
     template, fields = context.renderer.session_template
     if not fields:
         return [template % ()] * len(sessions)
-    columns = [hex_digits(drawn.session_words[2 * sessions + field], 20) for field in fields]
+    columns = [hex_digits(block.session_words[2 * sessions + field], 20) for field in fields]
     return [template % row for row in zip(*columns, strict=True)]
 
 

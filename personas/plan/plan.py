@@ -15,9 +15,9 @@ from contracts.profiles import profile_of
 from personas.pacing.interleave import EVENTS_PER_VISIT, MOST_BLOCKS, Interleaving, interleave_size
 from personas.persona import Persona, load_personas
 from personas.plan.blocks import (
-    DrawnBlock,
     PlannedEvent,
     PlannedSubjects,
+    VisitBlock,
     assign_subjects,
     build_context,
     draw_blocks,
@@ -57,10 +57,10 @@ class Plan:
         self.experiment = self._context.experiment
         self.rate = self._context.rate
         self._pacer = self.settings.pacer()
-        self._drawn_blocks: OrderedDict[int, DrawnBlock] = OrderedDict()
+        self._visit_blocks: OrderedDict[int, VisitBlock] = OrderedDict()
         peak = (settings.events_per_second or settings.arrivals_per_second * EVENTS_PER_VISIT) * self._pacer.shape.peak
         self._together = min(_BLOCKS_TOGETHER, interleave_size(peak))
-        self._interleaving = Interleaving(interleave_size(peak), lambda block: self._drawn(block).events)
+        self._interleaving = Interleaving(interleave_size(peak), lambda block: self._visit_block(block).events)
         self._blocks: OrderedDict[int, list[list[PlannedEvent]]] = OrderedDict()
 
     def subjects(self, first: int, count: int) -> PlannedSubjects:
@@ -104,8 +104,8 @@ class Plan:
         Yields None after each step, so the caller can do more urgent work in between, and the events at the end.
         """
         for block in self._interleaving.blocks_to_count(number) if self.settings.paces_events else (number,):
-            if block not in self._drawn_blocks:
-                self._drawn(block)
+            if block not in self._visit_blocks:
+                self._visit_block(block)
                 yield None
         yield self._render(number)
 
@@ -127,18 +127,18 @@ class Plan:
                 self._blocks.popitem(last=False)
         return self._blocks[number]
 
-    def _drawn(self, number: int) -> DrawnBlock:
-        if number not in self._drawn_blocks:
+    def _visit_block(self, number: int) -> VisitBlock:
+        if number not in self._visit_blocks:
             first = number // self._together * self._together
             for block in draw_blocks(self._context, first, self._together):
-                self._drawn_blocks[block.number] = block
-            while len(self._drawn_blocks) > _CACHED_BLOCKS:
-                self._drawn_blocks.popitem(last=False)
-        return self._drawn_blocks[number]
+                self._visit_blocks[block.number] = block
+            while len(self._visit_blocks) > _CACHED_BLOCKS:
+                self._visit_blocks.popitem(last=False)
+        return self._visit_blocks[number]
 
     def _render(self, number: int) -> RenderedBlock:
         """Return the events of a block's visits, without those beyond the last visitor."""
-        rendered = render_block(self._context, self._drawn(number), self._due_us(number))
+        rendered = render_block(self._context, self._visit_block(number), self._due_us(number))
         count = int(np.searchsorted(rendered.visit, self.settings.visitors))
         if count == len(rendered.visit):
             return rendered
@@ -146,7 +146,9 @@ class Plan:
 
     def _due_us(self, number: int) -> NDArray[np.int64]:
         if not self.settings.paces_events:
-            return due_after_arrival_us(self._context, self._drawn(number), self.arrivals_us(number * BLOCK, BLOCK))
+            return due_after_arrival_us(
+                self._context, self._visit_block(number), self.arrivals_us(number * BLOCK, BLOCK)
+            )
         # Numbers rise within a block, so those beyond the last event are at its end.
         numbers = self._interleaving.numbers(number)
         numbers = numbers[numbers < self.settings.events]
