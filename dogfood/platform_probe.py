@@ -17,14 +17,14 @@ from contracts.schema_probe import Served, probe_schema
 from contracts.streams import read_stream_configs
 from run_record.ledger.files import read_ledger
 from run_record.manifest import Manifest
-from run_record.platform_state import PlatformAnswers
+from run_record.platform_state import PlatformState
 from run_record.run_folder import LEDGER
 from run_record.target import Target
 
 _TIMEOUT_S = 30.0
 
 
-def ask_platform(target: Target, egress: Egress, manifest: Manifest, *, on_wiki: bool) -> PlatformAnswers:
+def ask_platform(target: Target, egress: Egress, manifest: Manifest, *, on_wiki: bool) -> PlatformState:
     """Ask the systems of *target* what decides whether the events of a run can be valid. Raises nothing.
 
     Args:
@@ -34,7 +34,7 @@ def ask_platform(target: Target, egress: Egress, manifest: Manifest, *, on_wiki:
         on_wiki: ask its wiki for the stream configs as well.
     """
     stream, notes = _stream_config(target, egress, manifest.stream) if on_wiki else (None, ())
-    return PlatformAnswers(
+    return PlatformState(
         _schemas(target, egress, manifest, [profile_of(manifest.generation).schema]),
         stream,
         (*_instrument_notes(target, egress, manifest), *notes),
@@ -47,7 +47,7 @@ def ask_schemas_of_ledger(target: Target, egress: Egress, run: Path) -> None:
     Raises:
         DogfoodError: the run's files cannot be read.
     """
-    manifest, known = Manifest.read(run), PlatformAnswers.read(run)
+    manifest, known = Manifest.read(run), PlatformState.read(run)
     named = {_schema_of(body) for body in read_ledger(run / LEDGER).bodies.values()} - {"", *known.schemas}
     if named:
         replace(known, schemas={**known.schemas, **_schemas(target, egress, manifest, sorted(named))}).write(run)

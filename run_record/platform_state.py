@@ -15,12 +15,12 @@ from contracts.schema_probe import Served
 FILE_NAME = "platform.json"
 
 
-class PlatformAnswersError(DogfoodError):
+class PlatformStateError(DogfoodError):
     """The file of the platform's state cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
-class PlatformAnswers:
+class PlatformState:
     """The platform's state during a run.
 
     Attributes:
@@ -34,13 +34,12 @@ class PlatformAnswers:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, run: Path) -> "PlatformAnswers":
-        """Return the state in the folder *run*, empty without a file. Raises PlatformAnswersError."""
+    def read(cls, run: Path) -> "PlatformState":
+        """Return the state in the folder *run*, empty without a file. Raises PlatformStateError."""
         try:
-            answers = _reader().file(Origin(run / FILE_NAME, PlatformAnswersError))
+            return _reader().file(Origin(run / FILE_NAME, PlatformStateError))
         except FileNotFoundError:
             return cls()
-        return answers
 
     def write(self, run: Path) -> None:
         """Write the state to the folder *run* in one step."""
@@ -50,5 +49,5 @@ class PlatformAnswers:
 
 
 @cache
-def _reader() -> Reader[PlatformAnswers]:
-    return Reader(PlatformAnswers)
+def _reader() -> Reader[PlatformState]:
+    return Reader(PlatformState)

@@ -12,7 +12,7 @@ from contracts.client_behaviour import (
     stream_faults,
 )
 from run_record.manifest import Manifest
-from run_record.platform_state import PlatformAnswers
+from run_record.platform_state import PlatformState
 
 #: As many faults are named in the sentence; the evidence has all of them.
 _NAMED = 3
@@ -23,7 +23,7 @@ def check_configs(evidence: Evidence) -> CheckResult:
     return judge_configs(evidence.manifest, evidence.platform)
 
 
-def judge_configs(manifest: Manifest, platform: PlatformAnswers) -> CheckResult:
+def judge_configs(manifest: Manifest, platform: PlatformState) -> CheckResult:
     """Judge the configs of a run, which are known before anything is sent."""
     faults = [*own_faults(manifest, platform), *faults_of_others(manifest.generation, manifest.other_experiments)]
     detail = {
@@ -42,7 +42,7 @@ def judge_configs(manifest: Manifest, platform: PlatformAnswers) -> CheckResult:
     return CheckResult("configs", Layer.CONFIG, CheckStatus.FAIL, summary, len(faults), threshold=0, evidence=detail)
 
 
-def own_faults(manifest: Manifest, platform: PlatformAnswers) -> Sequence[ConfigFault]:
+def own_faults(manifest: Manifest, platform: PlatformState) -> Sequence[ConfigFault]:
     """Return what keeps the run's own experiment and instrument from having valid events."""
     wiki, plan = manifest.wiki, manifest.plan
     faults = [

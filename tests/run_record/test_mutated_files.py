@@ -28,7 +28,7 @@ from run_record.load_report.report import (
 )
 from run_record.manifest import Manifest
 from run_record.page_views import PageView, PageViewWriter, read_page_views
-from run_record.platform_state import PlatformAnswers
+from run_record.platform_state import PlatformState
 from run_record.roster import Account, Fidelity, read_roster, write_roster
 from run_record.run_folder import LEDGER
 from run_record.scenario_findings import ScenarioFinding, read_scenario_findings, write_scenario_findings
@@ -138,7 +138,7 @@ def write_wiki_settings(folder: Path) -> Path:
 
 
 def write_platform(folder: Path) -> Path:
-    PlatformAnswers({}, {"sample": {"rate": 1}}, ("note",)).write(folder)
+    PlatformState({}, {"sample": {"rate": 1}}, ("note",)).write(folder)
     return folder / "platform.json"
 
 
@@ -154,7 +154,7 @@ FILES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object]]] = {
     "faults": (write_faults, lambda folder: Testbed(folder).faults),
     "service": (write_record, lambda folder: running(folder / "mpic.json")),
     "wiki-settings": (write_wiki_settings, lambda folder: wiki_extensions(folder / "settings.json")),
-    "platform": (write_platform, PlatformAnswers.read),
+    "platform": (write_platform, PlatformState.read),
 }
 
 
