@@ -45,7 +45,7 @@ class BrokerError(DogfoodError):
     """Kafka does not respond, or fails."""
 
 
-def no_log() -> logging.Logger:
+def disabled_logger() -> logging.Logger:
     """Return a disabled logger for clients, whose errors are raised or are in delivery reports."""
     logger = logging.getLogger("experiment-dogfood.kafka")
     logger.disabled = True
@@ -67,7 +67,7 @@ def topics(bootstrap: str, *, within_s: float = _ANSWER_S) -> frozenset[str]:
     Raises:
         BrokerError: no response within *within_s* seconds.
     """
-    admin = AdminClient({**CLIENT, "bootstrap.servers": bootstrap}, logger=no_log())
+    admin = AdminClient({**CLIENT, "bootstrap.servers": bootstrap}, logger=disabled_logger())
     try:
         return frozenset(admin.list_topics(timeout=within_s).topics)
     except KafkaException as error:
@@ -83,7 +83,7 @@ def make_topics(bootstrap: str, names: Collection[str], *, within_s: float = _AN
     missing = sorted(frozenset(names) - topics(bootstrap, within_s=within_s))
     if not missing:
         return
-    admin = AdminClient({**CLIENT, "bootstrap.servers": bootstrap}, logger=no_log())
+    admin = AdminClient({**CLIENT, "bootstrap.servers": bootstrap}, logger=disabled_logger())
     futures = admin.create_topics([NewTopic(name, PARTITIONS) for name in missing], operation_timeout=within_s)
     for name, future in futures.items():
         try:
@@ -164,7 +164,7 @@ def _consumer(bootstrap: str) -> Iterator["Consumer"]:
         "auto.offset.reset": "earliest",
         "fetch.wait.max.ms": 10,
     }
-    consumer = Consumer({**CLIENT, **options, "bootstrap.servers": bootstrap}, logger=no_log())
+    consumer = Consumer({**CLIENT, **options, "bootstrap.servers": bootstrap}, logger=disabled_logger())
     try:
         yield consumer
     except KafkaException as error:

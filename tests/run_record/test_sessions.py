@@ -4,6 +4,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +31,14 @@ def test_all_files_are_read_back(tmp_path: Path) -> None:
     with PageViewWriter(tmp_path, "a") as writer:
         writer.write(VIEW)
     assert read_page_views(tmp_path) == (VIEW, VIEW)
+
+
+def test_keys_in_files_stay_readable_by_other_versions(tmp_path: Path) -> None:
+    write_scenario_findings(tmp_path, [ScenarioFinding("ctr", "look", True, "exposure", "nothing")])
+    assert orjson.loads((tmp_path / "findings.ndjson").read_bytes())["told"] == "nothing"
+    with PageViewWriter(tmp_path, "a") as writer:
+        writer.write(VIEW)
+    assert orjson.loads((tmp_path / "page_views" / "a.ndjson").read_bytes())["told"] == {}
 
 
 def test_a_run_without_sessions_has_none(tmp_path: Path) -> None:
