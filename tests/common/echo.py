@@ -70,7 +70,7 @@ def serving(address: str = "127.0.0.1", port: int = 0, elsewhere: str = "") -> I
 
 @contextmanager
 def two_hosts() -> Iterator[tuple[Server, Server]]:
-    """Serve on the same port of 127.0.0.2, where a name points to first, and of 127.0.0.3, where it is moved to."""
+    """Serve on the same port of 127.0.0.2, the first address of a name, and of 127.0.0.3, its next one."""
     with serving("127.0.0.2") as first, serving("127.0.0.3", first.server_port) as second:
         yield first, second
 
