@@ -137,7 +137,7 @@ def test_proxies_and_passwords_of_the_environment_are_ignored(tmp_path: Path, mo
 
 @pytest.mark.parametrize("content", [{}, {"name": "a"}, {"name": "a", "tag": "", "pins": {"h": ["nowhere"]}}, [], None])
 def test_damaged_pins_are_one_clear_line(content: object) -> None:
-    with pytest.raises(EgressError, match="not the pinned addresses"):
+    with pytest.raises(EgressError, match="the pinned addresses of the target are malformed"):
         Egress.from_json(content)  # type: ignore[arg-type]
 
 
