@@ -135,7 +135,7 @@ class RunStarted:
 
     def __call__(self) -> int:
         """Return how many events have been answered."""
-        self._count += count_outcomes(self._tail.new_lines())
+        self._count += count_outcomes(self._tail.fresh())
         return self._count * self._a_request
 
 
@@ -149,7 +149,7 @@ class FirstOutcome:
     def __call__(self) -> int:
         """Return how many accounts have read a page."""
         # A row begins with its visit.
-        self._visits |= {line.partition(b",")[0] for line in self._tail.new_lines().splitlines()}
+        self._visits |= {line.partition(b",")[0] for line in self._tail.fresh().splitlines()}
         return len(self._visits)
 
 
@@ -162,4 +162,4 @@ class _Tail:
         self._files = FileTail()
 
     def fresh(self) -> bytes:
-        return b"".join(self._files.new_lines(path) for path in self._folder.glob(self._pattern))
+        return b"".join(self._files.fresh(path) for path in self._folder.glob(self._pattern))

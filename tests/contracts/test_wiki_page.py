@@ -27,7 +27,7 @@ def test_an_end_mark_in_a_string_is_skipped() -> None:
 
 @pytest.mark.parametrize(
     ("html", "says"),
-    [("", "no RLCONF"), ("<h1>Sign in</h1>", "no RLCONF"), ("RLCONF={", "not a JSON"), ("RLCONF=[];};", "no JSON")],
+    [("", "no RLCONF"), ("<h1>Sign in</h1>", "no RLCONF"), ("RLCONF={", "not a JSON"), ("RLCONF=[];};", "not a JSON")],
 )
 def test_another_page_is_one_clear_line(html: str, says: str) -> None:
     with pytest.raises(PageError, match=says):

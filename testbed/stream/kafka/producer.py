@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as Client
 
 from common.errors import DogfoodError
-from contracts.kafka import CLIENT, make_topics, disabled_logger
+from contracts.kafka import CLIENT, disabled_logger, make_topics
 
 #: The largest message, in bytes: that of the largest body, and what is filled in.
 MESSAGE_BYTES = 5 << 20

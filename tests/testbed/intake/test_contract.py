@@ -96,7 +96,7 @@ def test_valid_events_are_accepted(server: Server, stream: Stream, count: int) -
     assert answer.status_code == 201
     assert answer.reason_phrase == f"All {count} out of {count} events were accepted."
     assert answer.content == b""
-    assert len(stream.new_lines()) == count
+    assert len(stream.fresh()) == count
 
 
 def test_two_valid_and_one_invalid(server: Server, stream: Stream) -> None:
@@ -107,7 +107,7 @@ def test_two_valid_and_one_invalid(server: Server, stream: Stream) -> None:
     assert body["error"] == []
     assert body["invalid"][0]["status"] == "invalid"
     assert body["invalid"][0]["context"]["errorsText"] == "'.page.id' should be integer"
-    assert len(stream.new_lines()) == 2
+    assert len(stream.fresh()) == 2
 
 
 def test_one_valid_and_one_of_an_unknown_schema(server: Server, stream: Stream) -> None:
@@ -117,7 +117,7 @@ def test_one_valid_and_one_of_an_unknown_schema(server: Server, stream: Stream) 
     assert failure["status"] == "error"
     assert failure["context"] == {"message": "Failed loading schema at /no/such/1.0.0"}
     assert failure["event"]["$schema"] == "/no/such/1.0.0"
-    assert len(stream.new_lines()) == 1
+    assert len(stream.fresh()) == 1
 
 
 def test_all_invalid(server: Server, stream: Stream) -> None:
@@ -126,7 +126,7 @@ def test_all_invalid(server: Server, stream: Stream) -> None:
     assert answer.reason_phrase == "2 out of 2 events were invalid and not accepted."
     assert answer.json().keys() == {"invalid"}
     assert len(answer.json()["invalid"]) == 2
-    assert stream.new_lines() == []
+    assert stream.fresh() == []
 
 
 def test_none_accepted_and_one_error(server: Server, stream: Stream) -> None:
@@ -135,7 +135,7 @@ def test_none_accepted_and_one_error(server: Server, stream: Stream) -> None:
     what = "2 out of 2 events had failures and were not accepted. (1 invalid and 1 errored)."
     assert answer.reason_phrase == what
     assert {kind: len(items) for kind, items in answer.json().items()} == {"invalid": 1, "error": 1}
-    assert stream.new_lines() == []
+    assert stream.fresh() == []
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}"])
@@ -144,7 +144,7 @@ def test_nothing_is_an_empty_body(server: Server, stream: Stream, body: bytes, q
     answer = post(server, body, query)
     assert answer.status_code == 400
     assert answer.reason_phrase == "Request body was empty. Must provide JSON encoded events."
-    assert stream.new_lines() == []
+    assert stream.fresh() == []
 
 
 @pytest.mark.parametrize("body", [[{}], [None], [1], [{"a": 1}], {"a": 1}, ["x"], [[]], {"$schema": 5}])
@@ -153,7 +153,7 @@ def test_no_schema_is_an_error(server: Server, stream: Stream, body: object) -> 
     assert answer.status_code == 500
     message = "Field(s) $schema were missing from event and could not be extracted."
     assert answer.json()["error"][0]["context"]["message"] == message
-    assert stream.new_lines() == []
+    assert stream.fresh() == []
 
 
 @pytest.mark.parametrize("body", [b"not json", b'{"a":', b"1", b'"text"', b"null", b"true", b"\xff"])
@@ -163,7 +163,7 @@ def test_what_is_no_json_object_or_array_is_a_problem(server: Server, stream: St
     assert answer.status_code == 500
     problem = answer.json()
     assert (problem["status"], problem["type"], problem["title"]) == (500, "internal_error", "SyntaxError")
-    assert stream.new_lines() == []
+    assert stream.fresh() == []
 
 
 def test_a_missing_stream_is_invalid(server: Server, stream: Stream) -> None:
@@ -171,7 +171,7 @@ def test_a_missing_stream_is_invalid(server: Server, stream: Stream) -> None:
     assert answer.status_code == 400
     text = answer.json()["invalid"][0]["context"]["errorsText"]
     assert text == "'.meta' should have required property 'stream'"
-    assert stream.new_lines() == []
+    assert stream.fresh() == []
 
 
 @pytest.mark.parametrize("query", ["?hasty=true", "?hasty=1", "?hasty=false", "?x=y&hasty=no"])
@@ -182,7 +182,7 @@ def test_hasty_is_answered_before_validation(server: Server, stream: Stream, que
     assert answer.content == b""
     landed = _soon(stream.fresh)
     assert [event["action"] for event in landed] == ["click"]
-    report, other = _soon(lambda: stream.new_lines(ERRORS))
+    report, other = _soon(lambda: stream.fresh(ERRORS))
     assert other["message"] == "Failed loading schema at /no/such/1.0.0"
     assert json.loads(other["raw_event"])["$schema"] == other["errored_schema_uri"] == "/no/such/1.0.0"
     assert report["message"] == "'.page.id' should be integer"
@@ -211,13 +211,13 @@ def test_an_empty_hasty_is_none(server: Server, query: str) -> None:
 )
 def test_json_comes_under_several_types(server: Server, stream: Stream, kind: str) -> None:
     assert post(server, valid(), **{"content-type": kind}).status_code == 201
-    assert len(stream.new_lines()) == 1
+    assert len(stream.fresh()) == 1
 
 
 def test_gzip_is_unpacked(server: Server, stream: Stream) -> None:
     body = gzip.compress(json.dumps(valid()).encode())
     assert post(server, body, **{"content-encoding": "gzip"}).status_code == 201
-    assert len(stream.new_lines()) == 1
+    assert len(stream.fresh()) == 1
 
 
 @pytest.mark.parametrize("kind", ["", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
@@ -225,7 +225,7 @@ def test_another_type_counts_as_an_empty_body(server: Server, stream: Stream, ki
     answer = post(server, valid(), **{"content-type": kind})
     assert answer.status_code == 400
     assert answer.reason_phrase.startswith("Request body was empty.")
-    assert stream.new_lines() == []
+    assert stream.fresh() == []
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_bodies_that_cannot_be_read(
     answer = post(server, body, **headers)
     assert answer.status_code == 500
     assert answer.json()["title"] == title
-    assert stream.new_lines() == []
+    assert stream.fresh() == []
 
 
 @pytest.mark.parametrize("query", ["", "?hasty=true"])
@@ -271,7 +271,7 @@ def test_about_itself(server: Server) -> None:
 def test_test_events_go_end_to_end(server: Server, stream: Stream) -> None:
     answer = httpx.get(f"{server.url}/v1/_test/events", trust_env=False)
     assert answer.status_code == 201
-    [event] = stream.new_lines()
+    [event] = stream.fresh()
     assert event["meta"]["domain"] == "canary"
 
 
@@ -295,7 +295,7 @@ def test_options_and_every_answer_allow_other_origins(server: Server) -> None:
 
 def test_what_is_absent_is_filled_in(server: Server, stream: Stream) -> None:
     assert post(server, valid(), **{"user-agent": "Tester/1"}).status_code == 201
-    [event] = stream.new_lines()
+    [event] = stream.fresh()
     assert event["meta"].keys() == {"stream", "domain", "dt", "id", "request_id"}
     assert event["meta"]["dt"].endswith("Z")
     assert len(event["meta"]["id"]) == 36
@@ -306,7 +306,7 @@ def test_what_is_there_is_kept(server: Server, stream: Stream) -> None:
     meta = {"stream": STREAM, "dt": "2025-01-31T14:30:00Z", "id": "mine", "request_id": "r"}
     http = {"request_headers": {"user-agent": "Mine"}}
     assert post(server, [valid(meta=meta, http=http)] * 2).status_code == 201
-    first, second = stream.new_lines()
+    first, second = stream.fresh()
     assert first == second == valid(meta=meta, http=http)
 
 
@@ -321,7 +321,7 @@ def test_events_of_no_configured_stream_are_invalid(server: Server, stream: Stre
     answer = post(server, event)
     assert answer.status_code == 400
     assert says in answer.json()["invalid"][0]["context"]["errorsText"]
-    assert stream.new_lines() == []
+    assert stream.fresh() == []
 
 
 @pytest.mark.parametrize(
