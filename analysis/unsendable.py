@@ -6,7 +6,7 @@ from pathlib import Path
 from analysis.checks.configs import judge_configs, own_faults
 from analysis.verdict import CheckResult
 from run_record.manifest import Manifest
-from run_record.platform_state import PlatformAnswers
+from run_record.platform_state import PlatformState
 from run_record.run_folder import LEDGER
 
 
@@ -16,7 +16,7 @@ def find_unsendable(run: Path) -> tuple[Manifest, CheckResult] | None:
     Raises:
         DogfoodError: the manifest, or the file with the platform's responses, cannot be read.
     """
-    manifest, platform = Manifest.read(run), PlatformAnswers.read(run)
+    manifest, platform = Manifest.read(run), PlatformState.read(run)
     if any((run / LEDGER).glob("*.ndjson")) or not own_faults(manifest, platform):
         return None
     return manifest, judge_configs(manifest, platform)

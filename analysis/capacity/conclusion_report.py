@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from xml.etree import ElementTree
 
 import numpy as np
 import orjson
@@ -19,6 +18,11 @@ from common.sentences import count_of
 #: Colours that are distinct on white, on black, and for colour-blind readers (Okabe & Ito, 2008).
 _COLOURS = {StepOutcome.HELD: "#0072b2", StepOutcome.BROKEN: "#d55e00", StepOutcome.INVALID: "#cc79a7"}
 _SOFT = "#999999"
+_STATUSES = {
+    Result.FAIL: CaseStatus.FAILURE,
+    Result.INVALID: CaseStatus.ERROR,
+    Result.INCONCLUSIVE: CaseStatus.SKIPPED,
+}
 _PLAIN: Mapping[str, object] = {
     "height": 340, "margin": {"l": 65, "r": 20, "t": 30, "b": 45}, "paper_bgcolor": "rgba(0,0,0,0)",
     "plot_bgcolor": "rgba(0,0,0,0)", "legend": {"orientation": "h", "y": 1.15},
@@ -57,7 +61,6 @@ def junit(finding: CapacityReport, name: str) -> bytes:
     counts = {word: int(tag == word) for word in ("failure", "error", "skipped")}
     for objective in finding.objectives:
         values = confirmed_values(finding).get(objective.name, [])
-        case = ElementTree.SubElement(suite, "testcase", classname="objective", name=objective.text)
         if values:
             worst = formatted(objective.name, max(values))
             ElementTree.SubElement(case, "system-out").text = f"{worst} at worst in {count_of(len(values), 'window')}"

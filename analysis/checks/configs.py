@@ -13,7 +13,7 @@ from contracts.client_behaviour import (
     stream_faults,
 )
 from run_record.manifest import Manifest
-from run_record.platform_state import PlatformAnswers
+from run_record.platform_state import PlatformState
 
 #: Faults that the sentence names; the evidence has all.
 _NAMED = 3

@@ -204,7 +204,7 @@ def _shown_groups(evidence: Evidence) -> list[tuple[str, str]]:
     names = {account.visit: account.name for account in evidence.roster}
     shown = []
     for view in evidence.page_views:
-        group = page_group(view.told, evidence.manifest.generation, experiment.name, experiment.features[0].name)
+        group = page_group(view.experiments, evidence.manifest.generation, experiment.name, experiment.features[0].name)
         if group is not None and not view.failure:
             shown.append((names[view.visit], group))
     return shown

@@ -15,7 +15,7 @@ from analysis.run_model.load import Evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
 from common.sentences import agree, clause, count_of
 from contracts.assignment import Generation, subject_id
-from run_record.page_views import PageView, forced_by_hand, page_group
+from run_record.page_views import PageView, is_overridden, page_group
 from run_record.roster import Fidelity
 
 _EXAMPLES = 5
@@ -217,7 +217,7 @@ def _pages(evidence: Evidence) -> Iterator[ReportedEnrolment]:
             _shown_group(evidence, view),
             names[number] if number >= 0 else None,
             _subject_fits(evidence, view, account.central_id),
-            forced_by_hand(view.told, evidence.plan.experiment.name),
+            is_overridden(view.experiments, evidence.plan.experiment.name),
         )
 
 
@@ -226,10 +226,10 @@ def _subject_fits(evidence: Evidence, view: PageView, central_id: int) -> bool:
     if evidence.manifest.generation is Generation.ALPHA or _shown_group(evidence, view) is None:
         return True
     name = evidence.plan.experiment.name
-    ids = view.told.get("subject_ids")
+    ids = view.experiments.get("subject_ids")
     return isinstance(ids, Mapping) and ids.get(name) == subject_id(central_id, name)
 
 
 def _shown_group(evidence: Evidence, view: PageView) -> str | None:
     experiment = evidence.plan.experiment
-    return page_group(view.told, evidence.manifest.generation, experiment.name, experiment.features[0].name)
+    return page_group(view.experiments, evidence.manifest.generation, experiment.name, experiment.features[0].name)

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from xml.etree import ElementTree
 
 from analysis.analyse import Analysis
-from analysis.verdict import CheckResult, CheckStatus
-from common.junit_xml import to_bytes
+from analysis.verdict import CheckStatus
+from common.junit_xml import Case, CaseStatus, suite_xml
 
-_TAGS = {CheckStatus.FAIL: "failure", CheckStatus.INVALID: "error", CheckStatus.INCONCLUSIVE: "skipped"}
+_STATUSES = {
+    CheckStatus.FAIL: CaseStatus.FAILURE,
+    CheckStatus.INVALID: CaseStatus.ERROR,
+    CheckStatus.INCONCLUSIVE: CaseStatus.SKIPPED,
+}
 
 
 def junit(analysis: Analysis) -> bytes:
@@ -22,13 +25,8 @@ def junit(analysis: Analysis) -> bytes:
         errors=str(counts["error"]),
         skipped=str(counts["skipped"]),
         timestamp=str(analysis.run["created"]),
+        properties=_properties(analysis),
     )
-    properties = ElementTree.SubElement(suite, "properties")
-    for name, value in _properties(analysis):
-        ElementTree.SubElement(properties, "property", name=name, value="" if value is None else str(value))
-    for check in analysis.checks:
-        _add(suite, check)
-    return to_bytes(suite)
 
 
 def _properties(analysis: Analysis) -> Iterator[tuple[str, object]]:

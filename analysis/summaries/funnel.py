@@ -131,7 +131,7 @@ def _exposed(evidence: Evidence, size: int) -> Bools:
     exposed = np.zeros(size, np.bool_)
     experiment, names = evidence.plan.experiment, evidence.group_names()
     for view in evidence.page_views:
-        group = page_group(view.told, evidence.manifest.generation, experiment.name, experiment.features[0].name)
+        group = page_group(view.experiments, evidence.manifest.generation, experiment.name, experiment.features[0].name)
         expected = int(evidence.participants.group[view.visit])
         exposed[view.visit] |= group is not None and expected >= 0 and names[expected] == group
     return exposed

@@ -19,7 +19,7 @@ from contracts.intake import EventOutcome
 from contracts.schema_probe import Served
 from contracts.schemas import WEB_BASE_1_3_0
 from contracts.table import columns, rows_of
-from run_record.platform_state import PlatformAnswers
+from run_record.platform_state import PlatformState
 from tests.analysis.runs import VISITORS, Event, Sent, answered, check, failed, make_run
 
 
@@ -216,7 +216,7 @@ HASTY = answered(202, EventOutcome.INDETERMINATE, 1)
 def test_lost_events_of_an_unknown_schema_are_named(tmp_path: Path) -> None:
     run = make_run(tmp_path, change=HASTY, hasty=True)
     run.land([])
-    PlatformAnswers({WEB_BASE_1_3_0: Served.NO}).write(tmp_path)
+    PlatformState({WEB_BASE_1_3_0: Served.NO}).write(tmp_path)
     analysis = analyse(tmp_path)
     assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
     assert WEB_BASE_1_3_0 in analysis.sentence
@@ -228,7 +228,7 @@ def test_lost_events_of_an_unknown_schema_are_named(tmp_path: Path) -> None:
 def test_lost_events_that_are_valid_blame_the_intake(tmp_path: Path, answers: dict[str, Served]) -> None:
     run = make_run(tmp_path, change=HASTY, hasty=True)
     run.land([])
-    PlatformAnswers(answers).write(tmp_path)
+    PlatformState(answers).write(tmp_path)
     analysis = analyse(tmp_path)
     assert analysis.layer is Layer.INTAKE
     assert check(analysis, "invalid").status is CheckStatus.PASS
@@ -237,7 +237,7 @@ def test_lost_events_that_are_valid_blame_the_intake(tmp_path: Path, answers: di
 def test_acknowledged_events_are_not_validated_again(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.land([])
-    PlatformAnswers({WEB_BASE_1_3_0: Served.NO}).write(tmp_path)
+    PlatformState({WEB_BASE_1_3_0: Served.NO}).write(tmp_path)
     assert analyse(tmp_path).layer is Layer.TABLE
 
 

@@ -17,7 +17,7 @@ TIMEOUT = "no answer within 45 s"
 
 
 def given_up(view: PageView) -> PageView:
-    return replace(view, told={}, expected={}, given_up=TIMEOUT)
+    return replace(view, experiments={}, expected={}, given_up=TIMEOUT)
 
 
 def test_a_page_given_up_is_invalid(tmp_path: Path) -> None:

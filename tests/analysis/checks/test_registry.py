@@ -98,7 +98,7 @@ def with_groups(run: WikiRun, group_of: Callable[[int, PageView], str | None]) -
         by_name[view.visit] = group
         enrolled = [run.base.plan.experiment.name] if group else []
         known = {"enrolled": enrolled, "assigned": {feature.name: group or "unsampled"}, "features": {}}
-        run.views[number] = replace(view, told=known, expected={"impression": 1} if group else {})
+        run.views[number] = replace(view, experiments=known, expected={"impression": 1} if group else {})
     run.events[:] = [event for event in run.events if by_name[event["visit"]]]
     for event in run.events:
         event["experiments"]["assigned"][feature.name] = by_name[event["visit"]]
@@ -106,7 +106,7 @@ def with_groups(run: WikiRun, group_of: Callable[[int, PageView], str | None]) -
 
 def group_in(view: PageView) -> str | None:
     """Return the group that a page of the alpha generation tells."""
-    [group] = view.told["assigned"].values()  # type: ignore[attr-defined]  # JSON
+    [group] = view.experiments["assigned"].values()  # type: ignore[attr-defined]  # JSON
     return None if group == "unsampled" else str(group)
 
 
@@ -122,7 +122,9 @@ def local_id(run: WikiRun) -> None:
     name = run.base.plan.experiment.name
     for number, view in enumerate(run.views):
         ids = {name: subject_id(number + 1, name)}
-        run.views[number] = replace(view, told={**view.told, "subject_ids": ids} if view.expected else view.told)
+        run.views[number] = replace(
+            view, experiments={**view.experiments, "subject_ids": ids} if view.expected else view.experiments
+        )
     for event in run.events:
         event["experiment"]["subject_id"] = subject_id(event["performer"]["id"], name)
 
@@ -136,27 +138,27 @@ def not_sticky(run: WikiRun) -> None:
         again["performer"]["pageview_id"] = f"{number:019x}f"
         [feature] = again["experiments"]["assigned"]
         again["experiments"]["assigned"][feature] = other(again["experiments"]["assigned"][feature])
-        by_name = {**view.told, "assigned": again["experiments"]["assigned"]}
-        run.views[-1] = replace(run.views[-1], told=by_name)
+        by_name = {**view.experiments, "assigned": again["experiments"]["assigned"]}
+        run.views[-1] = replace(run.views[-1], experiments=by_name)
         run.events.append(again)
 
 
 def stale_config(run: WikiRun) -> None:
     nothing: dict[str, object] = {"enrolled": [], "assigned": {}, "features": {}}
     run.views += [
-        replace(view, session=1, pageview_id=f"{number:019x}f", told=nothing, expected={})
+        replace(view, session=1, pageview_id=f"{number:019x}f", experiments=nothing, expected={})
         for number, view in enumerate(run.views)
     ]
 
 
 def malformed(run: WikiRun) -> None:
     run.events.clear()
-    run.views[:] = [replace(view, told={}, expected={}, failure="the wiki answered 500") for view in run.views]
+    run.views[:] = [replace(view, experiments={}, expected={}, failure="the wiki answered 500") for view in run.views]
 
 
 def unreachable(run: WikiRun) -> None:
     run.events.clear()
-    run.views[:] = [replace(view, told={}, expected={}) for view in run.views]
+    run.views[:] = [replace(view, experiments={}, expected={}) for view in run.views]
 
 
 def one_group_only(run: WikiRun) -> None:
@@ -170,8 +172,14 @@ def self_assigned(run: WikiRun) -> None:
         view = run.views[number]
         group = "treatment"
         who = {name: subject_id(number + 1001, name)}
-        by_name = {**view.told, "enrolled": [name], "overrides": [name], "assigned": {name: group}, "subject_ids": who}
-        run.views[number] = replace(view, told=by_name, expected={"impression": 1})
+        by_name = {
+            **view.experiments,
+            "enrolled": [name],
+            "overrides": [name],
+            "assigned": {name: group},
+            "subject_ids": who,
+        }
+        run.views[number] = replace(view, experiments=by_name, expected={"impression": 1})
         event = copy.deepcopy(run.events[0])
         event["visit"] = view.visit
         event["funnel_entry_token"] = f"{number + 1:020d}"

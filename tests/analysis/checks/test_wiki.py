@@ -144,7 +144,7 @@ def test_a_page_that_tells_another_group_is_called(tmp_path: Path) -> None:
     one = next(view for view in run.views if view.expected)
 
     def change(view: PageView) -> PageView:
-        return replace(view, told={"enrolled": [], "assigned": {}}) if view.visit == one.visit else view
+        return replace(view, experiments={"enrolled": [], "assigned": {}}) if view.visit == one.visit else view
 
     analysis = run.judge(change)
     result = check(analysis, "wiki-assignment")
@@ -159,7 +159,7 @@ def test_a_page_that_tells_another_group_is_called(tmp_path: Path) -> None:
 def test_nobody_enrolled_anywhere_points_at_the_config(tmp_path: Path) -> None:
     run = wiki_run(tmp_path)
     run.events.clear()
-    analysis = run.judge(lambda view: replace(view, told={}, expected={}))
+    analysis = run.judge(lambda view: replace(view, experiments={}, expected={}))
     result = check(analysis, "wiki-assignment")
     assert (result.status, result.layer) == (CheckStatus.FAIL, Layer.CONFIG)
     assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.CONFIG)
@@ -170,7 +170,7 @@ def test_a_page_that_was_not_shown_is_called(tmp_path: Path) -> None:
     one = next(view for view in run.views if not view.expected)
 
     def change(view: PageView) -> PageView:
-        return replace(view, told={}, failure="the wiki answered 500") if view.visit == one.visit else view
+        return replace(view, experiments={}, failure="the wiki answered 500") if view.visit == one.visit else view
 
     result = check(run.judge(change), "wiki-assignment")
     assert (result.status, result.layer, result.evidence["failed_page_views"]) == (CheckStatus.FAIL, Layer.EXPOSURE, 1)
@@ -182,7 +182,7 @@ def test_a_foreign_subject_id_is_called(tmp_path: Path) -> None:
     name = run.base.plan.experiment.name
 
     def change(view: PageView) -> PageView:
-        return replace(view, told={**view.told, "subject_ids": {name: "awaiting"}})
+        return replace(view, experiments={**view.experiments, "subject_ids": {name: "awaiting"}})
 
     assert check(run.judge(change), "wiki-assignment").status is CheckStatus.FAIL
 
@@ -278,7 +278,7 @@ def test_every_layers_findings_are_named(tmp_path: Path) -> None:
     result = check(run.judge(), "scenarios")
     assert (result.status, result.layer) == (CheckStatus.FAIL, Layer.CONFIG)
     assert result.evidence["by_layer"] == {"config": 20, "instrument": 2, "generator": 1}
-    assert all(finding.told in result.summary for finding in (config[0], *instrument))
+    assert all(finding.observation in result.summary for finding in (config[0], *instrument))
     assert "19 more" in result.summary
 
 
