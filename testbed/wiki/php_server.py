@@ -1,4 +1,4 @@
-"""PHP's own web server, with its workers, as children that never outlive the process that serves."""
+"""PHP's built-in web server and its workers, as child processes that end with this process."""
 
 import contextlib
 import os
@@ -13,16 +13,16 @@ from testbed.wiki.installation import HERE, WikiError
 
 
 def serve(images: Path, environment: Mapping[str, str], host: str, port: int, workers: int) -> None:
-    """Run PHP's server until this process is asked to stop.
+    """Run PHP's server until this process is stopped.
 
     Args:
-        images: folder of the files that are served as they are.
-        environment: of PHP.
-        host, port: to listen on.
-        workers: requests served at the same time.
+        images: document root, a folder of images.
+        environment: environment variables of PHP.
+        host, port: address to listen on.
+        workers: maximum concurrent requests.
 
     Raises:
-        WikiError: it ended by itself.
+        WikiError: the server ended unexpectedly.
     """
     settings = {
         "opcache.enable_cli": 1, "opcache.memory_consumption": 192, "opcache.max_accelerated_files": 20000,
@@ -30,13 +30,13 @@ def serve(images: Path, environment: Mapping[str, str], host: str, port: int, wo
         "opcache.revalidate_freq": 60, "apc.enable_cli": 1, "apc.shm_size": "256M", "memory_limit": "256M",
         "display_errors": 0, "log_errors": 1, "variables_order": "EGPCS",
     }  # fmt: skip
-    words = [word for name, value in settings.items() for word in ("-d", f"{name}={value}")]
-    command = ["php", *words, "-S", f"{host}:{port}", "-t", str(images), str(HERE / "router.php")]
-    # PHP's server leaves its workers behind when it is asked to stop: they are a process group, which is killed here,
-    # and by its keeper when this process is killed.
+    options = [word for name, value in settings.items() for word in ("-d", f"{name}={value}")]
+    command = ["php", *options, "-S", f"{host}:{port}", "-t", str(images), str(HERE / "router.php")]
+    # PHP's server does not end its workers when it is stopped. They are a process group that is killed here, or by the
+    # keeper when this process is killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    own = {**environment, "PHP_CLI_SERVER_WORKERS": str(workers)}
-    with subprocess.Popen(command, env=own, process_group=0) as server:
+    environment_with_workers = {**environment, "PHP_CLI_SERVER_WORKERS": str(workers)}
+    with subprocess.Popen(command, env=environment_with_workers, process_group=0) as server:
         keeper = None
         try:
             keeper = GroupKeeper(server.pid)
@@ -48,5 +48,7 @@ def serve(images: Path, environment: Mapping[str, str], host: str, port: int, wo
                 os.killpg(server.pid, signal.SIGKILL)
             if keeper is not None:
                 keeper.release()
-    ended = os.waitstatus_to_exitcode(status)
-    raise WikiError("the keeper of PHP's server ended" if pid == keeper.pid else f"PHP's server ended with {ended}")
+    exit_code = os.waitstatus_to_exitcode(status)
+    raise WikiError(
+        "the keeper of PHP's server ended" if pid == keeper.pid else f"PHP's server ended with exit code {exit_code}"
+    )

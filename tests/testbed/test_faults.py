@@ -18,7 +18,7 @@ from contracts.schemas import WEB_BASE_1_3_0, SchemaRegistry
 from testbed.faults import FAULTS, FaultLocation, UnknownFaultError, choose, choose_at
 from testbed.intake import intake_faults as intake_faults
 from testbed.intake.eventgate import Request, fill
-from testbed.intake.intake_faults import Parts
+from testbed.intake.intake_faults import IntakeParts
 from testbed.stream.segments import SegmentReader, SegmentWriter
 from testbed.table import ingest_faults
 from testbed.table.ingest import ingest
@@ -61,13 +61,13 @@ class Kept:
         self.events.clear()
 
 
-def produce(parts: Parts, topic: str, events: Sequence[bytes]) -> Mapping[int, str]:
+def produce(parts: IntakeParts, topic: str, events: Sequence[bytes]) -> Mapping[int, str]:
     return asyncio.run(parts.producer.produce(topic, events))
 
 
-def spoilt(*faults: str) -> tuple[Parts, Kept]:
+def spoilt(*faults: str) -> tuple[IntakeParts, Kept]:
     kept = Kept()
-    return intake_faults.inject(Parts(SchemaRegistry(), fill, kept), faults), kept
+    return intake_faults.inject(IntakeParts(SchemaRegistry(), fill, kept), faults), kept
 
 
 def test_the_catalogue_is_the_one_that_was_asked_for() -> None:
@@ -82,8 +82,8 @@ def test_every_fault_has_its_switch_where_it_says() -> None:
         FaultLocation.INTAKE: set(intake_faults._SWITCHES),
         FaultLocation.TABLE: set(ingest_faults._SWITCHES),
     }
-    for position, names in switches.items():
-        assert names == {fault.id for fault in FAULTS if fault.place is position}
+    for location, names in switches.items():
+        assert names == {fault.id for fault in FAULTS if fault.location is location}
 
 
 def test_faults_are_chosen_by_name_and_place() -> None:
