@@ -1,16 +1,16 @@
-"""Taking secrets out of what is kept of a failed step: a trace holds every header, and so the session's cookies."""
+"""Removes secrets from the trace of a failed step, which contains all headers and so the session's cookies."""
 
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
-#: What stands for a secret. Shorter ones than this are no secrets, and would be found everywhere.
-_INSTEAD, _SHORTEST = b"(redacted)", 8
+#: Replacement of a secret, and the minimum length of one: shorter values are not secret and occur by chance.
+_REPLACEMENT, _SHORTEST = b"(redacted)", 8
 
 
 def redact(archive: Path, secrets: Iterable[str]) -> None:
-    """Rewrite the ZIP file *archive* in one step, with every one of *secrets* taken out, also where it is quoted."""
+    """Rewrite the ZIP file *archive* atomically, without *secrets*, quoted or not."""
     forms = {
         form.encode() for secret in secrets if len(secret) >= _SHORTEST for form in (secret, quote(secret, safe=""))
     }
@@ -19,6 +19,6 @@ def redact(archive: Path, secrets: Iterable[str]) -> None:
         for item in before.infolist():
             content = before.read(item)
             for form in sorted(forms, key=len, reverse=True):
-                content = content.replace(form, _INSTEAD)
+                content = content.replace(form, _REPLACEMENT)
             after.writestr(item.filename, content)
     draft.replace(archive)

@@ -47,24 +47,24 @@ class TestbedOperator:
         """Let the wiki forget what it has from MPIC; return False when it is not the testbed's wiki."""
         return await asyncio.to_thread(forget_configs, self._testbed, self._wiki)
 
-    async def fetched(self, path: str, how: str) -> int:
+    async def fetch_count(self, path: str, fault: str) -> int:
         """Return how often anybody but the kit has asked MPIC for the list at *path* while it misbehaved as *how*."""
         told = await self._ask("GET", "fetches")
         rows = told["fetches"] if isinstance(told["fetches"], list) else []
         # The kit's own requests are not fetches of the wiki.
         of_wiki = (
-            row for row in rows if (row["path"], row["as"]) == (path, how) and not row["agent"].startswith(AGENT)
+            row for row in rows if (row["path"], row["as"]) == (path, fault) and not row["agent"].startswith(AGENT)
         )
         return sum(int(row["count"]) for row in of_wiki)
 
-    async def misbehaviours(self) -> Sequence[str]:
+    async def api_faults(self) -> Sequence[str]:
         """Return the ways in which MPIC's API can misbehave."""
         known = await self._ask("GET", "misbehaviour")
         return [str(name) for name in known["known"]] if isinstance(known["known"], list) else []
 
-    async def misbehave(self, how: str) -> None:
+    async def set_api_fault(self, fault: str) -> None:
         """Let MPIC's API misbehave from now on; with '' it behaves again."""
-        await self._ask("PUT", "misbehaviour", {"as": how})
+        await self._ask("PUT", "misbehaviour", {"as": fault})
 
     async def stop_mpic(self) -> None:
         """Stop MPIC, so that connections are refused."""

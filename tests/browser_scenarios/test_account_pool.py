@@ -14,7 +14,7 @@ from run_record.accounts import TestAccount
 from tests.plans import plan
 
 
-def world(count: int) -> Environment:
+def environment(count: int) -> Environment:
     run_plan = plan()
     accounts = [TestAccount(f"Reader {i}", "x", i + 1, i + 1, i) for i in range(count)]
     fake: Any = SimpleNamespace(
@@ -26,24 +26,24 @@ def world(count: int) -> Environment:
 
 
 def test_every_group_and_nobody_are_covered_by_few() -> None:
-    stage = world(60)
-    casting = AccountPool(stage)
-    cast_of = casting.mix(9)
-    groups = [stage.group_of(account) for account in cast_of]
+    context = environment(60)
+    account_pool = AccountPool(context)
+    cast_of = account_pool.mix(9)
+    groups = [context.group_of(account) for account in cast_of]
     assert sorted(map(str, groups)) == ["None"] * 3 + ["false"] * 3 + ["true"] * 3
     assert len({account.user_id for account in cast_of}) == 9
-    again = casting.take("true")
-    assert stage.group_of(again) == "true"
+    again = account_pool.take("true")
+    assert context.group_of(again) == "true"
     assert again not in cast_of
 
 
 def test_when_nobody_is_left_it_says_so() -> None:
-    casting = AccountPool(world(0))
+    account_pool = AccountPool(environment(0))
     with pytest.raises(NoAccountError, match="in group 'true'"):
-        casting.take("true")
+        account_pool.take("true")
     with pytest.raises(NoAccountError, match="outside the sample"):
-        casting.take(None)
-    assert casting.mix(5) == []
+        account_pool.take(None)
+    assert account_pool.mix(5) == []
 
 
 def test_scenarios_are_found_by_their_names() -> None:

@@ -71,8 +71,8 @@ async def log_out(port: int) -> None:
         browser = await start_browser(playwright, intake="http://intake.example/", recorder_port=1, egress=policy)
         try:
             # All that a call needs of the world.
-            world: Any = SimpleNamespace(wiki=f"http://wiki.example:{port}/w", intake="http://intake.example/")
-            await Session(world, await browser.new_context(), None, "test", 1).log_out()
+            environment: Any = SimpleNamespace(wiki=f"http://wiki.example:{port}/w", intake="http://intake.example/")
+            await Session(environment, await browser.new_context(), None, "test", 1).log_out()
         finally:
             await browser.close()
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from browser_scenarios import context as stages
+from browser_scenarios import context as context_module
 from browser_scenarios.context import ScenarioContext
-from browser_scenarios.mpic_ui_steps import EXPERIMENTS, has_asked, wiki_follows
+from browser_scenarios.mpic_ui_steps import EXPERIMENTS, has_fetched, refresh_wiki_configs
 from browser_scenarios.scenario import Scenario
 from run_record.scenario_findings import ScenarioFinding
 
@@ -25,26 +25,26 @@ class Operator:
     async def forget_configs(self) -> bool:
         return self._forgets
 
-    async def fetched(self, path: str, how: str) -> int:
-        assert (path, how) == (EXPERIMENTS, "malformed")
+    async def fetch_count(self, path: str, fault: str) -> int:
+        assert (path, fault) == (EXPERIMENTS, "malformed")
         return next(self._counts)
 
 
-def stage_with(folder: Path, operator: Operator | None) -> ScenarioContext:
+def context_with(folder: Path, operator: Operator | None) -> ScenarioContext:
     nothing: Any = SimpleNamespace()
-    world: Any = SimpleNamespace(operator=operator, configs_ttl_s=0.0)
-    return ScenarioContext("mpic-failures", world, nothing, nothing, folder / "browser", users=1, concurrency=1)
+    environment: Any = SimpleNamespace(operator=operator, configs_ttl_s=0.0)
+    return ScenarioContext("mpic-failures", environment, nothing, nothing, folder / "browser", users=1, concurrency=1)
 
 
 def asked_with(folder: Path, operator: Operator | None) -> tuple[bool, Sequence[ScenarioFinding]]:
     """Let the wiki follow, and return whether it asked and what was found."""
-    stage = stage_with(folder, operator)
+    context = context_with(folder, operator)
 
     async def follow() -> bool:
-        fetches = await wiki_follows(stage, EXPERIMENTS, "malformed")
-        return await has_asked(stage, fetches, "malformed")
+        fetches = await refresh_wiki_configs(context, EXPERIMENTS, "malformed")
+        return await has_fetched(context, fetches, "malformed")
 
-    return asyncio.run(follow()), stage.findings
+    return asyncio.run(follow()), context.findings
 
 
 def test_a_step_without_a_fetch_is_the_kits(tmp_path: Path) -> None:
@@ -60,12 +60,12 @@ def test_a_step_with_a_fetch_is_played(tmp_path: Path, operator: Operator | None
 
 
 def played(folder: Path, play: Callable[[ScenarioContext], Awaitable[None]]) -> None:
-    stage = stage_with(folder, None)
-    asyncio.run(stage.play(Scenario("x", "x?", play)))
+    context = context_with(folder, None)
+    asyncio.run(context.play(Scenario("x", "x?", play)))
 
 
 def test_a_step_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "STEP_WITHIN_S", 0.05)
+    monkeypatch.setattr(context_module, "STEP_WITHIN_S", 0.05)
 
     async def hang(_: ScenarioContext) -> None:
         await asyncio.sleep(3600)
@@ -75,10 +75,10 @@ def test_a_step_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_every_step_prolongs_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "STEP_WITHIN_S", 0.05)
+    monkeypatch.setattr(context_module, "STEP_WITHIN_S", 0.05)
 
-    async def wait(stage: ScenarioContext) -> None:
-        stage.allow(3600)
+    async def wait(context: ScenarioContext) -> None:
+        context.extend_deadline(3600)
         await asyncio.sleep(0.3)
 
     played(tmp_path, wait)

@@ -86,7 +86,7 @@ def test_what_is_no_event_goes_on_and_is_counted(recorder: Recorder, tmp_path: P
 
 
 def test_apart_nothing_is_passed_on(recorder: Recorder, tmp_path: Path) -> None:
-    recorder.apart = True
+    recorder.isolated = True
     assert post(recorder, json.dumps(EVENT)).status_code == 202
     assert len(recorder.events("cd" * 10)) == 1
     assert len(read_ledger(tmp_path).visit) == 0
@@ -131,8 +131,8 @@ def test_a_moved_intake_is_not_followed(tmp_path: Path) -> None:
 
 def test_events_beyond_the_ceiling_are_not_sent(tmp_path: Path) -> None:
     with two_hosts() as (first, _), LedgerWriter(tmp_path, "browser") as ledger:
-        governor = RateLimiter(Ceilings(events=2), start_s=None)
-        with closing(Recorder(ledger, first.url, lambda _: 1, governor=governor)) as recorder:
+        rate_limiter = RateLimiter(Ceilings(events=2), start_s=None)
+        with closing(Recorder(ledger, first.url, lambda _: 1, rate_limiter=rate_limiter)) as recorder:
             recorder.start()
             assert [post(recorder, json.dumps(EVENT)).status_code for _ in range(3)] == [200, 200, 503]
             assert recorder.held_back == 1
