@@ -1,7 +1,7 @@
 """Benchmark of the analysis, compared with a bare scan of the same columns.
 
-Run with `python -m bench.analysis [ROWS [FOLDER]]`. It first generates a run, which takes longer than the analysis. With
-FOLDER the run is stored there, and used again the next time.
+Run with `python -m bench.analysis [ROWS [FOLDER]]`. It first generates a run, which takes longer than its analysis.
+With FOLDER the run is stored there, and used again the next time.
 """
 
 import multiprocessing
