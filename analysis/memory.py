@@ -16,10 +16,6 @@ _SHARE = 0.4
 #: With less the database cannot work.
 _LEAST_BYTES = 64 << 20
 
-#: Address space that Python, its libraries and their threads take. With less, libraries fail to load, or end
-#: the process by a signal instead of raising an error.
-LEAST_ADDRESSES = int(1.2 * _GB)
-
 _CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
@@ -47,15 +43,15 @@ def budget() -> MemoryBudget:
     return MemoryBudget(max(share, _LEAST_BYTES), max(1, min(cores, share // (128 << 20))), limit)
 
 
-def refused() -> str:
-    """Return why an analysis cannot be started under this process' limit; empty where it can."""
+def address_limit() -> str:
+    """Return the limit of this process' address space, in words; empty where there is none."""
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if soft == resource.RLIM_INFINITY or soft >= LEAST_ADDRESSES:
-        return ""
-    return (
-        f"an analysis cannot start under ulimit -v of {soft / _GB:.1f} GB: its libraries take "
-        f"{LEAST_ADDRESSES / _GB:.1f} GB of addresses; raise the limit"
-    )
+    return "" if soft == resource.RLIM_INFINITY else f"ulimit -v of {soft / _GB:.1f} GB"
+
+
+def scratch_prefix(process: int) -> str:
+    """Return how the names of the folders begin in which the process with this id keeps tables."""
+    return f"dogfood-analysis-{process}-"
 
 
 def out_of_memory(why: str) -> str:
@@ -71,9 +67,8 @@ def out_of_memory(why: str) -> str:
 def _tightest() -> tuple[int, str]:
     """Return how many bytes are left under the lowest limit, and which that is."""
     found: list[tuple[int, str]] = []
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if soft != resource.RLIM_INFINITY:
-        found.append((max(soft - _used(0), 0), f"ulimit -v of {soft / _GB:.1f} GB"))
+    if limit := address_limit():
+        found.append((max(resource.getrlimit(resource.RLIMIT_AS)[0] - _used(0), 0), limit))
     for path in _CGROUPS:
         try:
             text = path.read_text(encoding="ascii").strip()

@@ -40,10 +40,20 @@ class AccountPool:
         return free.pop(0)
 
     def mix(self, count: int) -> list[TestAccount]:
-        """Return *count* accounts, spread as evenly as possible over all groups and "not in the sample"."""
+        """Return *count* accounts, spread as evenly as possible over all groups and "not in the sample".
+
+        A group with too few accounts is replaced by the others. Raises NoAccountError when all groups have too few.
+        """
         kinds = [kind for kind in (*self._environment.plan.experiment.groups, None) if self._free.get(kind)]
-        order = itertools.islice(itertools.cycle(kinds), count)
-        return [self.take(kind) for kind in order]
+        left = sum(len(self._free[kind]) for kind in kinds)
+        if count > left:
+            raise NoAccountError(f"{count} accounts wanted, {left} left: seed more, or ask for fewer --users")
+        # In each round, one account of each kind that has one left.
+        rounds = itertools.zip_longest(*(self._free[kind] for kind in kinds))
+        chosen = [account for account in itertools.chain.from_iterable(rounds) if account is not None][:count]
+        for account in chosen:
+            self._free[self._environment.group_of(account)].remove(account)
+        return chosen
 
     def snapshot(self) -> "AccountPool":
         """Return a copy that hands out the accounts that are unused now."""
@@ -64,6 +74,7 @@ class ScenarioContext:
         folder: folder for screenshots, traces and console logs of failed steps.
         users: number of users, where the scenario leaves it open.
         concurrency: maximum concurrent sessions.
+        journeys: repetitions of each user's journey in one session, where the scenario leaves it open.
     """
 
     def __init__(
@@ -76,12 +87,14 @@ class ScenarioContext:
         *,
         users: int,
         concurrency: int,
+        journeys: int = 1,
     ) -> None:
         self.name = name
         self.environment = environment
         self.account_pool = account_pool
         self.users = users
         self.concurrency = concurrency
+        self.journeys = journeys
         self.findings: list[ScenarioFinding] = []
         self._deadline: asyncio.Timeout | None = None
         #: Whether the scenario stalled, and the platform's responses are not the reason.

@@ -70,6 +70,7 @@ class BrowserRequest:
         configs_ttl_s: seconds for which the wiki caches a response of MPIC.
         tell: callback for each new finding.
         page_within_s: seconds after which a page is requested once more.
+        journeys: repetitions of each user's journey in one session, where a scenario leaves it open.
     """
 
     run: Path
@@ -82,6 +83,7 @@ class BrowserRequest:
     configs_ttl_s: float
     tell: Callable[[ScenarioFinding], None]
     page_within_s: float = PAGE_WITHIN_S
+    journeys: int = 1
 
 
 def choose(names: Sequence[str]) -> list[Scenario]:
@@ -220,7 +222,7 @@ async def _play_scenario(
     """Play *scenario* and return its context."""
     context = ScenarioContext(
         scenario.name, environment, browser.get, account_pool, request.run / EVIDENCE,
-        users=request.users, concurrency=request.concurrency,
+        users=request.users, concurrency=request.concurrency, journeys=request.journeys,
     )  # fmt: skip
     environment.recorder.isolated = scenario.isolated
     try:

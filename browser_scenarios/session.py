@@ -69,8 +69,8 @@ _IS_IN_VIEW = """(selector) => {
 }"""
 
 #: Posts a form to the API with a new token; returns the status, 0 for a redirect, which is not followed.
-_CALL_API = """async ({ address, form }) => {
-    const response = await fetch(address + '?action=query&meta=tokens&format=json', { redirect: 'manual' });
+_CALL_API = """async ({ address, tokens, form }) => {
+    const response = await fetch(tokens, { redirect: 'manual' });
     const token = (await response.json()).query.tokens.csrftoken;
     const body = new URLSearchParams({ ...form, token });
     return (await fetch(address, { method: 'POST', body, redirect: 'manual' })).status;
@@ -347,8 +347,8 @@ class Session:
         try:
             tokens = with_query(address, action="query", meta="tokens", format="json")
             await page.goto(tokens, timeout=self.environment.page_within_s * 1000)
-            arguments = {"address": address, "form": {"action": action, "format": "json", **fields}}
-            status = await page.evaluate(_CALL_API, arguments)
+            form = {"action": action, "format": "json", **fields}
+            status = await page.evaluate(_CALL_API, {"address": address, "tokens": tokens, "form": form})
         finally:
             await page.close()
         if status != 200:

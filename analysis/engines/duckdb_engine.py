@@ -1,5 +1,6 @@
 """Where the analysis' SQL runs. The files under `analysis/sql/` are plain SQL that an analyst can paste."""
 
+import os
 import re
 import shutil
 import weakref
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.memory import budget
+from analysis.memory import budget, scratch_prefix
 from common.errors import DogfoodError
 
 Value = str | int
@@ -79,12 +80,14 @@ class DuckDbEngine:
     def __init__(self, memory_gb: float | None = None) -> None:
         given = budget()
         memory = f"{given.bytes // 1000}KB" if memory_gb is None else f"{memory_gb}GB"
-        folder = mkdtemp(prefix="dogfood-analysis-")
+        folder = mkdtemp(prefix=scratch_prefix(os.getpid()))
         self.folder = Path(folder)
         self.connection = duckdb.connect(
             Path(folder) / "tables.duckdb",
             config={"memory_limit": memory, "temp_directory": folder, "threads": given.threads},
         )
+        # It would go to standard output, into the JSON that scripts read.
+        self.connection.execute("SET enable_progress_bar = false")
         # Moments without a zone are UTC, wherever this machine is.
         self.connection.execute("SET TimeZone = 'UTC'")
         weakref.finalize(self, _forget, self.connection, folder)

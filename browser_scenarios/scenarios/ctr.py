@@ -72,7 +72,7 @@ async def _read(context: ScenarioContext, session: Session, account: TestAccount
     environment = context.environment
     journey = environment.journeys.of(account.subject, account.user_id, account.central_id)
     page_visits = []
-    for step in journey[:_PAGES]:
+    for step in journey[:_PAGES] * context.journeys:
         page_visit = await session.open(step.page.path, narrow=not step.seen)
         if step.seen:
             await _look(page_visit, step)
