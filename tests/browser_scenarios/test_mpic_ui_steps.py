@@ -1,4 +1,4 @@
-"""A scenario that changes MPIC proves that the wiki asked, and has as long as its steps take."""
+"""Scenarios that change MPIC: proof that the wiki fetched, and the time limit of steps."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -16,7 +16,7 @@ from run_record.scenario_findings import ScenarioFinding
 
 
 class Operator:
-    """An operator of a wiki that forgets, and of an MPIC that was fetched from so often."""
+    """An operator of a wiki that can delete its configs, and of an MPIC with the fetch counts *counts*."""
 
     def __init__(self, *counts: int, forgets: bool = True) -> None:
         self._counts = iter(counts)
@@ -36,8 +36,8 @@ def context_with(folder: Path, operator: Operator | None) -> ScenarioContext:
     return ScenarioContext("mpic-failures", environment, nothing, nothing, folder / "browser", users=1, concurrency=1)
 
 
-def asked_with(folder: Path, operator: Operator | None) -> tuple[bool, Sequence[ScenarioFinding]]:
-    """Let the wiki follow, and return whether it asked and what was found."""
+def fetched_with(folder: Path, operator: Operator | None) -> tuple[bool, Sequence[ScenarioFinding]]:
+    """Refresh the wiki's configs; return whether it fetched, and the findings."""
     context = context_with(folder, operator)
 
     async def follow() -> bool:
@@ -47,8 +47,8 @@ def asked_with(folder: Path, operator: Operator | None) -> tuple[bool, Sequence[
     return asyncio.run(follow()), context.findings
 
 
-def test_a_step_without_a_fetch_is_the_kits(tmp_path: Path) -> None:
-    requested, findings = asked_with(tmp_path, Operator(3, 3))
+def test_a_step_without_a_fetch_fails_the_generator(tmp_path: Path) -> None:
+    requested, findings = fetched_with(tmp_path, Operator(3, 3))
     assert not requested
     assert [(item.ok, item.layer) for item in findings] == [(False, "generator")]
     assert "without asking MPIC" in findings[0].told
@@ -56,7 +56,7 @@ def test_a_step_without_a_fetch_is_the_kits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("operator", [Operator(3, 4), Operator(0, 2, forgets=False), None])
 def test_a_step_with_a_fetch_is_played(tmp_path: Path, operator: Operator | None) -> None:
-    assert asked_with(tmp_path, operator) == (True, [])
+    assert fetched_with(tmp_path, operator) == (True, [])
 
 
 def played(folder: Path, play: Callable[[ScenarioContext], Awaitable[None]]) -> None:
@@ -64,7 +64,7 @@ def played(folder: Path, play: Callable[[ScenarioContext], Awaitable[None]]) -> 
     asyncio.run(context.play(Scenario("x", "x?", play)))
 
 
-def test_a_step_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context_module, "STEP_WITHIN_S", 0.05)
 
     async def hang(_: ScenarioContext) -> None:
@@ -74,7 +74,7 @@ def test_a_step_that_never_ends_is_ended(tmp_path: Path, monkeypatch: pytest.Mon
         played(tmp_path, hang)
 
 
-def test_every_step_prolongs_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_step_extends_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context_module, "STEP_WITHIN_S", 0.05)
 
     async def wait(context: ScenarioContext) -> None:
