@@ -42,9 +42,9 @@ def main(rows: int = 100_000, folder: str = "") -> None:
         run = Path(name)
         if not (run / "manifest.json").exists():
             make(run, Plan(settings(visitors=round(rows / EVENTS))))
-        began, busy = time.perf_counter(), time.process_time()
+        start, busy = time.perf_counter(), time.process_time()
         analysis = analyse(run)
-        total_s, cpu_s = time.perf_counter() - began, time.process_time() - busy
+        total_s, cpu_s = time.perf_counter() - start, time.process_time() - busy
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         scan_s = scan(run / "observed")
         assert analysis.verdict is Verdict.GO, analysis.sentence
@@ -53,9 +53,9 @@ def main(rows: int = 100_000, folder: str = "") -> None:
         print(f"bare scan of the same columns {scan_s:.2f} s, ratio {total_s / scan_s:.0f}")
         if rows <= _MAX_ROWS_FIRST:
             (run / PLANNED).unlink()
-            began = time.perf_counter()
+            start = time.perf_counter()
             analyse(run)
-            print(f"first analysis, which generates the plan's rows: {time.perf_counter() - began:.1f} s")
+            print(f"first analysis, which generates the plan's rows: {time.perf_counter() - start:.1f} s")
 
 
 def make(run: Path, plan: Plan) -> None:
@@ -74,9 +74,9 @@ def make(run: Path, plan: Plan) -> None:
 
 
 def _keep(run: Path, planned: PlanSettings) -> None:
-    began = time.perf_counter()
+    start = time.perf_counter()
     keep_planned(run, Plan(planned))
-    print(f"generating the plan's events took {time.perf_counter() - began:.1f} s", flush=True)
+    print(f"generating the plan's events took {time.perf_counter() - start:.1f} s", flush=True)
 
 
 def _play(run: Path, planned: PlanSettings) -> None:

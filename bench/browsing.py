@@ -55,9 +55,9 @@ def play(folder: Path, *arguments: str) -> float:
     """Run `dogfood` in *folder*; return the seconds from the first page view to the last."""
     command = [sys.executable, "-c", "from dogfood.cli import main; main()", *arguments]
     options = ("--testbed", str(folder / "testbed"), "--runs", str(folder / "runs"))
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 3):
-        raise DogfoodError(f"{arguments[0]} failed: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+    process = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    if process.returncode not in (0, 3):
+        raise DogfoodError(f"{arguments[0]} failed: {(process.stderr or process.stdout).strip().splitlines()[-1]}")
     times: list[int] = [
         json.loads(line)["at_ms"]
         for path in (folder / "runs" / "latest" / "page_views").glob("*.ndjson")

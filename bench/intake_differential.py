@@ -82,8 +82,8 @@ def _verdicts(answer: httpx.Response, body: Body) -> Verdicts:
         for failure in content.get(kind, ()):
             failed[kind, _id(failure["event"], body.marks)] += 1
     accepted = [mark for mark in body.marks if not any(name == mark for _, name in failed)]
-    rest = count - failed.total() - len(accepted)
-    return failed + Counter([("ok", mark) for mark in accepted]) + Counter({("ok", ""): max(rest, 0)})
+    unidentified = count - failed.total() - len(accepted)
+    return failed + Counter([("ok", mark) for mark in accepted]) + Counter({("ok", ""): max(unidentified, 0)})
 
 
 def _count(reason: str) -> int | None:

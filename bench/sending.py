@@ -71,13 +71,13 @@ def stub(port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 def settings(rate: float, seconds: float) -> PlanSettings:
     """Return the settings of a plan of single events at *rate* per second."""
-    wanted = PlanSettings(
+    unlimited = PlanSettings(
         generation=Generation.ALPHA, experiment=example_experiment(Generation.ALPHA), instrument=example_instrument(),
         seed=1, visitors=MOST_VISITORS, epoch_ms=int(time.time() * 1000), events_per_second=rate,
         events=int(rate * seconds),
     )  # fmt: skip
     # Limit the plan to the blocks of visits that may be needed.
-    return Plan(replace(wanted, visitors=int(rate * seconds))).settings
+    return Plan(replace(unlimited, visitors=int(rate * seconds))).settings
 
 
 def cpu_of_children() -> float:
@@ -130,9 +130,9 @@ def _kit_at(port: int, batch: int, rate: float, seconds: float) -> BenchResult:
         process.wait()
         process.stdout.close()
     # The first reports include the rendering of the lead; measure only the last ones.
-    kept = rows[-int(seconds) :]
-    events = sum(row[2] for row in kept[1:])
-    return BenchResult(events, kept[-1][1] - kept[0][1], kept[-1][0] - kept[0][0])
+    reports = rows[-int(seconds) :]
+    events = sum(row[2] for row in reports[1:])
+    return BenchResult(events, reports[-1][1] - reports[0][1], reports[-1][0] - reports[0][0])
 
 
 def fixed(port: int, body: bytes, events: int, folder: Path, seconds: float) -> BenchResult:
@@ -264,8 +264,8 @@ def _stalled_kit() -> tuple[str, ...]:
     with tempfile.TemporaryDirectory() as name, stub(port) as server:
         command = [sys.executable, "-m", "locust", "-f", "locustfiles/ctr.py", "--headless", "--event-rate", "100/s"]
         command += ["--pace", "constant", "--run-time", "20s", "--intake", f"http://127.0.0.1:{port}/v1/events"]
-        silent = subprocess.DEVNULL
-        with subprocess.Popen([*command, "--runs", name], cwd=ROOT, stdout=silent, stderr=silent) as client:
+        devnull = subprocess.DEVNULL
+        with subprocess.Popen([*command, "--runs", name], cwd=ROOT, stdout=devnull, stderr=devnull) as client:
             zero = 0.0
             while not zero:
                 for path in Path(name).glob("2*/manifest.json"):
@@ -288,8 +288,8 @@ def _stalled_peer() -> tuple[str, ...]:
         )
         command = [sys.executable, "-m", "locust", "-f", "peer.py", "--headless", "-u", "10", "-r", "10"]
         command += ["--run-time", "20s", "--host", f"http://127.0.0.1:{port}", "--json-file", "its"]
-        silent = subprocess.DEVNULL
-        with subprocess.Popen(command, cwd=name, stdout=silent, stderr=silent) as client:
+        devnull = subprocess.DEVNULL
+        with subprocess.Popen(command, cwd=name, stdout=devnull, stderr=devnull) as client:
             _freeze(server, time.time() + 1)
             client.wait()
         [its] = orjson.loads((Path(name) / "its.json").read_bytes())

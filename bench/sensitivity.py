@@ -43,18 +43,18 @@ class SensitivityProbe(NamedTuple):
     detects: Detects
 
 
-def _ratio(rng: np.rng.Generator, subjects: int, share: float) -> bool:
+def _ratio(rng: np.random.Generator, subjects: int, share: float) -> bool:
     treated = rng.binomial(subjects, 0.5)
     left = treated - rng.binomial(treated, share)
     return multinomial_test([subjects - treated, left], _HALF).p_value < ALPHA
 
 
-def _unanswered(rng: np.rng.Generator, subjects: int, share: float) -> bool:
+def _unanswered(rng: np.random.Generator, subjects: int, share: float) -> bool:
     treated = int(rng.binomial(subjects, 0.5))
     return unlike([(int(rng.binomial(treated, share)), treated), (0, subjects - treated)]) < ALPHA
 
 
-def _rate(rng: np.rng.Generator, subjects: int, share: float) -> bool:
+def _rate(rng: np.random.Generator, subjects: int, share: float) -> bool:
     enrolled = rng.binomial(2 * subjects, 0.5)
     lost = rng.binomial(enrolled // 2, share)
     return rate_test(int(enrolled - lost), 2 * subjects, 0.5) < ALPHA
@@ -71,7 +71,7 @@ def smallest_share(detects: Detects, subjects: int, seed: int = 1) -> float | No
     """Return the smallest share of the treatment group that is detected often enough, or None."""
 
     def is_enough(share: float) -> bool:
-        rng = np.rng.default_rng(seed)
+        rng = np.random.default_rng(seed)
         return sum(detects(rng, subjects, share) for _ in range(DRAWS)) >= POWER * DRAWS
 
     low, high = 0, len(_SHARES)

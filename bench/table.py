@@ -48,11 +48,11 @@ class Timed:
         attribute = getattr(self._engine, name)
 
         def timed(first: str, *others: object, **more: object) -> object:
-            began, busy = time.perf_counter(), time.process_time()
+            start, busy = time.perf_counter(), time.process_time()
             try:
                 return attribute(first, *others, **more)
             finally:
-                self.seconds[first] = self.seconds.get(first, 0.0) + time.perf_counter() - began
+                self.seconds[first] = self.seconds.get(first, 0.0) + time.perf_counter() - start
                 if first in (*_RECONCILIATION, *_BUCKETING):
                     self.busy += time.process_time() - busy
 
@@ -74,15 +74,15 @@ def main(rows: int = 1_000_000, spark_rows: int = 100_000, folder: str = "") -> 
             _print_times(f"DuckDB, queries of {spark_rows:,} rows", _query_duckdb(base / f"run-{spark_rows}"))
         timed = _query_duckdb(base / f"run-{rows}")
         bare = scan(base / f"run-{rows}" / "observed")
-        took = _print_times(f"DuckDB, queries of {rows:,} rows", timed)
+        total_s = _print_times(f"DuckDB, queries of {rows:,} rows", timed)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(f"  CPU time of both queries {timed.busy:.1f} s; bare scan of the same columns {bare:.1f} s, "
-              f"ratio {took / bare:.1f}; peak memory {memory:.1f} GiB")  # fmt: skip
+              f"ratio {total_s / bare:.1f}; peak memory {memory:.1f} GiB")  # fmt: skip
 
 
-def _print_times(what: str, timed: Timed) -> float:
+def _print_times(name: str, timed: Timed) -> float:
     reconciled, bucketed = (sum(timed.seconds[name] for name in names) for names in (_RECONCILIATION, _BUCKETING))
-    print(f"{what}: reconciliation {reconciled:.1f} s, bucketing {bucketed:.1f} s", flush=True)
+    print(f"{name}: reconciliation {reconciled:.1f} s, bucketing {bucketed:.1f} s", flush=True)
     return reconciled + bucketed
 
 
@@ -133,19 +133,19 @@ def _fill(folder: Path, rows: int) -> None:
         stream = ("--stream-dir", str(folder / "stream"))
         duckdb = ("testbed.table.ingest", *stream, "--table-dir", f"{name}/table")
         spark = ("testbed.table.hive", *stream, "--state", f"{name}/state", "--warehouse", f"{name}/warehouse")
-        for what, words in (("DuckDB", duckdb), ("Spark, including its start,", spark)):
-            written, seconds = _timed(lambda words=words: _run(words))  # type: ignore[misc]
-            print(f"{what} filled the table with {written:,} rows in {seconds:.1f} s", flush=True)
+        for engine, arguments in (("DuckDB", duckdb), ("Spark, including its start,", spark)):
+            written, seconds = _timed(lambda arguments=arguments: _run(arguments))  # type: ignore[misc]
+            print(f"{engine} filled the table with {written:,} rows in {seconds:.1f} s", flush=True)
 
 
 def _timed(work: Callable[[], int]) -> tuple[int, float]:
-    began = time.perf_counter()
-    return work(), time.perf_counter() - began
+    start = time.perf_counter()
+    return work(), time.perf_counter() - start
 
 
-def _run(words: Iterable[str]) -> int:
-    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, check=True)
-    written: int = orjson.loads(done.stdout)["written"]
+def _run(arguments: Iterable[str]) -> int:
+    process = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, check=True)
+    written: int = orjson.loads(process.stdout)["written"]
     return written
 
 

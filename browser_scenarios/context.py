@@ -35,8 +35,10 @@ class AccountPool:
         """Return an unused account of *group*; None means outside the sample. Raises NoAccountError."""
         free = self._free.get(group)
         if not free:
-            wanted = "outside the sample" if group is None else f"in group {group!r}"
-            raise NoAccountError(f"no account {wanted} is left: seed more accounts, or play fewer scenarios in one run")
+            group_text = "outside the sample" if group is None else f"in group {group!r}"
+            raise NoAccountError(
+                f"no account {group_text} is left: seed more accounts, or play fewer scenarios in one run"
+            )
         return free.pop(0)
 
     def mix(self, count: int) -> list[TestAccount]:

@@ -49,9 +49,9 @@ async def _back(_: Session, page_visit: PageVisit, element: str) -> None:
     await _go(page_visit, element, "")
 
 
-async def _go(page_visit: PageVisit, element: str, where: str) -> None:
+async def _go(page_visit: PageVisit, element: str, destination: str) -> None:
     async with page_visit.page.expect_navigation(timeout=_WITHIN_MS):
-        await page_visit.page.evaluate(_LEAVE, [element, where])
+        await page_visit.page.evaluate(_LEAVE, [element, destination])
     # Chromium sometimes never responds to a close while the next page loads; the end of the session closes the tab.
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(page_visit.page.close(), _CLOSED_WITHIN_S)

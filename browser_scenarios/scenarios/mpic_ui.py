@@ -22,22 +22,22 @@ _FIELDS = {
 async def play(context: ScenarioContext) -> None:
     """Perform all steps with an experiment, and with an instrument."""
     async with operator_page(context) as page:
-        for kind, what in (("experiments", "experiment"), ("instruments", "instrument")):
-            await _check_kind(context, page, kind, what)
+        for kind, singular in (("experiments", "experiment"), ("instruments", "instrument")):
+            await _check_kind(context, page, kind, singular)
 
 
-async def _check_kind(context: ScenarioContext, page: Page, kind: str, what: str) -> None:
+async def _check_kind(context: ScenarioContext, page: Page, kind: str, singular: str) -> None:
     slug = f"dogfood-ui-{secrets.token_hex(3)}"
     is_experiment = kind == "experiments"
     await page.goto(
         _new_form(context.environment.mpic, kind, str(context.environment.generation) if is_experiment else "")
     )
-    create = page.get_by_role("button", name=f"Create {what}")
+    create = page.get_by_role("button", name=f"Create {singular}")
     await create.click()
     problems = page.locator(".notice.error")
     message = (await problems.inner_text()).splitlines()[0] if await problems.count() else "nothing"
     await context.check(
-        f"{what}: an empty form is rejected", message != "nothing", f"the message is {message!r}", "config"
+        f"{singular}: an empty form is rejected", message != "nothing", f"the message is {message!r}", "config"
     )
     for field, text in _FIELDS.items():
         if await page.locator(f"#{field}").count():
@@ -49,20 +49,20 @@ async def _check_kind(context: ScenarioContext, page: Page, kind: str, what: str
         await _fill_groups(page)
     await create.click()
     heading = await page.locator("h1").inner_text()
-    if not await context.check(f"{what}: create", heading == slug, f"the heading is {heading!r}", "config"):
+    if not await context.check(f"{singular}: create", heading == slug, f"the heading is {heading!r}", "config"):
         return
     for on in (True, False):
         await page.get_by_role("button", name=f"Switch {'on' if on else 'off'}").click()
         tag = await page.locator("main .tag").first.inner_text()
         detail = f"the status is {tag!r}"
         await context.check(
-            f"{what}: switch {'on' if on else 'off'}", tag.lower() == ("on" if on else "off"), detail, "config"
+            f"{singular}: switch {'on' if on else 'off'}", tag.lower() == ("on" if on else "off"), detail, "config"
         )
     await page.get_by_role("link", name="Edit").click()
     await page.fill("#description", _EDITED)
     await page.get_by_role("button", name="Save changes").click()
     shown = _EDITED in await page.locator("main").inner_text()
-    await context.check(f"{what}: edit", shown, f"the new description is {'' if shown else 'not '}shown", "config")
+    await context.check(f"{singular}: edit", shown, f"the new description is {'' if shown else 'not '}shown", "config")
 
 
 async def _fill_groups(page: Page) -> None:

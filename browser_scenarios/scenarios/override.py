@@ -29,7 +29,7 @@ async def play(context: ScenarioContext) -> None:
         detail = f"the page got group {page_visit.group!r}"
         await context.check("the query wins over the cookie", page_visit.group == context.control, detail, "assignment")
     async with context.session(inside) as session:
-        for what, value in (
+        for problem, value in (
             ("without a value", context.environment.experiment),
             ("empty", ""),
             ("with too many parts", "a:b:c:d:e"),
@@ -37,7 +37,7 @@ async def play(context: ScenarioContext) -> None:
             page_visit = await _read(session, _QUERY + value)
             detail = f"the page got group {page_visit.group!r}"
             await context.check(
-                f"an override {what} is ignored", page_visit.group == context.control, detail, "assignment"
+                f"an override {problem} is ignored", page_visit.group == context.control, detail, "assignment"
             )
         unknown = await _read(session, _QUERY + _override_value(context, "no-such-group"))
         # Alpha accepts an unknown group and enrols the user in no group; later generations ignore it.
@@ -66,9 +66,9 @@ async def _enrols(context: ScenarioContext, session: Session, source: str, path:
     await context.check(f"the {source} enrols", page_visit.group == context.treatment, detail, "assignment")
     await environment.recorder.settle()
     count = environment.recorder.count(page_visit.pageview_id, "impression")
-    wanted = 1 if environment.generation is Generation.ALPHA else 0
-    step = "events are sent" if wanted else "no event is sent"
-    await context.check(f"{step} ({source})", count == wanted, f"{count} impressions were sent")
+    expected = 1 if environment.generation is Generation.ALPHA else 0
+    step = "events are sent" if expected else "no event is sent"
+    await context.check(f"{step} ({source})", count == expected, f"{count} impressions were sent")
 
 
 async def _read(session: Session, path: str) -> PageVisit:

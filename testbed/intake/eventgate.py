@@ -177,15 +177,15 @@ def answer(count: int, failures: Sequence[Failure]) -> Answer:
     }
     invalid, errored = len(failed["invalid"]), len(failed["error"])
     if len(failures) < count:
-        what = f"{len(failures)} failed ({invalid} invalid and {errored} errored)."
-        reason = f"{count - len(failures)} out of {count} events were accepted, but {what}"
+        details = f"{len(failures)} failed ({invalid} invalid and {errored} errored)."
+        reason = f"{count - len(failures)} out of {count} events were accepted, but {details}"
         return Answer(207, reason, orjson.dumps(failed))
     if not errored:
         reason = f"{count} out of {count} events were invalid and not accepted."
         return Answer(400, reason, orjson.dumps({"invalid": failed["invalid"]}))
-    what = f"({invalid} invalid and {errored} errored)."
+    details = f"({invalid} invalid and {errored} errored)."
     return Answer(
-        500, f"{count} out of {count} events had failures and were not accepted. {what}", orjson.dumps(failed)
+        500, f"{count} out of {count} events had failures and were not accepted. {details}", orjson.dumps(failed)
     )
 
 

@@ -133,8 +133,8 @@ class RetryingProducer(_FaultyProducer):
         yield topic, events
         first = orjson.loads(events[0])
         if _is_hit(first, "retried", _RETRIED):
-            again = _is_hit(first, "retried", _RETRIED // 2)
-            yield topic, [_with_new_id(event) if again else event for event in events]
+            renew_ids = _is_hit(first, "retried", _RETRIED // 2)
+            yield topic, [_with_new_id(event) if renew_ids else event for event in events]
 
 
 class DroppingProxy:

@@ -75,8 +75,8 @@ class Api:
             raise HTTPException(400, f"authority is {authority!r}; choose one of {', '.join(_AUTHORITIES)}")
         # Only xlab's experiments have an authority. The wiki checks only their dates, so the list must not include
         # those that are switched off.
-        wanted = (item for item in records if item.config.authority == authority and item.config.status)
-        return JSONResponse([served(item) for item in wanted])
+        served_records = (item for item in records if item.config.authority == authority and item.config.status)
+        return JSONResponse([served(item) for item in served_records])
 
     async def instruments(self, _: Request) -> Response:
         """Return the instruments."""
@@ -92,7 +92,7 @@ class Api:
         try:
             record, is_new = self._store.put(validate(draft, unreadable), PROGRAM)
         except InvalidDraftError as error:
-            return _invalid({draft.api_name(name): what for name, what in error.problems.items()})
+            return _invalid({draft.api_name(name): message for name, message in error.problems.items()})
         _log.info("%s %s %s by %s", kind.singular, slug, "created" if is_new else "replaced", PROGRAM)
         return JSONResponse(served(record), 201 if is_new else 200)
 

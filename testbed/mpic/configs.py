@@ -167,7 +167,7 @@ def _check_text(item: Field, text: str) -> str | None:
     if item.widget is Widget.SELECT and text not in item.choices:
         return f"Choose one of {', '.join(item.choices)}."
     if item.pattern and not item.pattern.fullmatch(text):
-        return item.wrong
+        return item.pattern_error
     if item.name == "slug" and text in _RESERVED_SLUGS:
         return f"“{text}” is reserved for a page of this tool."
     return None

@@ -80,9 +80,9 @@ class Pages:
     async def overview(self, request: Request) -> Response:
         """List the configs of a kind, filtered by status, generation and words."""
         kind = kind_of(request)
-        wanted = {name: request.query_params.get(name, "").strip() for name in ("q", "status", "generation")}
+        filters = {name: request.query_params.get(name, "").strip() for name in ("q", "status", "generation")}
         all_records = self._store.list(kind)
-        records = [item for item in all_records if _matches(item, **wanted)]
+        records = [item for item in all_records if _matches(item, **filters)]
         records.sort(key=lambda item: (item.updated_at, item.id), reverse=True)
         states = {item.id: formatting.state(item.config, self._now()) for item in records}
         context = {
@@ -90,7 +90,7 @@ class Pages:
             "records": records,
             "states": states,
             "total": len(all_records),
-            "wanted": wanted,
+            "filters": filters,
         }
         return self._render(request, "list.html", context)
 
@@ -172,12 +172,12 @@ class Pages:
         kind, slug = kind_of(request), request.path_params["slug"]
         form = await checked_form(request)
         self._find(kind, slug)
-        wanted = text(form, "status")
-        if wanted not in ("0", "1"):
+        status = text(form, "status")
+        if status not in ("0", "1"):
             raise HTTPException(400)
-        self._store.switch(kind, slug, wanted == "1", self._render.operator(request))
+        self._store.switch(kind, slug, status == "1", self._render.operator(request))
         next_page = _local_path(text(form, "next"), f"/{kind}/{slug}")
-        return self._done(request, kind, slug, "switched on" if wanted == "1" else "switched off", next_page)
+        return self._done(request, kind, slug, "switched on" if status == "1" else "switched off", next_page)
 
     async def set_operator(self, request: Request) -> Response:
         """Store the operator's name for the history."""
@@ -210,9 +210,9 @@ class Pages:
         }
         return self._render(request, "form.html", context, status)
 
-    def _done(self, request: Request, kind: Kind, slug: str, what: str, next_page: str | None = None) -> Response:
-        self._render.set_message(request, f"{slug} was {what}.")
-        _log.info("%s %s %s by %s", kind.singular, slug, what, self._render.operator(request))
+    def _done(self, request: Request, kind: Kind, slug: str, action: str, next_page: str | None = None) -> Response:
+        self._render.set_message(request, f"{slug} was {action}.")
+        _log.info("%s %s %s by %s", kind.singular, slug, action, self._render.operator(request))
         return RedirectResponse(next_page or f"/{kind}/{slug}", 303)
 
 

@@ -41,17 +41,17 @@ class Span(NamedTuple):
 
 def add_segments(spark: SparkSession, folder: Path, stream: str, checkpoint: Path, add: Add) -> Summary:
     """Add the new lines of the segments under *folder*. The file *checkpoint* is updated after each batch."""
-    done: dict[str, dict[str, int]] = orjson.loads(checkpoint.read_bytes()) if checkpoint.exists() else {}
+    positions: dict[str, dict[str, int]] = orjson.loads(checkpoint.read_bytes()) if checkpoint.exists() else {}
     total = Summary()
-    for batch in _batches(_new_spans(folder, stream, done)):
+    for batch in _batches(_new_spans(folder, stream, positions)):
         rows = [(span.datacenter, str(folder / topic(stream, span.datacenter) / span.segment), span.start, span.end)
                 for span in batch]  # fmt: skip
         spans = spark.createDataFrame(rows, "datacenter STRING, path STRING, start BIGINT, until BIGINT")
         lines = spans.repartition(min(len(rows), 8)).mapInArrow(_read, _LINE_TYPE)
         total = total.plus(add(lines))
         for span in batch:
-            done.setdefault(topic(stream, span.datacenter), {})[span.segment] = span.end
-        _replace(checkpoint, orjson.dumps(done))
+            positions.setdefault(topic(stream, span.datacenter), {})[span.segment] = span.end
+        _replace(checkpoint, orjson.dumps(positions))
     return total
 
 
@@ -155,19 +155,19 @@ def _read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for span in batch.to_pylist():
             with Path(span["path"]).open("rb") as file:
                 file.seek(span["start"])
-                left = span["until"] - span["start"]
-                while left > 0:
-                    lines = file.readlines(min(left, _LINES * 1000))
+                remaining = span["until"] - span["start"]
+                while remaining > 0:
+                    lines = file.readlines(min(remaining, _LINES * 1000))
                     # The file may have grown since; every line that begins in the span also ends in it.
-                    lines = lines[: _lines_within(lines, left)]
-                    left -= sum(map(len, lines))
+                    lines = lines[: _lines_within(lines, remaining)]
+                    remaining -= sum(map(len, lines))
                     yield _lines(span["datacenter"], lines)
 
 
-def _lines_within(lines: Sequence[bytes], left: int) -> int:
+def _lines_within(lines: Sequence[bytes], remaining: int) -> int:
     size = 0
     for count, line in enumerate(lines):
-        if size >= left:
+        if size >= remaining:
             return count
         size += len(line)
     return len(lines)
