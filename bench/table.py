@@ -20,7 +20,7 @@ import orjson
 
 from analysis.engines.duckdb_engine import DuckDbEngine, QueryEngine
 from analysis.engines.warehouse import Warehouse
-from analysis.run_model.load import gather
+from analysis.run_model.load import load_evidence
 from bench.analysis import EVENTS, make, scan
 from personas.plan.plan import Plan
 from testbed.stream.segments import SegmentWriter
@@ -29,7 +29,7 @@ from tests.plans import settings
 _STREAM = "product_metrics.web_base"
 
 #: What becomes of every event, and who was in which group.
-_RECONCILIATION = ("observed", "classified", "visits")
+_RECONCILIATION = ("observed", "event_fates", "visits")
 _BUCKETING = ("subjects",)
 
 #: What the intake would fill in.
@@ -110,7 +110,7 @@ def _ask_spark(run: Path, state: Path) -> Timed:
 
 def _ask(run: Path, engine: Timed, table: str) -> Timed:
     hour = datetime(2025, 1, 31, 14, tzinfo=UTC)
-    evidence = gather(run, warehouse=Warehouse(engine, table, since=hour, until=hour))
+    evidence = load_evidence(run, warehouse=Warehouse(engine, table, since=hour, until=hour))
     fates = {str(row["fate"]) for row in evidence.fates}
     assert fates == {"ok"}, fates
     return engine

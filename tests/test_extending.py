@@ -16,7 +16,7 @@ import pytest
 
 from analysis.checks import CHECKS
 from analysis.engines import duckdb_engine as engine
-from analysis.run_model.load import gather
+from analysis.run_model.load import load_evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.scenarios import SCENARIOS
@@ -105,7 +105,7 @@ def shared_sessions(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CheckRe
 
     monkeypatch.setattr(engine, "sql", sql)
     check: Callable[[Any], CheckResult] = module("analysis/checks/sessions.py")["check_shared_sessions"]
-    return lambda run: check(gather(run))
+    return lambda run: check(load_evidence(run))
 
 
 def test_the_check_passes_a_clean_run_and_finds_a_shared_session(

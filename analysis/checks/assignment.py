@@ -35,7 +35,7 @@ def check_assignment(evidence: Evidence) -> CheckResult:
         f"{found['wrong_subjects']:,} of {counts['subjects']:,} landed subjects ({found['wrong_events']:,} events) "
         f"are in another group than the contract gives them, {where}."
     )
-    examples = evidence.engine.ask("mismatches", {"most": _EXAMPLES}, seen="seen_landed")
+    examples = evidence.engine.ask("group_mismatches", {"most": _EXAMPLES}, subjects="subjects_landed")
     wrong = found["mismatches"]
     detail = {**counts, "mismatches": wrong, "events": found["wrong_events"], "examples": examples}
     layer = Layer.TABLE if later else Layer.ASSIGNMENT

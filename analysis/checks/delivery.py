@@ -1,6 +1,6 @@
 """Did every event that was sent become one row, with the content it was sent with?
 
-Every sent event has exactly one fate (`analysis/sql/classified.sql`):
+Every sent event has exactly one fate (`analysis/sql/model/event_fates.sql`):
 
 - ok: a row landed, whatever the sender was answered.
 - corrupted: a row landed with other content; what the intake fills in is not compared.
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from analysis.run_model.load import Evidence
-from analysis.run_model.sent_validity import VALIDATED, Dropped, intake_schemas
+from analysis.run_model.sent_validity import VALIDATED, UnacceptableEvents, intake_schemas
 from analysis.statistics import unlike
 from analysis.summaries.gaps import find_gaps
 from analysis.summaries.segments import count_segments, outlier_segments
@@ -51,7 +51,7 @@ def check_lost(evidence: Evidence) -> CheckResult:
     between = f"the intake's {'202' if evidence.hasty else '201'} and the table"
     if not lost:
         return _passed("lost", layer, f"No event was lost between {between}.")
-    vanished = {str(row["group_name"]): row["subjects"] for row in evidence.engine.ask("vanished")}
+    vanished = {str(row["group_name"]): row["subjects"] for row in evidence.engine.ask("subjects_lost_entirely")}
     apart = outlier_segments(count_segments(evidence))
     told = "; ".join(
         f"group {group!r} lost {count / total:.2%} of its events ({count:,} of {total:,})"
@@ -63,10 +63,10 @@ def check_lost(evidence: Evidence) -> CheckResult:
     gone = f" {sum(map(int, map(str, vanished.values()))):,} subjects vanished altogether." if vanished else ""
     where = next((item for item in apart if item.dimension != "group"), None)
     gone += _last_seen(evidence)
-    if evidence.dropped.all_of_them:
+    if evidence.unacceptable.explain_all_losses:
         layer = Layer.INSTRUMENT
-        gone += f" No intake could accept them: {evidence.dropped.problem}."
-    elif not evidence.whereabouts.known and _of_whole_hours(evidence, lost):
+        gone += f" No intake could accept them: {evidence.unacceptable.problem}."
+    elif not evidence.loss_location.known and _of_whole_hours(evidence, lost):
         layer = Layer.TABLE
         gone += " All of them are of whole hours from which nothing landed: look whether their partitions have come."
     elif _heavy_subjects_vanished(evidence):
@@ -82,7 +82,7 @@ def check_lost(evidence: Evidence) -> CheckResult:
         "by_group": _told(groups),
         "segments": [item._asdict() for item in apart[:_EXAMPLES]],
         "vanished_subjects": vanished,
-        "last_seen": evidence.whereabouts._asdict(),
+        "last_seen": evidence.loss_location._asdict(),
         "examples": _ids(evidence, "lost"),
     }
     summary = f"Between {between}, {told}{spared_told}.{gone}"
@@ -91,7 +91,7 @@ def check_lost(evidence: Evidence) -> CheckResult:
 
 def _last_seen(evidence: Evidence) -> str:
     """Return a sentence on where lost events were seen last, where that was looked at."""
-    found = evidence.whereabouts
+    found = evidence.loss_location
     told = []
     if found.hours:
         told.append(f"{found.behind:,} are in the stream, and nothing of their hours is in the table: look whether the")
@@ -107,7 +107,7 @@ def _last_seen(evidence: Evidence) -> str:
 
 def _of_whole_hours(evidence: Evidence, lost: int) -> bool:
     """Return whether *lost* events are those of whole hours from which nothing landed."""
-    silences = find_gaps(evidence.moments)
+    silences = find_gaps(evidence.time_buckets)
     return all(silence.hourly for silence in silences) and sum(silence.lost for silence in silences) == lost
 
 
@@ -116,7 +116,7 @@ def _heavy_subjects_vanished(evidence: Evidence) -> bool:
 
     Far more: half as many again on average, and four standard errors apart (Welch, 1947).
     """
-    rows = {str(row["what"]): row for row in evidence.engine.ask("vanished_weight")}
+    rows = {str(row["what"]): row for row in evidence.engine.ask("subjects_by_loss_extent")}
     if "partial" in rows or not {"vanished", "untouched"} <= rows.keys():
         return False
     (gone, gone_error), (rest, rest_error) = (_mean_events(rows[what]) for what in ("vanished", "untouched"))
@@ -197,15 +197,15 @@ def check_invalid(evidence: Evidence) -> CheckResult:
     What was sent is validated again here, under what the intake serves: when it is valid, as the intake would have
     completed it, the intake is at fault; otherwise the client that sent it.
     """
-    rows = evidence.engine.ask("reasons")
+    rows = evidence.engine.ask("rejection_reasons")
     count = sum(int(str(row["events"])) for row in rows)
     if not count:
-        if evidence.dropped.events:
-            return _dropped(evidence.dropped)
+        if evidence.unacceptable.events:
+            return _dropped(evidence.unacceptable)
         return _passed("invalid", Layer.INSTRUMENT, "The intake found no event invalid.")
     why = str(rows[0]["reason"]) or "it gave no reason"
     problem_of = intake_schemas(evidence).problem_of
-    problem = next(filter(None, map(problem_of, evidence.sent_bodies("refused_events", VALIDATED))), "")
+    problem = next(filter(None, map(problem_of, evidence.sent_bodies("rejected_events", VALIDATED))), "")
     if problem:
         layer, where = Layer.INSTRUMENT, f"at what the client sends ({problem})"
     else:
@@ -216,7 +216,7 @@ def check_invalid(evidence: Evidence) -> CheckResult:
     return CheckResult("invalid", layer, CheckStatus.FAIL, summary, count, threshold=0, evidence=detail)
 
 
-def _dropped(dropped: Dropped) -> CheckResult:
+def _dropped(dropped: UnacceptableEvents) -> CheckResult:
     """Return the result where nobody reported events that no intake could accept, and they are lost behind a 202."""
     of = "" if dropped.validated == dropped.lost else f" of {dropped.validated:,} that were validated"
     summary = (
@@ -237,7 +237,7 @@ def check_indeterminate(evidence: Evidence) -> CheckResult:
     """
     counts = reconcile(evidence)
     share = counts["indeterminate"] / counts["offered"] if counts["offered"] else 0.0
-    rows = evidence.engine.ask("unanswered")
+    rows = evidence.engine.ask("indeterminate_by_group")
     detail = {
         "indeterminate": counts["indeterminate"],
         "share": share,
@@ -297,4 +297,4 @@ def _told(groups: dict[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
 
 
 def _ids(evidence: Evidence, fate: str) -> Sequence[dict[str, object]]:
-    return evidence.engine.ask("examples", {"fate": fate, "most": _EXAMPLES})
+    return evidence.engine.ask("fate_examples", {"fate": fate, "most": _EXAMPLES})

@@ -46,7 +46,7 @@ class OddField(NamedTuple):
 
 def check_names(evidence: Evidence) -> CheckResult:
     """Compare the names that events carry with what is configured, and their fields with those of the generation."""
-    sent, landed = list(_odd_names(evidence, "said")), list(_odd_names(evidence, "observed"))
+    sent, landed = list(_odd_names(evidence, "sent_content")), list(_odd_names(evidence, "observed"))
     wrong = sent or landed
     fields = tuple(_odd_fields(evidence))
     if fields and not sent:
@@ -67,10 +67,10 @@ def check_names(evidence: Evidence) -> CheckResult:
 def check_stream(evidence: Evidence) -> CheckResult:
     """Look whether events are in the stream that their instrument is configured for."""
     name = evidence.plan.settings.parsed_instrument().stream_name
-    sent = _elsewhere(evidence, "said", name)
+    sent = _elsewhere(evidence, "sent_content", name)
     landed = _elsewhere(evidence, "observed", name)
     wrong = sent or landed
-    found = evidence.whereabouts
+    found = evidence.loss_location
     if found.elsewhere and not wrong:
         other = max(found.elsewhere, key=found.elsewhere.__getitem__)
         summary = (
@@ -96,10 +96,10 @@ def check_stream(evidence: Evidence) -> CheckResult:
 def check_attributes(evidence: Evidence) -> CheckResult:
     """Compare the contextual attributes that events carry with those that the stream asks for."""
     asked = set(map(_column, evidence.plan.settings.stream_config().provide_values))
-    sent = _filled(evidence, "said")
+    sent = _filled(evidence, "sent_content")
     # Where no row differs from what was sent, none of its attributes does.
     alike = not evidence.unexpected and all(row["fate"] != "corrupted" for row in evidence.fates)
-    landed = dict(sent) if alike else _filled(evidence, "ours_whole")
+    landed = dict(sent) if alike else _filled(evidence, "observed_all_fields")
     events = sent.pop("events")
     rows = landed.pop("events")
     attributes = sorted(sent)
@@ -194,7 +194,7 @@ def _odd_fields(evidence: Evidence) -> Iterator[OddField]:
     A field whose name is compared already is left to that comparison.
     """
     profile = profile_of(evidence.manifest.generation)
-    [counts] = evidence.engine.ask("profile_fields", observed="said")
+    [counts] = evidence.engine.ask("filled_profile_fields", observed="sent_content")
     events = int(str(counts["events"]))
     for field in _fields_to_count(profile):
         having = int(str(counts[field]))
@@ -237,7 +237,7 @@ def _elsewhere(evidence: Evidence, table: str, name: str) -> dict[str, int]:
 
 def _filled(evidence: Evidence, table: str) -> dict[str, int]:
     """Return how many events *table* has, and in how many of them each attribute is filled in."""
-    [row] = evidence.engine.ask("attributes", observed=table)
+    [row] = evidence.engine.ask("filled_attributes", observed=table)
     return {name: int(str(value)) for name, value in row.items()}
 
 

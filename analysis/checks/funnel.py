@@ -20,7 +20,7 @@ _RULES = {
 
 def check_funnel(evidence: Evidence) -> CheckResult:
     """Look for funnels that are out of order, first in what was sent, then in those that landed whole and changed."""
-    funnels, sent = _broken(evidence, "said")
+    funnels, sent = _broken(evidence, "sent_content")
     changed_funnels, landed = 0, dict[str, int]()
     if any(row["fate"] == "corrupted" for row in evidence.fates):
         evidence.engine.keep("observed_changed", "changed_funnels")
@@ -42,8 +42,8 @@ def check_funnel(evidence: Evidence) -> CheckResult:
     where = "look at the instrument" if sent else "though they were sent in order: look at what rewrites rows"
     layer = Layer.INSTRUMENT if sent else Layer.TABLE
     if "page_views_with_two" in wrong:
-        table = "said" if sent else "observed_changed"
-        detail["examples"] = evidence.engine.ask("page_funnels", observed=table)[:_EXAMPLES]
+        table = "sent_content" if sent else "observed_changed"
+        detail["examples"] = evidence.engine.ask("page_views_with_two_funnels", observed=table)[:_EXAMPLES]
     return CheckResult(
         "funnel", layer, CheckStatus.FAIL, f"{told}: {where}.", max(wrong.values()), threshold=0, evidence=detail
     )
@@ -51,9 +51,9 @@ def check_funnel(evidence: Evidence) -> CheckResult:
 
 def _broken(evidence: Evidence, table: str) -> tuple[int, dict[str, int]]:
     """Return how many funnels *table* has, and how many break which rule."""
-    [row] = evidence.engine.ask("funnels", observed=table)
+    [row] = evidence.engine.ask("funnel_order_violations", observed=table)
     counts = {name: int(str(value)) for name, value in row.items()}
-    counts["page_views_with_two"] = len(evidence.engine.ask("page_funnels", observed=table))
+    counts["page_views_with_two"] = len(evidence.engine.ask("page_views_with_two_funnels", observed=table))
     if not profile_of(evidence.manifest.generation).has("funnel_event_sequence_position"):
         # Events of this generation have no position; the order of a funnel follows from its times.
         counts["no_position"] = 0

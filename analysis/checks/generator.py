@@ -43,7 +43,7 @@ def check_completeness(evidence: Evidence) -> CheckResult:
     again = (np.diff(ledger.visit[:own]) == 0) & (np.diff(ledger.position[:own]) == 0)
     repeated = int(np.count_nonzero(again))
     sent = own - repeated
-    planned = evidence.made.planned
+    planned = evidence.planned_totals.planned
     # The server kept all connections busy: that is not the generator's doing.
     dropped = evidence.load.dropped if evidence.load is not None else 0
     visited = {view.visit for view in (*evidence.page_views, *evidence.given_up)}

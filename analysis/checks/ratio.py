@@ -125,7 +125,7 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     When those that were offered pass the same test, the rest got lost on the way, which is the layer then.
     """
     people = evidence.participants
-    natural = people.came & ~people.chosen
+    natural = people.started & ~people.chosen
     came = int(np.count_nonzero(natural))
     if not came:
         return CheckResult(
@@ -137,7 +137,7 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     silent = int(np.count_nonzero(people.in_sample & natural & ~offered))
     landed = sum(landed_subjects(evidence).values())
     share = float(1 - expected_shares(len(evidence.group_names()), evidence.plan.rate).not_in_sample)
-    unknowable = sum(bool(natural[int(str(row["visit"]))]) for row in evidence.engine.ask("unknowable"))
+    unknowable = sum(bool(natural[int(str(row["visit"]))]) for row in evidence.engine.ask("indeterminate_visits"))
     count = min(landed + silent + unknowable, came)
     sent = int(np.count_nonzero(offered)) + silent
     p_value = rate_test(count, came, share)
@@ -176,7 +176,7 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
 def nothing_to_compare(evidence: Evidence) -> str:
     """Return why there are not two groups with subjects to compare; empty where there may be."""
     people = evidence.participants
-    enrolled = int(np.count_nonzero(people.came & ~people.chosen & (people.group >= 0)))
+    enrolled = int(np.count_nonzero(people.started & ~people.chosen & (people.group >= 0)))
     if len(evidence.group_names()) < 2:
         return "One group: nothing to compare."
     if not evidence.plan.rate:
@@ -194,7 +194,7 @@ def _sampled_twice(evidence: Evidence, share: float) -> bool:
     if evidence.manifest.stopped_early or share >= 1:
         return False
     people = evidence.participants
-    due = due_visits(evidence) & people.came & ~people.chosen & people.in_sample
+    due = due_visits(evidence) & people.started & ~people.chosen & people.in_sample
     landed = landed_subjects(evidence)
     for number, name in enumerate(evidence.group_names()):
         subjects = int(np.count_nonzero(due & (people.group == number)))
@@ -240,7 +240,7 @@ def _blame(
 
 def _matters(evidence: Evidence, counts: Sequence[int], shares: Shares) -> bool:
     """Return whether an imbalance is as large as was asked for."""
-    return not evidence.floor or exceeds_floor(counts, shares, evidence.floor)
+    return not evidence.min_imbalance or exceeds_floor(counts, shares, evidence.min_imbalance)
 
 
 def _ratio(evidence: Evidence, counts: Sequence[int]) -> str:

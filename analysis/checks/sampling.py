@@ -16,7 +16,7 @@ def check_stream_sampling(evidence: Evidence) -> CheckResult:
     than anybody asked for, and lets a subject come and go.
     """
     config = evidence.plan.settings.stream_config()
-    rows = evidence.engine.ask("samples", observed="said")
+    rows = evidence.engine.ask("sample_rates", observed="sent_content")
     odd = [row for row in rows if (row["rate"], row["unit"]) != (config.sample_rate, config.sample_unit)]
     detail = {"configured": {"rate": config.sample_rate, "unit": config.sample_unit}, "events": rows[:_EXAMPLES]}
     name = "stream-sampling"

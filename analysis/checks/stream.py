@@ -14,7 +14,7 @@ _HOUR_MS = 3_600_000
 
 def check_replayed(evidence: Evidence) -> CheckResult:
     """Find events that landed again under another id."""
-    rows = evidence.engine.ask("replayed") if evidence.unexpected else []
+    rows = evidence.engine.ask("replayed_events") if evidence.unexpected else []
     if not rows:
         summary = "No event landed again under another id."
         return CheckResult("replayed", Layer.STREAM, CheckStatus.PASS, summary, 0, threshold=0)
@@ -40,10 +40,10 @@ def check_canaries(evidence: Evidence) -> CheckResult:
 
 def _streamed_canaries(evidence: Evidence) -> tuple[str, dict[str, object]]:
     """Return what the stream had in the way of canaries, none of which is in the table."""
-    if not evidence.whereabouts.known:
+    if not evidence.loss_location.known:
         return "No canary event is in the table.", {}
     own = topics(evidence.manifest.stream)
-    rows = [row for row in evidence.engine.ask("canaries_streamed") if row["topic"] in own]
+    rows = [row for row in evidence.engine.ask("canaries_in_topics") if row["topic"] in own]
     seen = sum(int(str(row["events"])) for row in rows)
     told = "The stream had none, so nothing shows that ingestion drops" if not seen else f"The stream had {seen:,} of"
     return f"No canary event is in the table. {told} them.", {"streamed": rows}
@@ -61,7 +61,7 @@ def check_freshness(evidence: Evidence) -> CheckResult:
     late = int(np.count_nonzero(delays > evidence.manifest.deadline_s * 1000))
     empty = [
         int(str(row["bucket"])) * _HOUR_MS
-        for row in evidence.engine.ask("series", {"from_ms": 0, "bucket_ms": _HOUR_MS})
+        for row in evidence.engine.ask("events_over_time", {"from_ms": 0, "bucket_ms": _HOUR_MS})
         if row["acknowledged_events"] and not row["landed_events"]
     ]
     median, most = (float(np.percentile(delays, at)) / 1000 for at in (50, 99))
@@ -80,9 +80,9 @@ def check_freshness(evidence: Evidence) -> CheckResult:
 
 def check_silences(evidence: Evidence) -> CheckResult:
     """Look for stretches of time from which nothing landed, and tell a partition's from an intake's."""
-    silences = find_gaps(evidence.moments)
+    silences = find_gaps(evidence.time_buckets)
     if not silences:
-        landed = any(moment.landed for moment in evidence.moments)
+        landed = any(moment.landed for moment in evidence.time_buckets)
         summary = "There was no stretch of time from which nothing landed." if landed else "Nothing landed at any time."
         return CheckResult("silences", Layer.INTAKE, CheckStatus.PASS, summary, 0, threshold=0)
     missing = sum(silence.acknowledged for silence in silences)

@@ -32,7 +32,9 @@ _MOST_EVENTS, _MOST_SHARE = 100, 0.25
 def check_stickiness(evidence: Evidence) -> CheckResult:
     """Find subjects that were seen in more than one group: on the wiki's pages, on the wire, in the table."""
     told = _split(_told_groups(evidence))
-    sent, landed = (evidence.engine.ask("split_subjects", seen=table) for table in ("seen_sent", "seen_landed"))
+    sent, landed = (
+        evidence.engine.ask("subjects_in_two_groups", subjects=table) for table in ("subjects_sent", "subjects_landed")
+    )
     subjects = evidence.landed_subjects["subjects"]
     split = landed or sent or told
     detail = {
@@ -63,7 +65,7 @@ def check_sampled_out(evidence: Evidence) -> CheckResult:
     subjects, outside = evidence.landed_subjects["subjects"], evidence.landed_subjects["outside"]
     sent = evidence.sent_subjects["outside"] > 0
     examples = [
-        row["subject"] for row in evidence.engine.ask("outside_sample", {"most": _EXAMPLES}, seen="seen_landed")
+        row["subject"] for row in evidence.engine.ask("outside_sample", {"most": _EXAMPLES}, subjects="subjects_landed")
     ]
     detail = {"subjects": subjects, "outside": outside, "examples": examples}
     if not subjects:
@@ -114,7 +116,7 @@ def check_independence(evidence: Evidence) -> CheckResult:
     and name in what is hashed, so names that begin with a digit can have another experiment's subjects: user 1 of
     `23-x` is where user 12 of `3-x` is. Such pairs are tested on the ids that meet.
     """
-    users = evidence.participants.user
+    users = evidence.participants.account_id
     users = np.unique(users[users > 0][:_MOST_USERS])
     experiments = [evidence.plan.experiment, *_others(evidence)]
     found = [_pair(evidence, users, one, other) for one, other in combinations(experiments, 2)]
@@ -155,8 +157,8 @@ def check_subject_ids(evidence: Evidence) -> CheckResult:
     if not total:
         why = "No event of the experiment landed, so there are no subjects."
         return CheckResult("subject-ids", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, why, matters=False)
-    odd = {str(row["subject"]): row for row in evidence.engine.ask("odd_subjects")}
-    heavy = next(iter(evidence.engine.ask("heaviest_subject")), {"events": 0, "sent_events": 0})
+    odd = {str(row["subject"]): row for row in evidence.engine.ask("malformed_subject_ids")}
+    heavy = next(iter(evidence.engine.ask("most_frequent_subject")), {"events": 0, "sent_events": 0})
     most, meant = int(str(heavy["events"])), int(str(heavy["sent_events"]))
     crowded = most >= _MOST_EVENTS and most > _MOST_SHARE * total and most > 3 * meant
     as_sent = any(row["sent_events"] for row in odd.values()) or (crowded and meant > 0)
@@ -183,7 +185,7 @@ def check_subject_ids(evidence: Evidence) -> CheckResult:
 
 
 def _split(pairs: Iterable[tuple[str, str]]) -> list[dict[str, object]]:
-    """Return the subjects with more than one group, as `analysis/sql/split_subjects.sql` does of rows."""
+    """Return the subjects with more than one group, as `sql/queries/subjects_in_two_groups.sql` does for rows."""
     groups: dict[str, set[str]] = {}
     for subject, group in pairs:
         groups.setdefault(subject, set()).add(group)
@@ -213,12 +215,12 @@ def _places(evidence: Evidence) -> NDArray[np.int64]:
     """
     people = evidence.participants
     landed = np.zeros(len(people.group), np.bool_)
-    columns = evidence.engine.columns("stages")
+    columns = evidence.engine.columns("visit_stages")
     landed[columns["visit"][columns["landed"]]] = True
     mine = np.flatnonzero(landed & people.in_sample & ~people.chosen)[:_MOST_HASHES]
     experiment = evidence.plan.experiment
     found = assign_many(
-        evidence.manifest.generation, people.user[mine], experiment.name, experiment.groups, evidence.plan.rate
+        evidence.manifest.generation, people.account_id[mine], experiment.name, experiment.groups, evidence.plan.rate
     )
     scaled = found.hash24.astype(np.int64) * max(1, len(experiment.groups))
     return scaled % HASH_SPACE

@@ -27,9 +27,9 @@ def check_times(evidence: Evidence) -> CheckResult:
         why = "No row landed, so no time is known."
         return CheckResult("times", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, why, matters=False)
     first = first_ms(evidence.manifest, evidence.ledger)
-    [row] = evidence.engine.ask("times", {"from_ms": first - SETTLE_MS, "ahead_ms": _AHEAD_MS})
+    [row] = evidence.engine.ask("impossible_times", {"from_ms": first - SETTLE_MS, "ahead_ms": _AHEAD_MS})
     until = last_ms(evidence.manifest, evidence.ledger) + _AHEAD_MS
-    [received] = evidence.engine.ask("received", {"ahead_ms": _AHEAD_MS, "until_ms": until})
+    [received] = evidence.engine.ask("impossible_receive_times", {"ahead_ms": _AHEAD_MS, "until_ms": until})
     counts = {name: int(str(value)) for name, value in (row | received).items()}
     # Rows that were received before they were due tell of the intake's clock, and nothing of the client's.
     counts["from_the_future"] = max(0, counts["from_the_future"] - counts["before_due"])

@@ -21,8 +21,8 @@ class ArrivalDelays(NamedTuple):
 
 
 def arrival_delays(engine: QueryEngine) -> ArrivalDelays:
-    """Return the delays of the rows that *engine* knows (`analysis/sql/freshness.sql`)."""
-    rows = engine.table("freshness")
+    """Return the delays of the rows that *engine* knows (`analysis/sql/queries/arrival_delays.sql`)."""
+    rows = engine.table("arrival_delays")
     topic, table = (
         rows[name].drop_null().to_numpy().astype(np.float64) for name in ("topic_delay_ms", "table_delay_ms")
     )

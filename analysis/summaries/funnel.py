@@ -62,7 +62,7 @@ def natural_subjects(evidence: Evidence) -> dict[FunnelStage, list[int]]:
     Subjects that were chosen for their group are left out, and so is a stage that nobody could be observed at.
     """
     people, groups = evidence.participants, len(evidence.group_names())
-    natural = people.came & ~people.chosen & (people.group >= 0)
+    natural = people.started & ~people.chosen & (people.group >= 0)
     found = {}
     for stage, (_, did) in _reached(evidence).items():
         seen = natural & ~people.of(Fidelity.SYNTHETIC) if stage is FunnelStage.EXPOSED else natural
@@ -79,7 +79,7 @@ def due_visits(evidence: Evidence) -> Bools:
 
 def _counts(evidence: Evidence, fidelity: Fidelity, stage: FunnelStage, should: Bools, did: Bools) -> list[StageCount]:
     people = evidence.participants
-    mine = people.of(fidelity) & people.came
+    mine = people.of(fidelity) & people.started
     names = evidence.group_names()
     shares = expected_shares(len(names), evidence.plan.rate).groups
     counts = []
@@ -100,7 +100,7 @@ def _reached(evidence: Evidence) -> dict[FunnelStage, tuple[Bools, Bools]]:
     """Return, per stage, which visits should have reached it, and which did."""
     size = len(evidence.participants.group)
     sent = {action: np.zeros(size, np.bool_) for action in ("impression", "click", "landed", "any")}
-    columns = evidence.engine.columns("stages")
+    columns = evidence.engine.columns("visit_stages")
     sent["any"][columns["visit"]] = True
     for action in ("impression", "click", "landed"):
         sent[action][columns["visit"][columns[action]]] = True
@@ -118,8 +118,8 @@ def _reached(evidence: Evidence) -> dict[FunnelStage, tuple[Bools, Bools]]:
 def _due(evidence: Evidence, size: int) -> dict[str, Bools]:
     """Return which visits had reason to send an impression, and which a click."""
     due = {action: np.zeros(size, np.bool_) for action in ("impression", "click")}
-    due["impression"][evidence.made.impressing] = True
-    due["click"][evidence.made.clicking] = True
+    due["impression"][evidence.planned_totals.impressing] = True
+    due["click"][evidence.planned_totals.clicking] = True
     for view in evidence.page_views:
         for action, visits in due.items():
             visits[view.visit] |= view.expected.get(action, 0) > 0

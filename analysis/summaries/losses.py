@@ -41,11 +41,11 @@ class GroupLoss:
 
 def losses(evidence: Evidence) -> tuple[GroupLoss, ...]:
     """Return the loss of every group of the experiment, in the config's order."""
-    return of_counts(evidence.group_names(), evidence.engine.ask("losses"))
+    return of_counts(evidence.group_names(), evidence.engine.ask("losses_by_group"))
 
 
 def of_counts(groups: Sequence[str], rows: Sequence[Mapping[str, object]]) -> tuple[GroupLoss, ...]:
-    """Return the loss of *groups* from the answer of `analysis/sql/losses.sql`; a group without a row sent nothing."""
+    """Return the loss of *groups* from `sql/queries/losses_by_group.sql`; a group without a row sent nothing."""
     found = {str(row["group_name"]): {name: int(str(row[name])) for name in _COUNTED} for row in rows}
     counts = {group: found.get(group, dict.fromkeys(_COUNTED, 0)) for group in groups}
     subjects, losing = (sum(count[name] for count in counts.values()) for name in ("subjects", "losing_subjects"))

@@ -354,11 +354,16 @@ def test_what_runs_contain_cannot_break_the_report(tmp_path: Path) -> None:
     assert "<script" not in own
 
 
+def compared_columns(query: str) -> str:
+    """Return the text of *query* without the replacement of whole milliseconds."""
+    return re.sub(r"replace\(([\w.]+), '\.000Z', 'Z'\)", r"\1", sql(query))
+
+
 def test_every_field_of_the_table_is_flattened_and_compared() -> None:
     engine = DuckDbEngine()
     nowhere = pa.array([], pa.string())
     engine.add("events", rows_of([], engine.connection).append_column("datacenter", nowhere))
-    engine.keep("flat_rows", "flat")
+    engine.keep("flat_rows", "rows_flattened")
     [(leaves,)] = engine.connection.sql("SELECT count(*) FROM (DESCRIBE flat_rows)").fetchall()
     top = {
         name.split("__")[0] if not name.startswith("_") else name
@@ -368,15 +373,17 @@ def test_every_field_of_the_table_is_flattened_and_compared() -> None:
     filled_by_the_intake = {"meta__dt", "meta__request_id", "meta__id", "datacenter"}
     every = set(engine.connection.sql("SELECT * FROM flat_rows").columns)
     compared = set(
-        re.findall(r"sent\.(\w+)\)? IS DISTINCT FROM (?:map_entries\()?landed\.\1\)", sql("corrupted_fields"))
+        re.findall(
+            r"sent\.(\w+)\)? IS DISTINCT FROM (?:map_entries\()?landed\.\1\)", compared_columns("corrupted_fields")
+        )
     )
     assert every - compared == filled_by_the_intake | {name for name in every if name.startswith("http")}
-    hashed = sql("numbered").rpartition("hash(")[2].partition(")")[0]
+    hashed = compared_columns("rows_hashed").rpartition(" hash(")[2].partition(")")[0]
     assert {name.strip() for name in hashed.split(",")} == compared
     assert leaves == 67
 
 
 def test_every_query_says_what_it_answers() -> None:
-    assert len(query_names()) >= 9
+    assert len(query_names()) >= 60
     for name in query_names():
         assert sql(name).startswith("-- "), name

@@ -13,7 +13,7 @@ import pytest
 
 from analysis.checks import delivery
 from analysis.run_model.load import Evidence
-from analysis.run_model.sent_validity import Dropped
+from analysis.run_model.sent_validity import UnacceptableEvents
 from analysis.summaries.loss_location import LossLocation
 from analysis.verdict import CheckResult, CheckStatus, Layer
 from contracts.assignment import Generation
@@ -27,7 +27,7 @@ Rows = Sequence[Mapping[str, object]]
 VALID = next(plan(Generation.ALPHA).events(0, 100)).body
 
 
-NOTHING_DROPPED = Dropped(0, "", 0, 0)
+ALL_ACCEPTABLE = UnacceptableEvents(0, "", 0, 0)
 
 
 @dataclass
@@ -44,12 +44,12 @@ class Given:
     answers: Mapping[str, Rows] = field(default_factory=dict)
     delivery_layer: Layer = Layer.TABLE
     hasty: bool = False
-    whereabouts: LossLocation = UNKNOWN
+    loss_location: LossLocation = UNKNOWN
     duplicates: Rows = ()
     unexpected: Rows = ()
     deadline_s: int = 10_800
     bodies: Sequence[bytes] = ()
-    dropped: Dropped = NOTHING_DROPPED
+    unacceptable: UnacceptableEvents = ALL_ACCEPTABLE
     platform: PlatformAnswers = field(default_factory=PlatformAnswers)
     other_runs: Mapping[str, int] = field(default_factory=dict)
     asked: list[tuple[str, object]] = field(default_factory=list)
@@ -415,7 +415,7 @@ def test_answers_that_are_missing_in_one_group_only_are_a_failure_however_few() 
     ],
 )
 def test_where_lost_events_were_seen_last_is_told(found: LossLocation, said: str) -> None:
-    given = Given([("b", "ok", 700), ("b", "lost", 300)], whereabouts=found)
+    given = Given([("b", "ok", 700), ("b", "lost", 300)], loss_location=found)
     assert delivery.check_lost(given.evidence()).summary.endswith(f"(300 of 1,000).{said}")
 
 
