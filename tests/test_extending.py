@@ -101,7 +101,11 @@ def shared_sessions(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CheckRe
     result = engine.sql
 
     def sql(query: str, **tables: str) -> str:
-        return BLOCKS["analysis/sql/shared_sessions.sql"] if query == "shared_sessions" else result(query, **tables)
+        return (
+            BLOCKS["analysis/sql/queries/shared_sessions.sql"]
+            if query == "shared_sessions"
+            else result(query, **tables)
+        )
 
     monkeypatch.setattr(engine, "sql", sql)
     check: Callable[[Any], CheckResult] = module("analysis/checks/sessions.py")["check_shared_sessions"]

@@ -9,7 +9,7 @@ import pyarrow as pa
 from analysis.engines.duckdb_engine import EngineError, QueryEngine
 from analysis.inputs.description import InputSummary, ObservedKind, SourceSummary
 
-#: Arrival times, where none were recorded.
+#: Empty relation of arrival times, for a table without them.
 NO_ARRIVALS = pa.schema([("meta_id", pa.string()), ("topic_ms", pa.int64()), ("table_ms", pa.int64())]).empty_table()
 
 

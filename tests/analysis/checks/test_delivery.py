@@ -320,8 +320,8 @@ def changed(**members: object) -> bytes:
             Layer.INSTRUMENT,
             "at what the client sends (events name schema /no/such/1.0.0, which does not exist)",
         ),
-        ([b"[]"], Layer.INSTRUMENT, "at what the client sends (no object with a member meta)"),
-        ([changed(meta="x")], Layer.INSTRUMENT, "at what the client sends (no object with a member meta)"),
+        ([b"[]"], Layer.INSTRUMENT, "at what the client sends (not an object with a member meta)"),
+        ([changed(meta="x")], Layer.INSTRUMENT, "at what the client sends (not an object with a member meta)"),
         # What the intake fills in need not have been sent, and what was sent in its place counts.
         ([changed(meta={"stream": "s"})], Layer.INTAKE, AT_THE_INTAKE),
         (
