@@ -12,7 +12,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --max-worker-restart 0 --durations
 define TELL_EXIT
 code=$$?; case $$code in 0) word=GO;; 1) word=NO-GO;; 2) word='wrong use';; 3) word=INCONCLUSIVE;; \
   4) word=INVALID;; *) word='ended by a signal or the shell';; esac; \
-  echo "exit code $$code: $$word (make itself exits with 0 or 2; scripts call $(BIN)/dogfood run)"; exit $$code
+  echo "make itself exits with 0 or 2; scripts call .venv/bin/dogfood run"; echo "exit code $$code: $$word"; exit $$code
 endef
 
 .DEFAULT_GOAL := help
@@ -24,27 +24,29 @@ help: ## Show what can be made.
 setup: $(STAMP) ## Make the virtual environment with the pinned packages; install PHP and Chromium where missing.
 
 $(STAMP): requirements/dev.txt requirements/uv.txt requirements/system.sh pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/dev.txt requirements/uv.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	bash requirements/system.sh
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	@echo "setting up .venv with the pinned packages: about a minute"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/dev.txt requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@bash requirements/system.sh
+	@touch $@
 
 setup-full: $(FULL) ## The same with what is optional: Spark, Trino's client, Java and Maven.
 
 $(FULL): $(STAMP) requirements/full.txt
-	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/full.txt requirements/uv.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	bash requirements/system.sh java
-	touch $@
+	@echo "adding Spark and Trino's client to .venv"
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements/full.txt requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@bash requirements/system.sh java
+	@touch $@
 
 doctor: ## Tell what of the system's packages is missing, without installing anything.
 	bash requirements/system.sh --check; wiki=$$?; bash requirements/system.sh --check java && exit $$wiki
 
 dogfood: setup ## Run the main job against the testbed on this machine and say GO or NO-GO.
-	$(BIN)/dogfood run --fidelity browser,wiki,synthetic $(ARGS); $(TELL_EXIT)
+	@$(BIN)/dogfood run --fidelity browser,wiki,synthetic $(ARGS); $(TELL_EXIT)
 
 dogfood-real: setup ## Ask the real extensions (EXTENSIONS=DIR) and intake (INTAKE=URL OBSERVED=FILE) everything; print one table.
 	$(BIN)/dogfood real $(if $(EXTENSIONS),--extensions $(EXTENSIONS)) $(if $(INTAKE),--intake $(INTAKE)) \
@@ -52,7 +54,7 @@ dogfood-real: setup ## Ask the real extensions (EXTENSIONS=DIR) and intake (INTA
 
 dogfood-full: setup-full ## The same through a real Kafka and into Hive, by Spark, in a testbed of its own.
 	$(BIN)/dogfood up --testbed .testbed/full --stream kafka
-	$(BIN)/dogfood run --testbed .testbed/full --table hive --fidelity browser,wiki,synthetic $(ARGS); $(TELL_EXIT)
+	@$(BIN)/dogfood run --testbed .testbed/full --table hive --fidelity browser,wiki,synthetic $(ARGS); $(TELL_EXIT)
 
 test: setup-full lint ## Check style, types and imports, and run the tests.
 	$(PYTEST) -m "not slow" $(ARGS)

@@ -100,7 +100,7 @@ async def start_browser(
     """
     parts = urlsplit(intake)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    intake_rule = f"MAP {parts.hostname}:{port} 127.0.0.1:{recorder_port}"
+    intake_rule = f"MAP {_bracketed(parts.hostname or '')}:{port} 127.0.0.1:{recorder_port}"
     arguments = [*_QUIET, f"--host-resolver-rules={resolver_rules(intake_rule, egress, reached or {})}"]
     if trusted:
         arguments.append(f"--ignore-certificate-errors-spki-list={trusted}")

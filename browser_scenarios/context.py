@@ -40,10 +40,20 @@ class AccountPool:
         return free.pop(0)
 
     def mix(self, count: int) -> list[TestAccount]:
-        """Return *count* accounts that cover every group, and "not in the sample", as evenly as they go."""
+        """Return *count* accounts that cover every group, and "not in the sample", as evenly as they go.
+
+        A group with too few accounts is filled up from the others. Raises NoAccountError when all groups have too few.
+        """
         kinds = [kind for kind in (*self._world.plan.experiment.groups, None) if self._free.get(kind)]
-        order = itertools.islice(itertools.cycle(kinds), count)
-        return [self.take(kind) for kind in order]
+        left = sum(len(self._free[kind]) for kind in kinds)
+        if count > left:
+            raise NoAccountError(f"{count} accounts wanted, {left} left: seed more, or ask for fewer --users")
+        # One account of each kind a turn, from those that have one left.
+        turns = itertools.zip_longest(*(self._free[kind] for kind in kinds))
+        chosen = [account for account in itertools.chain.from_iterable(turns) if account is not None][:count]
+        for account in chosen:
+            self._free[self._world.group_of(account)].remove(account)
+        return chosen
 
     def snapshot(self) -> "AccountPool":
         """Return a casting that gives out the accounts which are unused now."""
@@ -64,6 +74,7 @@ class ScenarioContext:
         folder: for what shows a failed step.
         users: how many users the scenario should play, where that is open.
         concurrency: how many sessions at once.
+        journeys: how many times a user reads its pages in one session, where that is open.
     """
 
     def __init__(
@@ -76,12 +87,14 @@ class ScenarioContext:
         *,
         users: int,
         concurrency: int,
+        journeys: int = 1,
     ) -> None:
         self.name = name
         self.world = world
         self.casting = casting
         self.users = users
         self.concurrency = concurrency
+        self.journeys = journeys
         self.findings: list[ScenarioFinding] = []
         self._limit: asyncio.Timeout | None = None
         #: Set when the scenario could not go on, and nothing that the platform answered is the reason.

@@ -70,6 +70,7 @@ class BrowserRequest:
         configs_ttl_s: how long the wiki uses an answer of MPIC.
         tell: called with each finding, as it comes.
         page_within_s: how long a page may take; then it is asked for once more.
+        journeys: how many times a user reads its pages in one session, where a scenario leaves that open.
     """
 
     run: Path
@@ -82,6 +83,7 @@ class BrowserRequest:
     configs_ttl_s: float
     tell: Callable[[ScenarioFinding], None]
     page_within_s: float = PAGE_WITHIN_S
+    journeys: int = 1
 
 
 def choose(names: Sequence[str]) -> list[Scenario]:
@@ -212,7 +214,7 @@ async def _played(
     """Play *scenario* and return its stage."""
     stage = ScenarioContext(
         scenario.name, world, browser.get, casting, request.run / EVIDENCE,
-        users=request.users, concurrency=request.concurrency,
+        users=request.users, concurrency=request.concurrency, journeys=request.journeys,
     )  # fmt: skip
     world.recorder.apart = scenario.apart
     try:

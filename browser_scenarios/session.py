@@ -69,8 +69,8 @@ _IS_IN_VIEW = """(selector) => {
 }"""
 
 #: Posts a form to the API with a fresh token; returns the answer's status, 0 for a redirect, which is not followed.
-_CALL_API = """async ({ address, form }) => {
-    const asked = await fetch(address + '?action=query&meta=tokens&format=json', { redirect: 'manual' });
+_CALL_API = """async ({ address, tokens, form }) => {
+    const asked = await fetch(tokens, { redirect: 'manual' });
     const token = (await asked.json()).query.tokens.csrftoken;
     const body = new URLSearchParams({ ...form, token });
     return (await fetch(address, { method: 'POST', body, redirect: 'manual' })).status;
@@ -339,7 +339,8 @@ class Session:
         try:
             tokens = with_query(address, action="query", meta="tokens", format="json")
             await page.goto(tokens, timeout=self.world.page_within_s * 1000)
-            given = {"address": address, "form": {"action": action, "format": "json", **fields}}
+            form = {"action": action, "format": "json", **fields}
+            given = {"address": address, "tokens": tokens, "form": form}
             status = await page.evaluate(_CALL_API, given)
         finally:
             await page.close()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from analysis.memory import refused
-from common.errors import KitFaultError
+from analysis.memory import address_limit
 from dogfood.command_examples import add_examples
 from dogfood.commands.options import EXIT_CODES
 from dogfood.console import protect_output
-from dogfood.exit_codes import leave, run_guarded
+from dogfood.exit_codes import Tell, leave, run_guarded, tell
+from dogfood.memory_limit import run_contained
 from dogfood.signals import treat_as_interrupts
 
 #: Where each command is, `module:name` within `dogfood`.
@@ -42,9 +42,6 @@ _COMMANDS: Mapping[str, str] = {
     "tickets": "commands.tickets:tickets",
 }
 
-#: Those that load statistics and a database.
-_ANALYSES = frozenset({"analyse", "compare", "power", "run", "faults"})
-
 
 class Commands(click.Group):
     """The commands of the kit, each imported when it is asked for: statistics and browsers take a second to import."""
@@ -58,9 +55,6 @@ class Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         if cmd_name not in self.commands:
-            if cmd_name in _ANALYSES and (why := refused()):
-                # Before the import: libraries that find no memory end the process by a signal.
-                raise KitFaultError(why)
             module, _, attribute = _COMMANDS[cmd_name].partition(":")
             command: click.Command = getattr(import_module(f"dogfood.{module}"), attribute)
             add_examples(cmd_name, command)
@@ -95,4 +89,9 @@ def main() -> None:
     # Runs and testbeds hold session cookies and names of accounts: their files are for this user only.
     os.umask(0o077)
     protect_output()
-    leave(run_guarded(lambda: cli.main(standalone_mode=False)))
+    limit = address_limit()
+    leave(run_guarded(lambda: run_contained(_run, limit)) if limit else _run(tell))
+
+
+def _run(tell: Tell) -> int:
+    return run_guarded(lambda: cli.main(standalone_mode=False), tell)

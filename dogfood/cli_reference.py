@@ -15,6 +15,9 @@ from dogfood.command_examples import EXAMPLES, every_command
 from traffic.locust_run.arguments import add_options
 from traffic.wiki_sessions.options import add_wiki_options
 
+#: A list of choices with more characters does not fit into the column of the options' names.
+_NARROW = 40
+
 _HEAD = """# The command line
 
 Made by `make reference` from the commands themselves; a test fails when it is not up to date. `dogfood COMMAND --help`
@@ -91,11 +94,23 @@ def _rows(context: click.Context, command: click.Command) -> Iterator[tuple[str,
         if isinstance(parameter, click.Option) and not parameter.hidden:
             record = parameter.get_help_record(context)
             if record is not None:
-                yield f"`{record[0]}`", record[1]
+                yield f"`{_name(record[0])}`", record[1] + _choices(parameter)
+
+
+def _name(name: str) -> str:
+    """Return an option's *name* with its choices; a long list is left to the other column."""
+    return re.sub(r"\[([^]]+)]", lambda listed: "NAME" if len(listed[0]) > _NARROW else listed[0], name)
+
+
+def _choices(option: click.Option) -> str:
+    """Return a sentence with the choices of *option* where its name has no room for them."""
+    listed = option.type.choices if isinstance(option.type, click.Choice) else ()
+    return f" One of: {', '.join(map(str, listed))}." if len("|".join(map(str, listed))) + 2 > _NARROW else ""
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> str:
-    lines = [f"| {name.replace('|', chr(92) + '|')} | {' '.join(told.split()).replace('|', chr(92) + '|')} |"
+    # Renderers differ on an escaped pipe in code.
+    lines = [f"| {name.replace('|', ', ')} | {' '.join(told.split()).replace('|', chr(92) + '|')} |"
              for name, told in rows]  # fmt: skip
     return "\n".join(("| option | |", "|---|---|", *lines))
 

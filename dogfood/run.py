@@ -245,7 +245,7 @@ def _browse(
     run_scenarios(
         BrowserRequest(
             run=folder, accounts=accounts, scenarios=asked.scenarios, users=asked.users,
-            concurrency=asked.concurrency, headed=asked.headed,
+            concurrency=asked.concurrency, headed=asked.headed, journeys=asked.journeys,
             operator=_operator(request, target),
             configs_ttl_s=_configs_ttl_s(request, target),
             tell=lambda found: tell_finding(console, found),

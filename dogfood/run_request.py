@@ -22,12 +22,14 @@ class BrowserOptions:
         users: how many users, where a scenario leaves that open.
         concurrency: sessions at once.
         headed: show the windows.
+        journeys: how many times a user reads its pages in one session.
     """
 
     scenarios: tuple[str, ...] = ("ctr",)
     users: int = 9
     concurrency: int = 3
     headed: bool = False
+    journeys: int = 1
 
 
 @dataclass(frozen=True, slots=True)

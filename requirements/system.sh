@@ -10,9 +10,12 @@ php_packages="php-cli php-sqlite3 php-mbstring php-xml php-intl php-curl php-apc
 chromium="chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable"
 
 lacks_php() {
+  local modules
   command -v php >/dev/null || return 0
+  # Read to the end: grep -q stops at the first match, which would end php by SIGPIPE, as if the module were missing.
+  modules=$(php -m)
   for module in $php_modules; do
-    php -m | grep -qix "$module" || return 0
+    grep -qix "$module" <<<"$modules" || return 0
   done
   return 1
 }

@@ -203,6 +203,8 @@ class Target:
             raise TargetError(f"{address!r} is not an address: {error}") from error
         if parts.scheme not in ("http", "https") or not host or parts.username is not None:
             raise TargetError(f"{address!r} is not an address like http://host:port/path")
+        if parts.fragment:
+            raise TargetError(f"{address!r} has a fragment, which is never sent: leave out #{parts.fragment}")
         if host not in self.hosts:
             raise TargetError(
                 f"target {self.name!r} does not allow the host {host!r} (it names {', '.join(self.hosts)}): "

@@ -175,11 +175,18 @@ def test_every_folder_on_the_map_is_there_and_every_room_is_on_it() -> None:
     assert set(re.findall(r"^\| `([a-z_]+)/` \|", architecture, flags=re.MULTILINE)) == rooms - {"bench"}
 
 
-def test_every_file_that_the_architecture_names_is_there() -> None:
-    text = (DOCS / "design/architecture.md").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:[a-z_]+/)+[\w.-]+\.(?:py|sql))`", text)
-    assert len(named) > 20
+def test_every_file_that_the_documents_name_exists() -> None:
+    named = re.findall(r"`((?:[a-z_]+/)+[\w.-]+\.(?:py|sql|sh))`", PROSE)
+    assert len(named) > 60
     assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_every_module_that_the_documents_run_exists() -> None:
+    modules = re.findall(r"python -m ([a-z_.]+)", PROSE)
+    paths = [ROOT / name.replace(".", "/") for name in modules]
+    files = [(path.with_suffix(".py"), path / "__main__.py") for path in paths]
+    assert len(files) > 10
+    assert [module for module, package in files if not module.is_file() and not package.is_file()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

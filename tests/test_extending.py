@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from analysis.checks import CHECKS
+from analysis.checks import CHECKS, Check
 from analysis.engines import duckdb_engine as engine
 from analysis.run_model.load import load_evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
@@ -25,6 +25,7 @@ from contracts.configs import parse_experiment
 from personas.example_experiment import example_experiment
 from personas.persona import FOLDER, load_personas
 from personas.plan.plan import Plan
+from testbed.mpic import api_faults
 from tests.analysis.runs import make_run
 from tests.plans import settings
 
@@ -69,10 +70,9 @@ def test_the_persona_joins_the_population(tmp_path: Path) -> None:
 def test_the_line_makes_the_check_one_of_the_list() -> None:
     text = (FOLDER.parents[1] / LIST).read_text(encoding="utf-8")
     head, end, rest = text.rpartition(")  # fmt: skip")
-    # The import above the list is of a module that is not there.
-    by_name: dict[str, Any] = {"check_shared_sessions": len, "__name__": "analysis.checks"}
-    exec(compile(f"{head}{BLOCKS[LIST]}{end}{rest}", LIST, "exec"), by_name)  # noqa: S102 (the documentation's own code)
-    assert (by_name["CHECKS"][-1].name, len(by_name["CHECKS"])) == ("shared-sessions", len(CHECKS) + 1)
+    namespace: dict[str, Any] = {"__name__": "analysis.checks"}
+    exec(compile(f"{head}{BLOCKS[LIST]}{end}{rest}", LIST, "exec"), namespace)  # noqa: S102 (the documentation's own code)
+    assert (namespace["CHECKS"][-1].name, len(namespace["CHECKS"])) == ("shared-sessions", len(CHECKS) + 1)
 
 
 @pytest.mark.slow
@@ -97,7 +97,7 @@ def test_the_tests_of_personas_pass_with_the_new_one(tmp_path: Path) -> None:
 
 @pytest.fixture
 def shared_sessions(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CheckResult]:
-    """Judge a run by the example's check, whose SQL is found beside the others."""
+    """Judge a run by the example's line, whose module and SQL are found beside the others."""
     result = engine.sql
 
     def sql(query: str, **tables: str) -> str:
@@ -108,8 +108,11 @@ def shared_sessions(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CheckRe
         )
 
     monkeypatch.setattr(engine, "sql", sql)
-    check: Callable[[Any], CheckResult] = module("analysis/checks/sessions.py")["check_shared_sessions"]
-    return lambda run: check(load_evidence(run))
+    sessions = ModuleType("analysis.checks.sessions")
+    sessions.__dict__.update(module("analysis/checks/sessions.py"))
+    monkeypatch.setitem(sys.modules, "analysis.checks.sessions", sessions)
+    (check,) = eval(f"({BLOCKS[LIST]})", {"Check": Check, "Layer": Layer})  # noqa: S307 (the documentation's own code)
+    return lambda run: check.judge(load_evidence(run))
 
 
 def test_the_check_passes_a_clean_run_and_finds_a_shared_session(
@@ -162,6 +165,8 @@ def test_the_scenario_can_be_played(documented_home: Path) -> None:
 
 
 def test_the_misbehaviour_takes_everybody_out() -> None:
+    # The table that the page names.
+    assert "rate zero" in api_faults._CHANGES
     spoil = module("testbed/mpic/api_faults.py")["wiki_misspelt"]
     config = parse_experiment(Generation.ALPHA, spoil(dict(example_experiment(Generation.ALPHA))))
     assert config.sample_rate.of("testwiki") == 0

@@ -77,6 +77,17 @@ def test_a_check_tells_and_installs_nothing(machine: dict[str, str]) -> None:
     assert calls(machine) == ""
 
 
+def test_php_that_prints_much_is_not_missing(machine: dict[str, str]) -> None:
+    # More than a pipe holds follows the module that is looked for: whoever stops reading early ends php by SIGPIPE.
+    php = Path(machine["PATH"]) / "php"
+    php.write_text(
+        "#!/bin/bash\nprintf '%s\\n' mbstring intl xml pdo_sqlite curl\n"
+        "for ((i = 0; i < 20000; i++)); do echo 'another module'; done\n"
+    )
+    php.chmod(0o755)
+    assert "missing: php-cli" not in told(machine, "--check").stdout
+
+
 @pytest.mark.parametrize("user", ["0", "1000"])
 def test_without_a_terminal_it_goes_on(machine: dict[str, str], user: str) -> None:
     done = subprocess.run(

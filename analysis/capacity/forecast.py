@@ -16,13 +16,13 @@ from common.errors import DogfoodError
 
 DAY_S = 86_400
 
-#: Raw rows are kept so long (contract: pipeline.md).
+#: Raw rows are kept so long.
 RETENTION_DAYS = 90
 
-#: More events a second than this in one stream need the data engineers' agreement (contract: pipeline.md).
+#: More events a second than this in one stream need the data engineers' agreement.
 STREAM_LIMIT = 1000.0
 
-#: Experiments begin, and their rates change, at 14:30 UTC (contract: mpic-api.md).
+#: Experiments begin, and their rates change, at 14:30 UTC.
 _CHANGE_HOUR, _CHANGE_MINUTE = 14, 30
 
 #: Thursday: the last day of a week on which rates are changed.

@@ -15,7 +15,7 @@ from analysis.reports.charts import script
 _NEED, _OTHERS, _LIMIT = "#0072b2", "#999999", "#d55e00"
 _CLEAR = "rgba(0,0,0,0)"
 
-_CONTRACT = "contract: pipeline.md"
+_CONTRACT = "platform's rule"
 
 
 class ForecastFigure(NamedTuple):

@@ -3,6 +3,7 @@
 `sql/model/` defines relations, `sql/queries/` asks questions of them. Both are plain SQL that an analyst can paste.
 """
 
+import os
 import re
 import shutil
 import weakref
@@ -18,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.memory import budget
+from analysis.memory import budget, scratch_prefix
 from common.errors import DogfoodError
 
 Value = str | int
@@ -88,12 +89,14 @@ class DuckDbEngine:
     def __init__(self, memory_gb: float | None = None) -> None:
         limits = budget()
         memory = f"{limits.bytes // 1000}KB" if memory_gb is None else f"{memory_gb}GB"
-        folder = mkdtemp(prefix="dogfood-analysis-")
+        folder = mkdtemp(prefix=scratch_prefix(os.getpid()))
         self.folder = Path(folder)
         self.connection = duckdb.connect(
             Path(folder) / "tables.duckdb",
             config={"memory_limit": memory, "temp_directory": folder, "threads": limits.threads},
         )
+        # The progress bar would go to standard output, into the JSON that scripts read.
+        self.connection.execute("SET enable_progress_bar = false")
         # Times without a zone are UTC, independent of this machine's zone.
         self.connection.execute("SET TimeZone = 'UTC'")
         weakref.finalize(self, _close, self.connection, folder)

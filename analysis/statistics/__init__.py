@@ -2,6 +2,8 @@
 
 Where scipy has a test, it is scipy's; what is ours is what it is given, and what it lacks. `docs/reference/statistics.md` has a
 section on each method: what it answers, its formula and source, when it misleads.
+
+`scipy.stats` takes a second to import. The modules name it in full, so that scipy imports it when it is first used.
 """
 
 from analysis.statistics.contrast import shorter, unlike

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from analysis.statistics.ratio import holm
 
@@ -34,7 +34,7 @@ def unlike(counts: Sequence[tuple[int, int]]) -> float:
         # Of two groups, each is the rest of the other.
         for hit, members in (groups[:1] if len(groups) == 2 else groups)
     ]
-    return min(holm([float(stats.fisher_exact(np.array(table)).pvalue) for table in tables]))
+    return min(holm([float(scipy.stats.fisher_exact(np.array(table)).pvalue) for table in tables]))
 
 
 def shorter(some: Sequence[float], others: Sequence[float]) -> float:
@@ -47,4 +47,4 @@ def shorter(some: Sequence[float], others: Sequence[float]) -> float:
     """
     if not len(some) or not len(others):
         return 1.0
-    return float(stats.mannwhitneyu(some, others, alternative="less").pvalue)
+    return float(scipy.stats.mannwhitneyu(some, others, alternative="less").pvalue)

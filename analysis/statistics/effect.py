@@ -8,8 +8,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from analysis.statistics.argument_checks import Counts, require_level, whole_counts
 from analysis.statistics.intervals import Interval, wilson
@@ -176,7 +176,7 @@ def equality_test(one: Moments, other: Moments) -> float | None:
     error = math.sqrt(both.rate_variance * (1 / one.subjects + 1 / other.subjects))
     if error == 0:
         return None
-    return float(2 * stats.norm.sf(abs(other.rate - one.rate) / error))
+    return float(2 * scipy.stats.norm.sf(abs(other.rate - one.rate) / error))
 
 
 def enough_clicks(subjects: tuple[int, int], clicking: int) -> bool:
@@ -207,7 +207,7 @@ def compare_rates(control: Moments, treatment: Moments, confidence: float = 0.95
     half = _z(confidence) * error
     difference = Estimate(value, error, Interval(value - half, value + half))
     statistic = value / error if error else None
-    p_value = float(2 * stats.norm.sf(abs(statistic))) if statistic is not None else None
+    p_value = float(2 * scipy.stats.norm.sf(abs(statistic))) if statistic is not None else None
     return Comparison(difference, _lift(one, other, confidence), statistic, p_value)
 
 
@@ -272,7 +272,7 @@ def _lift(control: Estimate, treatment: Estimate, confidence: float) -> Lift | N
 
 def _z(confidence: float) -> float:
     require_level("confidence", confidence)
-    return float(stats.norm.ppf((1 + confidence) / 2))
+    return float(scipy.stats.norm.ppf((1 + confidence) / 2))
 
 
 def _together(one: Moments, other: Moments) -> Moments:

@@ -3,9 +3,8 @@
 from typing import Literal, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.stats import contingency
 
 from analysis.statistics.argument_checks import Counts, Floats, require_positive, whole_counts
 from contracts.assignment import HASH_SPACE
@@ -69,12 +68,12 @@ def independence_test(
     counts = counts[counts.any(axis=1)][:, counts.any(axis=0)]
     if min(counts.shape) < 2:
         return IndependenceTest(0.0, 1.0, 0, 0.0, 0.0)
-    found = stats.chi2_contingency(counts, correction=False, lambda_=statistic)
+    found = scipy.stats.chi2_contingency(counts, correction=False, lambda_=statistic)
     return IndependenceTest(
         max(float(found.statistic), 0.0),
         float(found.pvalue),
         int(found.dof),
-        float(contingency.association(counts, method="cramer")),
+        float(scipy.stats.contingency.association(counts, method="cramer")),
         float(np.min(found.expected_freq)),
     )
 
@@ -104,13 +103,13 @@ def uniformity_test(hashes: Counts, space: int = HASH_SPACE, bins: int = 256) ->
     if not 2 <= bins <= space:
         raise ValueError(f"2 to {space} bins, not {bins}")
     found = np.bincount(numbers * bins // space, minlength=bins)
-    chi_square = stats.chisquare(found, _bin_shares(space, bins) * numbers.size)
+    chi_square = scipy.stats.chisquare(found, _bin_shares(space, bins) * numbers.size)
     distance = _distance(np.sort(numbers), space)
     return UniformityTest(
         float(chi_square.statistic),
         float(chi_square.pvalue),
         distance,
-        float(stats.kstwo.sf(distance, numbers.size)),
+        float(scipy.stats.kstwo.sf(distance, numbers.size)),
     )
 
 

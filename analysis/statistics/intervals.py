@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from scipy import stats
+import scipy
 
 from analysis.statistics.argument_checks import require_level, require_part
 
@@ -35,7 +35,7 @@ def wilson(count: int, total: int, confidence: float = 0.95) -> Interval:
     require_level("confidence", confidence)
     if not total:
         return Interval(0.0, 1.0)
-    found = stats.binomtest(count, total).proportion_ci(confidence, method="wilson")
+    found = scipy.stats.binomtest(count, total).proportion_ci(confidence, method="wilson")
     return Interval(float(found.low), float(found.high))
 
 

@@ -8,7 +8,7 @@ degrees and noncentrality n w^2 exceeds the central one's quantile (Cohen, 1988,
 import math
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import special
 
 from analysis.statistics.argument_checks import (
     Floats,
@@ -222,7 +222,7 @@ def smallest_difference(
 
 
 def _power(degrees: int, noncentrality: float, alpha: float) -> float:
-    return float(stats.ncx2.sf(stats.chi2.isf(alpha, degrees), degrees, noncentrality))
+    return float(1 - special.chndtr(special.chdtri(degrees, alpha), degrees, noncentrality))
 
 
 def _noncentrality(degrees: int, alpha: float, power: float) -> float:
@@ -231,10 +231,7 @@ def _noncentrality(degrees: int, alpha: float, power: float) -> float:
     require_level("power", power)
     if power <= alpha:
         raise ValueError(f"a power of {power} is that of no effect at all when alpha is {alpha}")
-    high = 1.0
-    while _power(degrees, high, alpha) < power:
-        high *= 2
-    return float(optimize.brentq(lambda value: _power(degrees, value, alpha) - power, 0.0, high, xtol=1e-13))
+    return float(special.chndtrinc(special.chdtri(degrees, alpha), degrees, 1 - power))
 
 
 def _difference_variance(variance: float, control: int, treatment: int) -> float:

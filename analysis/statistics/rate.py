@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from scipy import stats
+import scipy
 
 from analysis.statistics.argument_checks import require_level, require_part, require_share
 
@@ -71,7 +71,7 @@ def rate_test(count: int, total: int, rate: float) -> float:
     """
     require_part(count, total)
     require_share("a rate", rate)
-    return float(stats.binomtest(count, total, rate).pvalue) if total else 1.0
+    return float(scipy.stats.binomtest(count, total, rate).pvalue) if total else 1.0
 
 
 def explain_rate(
@@ -113,7 +113,7 @@ def explain_rate(
 
 def _fit(name: str, count: int, total: int, rate: float) -> RateFit:
     p_value = rate_test(count, total, rate)
-    return RateFit(name, rate, float(stats.binom.logpmf(count, total, rate)), p_value)
+    return RateFit(name, rate, float(scipy.stats.binom.logpmf(count, total, rate)), p_value)
 
 
 def _judge(fits: list[RateFit], alpha: float) -> tuple[RateVerdict, tuple[str, ...]]:

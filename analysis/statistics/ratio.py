@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from analysis.statistics.argument_checks import (
     Counts,
@@ -104,7 +104,7 @@ def ratio_test(observed: Counts, shares: Shares) -> RatioTest:
     degrees = max(int(possible.sum()) - 1, 0)
     if not degrees or not counts.sum() or counts[~possible].any():
         return RatioTest(None, None, degrees)
-    result = stats.chisquare(counts[possible], expected[possible] * counts.sum())
+    result = scipy.stats.chisquare(counts[possible], expected[possible] * counts.sum())
     return RatioTest(float(result.statistic), float(result.pvalue), degrees)
 
 
@@ -143,7 +143,7 @@ def multinomial_test(observed: Counts, shares: Shares) -> MultinomialTest:
     if not degrees or not total:
         return MultinomialTest(0.0, 1.0, degrees, Method.EXACT, told, 0)
     kept, likely = counts[possible], expected[possible]
-    pearson = stats.chisquare(kept, likely * total)
+    pearson = scipy.stats.chisquare(kept, likely * total)
     p_value, method = float(pearson.pvalue), Method.CHI_SQUARE
     if (likely * total).min() < SMALL_EXPECTED:
         p_value, method = _exact(kept, likely)
@@ -169,7 +169,7 @@ def chi_square(observed: NDArray[np.integer], shares: Shares) -> tuple[Floats, F
     totals = observed.sum(axis=-1, keepdims=True)
     if expected.size < 2 or not expected.all() or not np.all(totals > 0):
         raise ValueError("two groups or more with shares above 0, and somebody in each outcome")
-    result = stats.chisquare(observed, expected * totals, axis=-1)
+    result = scipy.stats.chisquare(observed, expected * totals, axis=-1)
     return np.asarray(result.statistic, dtype=np.float64), np.asarray(result.pvalue, dtype=np.float64)
 
 
@@ -235,14 +235,14 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 def _exact(counts: NDArray[np.int64], shares: Floats) -> tuple[float, Method]:
     total = int(counts.sum())
     if counts.size == 2:
-        return float(stats.binomtest(int(counts[0]), total, float(shares[0])).pvalue), Method.EXACT
-    mine = stats.multinomial.logpmf(counts, total, shares)
+        return float(scipy.stats.binomtest(int(counts[0]), total, float(shares[0])).pvalue), Method.EXACT
+    mine = scipy.stats.multinomial.logpmf(counts, total, shares)
     if math.comb(total + counts.size - 1, counts.size - 1) <= MAX_OUTCOMES:
-        likely = stats.multinomial.logpmf(_outcomes(total, counts.size), total, shares)
+        likely = scipy.stats.multinomial.logpmf(_outcomes(total, counts.size), total, shares)
         return min(float(np.exp(likely[likely <= mine + _TIE]).sum()), 1.0), Method.EXACT
     # A fixed seed: the same rows must give the same verdict.
     drawn = np.random.default_rng(0).multinomial(total, shares, size=_DRAWS)
-    hits = np.count_nonzero(stats.multinomial.logpmf(drawn, total, shares) <= mine + _TIE)
+    hits = np.count_nonzero(scipy.stats.multinomial.logpmf(drawn, total, shares) <= mine + _TIE)
     return (1 + hits) / (1 + _DRAWS), Method.DRAWN
 
 

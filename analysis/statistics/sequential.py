@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 from analysis.statistics.argument_checks import Floats, Shares, conditional_shares, require_level, require_positive
 
@@ -108,7 +109,7 @@ def concentration_for(subjects: int, alpha: float, groups: int = 2) -> float:
     def slope(inverse: float) -> float:
         return float(2 * np.log(1 / alpha) + degrees * (np.log1p(inverse) - inverse))
 
-    return subjects / float(optimize.brentq(slope, 1e-9, 1e9))
+    return subjects / float(scipy.optimize.brentq(slope, 1e-9, 1e9))
 
 
 def _require_growing(counts: NDArray[np.integer], groups: int) -> None:

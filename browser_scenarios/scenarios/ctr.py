@@ -72,7 +72,7 @@ async def _read(stage: ScenarioContext, session: Session, account: TestAccount) 
     world = stage.world
     journey = world.journeys.of(account.subject, account.user_id, account.central_id)
     readings = []
-    for step in journey[:_PAGES]:
+    for step in journey[:_PAGES] * stage.journeys:
         reading = await session.open(step.page.path, narrow=not step.seen)
         if step.seen:
             await _look(reading, step)

@@ -48,7 +48,7 @@ _CLEAN = 4
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False),
               help="Folder for testbed and runs, which stay; default: a temporary one.")  # fmt: skip
 @click.option("--testbed", "like", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
-              show_default=True, envvar="DOGFOOD_TESTBED",
+              show_default=True, envvar="DOGFOOD_TESTBED", show_envvar=True,
               help="Whose MediaWiki and accounts are copied, if it has any.")  # fmt: skip
 @AS_JSON
 def faults(

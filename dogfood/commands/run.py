@@ -118,6 +118,8 @@ def run(
     help="Users, or funnels, where a scenario leaves that open.",
 )
 @click.option("--concurrency", type=Count(1, 32), default=3, show_default=True, help="Sessions at once.")
+@click.option("--journeys", type=Count(1, 1000), default=1, show_default=True,
+              help="How often a user of the scenario ctr reads its pages (3 at most), in one session.")  # fmt: skip
 @click.option("--headed", is_flag=True, help="Show the browser's windows.")
 def browse(
     folder: Path,
@@ -125,13 +127,14 @@ def browse(
     scenarios: tuple[str, ...],
     users: int,
     concurrency: int,
+    journeys: int,
     headed: bool,
     accounts: Path | None,
     **traffic: object,
 ) -> None:
     """Play scenarios in real browsers, as a run of their own."""
     options = TrafficOptions(**traffic)  # type: ignore[arg-type]
-    browser = BrowserOptions(scenarios, users, concurrency, headed)
+    browser = BrowserOptions(scenarios, users, concurrency, headed, journeys)
     _run(
         RunRequest(runs, Testbed(folder), options, (Fidelity.BROWSER,), browser=browser, accounts=accounts),
     )

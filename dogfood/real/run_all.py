@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
@@ -12,6 +13,7 @@ from analysis.analyse import Analysis
 from analysis.calibration import CalibrationError, calibrate
 from analysis.verdict import Verdict
 from common.errors import DogfoodError
+from common.urls import under
 from dogfood.doctor.accounts import examine_accounts
 from dogfood.doctor.log_in import examine_log_in
 from dogfood.doctor.systems import Probe, examine_systems
@@ -26,6 +28,9 @@ from run_record.roster import Fidelity
 from run_record.scenario_findings import read_scenario_findings
 from run_record.target import Target
 from traffic.locust_run.options import TrafficOptions
+
+#: Path of an intake that takes events.
+_EVENTS = "/v1/events"
 
 #: How long an intake may take to write what it has answered.
 _WRITTEN_WITHIN_S = 3.0
@@ -128,6 +133,7 @@ def with_intake(traffic: TrafficOptions, intake: str) -> TrafficOptions:
     """
     if not intake:
         return traffic
-    address = intake if "/v1/events" in intake else f"{intake.rstrip('/')}/v1/events"
+    has_path = urlsplit(intake).path.rstrip("/").endswith(_EVENTS)
+    address = intake if has_path else under(intake, _EVENTS)
     Target.read(LOCAL).at(intake=address).egress()
     return replace(traffic, intake=address)

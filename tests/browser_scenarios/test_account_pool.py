@@ -37,13 +37,30 @@ def test_every_group_and_nobody_are_covered_by_few() -> None:
     assert again not in cast_of
 
 
+def test_a_small_group_is_filled_up_from_others() -> None:
+    # As on TestWiki: a few of forty accounts are enrolled, and all forty come.
+    stage = world(60)
+    few = [account for account in stage.accounts if stage.group_of(account) == "true"][:2]
+    others = [account for account in stage.accounts if stage.group_of(account) != "true"]
+    cast(Any, stage).accounts = (*few, *others)
+    everybody = AccountPool(stage).mix(2 + len(others))
+    assert sorted(account.user_id for account in everybody) == sorted(account.user_id for account in stage.accounts)
+    assert sum(stage.group_of(account) == "true" for account in everybody[:6]) == 2
+
+
+def test_more_accounts_than_there_are_says_how_many() -> None:
+    with pytest.raises(NoAccountError, match="100 accounts wanted, 60 left"):
+        AccountPool(world(60)).mix(100)
+
+
 def test_when_nobody_is_left_it_says_so() -> None:
     casting = AccountPool(world(0))
     with pytest.raises(NoAccountError, match="in group 'true'"):
         casting.take("true")
     with pytest.raises(NoAccountError, match="outside the sample"):
         casting.take(None)
-    assert casting.mix(5) == []
+    with pytest.raises(NoAccountError, match="5 accounts wanted, 0 left"):
+        casting.mix(5)
 
 
 def test_scenarios_are_found_by_their_names() -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from browser_scenarios.scenarios import SCENARIOS
 from dogfood.testbed_control.seed import accounts_file
 from dogfood.testbed_control.services import Testbed
 from run_record.accounts import read_accounts
+from run_record.page_views import read_page_views
 from run_record.scenario_findings import read_scenario_findings
 from tests.browser_scenarios.conftest import USERS
 from tests.wikis import call, check, latest
@@ -159,3 +161,14 @@ def test_bad_input_is_one_clear_line(wiki_home: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_journeys_repeat_each_reader_s_pages(wiki_home: Path) -> None:
+    read = {}
+    for journeys in ("1", "3"):
+        done = call(wiki_home, "browse", "--scenario", "ctr", "--users", "2", "--journeys", journeys, "--seed", "5")
+        assert done.returncode in (0, 3), done.stdout + done.stderr
+        run = (wiki_home / "runs" / "latest").resolve()
+        read[journeys] = Counter(view.visit for view in read_page_views(run))
+    assert read["3"] == {user: 3 * pages for user, pages in read["1"].items()}

@@ -58,7 +58,7 @@ def test_a_full_disk_is_named_with_its_remedy(capsys: Capture) -> None:
 def test_a_traceback_that_cannot_be_kept_is_located(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/proc/nowhere")
     assert raising(ValueError("x")) == 4
-    assert re.search(r"traceback: not written; test_crashing.py:\d+", capsys.readouterr().err)
+    assert re.search(r"traceback: not written; test_exit_codes.py:\d+", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,20 @@ import sys
 
 import pytest
 
-HEAVY = ("duckdb", "pyarrow", "numpy", "scipy", "locust", "gevent", "playwright", "plotly", "pandas", "httpx")
+HEAVY = (
+    "duckdb",
+    "pyarrow",
+    "numpy",
+    "scipy",
+    "scipy.stats",
+    "scipy.optimize",
+    "locust",
+    "gevent",
+    "playwright",
+    "plotly",
+    "pandas",
+    "httpx",
+)
 
 _CODE = """
 import sys

@@ -27,7 +27,7 @@ load_options = together(
     click.option("--server-pid", "pids", type=Count(1), multiple=True,
                  help="Process of the server to watch; the testbed's is known. Repeatable."),
     click.option("--testbed", "testbed", type=click.Path(path_type=Path, file_okay=False),
-                 default=Path(".testbed"), show_default=True, envvar="DOGFOOD_TESTBED",
+                 default=Path(".testbed"), show_default=True, envvar="DOGFOOD_TESTBED", show_envvar=True,
                  help="Folder of the testbed's files."),
     RUNS,
     click.option("--slo", "slos", multiple=True,

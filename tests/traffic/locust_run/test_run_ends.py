@@ -75,7 +75,8 @@ def test_web_pages_stop_is_not_a_failure(tmp_path: Path, stub: Server) -> None:
     with locust(tmp_path / "runs", *to(stub), *options, headless=False) as running:
         page = f"http://127.0.0.1:{port}"
         until(lambda: _answers(page), "the page did not come up", running)
-        httpx.post(f"{page}/swarm", data={"user_count": 1, "spawn_rate": 1}, timeout=30, trust_env=False)
+        # A visit may last hours, so each needs its own user for traffic to go on.
+        httpx.post(f"{page}/swarm", data={"user_count": 5000, "spawn_rate": 5000}, timeout=30, trust_env=False)
         running.await_sent(100)
         httpx.post(f"{page}/stop", timeout=60, trust_env=False).raise_for_status()
         until(lambda: (running.run / "load.json").is_file(), "the run was not closed", running)
