@@ -18,7 +18,8 @@ from typing import Any
 
 import orjson
 
-from analysis.engines.duckdb_engine import DuckDbEngine, QueryEngine
+from analysis.engines.base import QueryEngine
+from analysis.engines.duckdb_engine import DuckDbEngine
 from analysis.engines.warehouse import Warehouse
 from analysis.run_model.load import load_evidence
 from bench.analysis import EVENTS, make, scan

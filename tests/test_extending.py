@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from analysis.checks import CHECKS, Check
-from analysis.engines import duckdb_engine as engine
+from analysis.engines import duckdb_engine, sql_files
 from analysis.run_model.load import load_evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
 from browser_scenarios.scenario import Scenario
@@ -98,16 +98,16 @@ def test_the_tests_of_personas_pass_with_the_new_one(tmp_path: Path) -> None:
 @pytest.fixture
 def shared_sessions(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CheckResult]:
     """Judge a run by the example's line, whose module and SQL are found beside the others."""
-    result = engine.sql
+    original = sql_files.sql
 
     def sql(query: str, **tables: str) -> str:
         return (
             BLOCKS["analysis/sql/queries/shared_sessions.sql"]
             if query == "shared_sessions"
-            else result(query, **tables)
+            else original(query, **tables)
         )
 
-    monkeypatch.setattr(engine, "sql", sql)
+    monkeypatch.setattr(duckdb_engine, "sql", sql)
     sessions = ModuleType("analysis.checks.sessions")
     sessions.__dict__.update(module("analysis/checks/sessions.py"))
     monkeypatch.setitem(sys.modules, "analysis.checks.sessions", sessions)

@@ -1,73 +1,20 @@
-"""Query engine for one machine (DuckDB), and the loader of the SQL files in `analysis/sql/`.
-
-`sql/model/` defines relations, `sql/queries/` asks questions of them. Both are plain SQL that an analyst can paste.
-"""
+"""Query engine for one machine (DuckDB)."""
 
 import os
-import re
 import shutil
 import weakref
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Protocol
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.engines.base import Value
+from analysis.engines.sql_files import literal, sql, substitute
 from analysis.memory import budget, scratch_prefix
-from common.errors import DogfoodError
-
-Value = str | int
-
-#: Folders of `analysis/sql/`: relations that an engine defines or keeps, and questions.
-_FOLDERS = ("model", "queries")
-
-
-class EngineError(DogfoodError):
-    """A query engine is unreachable or fails to answer."""
-
-
-class QueryEngine(Protocol):
-    """Interface of an engine that runs the analysis' queries; every engine returns the same answers.
-
-    Attributes:
-        hashes: name of the function that hashes texts and rows. Hashes of engines with different functions are not
-            comparable.
-    """
-
-    hashes: str
-
-    def add(self, name: str, rows: pa.Table) -> None:
-        """Register *rows* as the table *name*."""
-
-    def add_parquet(self, name: str, path: Path, without: Sequence[str] = ()) -> None:
-        """Register the rows of a local Parquet file as the table *name*, *without* some columns."""
-
-    def keep(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
-        """Store the answer of *query* as the table *name*; see `ask` for the other arguments."""
-
-    def define(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
-        """Define *query* as the view *name*, which is computed each time it is read."""
-
-    def ask(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> list[dict[str, object]]:
-        """Return the rows that *query* selects.
-
-        Args:
-            query: name of the file in `analysis/sql/`, without `.sql`.
-            values: values of the query's `$parameters`.
-            tables: tables to read instead of those that the query names, such as `events="observed"`.
-        """
-
-    def table(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> pa.Table:
-        """Return the answer of *query* as an Arrow table, for many rows; see `ask` for the arguments."""
-
-    def columns(self, query: str, values: Mapping[str, Value] | None = None) -> dict[str, NDArray[np.generic]]:
-        """Return the answer of *query* as one array per column, for many rows without nulls."""
 
 
 class DuckDbEngine:
@@ -134,7 +81,7 @@ class DuckDbEngine:
 
     def define(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
         """Define *query* as the view *name*."""
-        text = _substitute(sql(query, **tables), values or {})
+        text = substitute(sql(query, **tables), values or {})
         # Only a temporary view may read tables that this process registered.
         self.connection.execute(f'CREATE TEMP VIEW "{name}" AS {text}')
 
@@ -160,36 +107,5 @@ def _as_enum(name: str, kind: pa.DataType, column: pa.ChunkedArray) -> str:
     if not pa.types.is_dictionary(kind) or not column.num_chunks:
         return f'"{name}"'
     words = sorted({word for chunk in column.chunks for word in chunk.dictionary.to_pylist()})
-    literals = ", ".join(_literal(word) for word in words)
+    literals = ", ".join(literal(word) for word in words)
     return f'CAST("{name}" AS ENUM ({literals})) AS "{name}"' if words else f'"{name}"'
-
-
-def sql(query: str, **tables: str) -> str:
-    """Return the text of *query*, with *tables* in place of the tables that its file names."""
-    text = _file(query).read_text(encoding="utf-8")
-    for name, replacement in tables.items():
-        text = text.replace(f"FROM {name}\n", f"FROM {replacement}\n")
-    return text
-
-
-def _file(query: str) -> Traversable:
-    for folder in _FOLDERS:
-        path = files("analysis") / "sql" / folder / f"{query}.sql"
-        if path.is_file():
-            return path
-    raise FileNotFoundError(f"analysis/sql has no query {query!r}")
-
-
-def _substitute(text: str, values: Mapping[str, Value]) -> str:
-    """Return *text* with *values* in place of its `$parameters`, which a view cannot have."""
-    return re.sub(r"\$(\w+)", lambda match: _literal(values[match[1]]), text)
-
-
-def _literal(value: Value) -> str:
-    return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
-
-
-def query_names() -> list[str]:
-    """Return the names of all SQL files, relations and questions."""
-    folder = Path(str(files("analysis") / "sql"))
-    return sorted(path.stem for path in folder.glob("*/*.sql"))

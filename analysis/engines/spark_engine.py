@@ -12,9 +12,10 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from analysis.engines.arrow import plain_table
+from analysis.engines.arrow import portable_table
+from analysis.engines.base import EngineError, Value
 from analysis.engines.dialects import Dialect, translate
-from analysis.engines.duckdb_engine import EngineError, Value, sql
+from analysis.engines.sql_files import sql
 
 
 class SparkEngine:
@@ -36,7 +37,7 @@ class SparkEngine:
     def add(self, name: str, rows: pa.Table) -> None:
         """Register *rows* as the table *name*."""
         with _engine_errors(name):
-            self._register(name, self._session.createDataFrame(plain_table(rows)))
+            self._register(name, self._session.createDataFrame(portable_table(rows)))
 
     def add_parquet(self, name: str, path: Path, without: Sequence[str] = ()) -> None:
         """Register the rows of a local Parquet file as the table *name*, *without* some columns."""

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from analysis.engines.arrow import plain_table
+from analysis.engines.arrow import portable_table
+from analysis.engines.base import EngineError, Value
 from analysis.engines.dialects import Dialect, translate
-from analysis.engines.duckdb_engine import EngineError, Value, sql
+from analysis.engines.sql_files import sql
 
 #: Rows per INSERT; the length of a statement is limited.
 _INSERT_ROWS = 500
@@ -142,7 +143,7 @@ class TrinoEngine:
 
     def add(self, name: str, rows: pa.Table) -> None:
         """Register *rows* as the table *name*. They are sent as text, a few hundred per statement."""
-        rows = plain_table(rows)
+        rows = portable_table(rows)
         columns = ", ".join(f"{_quoted(field.name)} {_TYPES[field.type]}" for field in rows.schema)
         self._replace(name, "TABLE")
         self._run(f"CREATE TABLE {_quoted(name)} ({columns})")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
-from analysis.engines.duckdb_engine import EngineError, QueryEngine
+from analysis.engines.base import EngineError, QueryEngine
 from analysis.inputs.description import InputSummary, ObservedKind, SourceSummary
 
 #: Empty relation of arrival times, for a table without them.

@@ -10,8 +10,9 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from analysis.engines.arrow import words
-from analysis.engines.duckdb_engine import DuckDbEngine, QueryEngine
+from analysis.engines.arrow import dictionary_column
+from analysis.engines.base import QueryEngine
+from analysis.engines.duckdb_engine import DuckDbEngine
 from analysis.engines.warehouse import NO_ARRIVALS, Warehouse
 from analysis.inputs.description import InputSummary, ObservedKind
 from analysis.inputs.errors import InputError
@@ -356,10 +357,10 @@ def _send_records(plan: Plan, ledger: SentEvents, participants: Participants) ->
         {
             "event_number": event_numbers(ledger),
             "status": ledger.status,
-            "outcome": words(ledger.outcome, [str(outcome) for outcome in OUTCOMES]),
+            "outcome": dictionary_column(ledger.outcome, [str(outcome) for outcome in OUTCOMES]),
             "reason": _rejection_reasons(ledger),
-            "group_name": words(participants.group[ledger.visit], plan.experiment.groups),
-            "worker": words(ledger.worker, ledger.workers),
+            "group_name": dictionary_column(participants.group[ledger.visit], plan.experiment.groups),
+            "worker": dictionary_column(ledger.worker, ledger.workers),
         }
     )
 
@@ -369,9 +370,9 @@ def _participant_rows(plan: Plan, participants: Participants) -> pa.Table:
     return pa.table(
         {
             "visit": np.arange(len(participants.group)),
-            "fidelity": words(participants.fidelity, [str(fidelity) for fidelity in FIDELITIES]),
-            "persona": words(participants.persona, [persona.name for persona in plan.personas]),
-            "group_name": words(participants.group, plan.experiment.groups),
+            "fidelity": dictionary_column(participants.fidelity, [str(fidelity) for fidelity in FIDELITIES]),
+            "persona": dictionary_column(participants.persona, [persona.name for persona in plan.personas]),
+            "group_name": dictionary_column(participants.group, plan.experiment.groups),
             "by_chance": ~participants.chosen,
         }
     )
@@ -389,4 +390,4 @@ def _rejection_reasons(ledger: SentEvents) -> pa.DictionaryArray:
             if other == worker and request < len(by_request):
                 by_request[request] = reason_index[reason]
         index[own] = by_request[ledger.request[own]]
-    return words(index, names)
+    return dictionary_column(index, names)

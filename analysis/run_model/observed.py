@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import duckdb
 
-from analysis.engines.duckdb_engine import DuckDbEngine, QueryEngine
+from analysis.engines.base import QueryEngine
+from analysis.engines.duckdb_engine import DuckDbEngine
 from analysis.inputs.columnar import FILE
 from analysis.inputs.description import InputSummary, ObservedKind, SourceSummary
 from analysis.inputs.errors import InputError

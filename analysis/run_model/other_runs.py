@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from analysis.engines.duckdb_engine import QueryEngine
+from analysis.engines.base import QueryEngine
 from analysis.run_model.own_events import OwnEvents
 from common.errors import DogfoodError
 from personas.plan.plan import Plan

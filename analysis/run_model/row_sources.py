@@ -3,7 +3,7 @@
 import pyarrow as pa
 from ua_parser import parse_user_agent
 
-from analysis.engines.duckdb_engine import QueryEngine
+from analysis.engines.base import QueryEngine
 
 #: Browser of an unknown user agent.
 OTHER = "other"

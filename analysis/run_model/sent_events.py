@@ -17,7 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from analysis.engines.duckdb_engine import DuckDbEngine, QueryEngine, sql
+from analysis.engines.base import QueryEngine
+from analysis.engines.duckdb_engine import DuckDbEngine
+from analysis.engines.sql_files import sql
 from common.errors import DogfoodError
 from contracts.table import rows_of
 from personas.plan.blocks import PlannedEvent

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from analysis.engines.duckdb_engine import QueryEngine
+from analysis.engines.base import QueryEngine
 
 #: Into so many stretches the time of a run is cut, at most.
 _STRETCHES = 60

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from analysis.analyse import analyse, write
-from analysis.engines.duckdb_engine import DuckDbEngine, query_names, sql
+from analysis.engines.duckdb_engine import DuckDbEngine
+from analysis.engines.sql_files import query_names, sql
 from analysis.reports.html import render
 from analysis.verdict import CheckResult, CheckStatus, Layer, Verdict, fold
 from contracts.assignment import Generation

@@ -8,8 +8,10 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from analysis.engines.base import EngineError
 from analysis.engines.dialects import Dialect, translate
-from analysis.engines.duckdb_engine import DuckDbEngine, EngineError, query_names, sql
+from analysis.engines.duckdb_engine import DuckDbEngine
+from analysis.engines.sql_files import query_names, sql
 from analysis.engines.trino_engine import TrinoEngine, TrinoOptions
 from analysis.engines.warehouse import Warehouse
 from tests.analysis.engines.test_engines import VALUES

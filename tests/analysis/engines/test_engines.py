@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from analysis.analyse import judge
-from analysis.engines.duckdb_engine import QueryEngine, query_names, sql
+from analysis.engines.base import QueryEngine
+from analysis.engines.sql_files import query_names, sql
 from analysis.engines.warehouse import Warehouse
 from analysis.run_model.load import Evidence, load_evidence
 from testbed.stream.segments import SegmentWriter
