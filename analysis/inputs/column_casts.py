@@ -12,20 +12,28 @@ from contracts.table import duckdb_type
 _FORMAT = "'%Y-%m-%dT%H:%M:%S.%gZ'"
 
 _TEXTS = frozenset({"varchar", "enum", "uuid", "json"})
-_WHOLE = frozenset({
+_INTEGERS = frozenset({
     "tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint", "uinteger", "ubigint", "uhugeint",
 })  # fmt: skip
-_FRACTIONAL = frozenset({"float", "double", "decimal"})
+_FRACTIONS = frozenset({"float", "double", "decimal"})
 _ZONED = frozenset({"timestamp with time zone", "timestamp_tz", "timestamptz"})
 _NAIVE = frozenset({"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"})
 _NESTED = frozenset({"struct", "list", "map", "array", "union"})
 
 #: Column types, besides text, that convert to each field type.
 _CONVERTIBLE: Mapping[str, frozenset[str]] = {
-    "BIGINT": _WHOLE | _FRACTIONAL | {"boolean"},
-    "DOUBLE": _WHOLE | _FRACTIONAL,
-    "BOOLEAN": _WHOLE | {"boolean"},
-    "VARCHAR": _WHOLE | _FRACTIONAL | _ZONED | _NAIVE | {"boolean", "date"},
+    "BIGINT": _INTEGERS | _FRACTIONS | {"boolean"},
+    "DOUBLE": _INTEGERS | _FRACTIONS,
+    "BOOLEAN": _INTEGERS | {"boolean"},
+    "VARCHAR": _INTEGERS | _FRACTIONS | _ZONED | _NAIVE | {"boolean", "date"},
+}
+
+#: Column types that need no conversion, by field type.
+_NATURAL: Mapping[str, frozenset[str]] = {
+    "BIGINT": _INTEGERS,
+    "DOUBLE": _FRACTIONS,
+    "BOOLEAN": frozenset({"boolean"}),
+    "VARCHAR": frozenset({"varchar"}),
 }
 
 
@@ -57,11 +65,11 @@ class Casts:
         Raises:
             UnconvertibleColumnError: the type does not convert to the field.
         """
-        wanted = target.kind
-        if isinstance(wanted, Mapping):
+        field_type = target.kind
+        if isinstance(field_type, Mapping):
             return self._object(source, kind, target)
         self.present.add(".".join(target.path))
-        if isinstance(wanted, list) or str(wanted).startswith("MAP"):
+        if isinstance(field_type, list) or str(field_type).startswith("MAP"):
             return self._collection(source, kind, target)
         return self._scalar(source, kind, target)
 
@@ -99,7 +107,7 @@ class Casts:
 
     def _converted(self, source: str, kind: DuckDBPyType, target: FieldPath) -> str:
         """Return SQL for a field in another shape, such as a map as an object or as JSON."""
-        if kind.id in _WHOLE | _FRACTIONAL | _ZONED | _NAIVE | {"boolean", "date", "time", "blob", "interval"}:
+        if kind.id in _INTEGERS | _FRACTIONS | _ZONED | _NAIVE | {"boolean", "date", "time", "blob", "interval"}:
             raise UnconvertibleColumnError(_problem(target, kind))
         if isinstance(target.kind, Mapping):
             self.present.update(".".join((*target.path, name)) for name in target.kind)
@@ -112,27 +120,29 @@ class Casts:
         return result
 
     def _scalar(self, source: str, kind: DuckDBPyType, target: FieldPath) -> str:
-        wanted = str(target.kind)
+        field_type = str(target.kind)
         is_time = target.path in TIMES
         if kind.id == "blob":
             source = f"TRY(decode({source}))"
             self.coerced[target.name] = source, source, "BLOB"
         elif kind.id not in _TEXTS and (
-            kind.id not in _CONVERTIBLE[wanted] or (is_time and kind.id in {"date", "boolean"})
+            kind.id not in _CONVERTIBLE[field_type] or (is_time and kind.id in {"date", "boolean"})
         ):
             raise UnconvertibleColumnError(_problem(target, kind))
         text = kind.id in _TEXTS or kind.id == "blob"
         if is_time:
             result = _time(source, kind.id, text=text)
-        elif text and wanted == "VARCHAR":
+        elif text and field_type == "VARCHAR":
             return f"CAST({source} AS VARCHAR)" if kind.id not in {"varchar", "blob"} else source
         elif text:
-            result = f"TRY_CAST(nullif(trim({source}), '') AS {wanted})"
-        elif kind.id in _FRACTIONAL and wanted == "BIGINT":
+            result = f"TRY_CAST(nullif(trim({source}), '') AS {field_type})"
+        elif kind.id in _FRACTIONS and field_type == "BIGINT":
             result = f"CASE WHEN {source} = round({source}) THEN TRY_CAST({source} AS BIGINT) END"
         else:
-            result = f"TRY_CAST({source} AS {wanted})"
-        natural = {"BIGINT": _WHOLE, "DOUBLE": _FRACTIONAL, "BOOLEAN": {"boolean"}, "VARCHAR": {"varchar"}}[wanted]
+            result = f"TRY_CAST({source} AS {field_type})"
+        natural = {"BIGINT": _INTEGERS, "DOUBLE": _FRACTIONS, "BOOLEAN": {"boolean"}, "VARCHAR": {"varchar"}}[
+            field_type
+        ]
         if kind.id not in natural:
             self.coerced[target.name] = source, result, str(kind)
         return result

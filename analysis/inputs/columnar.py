@@ -46,9 +46,15 @@ class TableRows:
 
 @dataclass
 class _Columns:
-    """Columns of a source, by the fields that they map to."""
+    """Columns of a source, by the field that they map to.
 
-    whole: dict[str, tuple[str, str, object]] = field(default_factory=dict)
+    Attributes:
+        top_level: name, field name and type of columns that hold a top-level field, by that field.
+        members: name, type and field of columns that hold a member, by top-level field and member.
+        entries: columns that hold an entry of a map or list, by the path of that field.
+    """
+
+    top_level: dict[str, tuple[str, str, object]] = field(default_factory=dict)
     members: dict[str, dict[str, tuple[str, object, FieldPath]]] = field(default_factory=dict)
     entries: dict[tuple[str, ...], list[tuple[str, FieldPath]]] = field(default_factory=dict)
 
@@ -147,7 +153,7 @@ def _columns(relation: DuckDBPyRelation, notes: Notes) -> _Columns:
         if target.key:
             columns.entries.setdefault(target.path, []).append((name, target))
         elif len(target.path) == 1:
-            columns.whole.setdefault(target.path[0], (name, target.name, kind))
+            columns.top_level.setdefault(target.path[0], (name, target.name, kind))
         else:
             columns.members.setdefault(target.path[0], {})[target.path[-1]] = (name, kind, target)
     return columns
@@ -159,8 +165,8 @@ def _column(top: str, columns: _Columns, casts: Casts) -> str:
     target = FieldPath((top,), kind)
     sql_type = duckdb_type(kind)
     entries = {path[-1]: _entries(items) for path, items in columns.entries.items() if path[0] == top}
-    if top in columns.whole:
-        name, _, source_type = columns.whole[top]
+    if top in columns.top_level:
+        name, _, source_type = columns.top_level[top]
         if isinstance(kind, Mapping) and f"{source_type}" == sql_type:
             casts.present.update(f"{top}.{member}" for member in kind)
             return f'"{name}"'
@@ -208,9 +214,9 @@ def _registrar(
             try:
                 return orjson.dumps(read_as(_value(text), kind, path), default=str).decode()
             except UnreadableError as error:
-                kept = notes.examples.setdefault(".".join(path), [])
-                if len(kept) < 3:
-                    kept.append(str(error))
+                examples = notes.examples.setdefault(".".join(path), [])
+                if len(examples) < 3:
+                    examples.append(str(error))
                 return None
 
         connection.create_function(function, convert, [VARCHAR], VARCHAR, null_handling=FunctionNullHandling.SPECIAL)

@@ -106,7 +106,7 @@ def extract_events(content: object, notes: Notes, path: str = "", depth: int = 0
         for item in content:
             yield from extract_events(item, notes, path, depth)
     elif isinstance(content, dict):
-        event = content if is_report(content) or is_plain(content) else mapped(content, notes)
+        event = content if is_report(content) or is_plain(content) else as_event(content, notes)
         inside = iter(()) if event is not None and event.keys() != {"meta"} else _unwrap(content, notes, path, depth)
         first = next(inside, event)
         if first is event and event is not None and path:
@@ -143,7 +143,7 @@ def _decoded(text: str) -> object:
     return parse(text)
 
 
-def mapped(content: Mapping[str, object], notes: Notes, *, cells: bool = False) -> dict[str, object] | None:
+def as_event(content: Mapping[str, object], notes: Notes, *, cells: bool = False) -> dict[str, object] | None:
     """Return *content* as an event; None if it is another object.
 
     Args:
@@ -225,8 +225,8 @@ def _add(notes: Notes, more: Notes) -> None:
     for name in ("coerced", "unreadable", "filled"):
         getattr(notes, name).update(getattr(more, name))
     for name, examples in more.examples.items():
-        kept = notes.examples.setdefault(name, [])
-        kept += examples[: _MAX_EXAMPLES - len(kept)]
+        all_examples = notes.examples.setdefault(name, [])
+        all_examples += examples[: _MAX_EXAMPLES - len(all_examples)]
 
 
 def line_of(event: Mapping[str, object]) -> bytes:

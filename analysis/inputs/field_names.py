@@ -83,14 +83,14 @@ def member_of(path: tuple[str, ...], name: str) -> FieldPath | None:
 
 def _forms(name: str) -> Iterator[str]:
     """Yield *name* in normal form, then without a leading table name or common prefix."""
-    whole = normal(name)
-    yield whole
+    normalised = normal(name)
+    yield normalised
     _, dot, rest = name.partition(".")
     if dot:
         yield normal(rest)
     for prefix in _PREFIXES:
-        if whole.startswith(prefix):
-            yield whole.removeprefix(prefix)
+        if normalised.startswith(prefix):
+            yield normalised.removeprefix(prefix)
 
 
 def _entry(name: str) -> FieldPath | None:

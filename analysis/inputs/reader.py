@@ -26,7 +26,7 @@ from analysis.inputs.columnar import (
 )
 from analysis.inputs.description import ObservedKind, SourceSummary
 from analysis.inputs.errors import InputError
-from analysis.inputs.events import Notes, extract_events, is_plain, is_report, line_of, mapped
+from analysis.inputs.events import Notes, as_event, extract_events, is_plain, is_report, line_of
 from analysis.inputs.file_format import DAMAGE, Content, contents_of, damaged
 from analysis.inputs.folders import data_files, enclosing_table
 from analysis.inputs.json_texts import Item, read_text
@@ -267,7 +267,7 @@ class _Line:
 def _lines_of(item: Item, source: _Source, *, cells: bool) -> Iterator[_Line]:
     """Yield the events of a value as lines; the first one decides the kind of *source*."""
     if cells and isinstance(item.value, dict):
-        row = mapped(item.value, source.notes, cells=True)
+        row = as_event(item.value, source.notes, cells=True)
         if row is not None and len(row) > 1:
             source.kind = source.kind or ObservedKind.TABLE
             yield _Line(line_of(row), canary=_is_canary(row))

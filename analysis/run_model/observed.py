@@ -109,15 +109,15 @@ def _merged(sources: Sequence[SourceSummary]) -> tuple[SourceSummary, ...]:
     merged: dict[tuple[str, str, ObservedKind], SourceSummary] = {}
     for item in sources:
         key = item.format, item.envelope, item.kind
-        have = merged.get(key)
-        if have is None:
+        existing = merged.get(key)
+        if existing is None:
             merged[key] = item
             continue
         counts = {
-            name: getattr(have, name) + getattr(item, name)
+            name: getattr(existing, name) + getattr(item, name)
             for name in ("files", "events", "canaries", "reports", "broken")
         }
-        merged[key] = replace(have, **counts, cut_short=have.cut_short or item.cut_short)
+        merged[key] = replace(existing, **counts, cut_short=existing.cut_short or item.cut_short)
     return tuple(merged.values())
 
 
@@ -138,7 +138,7 @@ def _partition(file: str) -> str:
     if not set(PARTITIONS) <= parts.keys():
         return ""
     try:
-        moment = datetime(*(int(parts[name]) for name in PARTITIONS[1:]), tzinfo=UTC)  # type: ignore[misc,arg-type]
+        hour = datetime(*(int(parts[name]) for name in PARTITIONS[1:]), tzinfo=UTC)  # type: ignore[misc,arg-type]
     except ValueError:
         return ""
-    return f"{moment:%Y-%m-%dT%H}"
+    return f"{hour:%Y-%m-%dT%H}"

@@ -1,5 +1,5 @@
 -- Totals of subjects and events, and of those that are not in the group that the contract gives them.
--- A subject outside the sample is wrong in any group, and in none. Malformed ids, and subjects with an override, have
+-- A subject outside the sample is wrong in any group and without one. Malformed ids, and subjects with an override, have
 -- their own checks.
 SELECT
     count(DISTINCT subject) AS subjects,

@@ -17,7 +17,7 @@ from contracts.table import rows_of
 from tests.analysis.runs import answered, check, failed, make_run
 
 
-def test_rows_of_others_in_a_shared_table_are_ignored(tmp_path: Path) -> None:
+def test_foreign_rows_in_a_shared_table_are_ignored(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     foreign = copy.deepcopy(run.events[0])
     foreign.update(instrument_name="another", experiments={"enrolled": ["another"], "assigned": {"f": "x"}})
@@ -144,13 +144,18 @@ def test_foreign_ledger_is_a_one_line_error(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=50)
     run.land()
     row = b'{"intent":0,"events":[[%d,0,1]],"intended_ms":1,"sent_ms":1}\n'
-    for visit in (50, 10**9, -1):
+    for visit, message in (
+        (50, "event 0 of visit 50, which"),
+        (10**9, f"visit {10**9}, which"),
+        (-1, "other.ndjson, line 1"),
+    ):
         (tmp_path / "ledger" / "other.ndjson").write_bytes(row % visit)
-        with pytest.raises(DogfoodError, match=f"event 0 of visit {visit}, which the plan does not have"):
+        with pytest.raises(DogfoodError, match=message) as caught:
             analyse(tmp_path)
+        assert "\n" not in str(caught.value)
 
 
-def test_folder_without_a_manifest_is_a_one_line_error(tmp_path: Path) -> None:
+def test_folder_without_manifest_is_a_one_line_error(tmp_path: Path) -> None:
     with pytest.raises(DogfoodError, match=r"manifest\.json") as caught:
         analyse(tmp_path)
     assert "\n" not in str(caught.value)
