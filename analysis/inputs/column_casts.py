@@ -140,10 +140,7 @@ class Casts:
             result = f"CASE WHEN {source} = round({source}) THEN TRY_CAST({source} AS BIGINT) END"
         else:
             result = f"TRY_CAST({source} AS {field_type})"
-        natural = {"BIGINT": _INTEGERS, "DOUBLE": _FRACTIONS, "BOOLEAN": {"boolean"}, "VARCHAR": {"varchar"}}[
-            field_type
-        ]
-        if kind.id not in natural:
+        if kind.id not in _NATURAL[field_type]:
             self.coerced[target.name] = source, result, str(kind)
         return result
 
