@@ -63,7 +63,7 @@ class Given:
         return self
 
     @property
-    def moments(self) -> tuple[()]:
+    def time_buckets(self) -> tuple[()]:
         return ()
 
     @property
@@ -86,7 +86,7 @@ class Given:
         return cast(Evidence, self)
 
 
-EXAMPLES: dict[str, Sequence[Mapping[str, object]]] = {"examples": [{"visit": 3, "position": 0}]}
+EXAMPLES: dict[str, Sequence[Mapping[str, object]]] = {"fate_examples": [{"visit": 3, "position": 0}]}
 
 
 def segment(dimension: str, value: str, sent: int, lost: int, group: str = "true") -> dict[str, object]:
@@ -132,7 +132,10 @@ def test_nothing_lost_passes_where_the_answer_promised_something(layer: Layer, s
 def test_what_one_group_lost_is_told_beside_what_the_others_did_not() -> None:
     given = Given(
         [("a", "ok", 1100), ("b", "ok", 1900), ("b", "lost", 100), ("c", "late", 5)],
-        {"vanished": [{"group_name": "b", "subjects": 1200}, {"group_name": "c", "subjects": 34}], **EXAMPLES},
+        {
+            "subjects_lost_entirely": [{"group_name": "b", "subjects": 1200}, {"group_name": "c", "subjects": 34}],
+            **EXAMPLES,
+        },
     )
     result = delivery.check_lost(given.evidence())
     assert (result.name, result.layer, result.verdict, result.statistic) == ("lost", Layer.TABLE, CheckStatus.FAIL, 100)
@@ -149,9 +152,9 @@ def test_what_one_group_lost_is_told_beside_what_the_others_did_not() -> None:
         "segments": [],
         "vanished_subjects": {"b": 1200, "c": 34},
         "last_seen": UNKNOWN._asdict(),
-        "examples": EXAMPLES["examples"],
+        "examples": EXAMPLES["fate_examples"],
     }  # fmt: skip
-    assert ("examples", {"fate": "lost", "most": 5}) in given.asked
+    assert ("fate_examples", {"fate": "lost", "most": 5}) in given.asked
 
 
 def test_what_every_group_lost_is_told_of_each() -> None:
@@ -192,8 +195,10 @@ def test_of_many_segments_five_are_kept() -> None:
 @pytest.mark.parametrize("heavy", [False, True])
 def test_how_many_vanished_is_told_also_where_there_is_more_to_say(heavy: bool) -> None:
     rows = [segment("skin", "minerva", 1_000, 300), segment("skin", "vector", 1_000, 0)]
-    answers = {"segments": rows, "vanished": [{"group_name": "b", "subjects": 30}]}
-    given = Given([("b", "ok", 700), ("b", "lost", 300)], {**answers, **({"vanished_weight": HEAVY} if heavy else {})})
+    answers = {"segments": rows, "subjects_lost_entirely": [{"group_name": "b", "subjects": 30}]}
+    given = Given(
+        [("b", "ok", 700), ("b", "lost", 300)], {**answers, **({"subjects_by_loss_extent": HEAVY} if heavy else {})}
+    )
     more = "They had sent more events" if heavy else "Most of it where skin is 'minerva'"
     assert f" 30 subjects vanished altogether. {more}" in delivery.check_lost(given.evidence()).summary
 
@@ -203,7 +208,7 @@ HEAVY = [weight("vanished", 100, 1_000, 10_400), weight("untouched", 900, 2_700,
 
 def test_a_filter_that_takes_the_busy_for_bots_is_told_from_any_other_loss() -> None:
     rows = [segment("skin", "minerva", 1_000, 300), segment("skin", "vector", 1_000, 0)]
-    given = Given([("b", "ok", 700), ("b", "lost", 300)], {"vanished_weight": HEAVY, "segments": rows},
+    given = Given([("b", "ok", 700), ("b", "lost", 300)], {"subjects_by_loss_extent": HEAVY, "segments": rows},
                   delivery_layer=Layer.INTAKE)  # fmt: skip
     result = delivery.check_lost(given.evidence())
     assert result.layer is Layer.TABLE
@@ -242,7 +247,7 @@ def test_a_filter_that_takes_the_busy_for_bots_is_told_from_any_other_loss() -> 
     ],
 )
 def test_subjects_that_vanished_are_busy_when_far_busier_than_the_others(rows: Rows, heavy: bool) -> None:
-    given = Given([("b", "ok", 700), ("b", "lost", 300)], {"vanished_weight": rows})
+    given = Given([("b", "ok", 700), ("b", "lost", 300)], {"subjects_by_loss_extent": rows})
     assert ("for bots" in delivery.check_lost(given.evidence()).summary) is heavy
 
 
@@ -268,12 +273,12 @@ def test_what_was_rewritten_is_named_by_field() -> None:
     )
     detail = {
         "corrupted": 1_100, "fields": {"page.title": 1_100, "performer.user.id": 7},
-        "by_group": {"a": {"events": 1_100, "of": 2_000}}, "examples": EXAMPLES["examples"],
+        "by_group": {"a": {"events": 1_100, "of": 2_000}}, "examples": EXAMPLES["fate_examples"],
     }  # fmt: skip
     assert result == CheckResult(
         "corrupted", Layer.TABLE, CheckStatus.FAIL, summary, 1_100, threshold=0, evidence=detail
     )
-    assert ("examples", {"fate": "corrupted", "most": 5}) in given.asked
+    assert ("fate_examples", {"fate": "corrupted", "most": 5}) in given.asked
     clean = delivery.check_corrupted(Given([("a", "ok", 1)]).evidence())
     text = "Every row holds what was sent."
     assert clean == CheckResult("corrupted", Layer.TABLE, CheckStatus.PASS, text, 0, threshold=0)
@@ -297,7 +302,7 @@ def test_rows_that_nobody_sent_are_shown() -> None:
 
 
 REASONS: dict[str, Sequence[Mapping[str, object]]] = {
-    "reasons": [{"reason": f"'.x{number}' no", "events": 1_000 - number} for number in range(7)],
+    "rejection_reasons": [{"reason": f"'.x{number}' no", "events": 1_000 - number} for number in range(7)],
     **EXAMPLES,
 }
 
@@ -340,14 +345,14 @@ def test_who_is_to_blame_for_a_refusal_is_found_by_validating_again(
     assert result.threshold == 0
     assert result.summary == (f"The intake refused 6,979 events (87.2%), most often because '.x0' no: look {where}.")
     assert result.evidence == {
-        "invalid": 6_979, "reasons": REASONS["reasons"][:5], "examples": EXAMPLES["examples"],
+        "invalid": 6_979, "reasons": REASONS["rejection_reasons"][:5], "examples": EXAMPLES["fate_examples"],
     }  # fmt: skip
-    assert ("refused_events", 200) in given.asked
-    assert ("examples", {"fate": "invalid", "most": 5}) in given.asked
+    assert ("rejected_events", 200) in given.asked
+    assert ("fate_examples", {"fate": "invalid", "most": 5}) in given.asked
 
 
 def test_a_refusal_without_a_reason_and_without_a_ledger_is_told_as_well() -> None:
-    result = delivery.check_invalid(Given((), {"reasons": [{"reason": "", "events": 2}]}).evidence())
+    result = delivery.check_invalid(Given((), {"rejection_reasons": [{"reason": "", "events": 2}]}).evidence())
     assert "The intake refused 2 events (200.0%), most often because it gave no reason: look" in result.summary
     clean = delivery.check_invalid(Given().evidence())
     summary = "The intake found no event invalid."
@@ -360,12 +365,12 @@ def test_a_refusal_without_a_reason_and_without_a_ledger_is_told_as_well() -> No
 def test_up_to_one_in_a_hundred_may_be_unknown(unknown: int, verdict: CheckStatus) -> None:
     given = Given([("a", "ok", 2_000 - 1_000 - unknown), ("a", "indeterminate", unknown)], EXAMPLES)
     result = delivery.check_indeterminate(given.evidence())
-    detail = {"indeterminate": unknown, "share": unknown / 1_000, "by_group": (), "examples": EXAMPLES["examples"]}
+    detail = {"indeterminate": unknown, "share": unknown / 1_000, "by_group": (), "examples": EXAMPLES["fate_examples"]}
     summary = f"{unknown} of 1,000 events were never answered and did not land."
     assert result == CheckResult(
         "indeterminate", Layer.TRANSPORT, verdict, summary, unknown / 1_000, 1.0, 0.01, evidence=detail
     )
-    assert ("examples", {"fate": "indeterminate", "most": 5}) in given.asked
+    assert ("fate_examples", {"fate": "indeterminate", "most": 5}) in given.asked
 
 
 def test_thousands_that_are_unknown_are_written_so_that_they_can_be_read() -> None:
@@ -379,7 +384,9 @@ def unanswered(group: str, subjects: int, hit: int, events: int, sent: int) -> d
 
 def test_answers_that_are_missing_in_one_group_only_are_a_failure_however_few() -> None:
     rows = [unanswered("a", 4_000, 0, 0, 9_000), unanswered("b", 4_000, 40, 50, 10_000)]
-    given = Given([("a", "ok", 9_000), ("b", "ok", 9_950), ("b", "indeterminate", 50)], {"unanswered": rows})
+    given = Given(
+        [("a", "ok", 9_000), ("b", "ok", 9_950), ("b", "indeterminate", 50)], {"indeterminate_by_group": rows}
+    )
     result = delivery.check_indeterminate(given.evidence())
     assert (result.verdict, result.layer) == (CheckStatus.FAIL, Layer.TRANSPORT)
     assert result.p_value is not None
@@ -389,7 +396,7 @@ def test_answers_that_are_missing_in_one_group_only_are_a_failure_however_few() 
         "answer came, and they did not land."
     )
     alike = [unanswered("a", 4_000, 20, 25, 9_000), unanswered("b", 4_000, 20, 25, 10_000)]
-    given = Given([("a", "ok", 19_950), ("b", "indeterminate", 50)], {"unanswered": alike})
+    given = Given([("a", "ok", 19_950), ("b", "indeterminate", 50)], {"indeterminate_by_group": alike})
     assert delivery.check_indeterminate(given.evidence()).verdict is CheckStatus.PASS
 
 
@@ -429,9 +436,9 @@ def test_rows_after_the_deadline_are_late() -> None:
     given = Given([("a", "ok", 10), ("a", "late", 1_000), ("b", "late", 500)], EXAMPLES, deadline_s=5_400)
     result = delivery.check_late(given.evidence())
     summary = "1,500 rows arrived more than 1.5 hours after their event: look at clocks and at queues."
-    detail = {"late": 1_500, "examples": EXAMPLES["examples"]}
+    detail = {"late": 1_500, "examples": EXAMPLES["fate_examples"]}
     assert result == CheckResult("late", Layer.TABLE, CheckStatus.FAIL, summary, 1_500, threshold=0, evidence=detail)
-    assert ("examples", {"fate": "late", "most": 5}) in given.asked
+    assert ("fate_examples", {"fate": "late", "most": 5}) in given.asked
     clean = delivery.check_late(Given([("a", "ok", 1)]).evidence())
     text = "Every row arrived within 3 hours of its event."
     assert clean == CheckResult("late", Layer.TABLE, CheckStatus.PASS, text, 0, threshold=0)
