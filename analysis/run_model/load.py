@@ -265,10 +265,7 @@ def load_evidence(
     _define_candidates(engine, plan, manifest, window)
     other_runs = find_other_runs(run, engine)
     engine.define("observed_all_fields", "observed_all_fields")
-    if warehouse is None:
-        _add_arrivals(engine, run / OBSERVED / ARRIVALS_FILE if not observed else None)
-    else:
-        warehouse.add_arrivals()
+    _add_arrivals(engine, warehouse, run / OBSERVED / ARRIVALS_FILE if not observed else None)
     _add_fates(engine, plan, manifest, participants)
     [counted] = engine.ask("observed_count")
     observed_rows = int(str(counted["events"]))
@@ -331,8 +328,10 @@ def _check_visits(ledger: SentEvents, count: int) -> None:
         raise unknown_event(int(ledger.visit[outside[0]]), int(ledger.position[outside[0]]))
 
 
-def _add_arrivals(engine: QueryEngine, path: Path | None) -> None:
-    if path is not None and path.exists():
+def _add_arrivals(engine: QueryEngine, warehouse: Warehouse | None, path: Path | None) -> None:
+    if warehouse is not None:
+        warehouse.add_arrivals()
+    elif path is not None and path.exists():
         engine.add_parquet("arrivals", path)
     else:
         engine.add("arrivals", NO_ARRIVALS)
