@@ -18,9 +18,10 @@ from typing import Any
 
 import orjson
 
-from analysis.engines.duckdb_engine import DuckDbEngine, QueryEngine
+from analysis.engines.base import QueryEngine
+from analysis.engines.duckdb_engine import DuckDbEngine
 from analysis.engines.warehouse import Warehouse
-from analysis.run_model.load import gather
+from analysis.run_model.load import load_evidence
 from bench.analysis import EVENTS, make, scan
 from personas.plan.plan import Plan
 from testbed.stream.segments import SegmentWriter
@@ -110,7 +111,7 @@ def _query_spark(run: Path, state: Path) -> Timed:
 
 def _query(run: Path, engine: Timed, table: str) -> Timed:
     hour = datetime(2025, 1, 31, 14, tzinfo=UTC)
-    evidence = gather(run, warehouse=Warehouse(engine, table, since=hour, until=hour))
+    evidence = load_evidence(run, warehouse=Warehouse(engine, table, since=hour, until=hour))
     fates = {str(row["fate"]) for row in evidence.fates}
     assert fates == {"ok"}, fates
     return engine

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from analysis.checks import CHECKS, Check
-from analysis.engines import duckdb_engine as engine
-from analysis.run_model.load import gather
+from analysis.engines import duckdb_engine, sql_files
+from analysis.run_model.load import load_evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.scenarios import SCENARIOS
@@ -98,17 +98,21 @@ def test_the_tests_of_personas_pass_with_the_new_one(tmp_path: Path) -> None:
 @pytest.fixture
 def shared_sessions(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CheckResult]:
     """Judge a run by the example's line, whose module and SQL are found beside the others."""
-    result = engine.sql
+    original = sql_files.sql
 
     def sql(query: str, **tables: str) -> str:
-        return BLOCKS["analysis/sql/shared_sessions.sql"] if query == "shared_sessions" else result(query, **tables)
+        return (
+            BLOCKS["analysis/sql/queries/shared_sessions.sql"]
+            if query == "shared_sessions"
+            else original(query, **tables)
+        )
 
-    monkeypatch.setattr(engine, "sql", sql)
+    monkeypatch.setattr(duckdb_engine, "sql", sql)
     sessions = ModuleType("analysis.checks.sessions")
     sessions.__dict__.update(module("analysis/checks/sessions.py"))
     monkeypatch.setitem(sys.modules, "analysis.checks.sessions", sessions)
     (check,) = eval(f"({BLOCKS[LIST]})", {"Check": Check, "Layer": Layer})  # noqa: S307 (the documentation's own code)
-    return lambda run: check.judge(gather(run))
+    return lambda run: check.judge(load_evidence(run))
 
 
 def test_the_check_passes_a_clean_run_and_finds_a_shared_session(
