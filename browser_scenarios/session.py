@@ -11,7 +11,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from browser_scenarios.chromium import BrowserError
 from browser_scenarios.environment import Environment
-from browser_scenarios.failure_cause import SERVER_ERROR, in_time
+from browser_scenarios.failure_cause import SERVER_ERROR
 from common.urls import join_path, with_query
 from contracts.profiles import profile_of
 from contracts.streams import client_stream_config, in_stream_sample

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from analysis.run_model.load import Evidence
-from analysis.run_model.sent_validity import VALIDATED, UnacceptableEvents, intake_schemas
+from analysis.run_model.sent_validity import VALIDATED, intake_schemas
 from analysis.statistics import unlike
 from analysis.summaries.gaps import find_gaps
 from analysis.summaries.segments import count_segments, outlier_segments
