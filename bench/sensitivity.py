@@ -99,8 +99,8 @@ def main() -> None:
     options = parser.parse_args()
     markdown = table()
     if options.docs is not None:
-        replace_between_marks(options.docs, "sensitivity", made)
-    print(made)
+        replace_between_marks(options.docs, "sensitivity", markdown)
+    print(markdown)
 
 
 if __name__ == "__main__":

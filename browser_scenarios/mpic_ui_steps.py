@@ -32,10 +32,10 @@ async def operator_page(context: "ScenarioContext") -> AsyncIterator[Page]:
         yield await session.context.new_page()
 
 
-async def switch(page: Page, world: Environment, *, on: bool) -> None:
-    """Switch the experiment on or off, if it is not already."""
-    await page.goto(join_path(world.mpic, "experiments", world.experiment))
-    button = page.get_by_role("button", name=f"Switch {'on' if on else 'off'} {world.experiment}")
+async def switch(page: Page, environment: Environment, *, on: bool) -> None:
+    """Switch the experiment on or off, unless it already is."""
+    await page.goto(join_path(environment.mpic, "experiments", environment.experiment))
+    button = page.get_by_role("button", name=f"Switch {'on' if on else 'off'} {environment.experiment}")
     if await button.count():
         await button.click()
         await page.wait_for_load_state()
@@ -43,7 +43,7 @@ async def switch(page: Page, world: Environment, *, on: bool) -> None:
 
 async def set_rate(page: Page, environment: Environment, rate: float) -> None:
     """Set the experiment's default sample rate."""
-    await page.goto(join_path(world.mpic, "experiments", world.experiment, "edit"))
+    await page.goto(join_path(environment.mpic, "experiments", environment.experiment, "edit"))
     await page.fill("#default_rate", f"{rate:g}")
     await page.get_by_role("button", name="Save changes").click()
     await page.wait_for_load_state()

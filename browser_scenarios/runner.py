@@ -115,8 +115,8 @@ async def _play(request: BrowserRequest) -> list[ScenarioFinding]:
         temporary_certificate(intake.hostname or "") if intake.scheme == "https" else nullcontext() as certificate,
     ):
         recorder = Recorder(
-            ledger, f"{intake.scheme}://{intake.netloc}", lambda user_id: visits.get(user_id, nobody), certificate,
-            egress=egress, governor=budget.rate_limiter(),
+            ledger, f"{intake.scheme}://{intake.netloc}", lambda user_id: visits.get(user_id, anonymous_visit),
+            certificate, egress=egress, rate_limiter=budget.rate_limiter(),
         )  # fmt: skip
         recorder.start()
         try:

@@ -11,7 +11,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from browser_scenarios.chromium import BrowserError
 from browser_scenarios.environment import Environment
-from browser_scenarios.failure_cause import SERVER_ERROR
+from browser_scenarios.failure_cause import SERVER_ERROR, with_timeout
 from common.urls import join_path, with_query
 from contracts.profiles import profile_of
 from contracts.streams import client_stream_config, in_stream_sample
@@ -111,12 +111,17 @@ class PageVisit:
 
     @property
     def measured(self) -> bool:
-        """Whether the client should send events of this page view."""
-        world = self._session.world
-        stream = world.streams.get(world.stream)
-        if stream is None or not self.client or self.group is None or is_overridden(self.told, world.experiment):
+        """Whether the client should send events for this page view."""
+        environment = self._session.environment
+        stream = environment.streams.get(environment.stream)
+        if (
+            stream is None
+            or not self.client
+            or self.group is None
+            or is_overridden(self.user_experiments, environment.experiment)
+        ):
             return False
-        known = client_stream_config(stream, profile_of(world.generation))
+        known = client_stream_config(stream, profile_of(environment.generation))
         return in_stream_sample(known, self.pageview_id, self.session_id)
 
     async def is_in_view(self) -> bool:
@@ -200,8 +205,8 @@ class PageVisit:
             PageView(
                 visit=environment.visit_of(self.user_id), fidelity=Fidelity.BROWSER, scenario=self._session.scenario,
                 way=self.way, session=self._session.number, title=self.title, pageview_id=self.pageview_id,
-                at_ms=self._at_ms, experiments=self.told, expected=dict(self.expected),
-                seen_by_page=dict(self._page_saw), seen_by_network=_count(self._session.beacons, self.pageview_id),
+                at_ms=self._at_ms, experiments=self.user_experiments, expected=dict(self.expected),
+                seen_by_page=dict(self._page_beacons), seen_by_network=_count(self._session.beacons, self.pageview_id),
                 stayed_ms=self._stayed_ms if self._stayed_ms is not None else int(time.time() * 1000) - self._at_ms,
             )
         )  # fmt: skip
@@ -336,8 +341,8 @@ class Session:
         (folder / "console.log").write_text("\n".join(self.console) + "\n", encoding="utf-8")
 
     async def _api(self, action: str, **fields: str) -> None:
-        """Call the wiki's API from a page of the wiki: the browser's own rules then say where requests go."""
-        address = join_path(self.world.wiki, "api.php")
+        """Call the wiki's API from a page of the wiki, so that the browser's network rules apply."""
+        address = join_path(self.environment.wiki, "api.php")
         page = await self.context.new_page()
         try:
             tokens = with_query(address, action="query", meta="tokens", format="json")

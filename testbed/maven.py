@@ -77,10 +77,13 @@ def _cache() -> Path:
 def _fetch(pom: Path, to: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
-        raise DogfoodError("Maven is missing, which fetches the jars: install it (Debian: apt-get install maven)")
-    words = ("--batch-mode", "--quiet", "--strict-checksums", "-Dstyle.color=never", "--file", str(pom.resolve()))
-    done = subprocess.run(
-        end_with_parent([maven, *words, _COPY, f"-DoutputDirectory={to}"]), capture_output=True, text=True, check=False
+        raise DogfoodError("Maven, which downloads the jars, is missing: install it (Debian: apt-get install maven)")
+    options = ("--batch-mode", "--quiet", "--strict-checksums", "-Dstyle.color=never", "--file", str(pom.resolve()))
+    process = subprocess.run(
+        end_with_parent([maven, *options, _COPY, f"-DoutputDirectory={to}"]),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if process.returncode:
         errors = [line for line in (process.stdout + process.stderr).splitlines() if line.startswith("[ERROR]")]

@@ -40,7 +40,7 @@ from analysis.power import PowerQuery, can_show, needs
 from analysis.reports import number_format
 from analysis.reports.html import DELAYS, WORDS
 from analysis.run_model.load import Evidence
-from analysis.run_model.sent_validity import Dropped
+from analysis.run_model.sent_validity import UnacceptableEvents
 from analysis.summaries.arrivals import ArrivalDelays
 from analysis.summaries.effects import Power
 from analysis.summaries.timeline import TimeBucket
@@ -116,7 +116,7 @@ def delivery_results() -> Iterator[CheckResult]:
         yield delivery.check_late(Given([("a", "late", number)], deadline_s=3_600).evidence())
         reasons: dict[str, Rows] = {"reasons": [{"reason": "'.x' no.", "events": number}] if number else []}
         yield delivery.check_invalid(Given([("a", "ok", 9)], reasons).evidence())
-    yield delivery.check_invalid(Given(dropped=Dropped(3, "events name schema /no/1.0.0", 4, 9)).evidence())
+    yield delivery.check_invalid(Given(dropped=UnacceptableEvents(3, "events name schema /no/1.0.0", 4, 9)).evidence())
     for unknown in (0, 1, 11):
         yield delivery.check_indeterminate(Given([("a", "ok", 989), ("a", "indeterminate", unknown)]).evidence())
     hit = [

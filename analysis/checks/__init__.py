@@ -139,7 +139,7 @@ def checks_of(evidence: "Evidence") -> tuple[Check, ...]:
 
 def nobody_enrolled(evidence: "Evidence") -> bool:
     """Return whether the sample rate is 0, so that no event was due or sent."""
-    return not evidence.plan.rate and not evidence.made.planned and not len(evidence.ledger.visit)
+    return not evidence.plan.rate and not evidence.planned_totals.planned and not len(evidence.ledger.visit)
 
 
 def _is_quiet(evidence: "Evidence") -> bool:

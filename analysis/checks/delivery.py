@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from analysis.run_model.load import Evidence
-from analysis.run_model.sent_validity import VALIDATED, intake_schemas
+from analysis.run_model.sent_validity import VALIDATED, UnacceptableEvents, intake_schemas
 from analysis.statistics import unlike
 from analysis.summaries.gaps import find_gaps
 from analysis.summaries.segments import count_segments, outlier_segments
@@ -65,10 +65,10 @@ def check_lost(evidence: Evidence) -> CheckResult:
     remarks = f" {count_of(subjects, 'subject')} vanished completely." if vanished else ""
     where = next((item for item in apart if item.dimension != "group"), None)
     remarks += _last_seen(evidence)
-    if evidence.dropped.all_of_them:
+    if evidence.unacceptable.explain_all_losses:
         layer = Layer.INSTRUMENT
-        remarks += f" No intake accepts them: {clause(evidence.dropped.problem)}."
-    elif not evidence.whereabouts.known and _of_whole_hours(evidence, lost):
+        remarks += f" No intake accepts them: {clause(evidence.unacceptable.problem)}."
+    elif not evidence.loss_location.known and _of_whole_hours(evidence, lost):
         layer = Layer.TABLE
         remarks += " They fill whole hours from which nothing landed: check whether the partitions have arrived."
     elif _heavy_subjects_vanished(evidence):
@@ -94,7 +94,7 @@ def check_lost(evidence: Evidence) -> CheckResult:
 
 def _last_seen(evidence: Evidence) -> str:
     """Return a sentence on where lost events were seen last; empty when the streams are unknown."""
-    lost = evidence.whereabouts
+    lost = evidence.loss_location
     clauses = []
     if lost.hours:
         hours = ", ".join(f"{hour}:00 UTC" for hour in lost.hours[:3])
@@ -117,7 +117,7 @@ def _number_in(events: int) -> str:
 
 def _of_whole_hours(evidence: Evidence, lost: int) -> bool:
     """Return whether the *lost* events are exactly those of whole hours from which nothing landed."""
-    gaps = find_gaps(evidence.moments)
+    gaps = find_gaps(evidence.time_buckets)
     return all(gap.hourly for gap in gaps) and sum(gap.lost for gap in gaps) == lost
 
 
@@ -214,8 +214,8 @@ def check_invalid(evidence: Evidence) -> CheckResult:
     rows = evidence.engine.ask("rejection_reasons")
     count = sum(int(str(row["events"])) for row in rows)
     if not count:
-        if evidence.dropped.events:
-            return _dropped(evidence.dropped)
+        if evidence.unacceptable.events:
+            return _dropped(evidence.unacceptable)
         return _passed("invalid", Layer.INSTRUMENT, "The intake refused no event.")
     reason = str(rows[0]["reason"]) or "it gave no reason"
     problem_of = intake_schemas(evidence).problem_of
@@ -231,7 +231,7 @@ def check_invalid(evidence: Evidence) -> CheckResult:
     return CheckResult("invalid", layer, CheckStatus.FAIL, summary, count, threshold=0, evidence=detail)
 
 
-def _dropped(dropped: Dropped) -> CheckResult:
+def _dropped(dropped: UnacceptableEvents) -> CheckResult:
     """Return the result for invalid events that were lost behind a 202 without a report."""
     of = "" if dropped.validated == dropped.lost else f" of {dropped.validated:,} validated"
     summary = (

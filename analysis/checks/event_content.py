@@ -71,7 +71,7 @@ def check_stream(evidence: Evidence) -> CheckResult:
     sent = _elsewhere(evidence, "sent_content", name)
     landed = _elsewhere(evidence, "observed", name)
     wrong = sent or landed
-    lost = evidence.whereabouts
+    lost = evidence.loss_location
     if lost.elsewhere and not wrong:
         other = max(lost.elsewhere, key=lost.elsewhere.__getitem__)
         summary = (

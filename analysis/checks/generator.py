@@ -77,7 +77,7 @@ def _count_offered(evidence: Evidence) -> _Offered:
     visited = {view.visit for view in (*evidence.page_views, *evidence.given_up)}
     wiki_accounts = [account for account in evidence.roster if account.fidelity is Fidelity.WIKI]
     return _Offered(
-        planned=evidence.made.planned,
+        planned=evidence.planned_totals.planned,
         sent=own - repeated,
         repeated=repeated,
         # The server kept all connections busy, which is not the generator's fault.

@@ -127,7 +127,7 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     pass the same test, the others were lost on the way, and the layer is that of delivery.
     """
     people = evidence.participants
-    natural = people.came & ~people.chosen
+    natural = people.started & ~people.chosen
     visited = int(np.count_nonzero(natural))
     if not visited:
         return CheckResult(
@@ -246,7 +246,7 @@ def _diagnose(
 
 def _matters(evidence: Evidence, counts: Sequence[int], shares: Shares) -> bool:
     """Return whether an imbalance reaches the smallest one that the caller set."""
-    return not evidence.floor or exceeds_floor(counts, shares, evidence.floor)
+    return not evidence.min_imbalance or exceeds_floor(counts, shares, evidence.min_imbalance)
 
 
 def _ratio(evidence: Evidence, counts: Sequence[int]) -> str:

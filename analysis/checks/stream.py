@@ -42,7 +42,7 @@ def check_canaries(evidence: Evidence) -> CheckResult:
 
 def _streamed_canaries(evidence: Evidence) -> tuple[str, dict[str, object]]:
     """Return the sentence and the evidence of a table without canary events, with the number in the stream."""
-    if not evidence.whereabouts.known:
+    if not evidence.loss_location.known:
         return "No canary event is in the table.", {}
     own = topics(evidence.manifest.stream)
     rows = [row for row in evidence.engine.ask("canaries_streamed") if row["topic"] in own]
@@ -85,9 +85,9 @@ def check_freshness(evidence: Evidence) -> CheckResult:
 
 def check_silences(evidence: Evidence) -> CheckResult:
     """Find periods from which nothing landed; whole hours point at a partition, others at the intake."""
-    gaps = find_gaps(evidence.moments)
+    gaps = find_gaps(evidence.time_buckets)
     if not gaps:
-        landed = any(moment.landed for moment in evidence.moments)
+        landed = any(moment.landed for moment in evidence.time_buckets)
         summary = "Events from every period landed." if landed else "No event landed at any time."
         return CheckResult("silences", Layer.INTAKE, CheckStatus.PASS, summary, 0, threshold=0)
     missing = sum(gap.acknowledged for gap in gaps)

@@ -222,7 +222,7 @@ def _hash_positions(evidence: Evidence) -> NDArray[np.int64]:
     mine = np.flatnonzero(landed & people.in_sample & ~people.chosen)[:_MOST_HASHES]
     experiment = evidence.plan.experiment
     assigned = assign_many(
-        evidence.manifest.generation, people.user[mine], experiment.name, experiment.groups, evidence.plan.rate
+        evidence.manifest.generation, people.account_id[mine], experiment.name, experiment.groups, evidence.plan.rate
     )
     scaled = assigned.hash24.astype(np.int64) * max(1, len(experiment.groups))
     return scaled % HASH_SPACE

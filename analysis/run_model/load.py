@@ -167,7 +167,7 @@ class Evidence:
 
     @cached_property
     def overridden(self) -> frozenset[str]:
-        """Subjects, as in the table, of accounts that a page told to be in their group by an override (xlab)."""
+        """Subject ids, as in the table, of accounts whose page named their group as an override (xlab)."""
         forced = {view.visit for view in self.page_views if is_overridden(view.experiments, self.plan.experiment.name)}
         accounts = {account.visit: account for account in self.roster}
         return frozenset(
@@ -270,9 +270,9 @@ def load_evidence(
     [counted] = engine.ask("observed_count")
     observed_rows = int(str(counted["events"]))
     evidence = Evidence(
-        manifest, plan, ledger, people, roster, views, given_up, findings, made, engine,
-        (*files.broken, *broken_reports), of_run, files.misplaced, floor, add_streams(run, engine),
-        _load(run), PlatformState.read(run), summarise(files.summary, engine, of_run), others,
+        manifest, plan, ledger, participants, roster, views, given_up, findings, totals, engine,
+        (*files.broken, *broken_reports), observed_rows, files.misplaced, min_imbalance, add_streams(run, engine),
+        _load_report(run), PlatformState.read(run), summarise(files.summary, engine, observed_rows), other_runs,
     )  # fmt: skip
     _add_subjects(evidence)
     return evidence

@@ -43,8 +43,8 @@ class OwnEvents:
         """
         try:
             for path in sorted(self._ledger.glob("*.ndjson")):
-                for row in self._growing.new_objects(path):
-                    self._take(row)
+                for row in self._tail.new_objects(path):
+                    self._add_row(row)
         except OSError as error:
             raise DogfoodError(f"{self._ledger} cannot be read: {error.strerror}") from error
 

@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from analysis.engines.duckdb_engine import DuckDbEngine, QueryEngine, sql
-from common.atomic_write import replacing
+from analysis.engines.base import QueryEngine
+from analysis.engines.duckdb_engine import DuckDbEngine
+from analysis.engines.sql_files import sql
 from common.errors import DogfoodError
 from contracts.table import rows_of
 from personas.plan.blocks import PlannedEvent
@@ -72,8 +73,9 @@ def keep_planned(run: Path, plan: Plan) -> Path:
     try:
         if path.is_file() and (pq.read_schema(path).metadata or {}).get(_FINGERPRINT) == fingerprint:
             return path
-        with replacing(path) as temporary:
-            _write(temporary, plan, mark)
+        unfinished = path.with_suffix(".unfinished")
+        _write(unfinished, plan, fingerprint)
+        unfinished.replace(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise DogfoodError(f"{path} cannot be written: {error}") from error
     return path

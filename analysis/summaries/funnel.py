@@ -62,7 +62,7 @@ def natural_subjects(evidence: Evidence) -> dict[FunnelStage, list[int]]:
     Subjects that were chosen for their group are left out, and so is a stage at which none can be observed.
     """
     people, groups = evidence.participants, len(evidence.group_names())
-    natural = people.came & ~people.chosen & (people.group >= 0)
+    natural = people.started & ~people.chosen & (people.group >= 0)
     counts = {}
     for stage, (_, did) in _reached(evidence).items():
         observable = natural & ~people.of(Fidelity.SYNTHETIC) if stage is FunnelStage.EXPOSED else natural

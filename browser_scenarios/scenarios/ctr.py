@@ -68,17 +68,17 @@ def _more(context: ScenarioContext, group: str, count: int) -> list[TestAccount]
     return accounts
 
 
-async def _read(stage: ScenarioContext, session: Session, account: TestAccount) -> list[PageVisit]:
-    world = stage.world
-    journey = world.journeys.of(account.subject, account.user_id, account.central_id)
-    readings = []
-    for step in journey[:_PAGES] * stage.journeys:
-        reading = await session.open(step.page.path, narrow=not step.in_view)
+async def _read(context: ScenarioContext, session: Session, account: TestAccount) -> list[PageVisit]:
+    environment = context.environment
+    journey = environment.journeys.of(account.subject, account.user_id, account.central_id)
+    page_visits = []
+    for step in journey[:_PAGES] * context.journeys:
+        page_visit = await session.open(step.page.path, narrow=not step.in_view)
         if step.in_view:
-            await _look(reading, step)
-        await reading.leave()
-        readings.append(reading)
-    return readings
+            await _look(page_visit, step)
+        await page_visit.leave()
+        page_visits.append(page_visit)
+    return page_visits
 
 
 async def _look(page_visit: PageVisit, step: PlannedPageView) -> None:

@@ -47,8 +47,8 @@ class TestbedOperator:
         """Clear the wiki's config cache; return False when it is not the testbed's wiki."""
         return await asyncio.to_thread(forget_configs, self._testbed, self._wiki)
 
-    async def fetched(self, path: str, how: str) -> int:
-        """Return how often clients other than the kit fetched the list at *path* during the misbehaviour *how*."""
+    async def fetch_count(self, path: str, fault: str) -> int:
+        """Return how often clients other than the kit fetched the list at *path* during the API fault *fault*."""
         content = await self._request("GET", "fetches")
         rows = content["fetches"] if isinstance(content["fetches"], list) else []
         # Requests of the kit are not fetches of the wiki.
@@ -57,14 +57,14 @@ class TestbedOperator:
         )
         return sum(int(row["count"]) for row in of_wiki)
 
-    async def misbehaviours(self) -> Sequence[str]:
-        """Return the names of the misbehaviours of MPIC's API."""
+    async def api_faults(self) -> Sequence[str]:
+        """Return the names of the faults of MPIC's API."""
         content = await self._request("GET", "misbehaviour")
         return [str(name) for name in content["known"]] if isinstance(content["known"], list) else []
 
-    async def misbehave(self, how: str) -> None:
-        """Switch on the misbehaviour *how* of MPIC's API; an empty name switches it off."""
-        await self._request("PUT", "misbehaviour", {"as": how})
+    async def set_api_fault(self, fault: str) -> None:
+        """Switch on *fault* of MPIC's API; an empty name switches it off."""
+        await self._request("PUT", "misbehaviour", {"as": fault})
 
     async def stop_mpic(self) -> None:
         """Stop MPIC, so that connections are refused."""

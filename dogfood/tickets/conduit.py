@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
 import httpx

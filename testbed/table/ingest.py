@@ -13,7 +13,6 @@ from pathlib import Path
 import duckdb
 import orjson
 
-from common.atomic_write import replacing
 from contracts.streams import DATA_CENTRES, topic
 from contracts.table import ARRIVALS, PARTITIONS, TABLE, columns, parquet_files, read_parquet, rows_of
 from testbed.http_server import guarded
@@ -106,7 +105,7 @@ def _write_hour(connection: duckdb.DuckDBPyConnection, table: Path, data_centre:
     values = dict(zip(PARTITIONS, (data_centre, hour.year, hour.month, hour.day, hour.hour), strict=True))  # type: ignore[attr-defined]
     folder = table.joinpath(*(f"{name}={value}" for name, value in values.items()))
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / "part-0.parquet"
+    part, draft = folder / "part-0.parquet", folder / ".part-0.draft"
     names = ", ".join(f'"{name}"' for name in columns())
     parts = [f"SELECT {names} FROM new_rows WHERE hour_start = ?"]  # noqa: S608 (constant column names)
     if part.exists():
@@ -114,8 +113,8 @@ def _write_hour(connection: duckdb.DuckDBPyConnection, table: Path, data_centre:
         parts.append(f"SELECT {names} FROM old_rows")  # noqa: S608
     every = " UNION ALL ".join(parts)
     rows = connection.sql(f"SELECT * FROM ({every}) ORDER BY meta.dt, meta.id", params=[hour])  # noqa: S608
-    with replacing(part) as temporary:
-        rows.write_parquet(str(temporary), compression="zstd")
+    rows.write_parquet(str(draft), compression="zstd")
+    draft.replace(part)
 
 
 def _is_object(line: bytes) -> bool:

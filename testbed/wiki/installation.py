@@ -163,9 +163,9 @@ def run_php(
 ) -> bytes:
     """Run PHP and return its output. Raises WikiError with the first line of its message when it fails."""
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             end_with_parent(["php", *arguments]),
-            input=given,
+            input=stdin,
             env=environment,
             capture_output=True,
             check=False,

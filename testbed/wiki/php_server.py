@@ -30,23 +30,25 @@ def serve(images: Path, environment: Mapping[str, str], host: str, port: int, wo
         "opcache.revalidate_freq": 60, "apc.enable_cli": 1, "apc.shm_size": "256M", "memory_limit": "256M",
         "display_errors": 0, "log_errors": 1, "variables_order": "EGPCS",
     }  # fmt: skip
-    words = [word for name, value in settings.items() for word in ("-d", f"{name}={value}")]
-    command = ["php", *words, "-S", f"{host}:{port}", "-t", str(images), str(HERE / "router.php")]
-    # PHP's server leaves its workers behind when it is asked to stop: they are a process group, which is killed here,
-    # and by its watchdog when this process is killed.
+    options = [word for name, value in settings.items() for word in ("-d", f"{name}={value}")]
+    command = ["php", *options, "-S", f"{host}:{port}", "-t", str(images), str(HERE / "router.php")]
+    # PHP's server does not end its workers when it is stopped. They are a process group that is killed here, or by the
+    # keeper when this process is killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    own = {**environment, "PHP_CLI_SERVER_WORKERS": str(workers)}
-    with subprocess.Popen(command, env=own, process_group=0) as server:
-        watchdog = None
+    environment_with_workers = {**environment, "PHP_CLI_SERVER_WORKERS": str(workers)}
+    with subprocess.Popen(command, env=environment_with_workers, process_group=0) as server:
+        keeper = None
         try:
-            watchdog = ProcessGroupWatchdog(server.pid)
+            keeper = ProcessGroupWatchdog(server.pid)
             pid, status = os.wait()
         except KeyboardInterrupt:
             return
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGKILL)
-            if watchdog is not None:
-                watchdog.release()
-    ended = os.waitstatus_to_exitcode(status)
-    raise WikiError("the watchdog of PHP's server ended" if pid == watchdog.pid else f"PHP's server ended with {ended}")
+            if keeper is not None:
+                keeper.release()
+    exit_code = os.waitstatus_to_exitcode(status)
+    raise WikiError(
+        "the keeper of PHP's server ended" if pid == keeper.pid else f"PHP's server ended with exit code {exit_code}"
+    )

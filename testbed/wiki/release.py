@@ -138,5 +138,5 @@ def _private_root(work: Path) -> tuple[str, ...]:
 
 
 def _run(*command: str, cwd: Path | None = None) -> str:
-    done = subprocess.run(end_with_parent(command), cwd=cwd, capture_output=True, text=True, check=True, timeout=300)
-    return done.stdout
+    process = subprocess.run(end_with_parent(command), cwd=cwd, capture_output=True, text=True, check=True, timeout=300)
+    return process.stdout

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import cast
 
 from analysis.run_model.load import Evidence
-from analysis.run_model.sent_validity import Dropped
+from analysis.run_model.sent_validity import UnacceptableEvents
 from analysis.summaries.loss_location import LossLocation
 from analysis.verdict import Layer
 from contracts.assignment import Generation
@@ -20,7 +20,7 @@ Rows = Sequence[Mapping[str, object]]
 VALID = next(plan(Generation.ALPHA).events(0, 100)).body
 
 
-NOTHING_DROPPED = Dropped(0, "", 0, 0)
+NOTHING_DROPPED = UnacceptableEvents(0, "", 0, 0)
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Given:
     unexpected: Rows = ()
     deadline_s: int = 10_800
     bodies: Sequence[bytes] = ()
-    dropped: Dropped = NOTHING_DROPPED
+    dropped: UnacceptableEvents = NOTHING_DROPPED
     platform: PlatformState = field(default_factory=PlatformState)
     other_runs: Mapping[str, int] = field(default_factory=dict)
     queries: list[tuple[str, object]] = field(default_factory=list)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from common.errors import KitFaultError
 from common.parent_death import end_with_parent
-from common.ports import free_port
 from contracts.kafka import PARTITIONS
 from testbed.http_server import bind
 from testbed.maven import jars, java
@@ -37,7 +36,7 @@ class Broker:
         bind(self._host, self._port).close()
         self._data.mkdir(parents=True, exist_ok=True)
         settings = self._data / "server.properties"
-        settings.write_text(self._settings(free_port(self._host)), encoding="utf-8")
+        settings.write_text(self._settings(_free_port(self._host)), encoding="utf-8")
         if not (self._logs / "meta.properties").exists():
             self._format(command, settings)
         return [*command, "kafka.Kafka", str(settings)]
@@ -48,9 +47,12 @@ class Broker:
 
     def _format(self, command: list[str], settings: Path) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        words = ["format", "--ignore-formatted", f"--cluster-id={cluster}", f"--config={settings}"]
-        done = subprocess.run(
-            end_with_parent([*command, "kafka.tools.StorageTool", *words]), capture_output=True, text=True, check=False
+        arguments = ["format", "--ignore-formatted", f"--cluster-id={cluster}", f"--config={settings}"]
+        process = subprocess.run(
+            end_with_parent([*command, "kafka.tools.StorageTool", *arguments]),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if process.returncode:
             output = (process.stdout + process.stderr).strip().splitlines()
@@ -88,3 +90,9 @@ class Broker:
             "num.io.threads": 4,
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
+
+
+def _free_port(host: str) -> int:
+    with bind(host, 0) as listener:
+        port: int = listener.getsockname()[1]
+        return port

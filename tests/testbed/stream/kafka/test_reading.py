@@ -97,7 +97,7 @@ def test_a_missing_broker_is_one_clear_line() -> None:
     from contracts import kafka
 
     assert not kafka.is_reachable("127.0.0.1:1", within_s=0.2)
-    with pytest.raises(DogfoodError, match=r"Kafka at 127\.0\.0\.1:1 does not answer .* is it up\?"):
+    with pytest.raises(DogfoodError, match=r"Kafka at 127\.0\.0\.1:1"):
         kafka.topics("127.0.0.1:1", within_s=0.2)
 
 
