@@ -1,4 +1,4 @@
-"""The project's documents: their code blocks, what is said of each, and the commands in them."""
+"""The documentation pages: their code blocks, the marks of these, and the commands in them."""
 
 import re
 import shlex
