@@ -1,6 +1,6 @@
-"""Makes `locust -f locustfiles/ctr.py --help` list the kit's options.
+"""A Locust plugin: makes `locust -f locustfiles/ctr.py --help` list the kit's options.
 
-Locust prints its help before it reads the locustfile. It imports a module of this name before that, if there is one.
+Locust prints its help before it imports the locustfile. A module of this name is imported first, if it exists.
 """
 
 import runpy
@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 _FILES = Path(__file__).resolve().parent / "locustfiles"
-_HELP = {"-h", "--help"}
+_HELP_OPTIONS = {"-h", "--help"}
 
 
-def _locustfiles(words: list[str]) -> list[Path]:
-    """Return those of the kit's locustfiles that a command line names."""
+def _locustfiles(arguments: list[str]) -> list[Path]:
+    """Return the kit's locustfiles among the command line *arguments*."""
     names: list[str] = []
-    for option, value in zip(words, [*words[1:], ""], strict=True):
+    for option, value in zip(arguments, [*arguments[1:], ""], strict=True):
         if option in ("-f", "--locustfile"):
             names += value.split(",")
         elif option.startswith("--locustfile="):
@@ -23,6 +23,6 @@ def _locustfiles(words: list[str]) -> list[Path]:
     return [path for path in paths if path.parent == _FILES and path.is_file()]
 
 
-if _HELP & set(sys.argv):
+if _HELP_OPTIONS & set(sys.argv):
     for _path in _locustfiles(sys.argv[1:]):
         runpy.run_path(str(_path))

@@ -25,6 +25,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from common.egress import Egress
 from contracts.assignment import Generation
 from personas.example_experiment import example_experiment, example_instrument
 from personas.plan.plan import Plan
@@ -107,7 +108,8 @@ def _kit_at(port: int, batch: int, rate: float, seconds: float) -> BenchResult:
         begin = {
             "plan": plan.to_json(), "intake": f"http://127.0.0.1:{port}/v1/events", "headers": BEACON_HEADERS,
             "batch": batch, "connections": CONNECTIONS, "started_ms": started, "ledger": folder, "worker": "w",
-            "addresses": ["127.0.0.1"], "ceilings": {}, "share": 1.0,
+            "egress": Egress("bench", {"127.0.0.1": ("127.0.0.1",)}).to_json(), "ceilings": {}, "share": 1.0,
+            "run": folder, "max_visits": None,
         }  # fmt: skip
         process.stdin.write(orjson.dumps({"begin": begin}) + b"\n")
         process.stdin.flush()

@@ -4,7 +4,7 @@ Options, help, defaults and examples are each written in one place, and a test c
 """
 
 import re
-from argparse import Namespace
+from argparse import SUPPRESS, Namespace
 from collections.abc import Iterable, Iterator
 from typing import Self
 
@@ -55,10 +55,11 @@ class _Options:
         return self
 
     def add_argument(self, *names: str, **settings: object) -> Namespace:
-        default, choices = settings.get("default"), settings.get("choices")
-        told = f" [default: {default}]" if default not in ("", None, False) else ""
+        if settings["help"] == SUPPRESS:
+            return Namespace()
+        choices = settings.get("choices")
         chosen = f" {{{'|'.join(map(str, choices))}}}" if isinstance(choices, list) else ""
-        self.rows.append((f"`{', '.join(names)}{chosen}`", f"{settings['help']}{told}"))
+        self.rows.append((f"`{', '.join(names)}{chosen}`", str(settings["help"])))
         # Marks of Locust's web page are set on it.
         return Namespace()
 

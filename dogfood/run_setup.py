@@ -22,7 +22,7 @@ from run_record.roster import Account, Fidelity, write_roster
 from run_record.run_folder import new_run
 from run_record.target import Target
 from traffic.locust_run.options import TrafficOptions, UnplayableConfigError, check_ceilings, new_manifest, new_settings
-from traffic.wiki_sessions.options import on_roster
+from traffic.wiki_sessions.options import roster_rows
 
 #: How long a wiki may use an answer of MPIC, in seconds.
 PRODUCTION_TTL_S = 60.0
@@ -115,9 +115,9 @@ def _roster(request: RunRequest, first: int, accounts: tuple[TestAccount, ...]) 
     """Return who visits the wiki: the first accounts without a browser, the others and one without account with one."""
     roster: list[Account] = []
     sessions = min(request.sessions, len(accounts)) if Fidelity.WIKI in request.fidelities else 0
-    roster += on_roster(accounts[:sessions], Fidelity.WIKI, first, chosen=False)
+    roster += roster_rows(accounts[:sessions], Fidelity.WIKI, first, chosen=False)
     if Fidelity.BROWSER in request.fidelities:
         rest = accounts[WIKI_ACCOUNTS:] or accounts[sessions:]
-        roster += on_roster(rest, Fidelity.BROWSER, first + sessions, chosen=True)
+        roster += roster_rows(rest, Fidelity.BROWSER, first + sessions, chosen=True)
         roster.append(Account(first + len(roster), Fidelity.BROWSER, 0, 0, "", chosen=True))
     return roster

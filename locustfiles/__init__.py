@@ -1,1 +1,1 @@
-"""Thin files for `locust -f`."""
+"""Entry points for `locust -f`."""

@@ -13,52 +13,51 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 
 #: Constructions that read as if translated. docs/design/style.md has the rules and a plain form of each.
-STILTED = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"(?<!there )\b(is|are|was|were) (no|none|nobody's)\b(?! (longer|more|other|less)\b)",
-        r"\bthat (is|are) none\b",
-        r"\bwhat (became|comes|came) of\b",
-        r"\bwhat there (is|was) to\b",
-        r"\b(what|who|which|all|everything|nothing|anything|those) (that )?there (is|are) to\b",
-        r"\bthere (is|are) to\b",
-        r"\bof (its|their|his|our|my|your) own\b",
-        r"\b(not|never|nowhere) to be had\b",
-        r"\bso (many|long|few|much|large|small)\b(?! (that|as)\b)",
-        r"\b(whoever|whatever|whichever|wherever|whomever)\b",
-        r"\bat once\b",
-        r"\bhoped for\b",
-        r"\b(is|are|was|were|be|been|being) (told|said|asked|called|seen|found|met|made)\b"
-        r"(?= (of|anew|by|apart|so|to|with|likewise|again|in)\b)",
-        r"\bmade anew\b",
-        r"\banew\b",
-        r"\blikewise\b",
-        r"\bin (his|its|their) stead\b",
-        r"\bbeside (it|them|the|each|one|another)\b",
-        r"\bthe affair of\b",
-        r"\bas (many|much|long|often) as (one|you|somebody|anybody) likes?\b",
-        r"\b(somebody|nobody|anybody|everybody) (who|that|else)\b",
-        r"\bis not one\b",
-        r"\bwhat (it|they|one|he|she) (is|are|was|were|has|have|had|does|do|did)\b",
-        r"\b(one|those|them) a (module|request|event|second|line|file|worker|subject|visit|command|page|group|topic)\b",
-        r"\b(one|those|them) a (run|test|persona|user|layer|scenario)\b",
-        r"\ba (row|line|file|worker|page|test|request|event) a (row|line|file|worker|page|test|request|event)\b",
-        r"\ba (row|line|file|worker|page|test|request|event) a (step|moment)\b",
-        r"\bhow far\b",
-        r"\bmuch the same\b",
-        r"\bgone\b",
-        r"\bput (right|on the wire|into words)\b",
-        r"\bbrought together\b",
-        r"\bwent wrong with\b",
-        r"\b(is|are|was) there already\b",
-        r"\bthe (more|less) so\b",
-        r"\bby (hand|itself|themselves)\b(?= (and|or|too)\b)",
-        r"\bnot a moment\b",
-        r"\bnone (of it|of them|at all|is|are|was|were)\b",
-        r"\ball (of it|of them) (is|are|was|were)\b",
-        r"\bas (it|they) (is|are|was|were) (told|said|asked|given)\b",
-    )
+_PATTERNS = (
+    r"(?<!there )\b(is|are|was|were) (no|none|nobody's)\b(?! (longer|more|other|less)\b)",
+    r"\bthat (is|are) none\b",
+    r"\bwhat (became|comes|came) of\b",
+    r"\bwhat there (is|was) to\b",
+    r"\b(what|who|which|all|everything|nothing|anything|those) (that )?there (is|are) to\b",
+    r"\bthere (is|are) to\b",
+    r"\bof (its|their|his|our|my|your) own\b",
+    r"\b(not|never|nowhere) to be had\b",
+    r"\bso (many|long|few|much|large|small)\b(?! (that|as)\b)",
+    r"\b(whoever|whatever|whichever|wherever|whomever)\b",
+    r"\bat once\b",
+    r"\bhoped for\b",
+    r"\b(is|are|was|were|be|been|being) (told|said|asked|called|seen|found|met|made)\b"
+    r"(?= (of|anew|by|apart|so|to|with|likewise|again|in)\b)",
+    r"\bmade anew\b",
+    r"\banew\b",
+    r"\blikewise\b",
+    r"\bin (his|its|their) stead\b",
+    r"\bbeside (it|them|the|each|one|another)\b",
+    r"\bthe affair of\b",
+    r"\bas (many|much|long|often) as (one|you|somebody|anybody) likes?\b",
+    r"\b(somebody|nobody|anybody|everybody) (who|that|else)\b",
+    r"\bis not one\b",
+    r"\bwhat (it|they|one|he|she) (is|are|was|were|has|have|had|does|do|did)\b",
+    r"\b(one|those|them) a (module|request|event|second|line|file|worker|subject|visit|command|page|group|topic)\b",
+    r"\b(one|those|them) a (run|test|persona|user|layer|scenario)\b",
+    r"\ba (row|line|file|worker|page|test|request|event) a (row|line|file|worker|page|test|request|event)\b",
+    r"\ba (row|line|file|worker|page|test|request|event) a (step|moment)\b",
+    r"\bhow far\b",
+    r"\bmuch the same\b",
+    r"\bgone\b",
+    r"\bput (right|on the wire|into words)\b",
+    r"\bbrought together\b",
+    r"\bwent wrong with\b",
+    r"\b(is|are|was) there already\b",
+    r"\bthe (more|less) so\b",
+    r"\bby (hand|itself|themselves)\b(?= (and|or|too)\b)",
+    r"\bnot a moment\b",
+    r"\bnone (of it|of them|at all|is|are|was|were)\b",
+    r"\ball (of it|of them) (is|are|was|were)\b",
+    r"\bas (it|they) (is|are|was|were) (told|said|asked|given)\b",
 )
+STILTED = re.compile("|".join(_PATTERNS), re.IGNORECASE)
+
 #: Kinds of files that hold prose.
 SUFFIXES = (".py", ".md", ".sql", ".js", ".php", ".html", ".j2")
 
@@ -164,10 +163,7 @@ def count(listed: Sequence[Passage]) -> Count:
     """Return the words of *listed* and the stilted constructions in them."""
     words = sum(len(_WORD.findall(passage.text)) for passage in listed)
     hits = tuple(
-        Hit(passage, match.group(0))
-        for passage in listed
-        for pattern in STILTED
-        for match in pattern.finditer(" ".join(passage.text.split()))
+        Hit(passage, match.group(0)) for passage in listed for match in STILTED.finditer(" ".join(passage.text.split()))
     )
     return Count(words, hits)
 

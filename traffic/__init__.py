@@ -1,1 +1,1 @@
-"""What puts events on the wire, in time."""
+"""Load generation: Locust runs, the sender, and sessions on the wiki."""

@@ -1,8 +1,8 @@
-"""The policy for the way out, enforced on a whole process that sends: it connects to pinned addresses only.
+"""The egress guard: a process that sends connects to its target's pinned addresses only.
 
-Options and redirects are checked where they are read. This stands behind all of that: Python reports every connection
-that its sockets are about to make, and one to another address is refused here – after a redirect, by a proxy from the
-environment, or to a name that resolves elsewhere by now.
+Options and redirects are checked where they are read. The guard is the last line of defence: a Python audit hook sees
+every connection before it is made, and refuses other addresses. Such an address may come from a redirect, from a proxy
+in the environment, or from a name that now resolves elsewhere.
 """
 
 import socket
@@ -13,16 +13,16 @@ from typing import Any
 from common.egress import Egress, plain_address
 from run_record.target import TargetError
 
-#: What Python reports before a socket connects or sends without a connection.
+#: Audit events before a socket connects, or sends without a connection.
 _EVENTS = ("socket.connect", "socket.sendto", "socket.sendmsg")
 
 
 class ForbiddenAddressError(ConnectionRefusedError):
-    """A connection to an address that the target does not have. Nothing was sent."""
+    """A refused connection to an address outside the target. Nothing was sent."""
 
 
 class _Guard:
-    """Which addresses this process may connect to; None before it knows its target, when all may be."""
+    """The addresses that this process may connect to; None, before its target is known, allows all."""
 
     def __init__(self) -> None:
         self.allowed: frozenset[str] | None = None
@@ -33,62 +33,62 @@ _guard = _Guard()
 
 
 def allow_only(addresses: Iterable[str]) -> None:
-    """Let this process connect to *addresses* (IP) and to nothing else, from now on. May be called again.
+    """Allow this process to connect to the IP *addresses* only. A further call replaces them.
 
     Raises:
-        TargetError: there are none.
+        TargetError: *addresses* is empty.
     """
     allowed = frozenset(plain_address(address) for address in addresses)
     if not allowed:
-        raise TargetError("a target without addresses cannot be sent to")
+        raise TargetError("the target has no addresses: nothing can be sent")
     _guard.allowed = allowed
     if not _guard.installed:
         _guard.installed = True
-        # An audit hook stays for as long as the process lives, and nothing can take it out again.
-        sys.addaudithook(_look)
+        # An audit hook cannot be removed: it stays for the process's lifetime.
+        sys.addaudithook(_check_connection)
 
 
-def _look(event: str, arguments: tuple[object, ...]) -> None:
+def _check_connection(event: str, arguments: tuple[object, ...]) -> None:
     if event not in _EVENTS or _guard.allowed is None:
         return
     address = arguments[1]
-    # Sockets of this machine's own, without an address of the network, have a path instead.
+    # Unix domain sockets have a path instead of a network address.
     if isinstance(address, tuple) and plain_address(str(address[0])) not in _guard.allowed:
         raise ForbiddenAddressError(
-            f"{address[0]} is no address of the target: nothing is sent there (it has "
+            f"{address[0]} is not an address of the target: connection refused (allowed: "
             f"{', '.join(sorted(_guard.allowed))})"
         )
 
 
 class _PinnedNames:
-    """Gevent's resolver, with the pinned addresses for the target's hosts."""
+    """A wrapper of gevent's resolver that returns pinned addresses for the target's hosts."""
 
     def __init__(self, egress: Egress, resolver: Any) -> None:  # noqa: ANN401 (gevent has no types)
         self._egress, self.resolver = egress, resolver
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (all other questions are the resolver's)
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (delegates to the resolver)
         return getattr(self.resolver, name)
 
-    def getaddrinfo(self, host: str | bytes, port: object, *how: object, **named: object) -> list[Any]:
-        """Return what the resolver says of the host's pinned addresses; of the host itself where it has none."""
+    def getaddrinfo(self, host: str | bytes, port: object, *arguments: object, **keywords: object) -> list[Any]:
+        """Resolve the host's pinned addresses, or the host itself if it has none."""
         text = host.decode() if isinstance(host, bytes) else str(host)
-        found: list[Any] = []
-        problem: OSError | None = None
+        infos: list[Any] = []
+        last_error: OSError | None = None
         for address in self._egress.pins.get(text.lower(), (text,)):
             try:
-                found += self.resolver.getaddrinfo(address, port, *how, **named)
+                infos += self.resolver.getaddrinfo(address, port, *arguments, **keywords)
             except socket.gaierror as error:
-                # An address of the family that was not asked for.
-                problem = error
-        if not found and problem is not None:
-            raise problem
-        return found
+                # The address is of another family than requested.
+                last_error = error
+        if not infos and last_error is not None:
+            raise last_error
+        return infos
 
 
 def confine(egress: Egress) -> None:
-    """Let this process, in which gevent runs, connect to the pinned addresses of *egress* and to nothing else.
+    """Allow this gevent process to connect to the pinned addresses of *egress* only.
 
-    Names are not resolved again: gevent's sockets get the pinned addresses of the target's hosts.
+    Gevent's sockets get the pinned addresses of the target's hosts: names are not resolved again.
 
     Raises:
         TargetError: *egress* has no addresses.

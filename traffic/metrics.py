@@ -1,4 +1,4 @@
-"""What people can watch of a run, as readings: names, units and values, however they are carried."""
+"""Metrics of a run's load as samples, independent of how they are exported."""
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -8,28 +8,28 @@ from traffic.locust_run.ledger_progress import NOTHING, Counts, Delays
 
 
 class Kind(Enum):
-    """A COUNTER only rises while a run goes; a GAUGE may do either."""
+    """A COUNTER only rises during a run; a GAUGE may rise and fall."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
 
 
 class Point(NamedTuple):
-    """One value of a reading, and what tells it from its others."""
+    """One value of a metric, and its labels."""
 
     labels: Mapping[str, str]
     value: float
 
 
 class MetricSample(NamedTuple):
-    """One thing that can be watched.
+    """A metric and its current values.
 
     Attributes:
-        name: in Prometheus' manner, without the `_total` of counters.
-        kind: whether it only rises.
-        unit: `seconds`, or what is counted.
-        help: one sentence.
-        points: its values now.
+        name: name by Prometheus' conventions, without the `_total` of counters.
+        kind: counter or gauge.
+        unit: `seconds`, or the plural of what is counted.
+        help: description in one sentence.
+        points: current values.
     """
 
     name: str
@@ -40,26 +40,26 @@ class MetricSample(NamedTuple):
 
 
 def traffic_metrics(run: str, counts: Counts) -> list[MetricSample]:
-    """Return the readings of the traffic of *run*.
+    """Return the metrics of the load of *run*.
 
     Args:
         run: name of the run.
-        counts: of its ledger.
+        counts: counts of its ledger.
     """
     of_run = {"run": run}
     answers = [Point({**of_run, "outcome": str(outcome)}, count) for outcome, count in counts.answered.items()]
     return [
-        MetricSample("dogfood_events_offered", Kind.COUNTER, "events", "Events that were put on the wire.",
+        MetricSample("dogfood_events_offered", Kind.COUNTER, "events", "Events sent.",
                 [Point(of_run, counts.offered)]),
         MetricSample("dogfood_events_answered", Kind.COUNTER, "events",
-                "Events by what the intake said of them; ok is accepted, and no promise that a row lands.", answers),
-        MetricSample("dogfood_requests", Kind.COUNTER, "requests", "Requests that were put on the wire.",
+                "Events answered, by outcome; ok means accepted by the intake, not landed in the table.", answers),
+        MetricSample("dogfood_requests", Kind.COUNTER, "requests", "Requests sent.",
                 [Point(of_run, counts.requests)]),
         MetricSample("dogfood_lag_seconds", Kind.GAUGE, "seconds",
-                "From the intended time of a request until it was handed to the wire, by quantile of the run so far.",
+                "Delay from a request's intended time to its sending, by quantile of the run so far.",
                 _quantiles(of_run, counts.lag)),
         MetricSample("dogfood_latency_seconds", Kind.GAUGE, "seconds",
-                "From the intended time of a request until its answer, by quantile of the run so far.",
+                "Delay from a request's intended time to its answer, by quantile of the run so far.",
                 _quantiles(of_run, counts.latency)),
     ]  # fmt: skip
 
@@ -71,5 +71,5 @@ def _quantiles(labels: Mapping[str, str], delays: Delays) -> list[Point]:
     return [Point({**labels, "quantile": name}, value / 1000) for name, value in values.items()]
 
 
-#: What there is to watch of any traffic, without values.
-TRAFFIC = tuple(reading._replace(points=()) for reading in traffic_metrics("", NOTHING))
+#: The metrics of any load, without values.
+TRAFFIC = tuple(sample._replace(points=()) for sample in traffic_metrics("", NOTHING))

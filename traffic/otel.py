@@ -1,8 +1,8 @@
-"""OpenTelemetry: readings as instruments of a meter, so that they go wherever Locust's own measurements go.
+"""Export of metrics by OpenTelemetry, beside Locust's own.
 
-Locust's option `--otel` sets OpenTelemetry up, from its usual environment variables, and measures the requests; what is
-added here is what Locust cannot know: events and what became of them, and delays from the intended time. Nothing of
-OpenTelemetry is imported unless somebody asks for it: it is the optional group `otel`.
+Locust's option `--otel` sets OpenTelemetry up from its environment variables, and measures requests. This module adds
+events by outcome, and delays from the intended time. OpenTelemetry is imported only when it is used: it is the optional
+dependency group `otel`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,46 +20,46 @@ if TYPE_CHECKING:
 METER = "dogfood"
 
 
-def listen(environment: "Environment", folder: Callable[[], Path | None]) -> None:
-    """Send the readings of the run that *environment* plays, when Locust was started with `--otel`.
+def export_metrics(environment: "Environment", folder: Callable[[], Path | None]) -> None:
+    """Export the metrics of the current run, if Locust was started with `--otel`.
 
     Args:
-        environment: Locust's, on the master or in the only process: it sees all ledgers.
-        folder: returns the folder of the run that is played, None while there is none.
+        environment: Locust's environment on the master, or in the only process: it has access to all ledgers.
+        folder: returns the current run's folder; None without a run.
     """
     if not vars(environment.parsed_options).get("otel"):
         return
     try:
         from opentelemetry import metrics
     except ImportError:
-        # Locust has said so already, and goes on without.
+        # Locust has reported this, and continues without OpenTelemetry.
         return
 
-    watched: dict[Path, Progress] = {}
+    progress_by_run: dict[Path, Progress] = {}
 
     def read() -> Sequence[MetricSample]:
         run = folder()
         if run is None:
             return ()
-        if run not in watched:
-            watched.clear()
-            watched[run] = Progress(run)
-        return traffic_metrics(run.name, watched[run].look())
+        if run not in progress_by_run:
+            progress_by_run.clear()
+            progress_by_run[run] = Progress(run)
+        return traffic_metrics(run.name, progress_by_run[run].look())
 
     observe(metrics.get_meter(METER), TRAFFIC, read)
 
 
-def observe(meter: "Meter", names: Iterable[MetricSample], read: Callable[[], Sequence[MetricSample]]) -> None:
-    """Make an instrument of *meter* for each reading of *names*, whose values *read* returns when they are collected.
+def observe(meter: "Meter", samples: Iterable[MetricSample], read: Callable[[], Sequence[MetricSample]]) -> None:
+    """Create an instrument of *meter* for each metric in *samples*.
 
     Args:
-        meter: of OpenTelemetry.
-        names: the readings that there will be; their values are not looked at.
-        read: returns the readings as they are now. It is asked once an instrument.
+        meter: OpenTelemetry's meter.
+        samples: the metrics to export; their values are ignored.
+        read: returns the current samples. Each instrument calls it at each collection.
     """
-    for wanted in names:
-        make = meter.create_observable_counter if wanted.kind is Kind.COUNTER else meter.create_observable_gauge
-        make(wanted.name, callbacks=[_callback(wanted.name, read)], unit=_unit(wanted.unit), description=wanted.help)
+    for sample in samples:
+        create = meter.create_observable_counter if sample.kind is Kind.COUNTER else meter.create_observable_gauge
+        create(sample.name, callbacks=[_callback(sample.name, read)], unit=_unit(sample.unit), description=sample.help)
 
 
 def _callback(
@@ -69,16 +69,16 @@ def _callback(
 
     def collect(_: "CallbackOptions") -> "Iterable[Observation]":
         try:
-            readings = read()
+            samples = read()
         except DogfoodError:
-            # There is no run to be read at the moment.
+            # No run can be read now.
             return []
-        found = next((reading for reading in readings if reading.name == name), None)
-        return [Observation(point.value, dict(point.labels)) for point in found.points] if found else []
+        sample = next((item for item in samples if item.name == name), None)
+        return [Observation(point.value, dict(point.labels)) for point in sample.points] if sample else []
 
     return collect
 
 
 def _unit(unit: str) -> str:
-    """Return *unit* as OpenTelemetry writes it: UCUM, with what is counted in braces."""
+    """Return *unit* in UCUM, as OpenTelemetry requires: counted things are in braces."""
     return "s" if unit == "seconds" else "{" + unit.removesuffix("s") + "}"

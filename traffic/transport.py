@@ -1,8 +1,8 @@
-"""Putting one request on the wire: the seam between what is sent and how."""
+"""The transport interface: how one request is sent."""
 
 from typing import NamedTuple, Protocol
 
-#: What `navigator.sendBeacon` sends for a text body.
+#: Headers of `navigator.sendBeacon` with a text body.
 BEACON_HEADERS = {
     "Content-Type": "text/plain;charset=UTF-8",
     "User-Agent": (
@@ -12,16 +12,16 @@ BEACON_HEADERS = {
 
 
 def beacon_headers(tag: str) -> dict[str, str]:
-    """Return the headers of a beacon whose user agent ends in the target's *tag*, if it has one.
+    """Return a beacon's headers; its user agent ends in the target's *tag*, if any.
 
-    The intake keeps the user agent with each event, so that analysts can leave tagged rows out.
+    The intake keeps the user agent with each event, so analysts can exclude tagged rows.
     """
     agent = f"{BEACON_HEADERS['User-Agent']} {tag}".strip()
     return {**BEACON_HEADERS, "User-Agent": agent}
 
 
 class HttpResponse(NamedTuple):
-    """What came back for one request: status None when nothing did, *reason* then says what happened."""
+    """The response to one request. *status*: None without one; *reason* then says why."""
 
     status: int | None
     reason: str
@@ -29,7 +29,7 @@ class HttpResponse(NamedTuple):
 
 
 class Transport(Protocol):
-    """Puts one request on the wire."""
+    """Sends one request."""
 
     def __call__(self, body: bytes) -> HttpResponse:
-        """Post *body*. Never raises for what the network does."""
+        """Post *body*. Network errors do not raise."""

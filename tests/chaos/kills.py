@@ -1,4 +1,4 @@
-"""Killing processes at a moment that is proven: they are stopped, looked at, and then killed or continued."""
+"""Kill processes during their work: stop them, check that they are working, then kill or continue them."""
 
 import os
 import random
@@ -9,34 +9,34 @@ from contextlib import suppress
 
 import psutil
 
-#: Seconds in which a process has to come to its work, on a machine however busy.
+#: Maximum seconds until a process begins its work, on a busy machine.
 WITHIN_S = 240.0
 
 
-def killed_inside(
-    victims: Sequence[int], inside: Callable[[], bool], chance: random.Random, *, longest_s: float = 0.05,
-    held: Sequence[int] = (),
+def kill_during(
+    victims: Sequence[int], is_working: Callable[[], bool], rng: random.Random, *, max_interval_s: float = 0.05,
+    paused: Sequence[int] = (),
 ) -> bool:  # fmt: skip
-    """Kill the processes *victims* while *inside* holds; return False when one of them had ended before.
+    """Kill *victims* while *is_working* holds; return False if one had ended before.
 
-    All of them stand still while *inside* is asked, so the kill falls into what was seen.
+    All victims are stopped during the check, so the kill falls into the checked state.
 
     Args:
-        victims: process ids; what they started is not killed with them.
-        inside: whether the work is under way.
-        chance: draws how long the processes go on between two looks.
-        longest_s: seconds of the longest such time.
-        held: process ids of others that stand still meanwhile, and go on afterwards.
+        victims: process ids; their child processes are not killed.
+        is_working: whether the work has begun and not ended.
+        rng: draws the intervals between two checks.
+        max_interval_s: maximum interval between two checks, in seconds.
+        paused: ids of further processes that are stopped during the check only.
     """
     deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline:
         try:
             if not all(map(_runs, victims)):
                 return False
-            # A look that stops nothing comes first: stopping all the time would keep the work from being done.
-            if inside():
-                _stop([*held, *victims])
-                if inside():
+            # The first check stops nothing: constant stopping would prevent the work.
+            if is_working():
+                _stop([*paused, *victims])
+                if is_working():
                     for pid in victims:
                         os.kill(pid, signal.SIGKILL)
                     return True
@@ -45,9 +45,9 @@ def killed_inside(
             _continue(victims)
             return False
         finally:
-            _continue(held)
-        time.sleep(chance.uniform(0, longest_s))
-    raise AssertionError(f"process {victims[0]} did not come to its work within {WITHIN_S:.0f} s")
+            _continue(paused)
+        time.sleep(rng.uniform(0, max_interval_s))
+    raise AssertionError(f"process {victims[0]} did not begin its work within {WITHIN_S:.0f} s")
 
 
 def _runs(pid: int) -> bool:
@@ -70,20 +70,20 @@ def _continue(pids: Iterable[int]) -> None:
             os.kill(pid, signal.SIGCONT)
 
 
-def until(holds: Callable[[], bool], otherwise: str) -> None:
-    """Wait until *holds*. Raises AssertionError, with *otherwise*, when that takes too long."""
+def until(condition: Callable[[], bool], message: str) -> None:
+    """Wait until *condition* holds. Raises AssertionError with *message* after `WITHIN_S`."""
     deadline = time.monotonic() + WITHIN_S
-    while not holds():
-        assert time.monotonic() < deadline, otherwise
+    while not condition():
+        assert time.monotonic() < deadline, message
         time.sleep(0.02)
 
 
-def below(pid: int, word: str = "") -> list[psutil.Process]:
-    """Return the processes that *pid* has started, directly or not, with *word* in their command line."""
-    items = []
+def below(pid: int, pattern: str = "") -> list[psutil.Process]:
+    """Return the child processes of *pid*, also indirect ones, with *pattern* in their command line."""
+    processes = []
     with suppress(psutil.NoSuchProcess):
         for child in psutil.Process(pid).children(recursive=True):
             with suppress(psutil.Error):
-                if any(word in part for part in child.cmdline()):
-                    items.append(child)
-    return items
+                if any(pattern in part for part in child.cmdline()):
+                    processes.append(child)
+    return processes

@@ -1,4 +1,4 @@
-"""The kill series in short: one kill of each of the victims that take no Java."""
+"""The short kill series: one kill of each target without Java."""
 
 import random
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.chaos.series import QUICK, SERIES
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_a_killed_process_leaves_everything_accounted_for(tmp_path: Path, name: str) -> None:
-    result = SERIES[name](tmp_path, 1, random.Random(name))  # noqa: S311 (to be repeated)
+def test_a_killed_process_loses_nothing_acknowledged(tmp_path: Path, name: str) -> None:
+    result = SERIES[name](tmp_path, 1, random.Random(name))  # noqa: S311 (reproducible)
     assert result.kills == 1
     assert result.acknowledged > 0

@@ -1,4 +1,4 @@
-"""Kills of what writes files: ingestion, Spark job, analysis. The next of its kind has all, and the verdict is GO."""
+"""Kills of file writers: ingestion, Spark job, analysis. The next run of each is complete, and the verdict is GO."""
 
 import json
 import os
@@ -20,53 +20,53 @@ from run_record.manifest import Manifest
 from testbed.stream.segments import SegmentReader
 from testbed.table.table_export import export_table
 from tests.analysis.runs import Event, MadeUp, make_run
-from tests.chaos.kills import below, killed_inside
+from tests.chaos.kills import below, kill_during
 from tests.spark import need_spark
 from tests.testbed.table.hive.test_crashes import Job
 from tests.testbed.table.test_ingest import event, fill, produce
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: Visitors of the run whose events are written: enough for a GO.
+#: Number of visitors; enough for a GO.
 _VISITORS = 1_200
 HOUR_MS = 3_600_000
 
 
 def _make_run(folder: Path) -> MadeUp:
-    """Return a run of an hour ago, so that what lands now is not late."""
+    """Create a run that started an hour ago, so that rows that land now are not late."""
     return make_run(folder / "run", visitors=_VISITORS, started_ms=int(time.time() * 1000) - HOUR_MS)
 
 
-def _shares(events: list[Event], count: int) -> Iterable[list[Event]]:
+def _split(events: list[Event], count: int) -> Iterable[list[Event]]:
     """Yield *events* in *count* parts."""
     return (events[number::count] for number in range(count))
 
 
-def _others(part: str) -> list[Event]:
-    """Return events that are not the run's, of every hour of another day: that many files are written."""
+def _unrelated_events(part: str) -> list[Event]:
+    """Return events of other senders in every hour of another day, so that many files are written."""
     return [event(f"{part}-{hour}-{number}", f"2025-01-20T{hour:02d}:30:00.000Z") for hour in range(24)
             for number in range(4)]  # fmt: skip
 
 
-def _written(kill: Callable[[], bool], folder: Path, run: MadeUp, kills: int) -> list[str]:
-    """Produce the run's events in as many parts as there are kills, and kill what writes each; return all ids."""
+def _produce_and_kill(kill: Callable[[], bool], folder: Path, run: MadeUp, kills: int) -> list[str]:
+    """Produce the run's events in *kills* parts, and kill the writer of each; return all ids."""
     ids: list[str] = []
-    for number, part in enumerate(_shares(run.events, kills)):
-        fresh = part
-        tries = 0
+    for number, part in enumerate(_split(run.events, kills)):
+        new_events = part
+        attempts = 0
         while True:
-            fresh = [*fresh, *_others(f"{number}-{tries}")]
-            produce(folder, *fresh)
-            ids += [item["meta"]["id"] for item in fresh]
+            new_events = [*new_events, *_unrelated_events(f"{number}-{attempts}")]
+            produce(folder, *new_events)
+            ids += [item["meta"]["id"] for item in new_events]
             if kill():
                 break
-            # It was through before it was looked at: something new to write, then.
-            fresh, tries = [], tries + 1
+            # The writer finished before the kill: produce further events.
+            new_events, attempts = [], attempts + 1
     return ids
 
 
 def _judge(folder: Path, run: MadeUp, table_dir: Path, ids: list[str]) -> tuple[int, str]:
-    """Compare the table with *ids*, judge the run by it, and return the number of rows and a sentence."""
+    """Compare the table with *ids*, and judge the run by it; return the number of rows and a summary."""
     rows = read_parquet(table_dir / TABLE, duckdb.connect())
     counts = Counter(row["id"] for row in rows["meta"].to_pylist())
     assert counts == Counter(ids)
@@ -81,7 +81,7 @@ def _judge(folder: Path, run: MadeUp, table_dir: Path, ids: list[str]) -> tuple[
     return len(ids), f"{counts.total():,} rows, none twice; {verdict.verdict}: {verdict.sentence[:80]}"
 
 
-def kill_ingestion(folder: Path, kills: int, chance: random.Random) -> tuple[int, str]:
+def kill_ingestion(folder: Path, kills: int, rng: random.Random) -> tuple[int, str]:
     """Kill the ingestion while it writes an hour's file."""
     command = [sys.executable, "-m", "testbed.table.ingest", "--stream-dir", str(folder / "stream")]
     command += ["--table-dir", str(folder / "table")]
@@ -89,17 +89,17 @@ def kill_ingestion(folder: Path, kills: int, chance: random.Random) -> tuple[int
 
     def kill() -> bool:
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-            # One that an earlier kill has left is not proof: it is written anew.
-            before = _drafts(folder / "table")
-            return killed_inside([process.pid], lambda: _drafts(folder / "table") != before, chance, longest_s=0.004)
+            # A draft left by an earlier kill does not prove work: it is written again.
+            previous = _drafts(folder / "table")
+            return kill_during([process.pid], lambda: _drafts(folder / "table") != previous, rng, max_interval_s=0.004)
 
-    ids = _written(kill, folder, run, kills)
+    ids = _produce_and_kill(kill, folder, run, kills)
     fill(folder)
     return _judge(folder, run, folder / "table", ids)
 
 
 def _drafts(folder: Path) -> set[tuple[str, int, int]]:
-    """Return the half-written files in *folder*, with what tells one from the next of the same name."""
+    """Return unfinished files in *folder*: path, inode and modification time."""
     names = set()
     for path in folder.rglob("*.draft"):
         try:
@@ -110,13 +110,13 @@ def _drafts(folder: Path) -> set[tuple[str, int, int]]:
     return names
 
 
-def _differs(folder: Path, before: object) -> bool:
+def _differs(folder: Path, previous: object) -> bool:
     """Return whether the analysis has begun to write since *before*."""
-    return _drafts(folder) != before
+    return _drafts(folder) != previous
 
 
-def kill_analysis(folder: Path, kills: int, chance: random.Random) -> tuple[int, str]:
-    """Kill the analysis while it writes: no half verdict, and the next says what the first would have said."""
+def kill_analysis(folder: Path, kills: int, rng: random.Random) -> tuple[int, str]:
+    """Kill the analysis while it writes: no partial verdict, and the next analysis gives the same one."""
     run = _make_run(folder)
     run.land()
     expected = analyse(run.folder)
@@ -126,7 +126,7 @@ def kill_analysis(folder: Path, kills: int, chance: random.Random) -> tuple[int,
         (run.folder / VERDICT).unlink(missing_ok=True)
         is_writing = partial(_differs, run.folder, _drafts(run.folder))
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            killed += killed_inside([process.pid], is_writing, chance, longest_s=0.001)
+            killed += kill_during([process.pid], is_writing, rng, max_interval_s=0.001)
         if (run.folder / VERDICT).exists():
             assert json.loads((run.folder / VERDICT).read_text())["verdict"] == expected.verdict
     analysis = analyse(run.folder)
@@ -134,32 +134,32 @@ def kill_analysis(folder: Path, kills: int, chance: random.Random) -> tuple[int,
     return len(run.events), f"{analysis.verdict}: {analysis.sentence[:80]}"
 
 
-def kill_spark_job(folder: Path, kills: int, chance: random.Random) -> tuple[int, str]:
-    """Kill the Spark job while files of a commit lie in `_temporary`: all of it, or its Java process alone."""
+def kill_spark_job(folder: Path, kills: int, rng: random.Random) -> tuple[int, str]:
+    """Kill the Spark job, or its Java process only, while a commit's files are in `_temporary`."""
     need_spark()
     job, run = Job(folder), _make_run(folder)
 
     def kill() -> bool:
-        left = _unfinished(job)
+        previous_files = _unfinished(job)
         process = job.start()
-        only_java = chance.random() < 1 / 3
+        only_java = rng.random() < 1 / 3
         try:
-            while process.poll() is None and (_unfinished(job) <= left or not below(process.pid, "java")):
-                left &= _unfinished(job)
+            while process.poll() is None and (_unfinished(job) <= previous_files or not below(process.pid, "java")):
+                previous_files &= _unfinished(job)
             java = [item.pid for item in below(process.pid, "java")]
             if not java:
                 return False
             victims = java if only_java else [*java, process.pid]
-            return killed_inside(victims, lambda: not _unfinished(job) <= left, chance, longest_s=0.02)
+            return kill_during(victims, lambda: not _unfinished(job) <= previous_files, rng, max_interval_s=0.02)
         finally:
             process.wait(240)
 
-    ids = _written(kill, folder, run, kills)
+    ids = _produce_and_kill(kill, folder, run, kills)
     job.run()
     return _judge(folder, run, folder / "warehouse", ids)
 
 
 def _unfinished(job: Job) -> set[str]:
-    """Return the files that a job has written and not committed."""
+    """Return the files that a job has written but not committed."""
     folder = job.files / "_temporary"
-    return {f"{where}/{name}" for where, _, names in os.walk(folder) for name in names}
+    return {f"{path}/{name}" for path, _, names in os.walk(folder) for name in names}

@@ -68,9 +68,9 @@ def test_locusts_numbers_have_bounds(name: str, value: object) -> None:
 
 
 def test_no_connections_are_wrong_use() -> None:
-    with pytest.raises(BoundError, match="--connections is 0"):
-        check_numbers(Namespace(connections=0))
+    with pytest.raises(BoundError, match="--max-connections is 0"):
+        check_numbers(Namespace(max_connections=0))
 
 
 def test_usual_options_of_locust_pass() -> None:
-    check_numbers(Namespace(num_users=None, connections=1000, seed=1, time_scale="1.0", run_time=None, epoch=0))
+    check_numbers(Namespace(num_users=None, max_connections=1000, seed=1, time_scale="1.0", run_time=None, epoch=0))

@@ -1,4 +1,4 @@
-"""Locust with our locustfiles as a process, for tests: started, looked at while it runs, gone when the test is over."""
+"""Locust with the kit's locustfiles as a process, for tests."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ class Locust:
     """A running Locust.
 
     Attributes:
-        process: of the master, or the only one.
+        process: the master, or the only process.
         runs: folder of its runs.
     """
 
@@ -38,39 +38,39 @@ class Locust:
 
     @property
     def output(self) -> str:
-        """All that it and its children printed."""
+        """Output of all its processes."""
         return self._log.read_text(errors="replace")
 
     @property
     def run(self) -> Path:
-        """The folder of its newest run."""
+        """Folder of its newest run."""
         return find_run(self.runs, "latest")
 
     def children(self) -> list[psutil.Process]:
-        """Return all processes that it has started."""
+        """Return its child processes, also indirect ones."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def sent(self) -> int:
-        """Return how many events its ledgers have intents for."""
+        """Return the number of events with an intent in its ledgers."""
         return sum(count_sent(path) for path in self.runs.glob(f"2*/{LEDGER}/worker-*.ndjson"))
 
     def await_sent(self, events: int) -> None:
-        """Wait until so many events were sent."""
+        """Wait until *events* events were sent."""
         until(lambda: self.sent() >= events, f"{events} events were not sent", self)
 
     def end(self) -> int:
-        """Wait until it and all that it has started have ended; return its exit code."""
+        """Wait until all its processes have ended; return its exit code."""
         until(lambda: self.process.poll() is not None, "Locust did not end", self)
-        # A process that can still print keeps the pipe open.
+        # A process that still runs keeps the pipe open.
         until(lambda: self._copier.poll() is not None, "Locust left processes behind", self)
         return int(self.process.returncode)
 
 
-def until(condition: Callable[[], object], otherwise: str, locust: Locust | None = None) -> None:
-    """Wait until *condition* holds. Raises AssertionError, *otherwise*, when it does not come to that."""
+def until(condition: Callable[[], object], message: str, locust: Locust | None = None) -> None:
+    """Wait until *condition* holds. Raises AssertionError with *message* after `TIMEOUT_S`."""
     deadline = time.monotonic() + TIMEOUT_S
     while not condition():
-        assert time.monotonic() < deadline, f"{otherwise}: {locust.output if locust else ''}"
+        assert time.monotonic() < deadline, f"{message}: {locust.output if locust else ''}"
         time.sleep(0.05)
 
 
@@ -83,22 +83,22 @@ def locust(
 
     Args:
         runs: folder of its runs.
-        options: of Locust and the locustfile.
+        options: options of Locust and the locustfile.
         file: name of the locustfile.
-        environment: variables besides this process' own.
-        headless: without a web page.
-        prefix: words in front of the command.
+        environment: additional environment variables.
+        headless: run without a web page.
+        prefix: command that runs Locust.
     """
     runs.mkdir(exist_ok=True)
-    words = [*prefix, sys.executable, "-m", "locust", "-f", f"locustfiles/{file}.py", "--only-summary"]
-    words += ["--headless"] if headless else []
+    command = [*prefix, sys.executable, "-m", "locust", "-f", f"locustfiles/{file}.py", "--only-summary"]
+    command += ["--headless"] if headless else []
     log = runs.parent / f"locust-{len(list(runs.parent.glob('locust-*')))}.log"
     with log.open("wb") as output:
         copier = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=output)
     pipe = copier.stdin
     assert pipe is not None
     process = subprocess.Popen(
-        [*words, "--runs", str(runs), *options], cwd=ROOT, stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL,
+        [*command, "--runs", str(runs), *options], cwd=ROOT, stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL,
         env={**os.environ, **(environment or {})}, start_new_session=True,
     )  # fmt: skip
     pipe.close()
@@ -106,14 +106,14 @@ def locust(
     try:
         yield running
     finally:
-        left = running.children() if process.poll() is None else []
-        for child in [*left, psutil.Process(process.pid)] if process.poll() is None else []:
+        children = running.children() if process.poll() is None else []
+        for child in [*children, psutil.Process(process.pid)] if process.poll() is None else []:
             child.kill()
         process.wait(TIMEOUT_S)
         copier.wait(TIMEOUT_S)
 
 
 def two_workers() -> tuple[str, ...]:
-    """Return Locust's options for two workers, on a port that nobody else uses."""
+    """Return Locust's options for two workers, on a free port."""
     port = str(free_port())
     return ("--processes", "2", "--master-bind-port", port, "--master-port", port)

@@ -1,4 +1,4 @@
-"""What a target says holds in Locust itself: confirmation, ceilings, hosts, redirects, proxies, tag."""
+"""A target's rules in Locust: confirmation, ceilings, hosts, redirects, proxies, tag."""
 
 import json
 import os
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Intake(ThreadingHTTPServer):
-    """Accepts every event, or redirects it to *elsewhere*; remembers who asked."""
+    """An intake that accepts every event, or redirects to *elsewhere*; records user agents."""
 
     def __init__(self, elsewhere: str = "") -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def command(target: Path, runs: Path, *options: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return an environment with a proxy where nobody listens: with it, nothing would arrive."""
+    """Return an environment with an unreachable proxy, through which nothing would arrive."""
     return {**os.environ, **dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:1")}
 
 
@@ -97,12 +97,12 @@ def locust(target: Path, runs: Path, *options: str) -> subprocess.CompletedProce
     )  # fmt: skip
 
 
-def test_a_confirmed_run_within_the_ceilings_is_sent_with_the_tag(tmp_path: Path, intakes: list[Intake]) -> None:
+def test_a_confirmed_run_is_sent_with_the_tag(tmp_path: Path, intakes: list[Intake]) -> None:
     _, intake = intakes
     options = ("--event-rate", "20/s", "--run-time", "2s", "--confirm", "prod")
-    done = locust(production(tmp_path, intake), tmp_path / "runs", *options)
-    # 4: the machine was too busy to keep the schedule, which is not what is asked here.
-    assert done.returncode in (0, 4), done.stdout + done.stderr
+    process = locust(production(tmp_path, intake), tmp_path / "runs", *options)
+    # 4: the machine was too busy to keep the schedule, which this test does not check.
+    assert process.returncode in (0, 4), process.stdout + process.stderr
     assert len(intake.agents) == 40
     assert all(agent.endswith(" experiment-dogfood") for agent in intake.agents)
     manifest = json.loads((find_run(tmp_path / "runs", "latest") / "manifest.json").read_text())
@@ -110,21 +110,21 @@ def test_a_confirmed_run_within_the_ceilings_is_sent_with_the_tag(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "reason"),
     [
         (("--event-rate", "20/s", "--run-time", "2s"), "is production, and it was not confirmed"),
         (("--event-rate", "20/s", "--run-time", "2s", "--confirm", "local"), "is production, not 'local'"),
         (("--event-rate", "51/s", "--run-time", "2s", "--confirm", "prod"), "allows a rate of 50 events/s"),
     ],
 )
-def test_everything_else_is_refused_and_nothing_is_sent(
-    tmp_path: Path, intakes: list[Intake], options: tuple[str, ...], says: str
+def test_other_runs_are_refused_and_send_nothing(
+    tmp_path: Path, intakes: list[Intake], options: tuple[str, ...], reason: str
 ) -> None:
     _, intake = intakes
-    done = locust(production(tmp_path, intake), tmp_path / "runs", *options)
-    assert done.returncode == 2
-    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert says in line
+    process = locust(production(tmp_path, intake), tmp_path / "runs", *options)
+    assert process.returncode == 2
+    [line] = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
+    assert reason in line
     assert intake.agents == []
     assert not (tmp_path / "runs").exists()
 
@@ -142,13 +142,13 @@ def test_a_second_run_above_the_rate_is_refused(tmp_path: Path, intakes: list[In
         while not intake.agents:
             assert time.monotonic() < deadline, "the first run sends nothing"
             time.sleep(0.05)
-        done = locust(target, tmp_path / "second", *options)
+        process = locust(target, tmp_path / "second", *options)
     finally:
         # Its sender stops as soon as its standard input ends.
         first.kill()
         first.wait(60)
-    assert done.returncode == 2
-    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert process.returncode == 2
+    [line] = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
     assert "allows a rate of 15 events/s" in line
     assert str(tmp_path / "first") in line
 
@@ -163,26 +163,26 @@ def test_a_redirect_is_not_followed(tmp_path: Path, intakes: list[Intake]) -> No
 
 
 @pytest.mark.parametrize(
-    ("ceilings", "says"),
+    ("ceilings", "reason"),
     [
         (Ceilings(rate=99), "rate of 99 events/s at most, this would be 100"),
         (Ceilings(events=399), "number of events of 399"),
         (Ceilings(seconds=3), "duration of 3 s at most, this would be 4"),
     ],
 )
-def test_a_plan_is_compared_with_every_ceiling(ceilings: Ceilings, says: str) -> None:
+def test_every_ceiling_applies_to_the_plan(ceilings: Ceilings, reason: str) -> None:
     paced = settings(visitors=4096, events_per_second=100.0, events=400)
     local = Target.read("local")
     check_ceilings(local, paced)
     target = Target(local.name, local.description, local.intake, local.mpic, local.hosts, ceilings=ceilings)
-    with pytest.raises(TargetError, match=says):
+    with pytest.raises(TargetError, match=reason):
         check_ceilings(target, paced)
 
 
-def test_the_events_of_visits_count_not_the_visits() -> None:
+def test_the_rate_ceiling_counts_events_not_visits() -> None:
     local = Target.read("local")
     visits = settings(visitors=600, arrivals_per_second=100.0)
     few = Target(local.name, local.description, local.intake, local.mpic, local.hosts, ceilings=Ceilings(rate=101))
-    # Half the visitors are in the sample, and each of them makes about three events.
+    # Half the visitors are in the sample, with about three events each.
     with pytest.raises(TargetError, match="allows a rate of 101"):
         check_ceilings(few, visits)

@@ -1,7 +1,7 @@
-"""Which of Locust's workers are there: a busy one is late to say so, and one whose process has ended is gone.
+"""Worker heartbeats: a long timeout for busy workers, and prompt detection of workers whose process has ended.
 
-Locust takes a worker for missing when it was not heard for three seconds, and stops the test when all are. On a machine
-with much to do that happens to workers that are well.
+Locust marks a worker as missing after three seconds without a heartbeat, and stops the test when all are missing. On a
+busy machine that happens to healthy workers.
 """
 
 import os
@@ -15,62 +15,62 @@ from locust import runners
 from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
-#: A worker that is not heard for so many seconds is taken for missing.
-SILENT_FOR_S = 60
+#: Seconds without a heartbeat after which a worker counts as missing.
+HEARTBEAT_TIMEOUT_S = 60
 
 _PROCESS = "dogfood_process"
-_EVERY_S = 1.0
+_INTERVAL_S = 1.0
 
 
-def tolerate_silence(environment: Environment) -> None:
-    """Let workers be silent for `SILENT_FOR_S`; one on this machine whose process has ended is noticed within seconds.
+def extend_heartbeat_timeout(environment: Environment) -> None:
+    """Set the heartbeat timeout to `HEARTBEAT_TIMEOUT_S`; detect ended processes on this machine within seconds.
 
-    To be called once in each Locust process, when its runner is there.
+    Call it once in each Locust process, when its runner exists.
     """
     runner = environment.runner
     if isinstance(runner, WorkerRunner):
-        environment.events.report_to_master.add_listener(_tell_process)  # type: ignore[no-untyped-call]
+        environment.events.report_to_master.add_listener(_add_process)  # type: ignore[no-untyped-call]
     if isinstance(runner, MasterRunner):
-        runners.HEARTBEAT_LIVENESS = round(SILENT_FOR_S / runners.HEARTBEAT_INTERVAL)
-        _Watch(runner, environment)
+        runners.HEARTBEAT_LIVENESS = round(HEARTBEAT_TIMEOUT_S / runners.HEARTBEAT_INTERVAL)
+        _ProcessMonitor(runner, environment)
 
 
-def _tell_process(client_id: str, data: dict[str, Any], **_: object) -> None:  # noqa: ARG001 (Locust's)
+def _add_process(client_id: str, data: dict[str, Any], **_: object) -> None:  # noqa: ARG001 (Locust's signature)
     data[_PROCESS] = {"host": socket.gethostname(), "pid": os.getpid(), "born": psutil.Process().create_time()}
 
 
-class _Watch:
-    """Looks after the processes of the workers that are on this machine."""
+class _ProcessMonitor:
+    """Monitors the processes of workers on this machine."""
 
     def __init__(self, runner: MasterRunner, environment: Environment) -> None:
         self._runner = runner
         self._processes: dict[str, tuple[int, float]] = {}
-        environment.events.worker_report.add_listener(self._hear)  # type: ignore[no-untyped-call]
-        gevent.spawn(self._look_on)
+        environment.events.worker_report.add_listener(self._on_report)  # type: ignore[no-untyped-call]
+        gevent.spawn(self._monitor)
 
-    def _hear(self, client_id: str, data: Mapping[str, Any], **_: object) -> None:
+    def _on_report(self, client_id: str, data: Mapping[str, Any], **_: object) -> None:
         process = data.get(_PROCESS)
         if isinstance(process, Mapping) and process.get("host") == socket.gethostname():
             self._processes[client_id] = (int(process["pid"]), float(process["born"]))
 
-    def _look_on(self) -> None:
+    def _monitor(self) -> None:
         while True:
-            gevent.sleep(_EVERY_S)
-            for client_id, (pid, born) in list(self._processes.items()):
-                if not _is_alive(pid, born):
-                    self._call_missing(client_id)
+            gevent.sleep(_INTERVAL_S)
+            for client_id, (pid, created_s) in list(self._processes.items()):
+                if not _is_alive(pid, created_s):
+                    self._mark_missing(client_id)
                     del self._processes[client_id]
 
-    def _call_missing(self, client_id: str) -> None:
-        """Let Locust take the worker for missing when it looks at its heartbeats next."""
+    def _mark_missing(self, client_id: str) -> None:
+        """Let Locust's next heartbeat check mark the worker as missing."""
         client = self._runner.clients.get(client_id)
         if client is not None and client.state != STATE_MISSING:
             client.heartbeat = -1
 
 
-def _is_alive(pid: int, born: float) -> bool:
+def _is_alive(pid: int, created_s: float) -> bool:
     try:
         process = psutil.Process(pid)
-        return abs(process.create_time() - born) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        return abs(process.create_time() - created_s) < 1 and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False

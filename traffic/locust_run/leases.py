@@ -1,24 +1,24 @@
-"""Who plays which visits: ranges of them are lent, so that nothing is sent twice and every moment is shared."""
+"""Leases: ranges of visits for workers. Each visit is sent once, and workers share the load evenly."""
 
 from collections import deque
 from collections.abc import Callable, Set
 
 from personas.rng import BLOCK
 
-#: Gives what to play next as (first, count), or None when there is no more. May block.
+#: Returns the next range to send as (first, count), None without any left. May block.
 Lease = Callable[[], tuple[int, int] | None]
 
 
 class Leaser:
-    """Lends out things 0 to *count*-1, each once, to one worker or several.
+    """Leases the items 0 to *count*-1, each once, to one worker or several.
 
-    They are dealt out a turn at a time, to all workers that take part when the turn comes. What was dealt to a worker
-    that is gone goes to the others; what was lent to it is not lent again, for nobody knows what it still sent.
+    Ranges are dealt in turns to all workers that take part at that time. Ranges dealt to a worker that has left go to
+    the others. Ranges leased to it are not leased again: it may have sent them.
 
     Args:
-        count: of things.
-        step: how many are lent at a time.
-        turn: how many such parts are dealt at a time.
+        count: number of items.
+        step: items per lease.
+        turn: leases dealt per turn.
     """
 
     def __init__(self, count: int, step: int = BLOCK, turn: int = 1) -> None:
@@ -31,29 +31,29 @@ class Leaser:
         self._last = ""
 
     def lend(self, worker: str, members: Set[str] = frozenset()) -> tuple[int, int] | None:
-        """Return the next (first, count) for *worker*, or None when there is nothing left.
+        """Return the next lease (first, count) for *worker*; None without any left.
 
         Args:
-            worker: who asks.
-            members: the workers that are there, whether they take part or not.
+            worker: the worker that asks.
+            members: all connected workers, whether they take part or not.
         """
         self._dealt.setdefault(worker, deque())
-        for gone in self._dealt.keys() - members - {worker}:
-            self._left.extend(self._dealt.pop(gone))
+        for absent in self._dealt.keys() - members - {worker}:
+            self._left.extend(self._dealt.pop(absent))
         while not self._dealt[worker] and not self._left and self._next < self._count:
             self._deal()
-        own = self._dealt[worker] or self._left
-        if not own:
+        available = self._dealt[worker] or self._left
+        if not available:
             return None
-        first = own.popleft()
+        first = available.popleft()
         return first, min(self._step, self._count - first)
 
     def _deal(self) -> None:
-        """Deal a turn, beginning behind the worker that got the last part of the one before."""
+        """Deal a turn, beginning after the worker that got the previous turn's last lease."""
         names = sorted(self._dealt)
         begin = sum(name <= self._last for name in names)
-        for place in range(self._turn):
+        for offset in range(self._turn):
             if self._next < self._count:
-                self._last = names[(begin + place) % len(names)]
+                self._last = names[(begin + offset) % len(names)]
                 self._dealt[self._last].append(self._next)
                 self._next += self._step

@@ -1,4 +1,4 @@
-"""How far a run is: its ledger, counted while it is written."""
+"""Progress of a run: counts of its ledger while it is written."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from run_record.run_folder import LEDGER
 
 
 class Delays(NamedTuple):
-    """Delays of a run's requests so far, in milliseconds: their number, sum, median, 99th percentile and largest."""
+    """Delays of a run's requests so far, in milliseconds: number, sum, p50, p99 and maximum."""
 
     measured: int
     total_ms: int
@@ -26,14 +26,14 @@ class Delays(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Where a run is.
+    """Counts of a run so far.
 
     Attributes:
-        offered: events that were put on the wire, or were about to be.
-        answered: events by what the intake said of them; those without an answer yet are in none.
-        requests: that were put on the wire.
-        lag: from a request's intended time until it was handed to the wire.
-        latency: from a request's intended time until its answer.
+        offered: events with an intent in the ledger.
+        answered: events by outcome; events without an answer yet are not counted.
+        requests: requests with an intent in the ledger.
+        lag: from a request's intended time to its sending.
+        latency: from a request's intended time to its answer.
     """
 
     offered: int
@@ -45,12 +45,12 @@ class Counts(NamedTuple):
 
 _NO_DELAYS = Delays(0, 0, 0.0, 0.0, 0.0)
 
-#: A run that has not begun.
+#: Counts of a run that has not begun.
 NOTHING = Counts(0, dict.fromkeys(EventOutcome, 0), 0, _NO_DELAYS, _NO_DELAYS)
 
 
 class Progress:
-    """Counts the ledger of the run in *folder*, each row once, however often it is looked at."""
+    """Counts the ledger of the run in *folder* incrementally: each row is read once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / LEDGER
@@ -58,11 +58,11 @@ class Progress:
         self._offered = 0
         self._requests = 0
         self._answered: Counter[EventOutcome] = Counter()
-        self._due: dict[tuple[Path, int], tuple[int, int]] = {}
+        self._unanswered: dict[tuple[Path, int], tuple[int, int]] = {}
         self._lag, self._latency = _Histogram(), _Histogram()
 
     def look(self) -> Counts:
-        """Return the counts of all that is written so far."""
+        """Return the counts of all rows written so far."""
         for path in sorted(self._folder.glob("*.ndjson")):
             for row in chain.from_iterable(map(singly, self._files.fresh_objects(path))):
                 if "intent" in row:
@@ -76,13 +76,13 @@ class Progress:
         spans = row["events"]
         events = sum(span[2] for span in spans) if isinstance(spans, list) else 0
         intended_ms, sent_ms = _number(row["intended_ms"]), _number(row["sent_ms"])
-        self._due[path, _number(row["intent"])] = (intended_ms, events)
+        self._unanswered[path, _number(row["intent"])] = (intended_ms, events)
         self._offered += events
         self._requests += 1
         self._lag.add(sent_ms - intended_ms)
 
     def _answer(self, path: Path, row: Mapping[str, object]) -> None:
-        intended_ms, events = self._due.pop((path, _number(row["outcome"])), (None, 0))
+        intended_ms, events = self._unanswered.pop((path, _number(row["outcome"])), (None, 0))
         answers = row["answers"]
         if isinstance(answers, list):
             self._answered.update(EventOutcome(answer) for answer in answers)
@@ -93,7 +93,7 @@ class Progress:
 
 
 class _Histogram:
-    """Delays, counted with three significant digits."""
+    """A histogram of delays with three significant digits."""
 
     def __init__(self) -> None:
         self._counts: HdrHistogram = new_histogram()

@@ -1,4 +1,4 @@
-"""What a kind of traffic does in the life of a run; `traffic.locust_run.controller` says when."""
+"""The steps of a run that depend on its kind of load; `traffic.locust_run.controller` calls them."""
 
 from abc import ABC, abstractmethod
 from argparse import Namespace
@@ -9,34 +9,34 @@ from traffic.locust_run.leases import Lease, Leaser
 
 
 class LoadKind(ABC):
-    """A kind of traffic: how its runs are made, played and closed."""
+    """A kind of load: how its runs are created, opened and closed."""
 
-    #: What the ledgers of this kind of traffic are called.
+    #: Prefix of this kind's ledger names.
     worker_name = "worker"
 
     @abstractmethod
     def check(self, options: Namespace) -> None:
-        """Refuse *options* that no run can be made of. Raises DogfoodError."""
+        """Check that *options* allow a run. Raises DogfoodError."""
 
     @abstractmethod
     def _make_run(self, options: Namespace, now_ms: int) -> Path:
-        """Make the folder of a run that nobody has set up, with its manifest. Raises DogfoodError."""
+        """Create a new run's folder and manifest. Raises DogfoodError."""
 
     @abstractmethod
-    def _leaser(self, folder: Path, manifest: Manifest) -> Leaser:
-        """Return what lends the things there are to play."""
+    def _make_leaser(self, folder: Path, manifest: Manifest) -> Leaser:
+        """Return the leaser of the run's visits or accounts."""
 
     @abstractmethod
     def _open(self, folder: Path, manifest: Manifest, worker: str, lease: Lease) -> None:
-        """Make ready to play the run in *folder* as *worker*; *lease* lends what to play. Raises DogfoodError."""
+        """Open the run in *folder* as *worker*; *lease* returns the next range to send. Raises DogfoodError."""
 
     @abstractmethod
     def _close(self) -> None:
-        """Let go of what `_open` made."""
+        """Release the resources of `_open`."""
 
     @abstractmethod
     def _wind_down(self) -> None:
-        """Let this process send nothing more, and wait a moment for what is under way; users end by themselves."""
+        """Stop sending, and wait briefly for requests in flight. Users end on their own."""
 
-    def _record(self, folder: Path, manifest: Manifest) -> None:  # noqa: B027 (not every kind has something to say)
-        """Complete the record of the whole run, when it is over. Raises OSError."""
+    def _record(self, folder: Path, manifest: Manifest) -> None:  # noqa: B027 (optional)
+        """Complete the run's record at its end. Raises OSError."""

@@ -1,4 +1,4 @@
-"""Locust's own statistics, fed from a sender's reports, so that its page, its tables and its files say the same."""
+"""Locust's statistics from a sender's reports, so that its page, tables and files agree with the run's."""
 
 import time
 from collections.abc import Mapping
@@ -10,24 +10,24 @@ from run_record.load_report.counters import Delays, LoadCounts
 _METHOD = "POST"
 
 
-def feed(stats: RequestStats, label: str, tally: LoadCounts, failures: Mapping[str, int]) -> None:
-    """Add what a sender reports to *stats*.
+def feed(stats: RequestStats, label: str, counts: LoadCounts, failures: Mapping[str, int]) -> None:
+    """Add a sender's report to *stats*.
 
-    Locust counts requests; a response time is the latency from the intended time, kept to three significant digits
-    instead of Locust's two, so that its percentiles are those of `load.json`.
+    Locust counts requests. A response time is the latency from the intended time, with three significant digits instead
+    of Locust's two, so that its percentiles equal those of `load.json`.
 
     Args:
-        stats: Locust's.
-        label: what a request is called.
-        tally: what it counted.
-        failures: requests that failed, by the reason.
+        stats: Locust's statistics.
+        label: name of a request.
+        counts: the sender's counts.
+        failures: number of failed requests by reason.
     """
     now = time.time()
     failed = sum(failures.values())
-    latency = tally.delays("latency")
-    if tally.requests or failed:
+    latency = counts.delays("latency")
+    if counts.requests or failed:
         for entry in (stats.get(label, _METHOD), stats.total):
-            entry.extend(_entry(stats, label, latency, tally.requests, failed, now))
+            entry.extend(_entry(stats, label, latency, counts.requests, failed, now))
     for reason, count in failures.items():
         key = StatsError.create_key(_METHOD, label, reason)
         error = stats.errors.setdefault(key, StatsError(_METHOD, label, reason))
@@ -37,7 +37,7 @@ def feed(stats: RequestStats, label: str, tally: LoadCounts, failures: Mapping[s
 def _entry(stats: RequestStats, label: str, latency: Delays, requests: int, failed: int, now: float) -> StatsEntry:
     entry = StatsEntry(stats, label, _METHOD)
     entry.num_requests, entry.num_failures = requests, failed
-    # What nobody answered has no response time.
+    # Requests without an answer have no response time.
     entry.num_none_requests = requests - latency.total()
     entry.last_request_timestamp = now
     entry.num_reqs_per_sec[int(now)] = requests

@@ -1,4 +1,4 @@
-"""What a run's workers and its master say to each other, over Locust's own messages."""
+"""The channel between a run's master and its workers, over Locust's messages."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from traffic.locust_run.leases import Leaser
 from traffic.locust_run.worker_messages import ASK, DONE, END, GIVE, ROWS, STOPPED, MalformedMessageError
 
-Take = Callable[[str, Mapping[str, Any]], None]
+Handler = Callable[[str, Mapping[str, Any]], None]
 
 _log = logging.getLogger("dogfood")
 
@@ -29,114 +29,114 @@ class _Message(Protocol):
 
 
 class MasterChannel:
-    """The master's side: answers the workers, and knows when all of them are done.
+    """The master's end: leases ranges to workers and detects when all are done.
 
     Args:
-        environment: Locust's, with a master runner.
-        all_done: called once every connected worker has played all it was lent.
-        rows: takes ledger rows of a worker that does not see the run's folder.
-        report: takes what a worker that is done, or was stopped, has to tell.
+        environment: Locust's environment.
+        all_done: called when every connected worker has finished its leases.
+        rows: handles ledger rows of a worker without access to the run's folder.
+        report: handles the final report of a worker that is done or was stopped.
     """
 
-    def __init__(self, environment: Environment, all_done: Callable[[], None], rows: Take, report: Take) -> None:
+    def __init__(self, environment: Environment, all_done: Callable[[], None], rows: Handler, report: Handler) -> None:
         self._runner = environment.runner if isinstance(environment.runner, MasterRunner) else None
         self._all_done = all_done
-        self._rows, self._report = rows, report
+        self._rows_handler, self._report_handler = rows, report
         self._leaser = Leaser(0)
         self._done: set[str] = set()
         self._stopped: set[str] = set()
-        self._all_gone = False
+        self._children_ended = False
         if self._runner is not None:
-            for kind, take in (
-                (ASK, self._give), (DONE, self._worker_done), (STOPPED, self._worker_stopped), (ROWS, self._take_rows)
-            ):  # fmt: skip
-                self._runner.register_message(kind, take)
+            self._runner.register_message(ASK, self._send_lease)
+            self._runner.register_message(DONE, self._worker_done)
+            self._runner.register_message(STOPPED, self._worker_stopped)
+            self._runner.register_message(ROWS, self._worker_rows)
 
     def open(self, leaser: Leaser) -> None:
-        """Begin to lend what there is to play in a new run."""
+        """Start leasing a new run's ranges."""
         self._leaser = leaser
         self._done.clear()
         self._stopped.clear()
 
     @property
     def ended(self) -> frozenset[str]:
-        """The workers that said that they were done, or that they were stopped."""
+        """The workers that have sent a final report."""
         return frozenset(self._done | self._stopped)
 
     @property
-    def there(self) -> frozenset[str]:
-        """The workers that can be heard; none when they were this process' children, and all of these have ended."""
-        if self._runner is None or self._all_gone:
+    def connected(self) -> frozenset[str]:
+        """The workers with heartbeats; none after all forked workers have ended."""
+        if self._runner is None or self._children_ended:
             return frozenset()
         return frozenset(client.id for client in self._runner.clients.values() if client.state != STATE_MISSING)
 
     @property
     def machines(self) -> int:
-        """The number of machines that have workers; a worker's id begins with its machine's name."""
+        """Number of machines with workers; a worker's id begins with its machine's name."""
         clients = self._runner.clients if self._runner is not None else ()
         return len({client.rpartition("_")[0] for client in clients}) or 1
 
-    def look_after_children(self) -> None:
-        """See whether all workers were forked by this process (`--processes`), and none of them runs any more."""
+    def check_children(self) -> None:
+        """Check whether all workers were forked by this process (`--processes`) and have ended."""
         options = self._runner.environment.parsed_options if self._runner is not None else None
         if options is not None and options.processes:
-            self._all_gone = not any(map(_is_running, psutil.Process().children()))
+            self._children_ended = not any(map(_is_running, psutil.Process().children()))
 
     def index_of(self, client_id: str) -> int:
-        """Return the number that the master gave a worker. Raises MalformedMessageError when it never connected."""
+        """Return a worker's index. Raises MalformedMessageError for a client that never connected."""
         index: int | None = self._runner.worker_indexes.get(client_id) if self._runner is not None else None
         if index is None:
             raise MalformedMessageError(f"a message of {client_id!r}, which is not a worker of this run")
         return index
 
-    def end(self, within_s: float) -> None:
-        """Tell every worker to stop, and wait until each has told everything, at most *within_s*."""
+    def end(self, timeout_s: float) -> None:
+        """Stop all workers; wait for their final reports, at most *timeout_s*."""
         if self._runner is None:
             return
-        asked = self.there - self.ended
-        for client_id in asked:
+        pending = self.connected - self.ended
+        for client_id in pending:
             self._runner.send_message(END, None, client_id=client_id)
-        deadline = time.monotonic() + within_s
-        # One that is slow may count as missing meanwhile, and answers all the same; one that has quit does not.
-        while asked & self._runner.clients.keys() - self.ended and time.monotonic() < deadline:
+        deadline = time.monotonic() + timeout_s
+        # A slow worker may count as missing and still report; a worker that has quit does not.
+        while pending & self._runner.clients.keys() - self.ended and time.monotonic() < deadline:
             gevent.sleep(_POLL_S)
 
-    def _give(self, msg: _Message, **_: object) -> None:
-        if self._runner is not None and self._knows(msg):
-            lease = self._leaser.lend(msg.node_id, self.there)
+    def _send_lease(self, msg: _Message, **_: object) -> None:
+        if self._runner is not None and self._is_known(msg):
+            lease = self._leaser.lend(msg.node_id, self.connected)
             self._runner.send_message(GIVE, {"lease": lease}, client_id=msg.node_id)
 
-    def _take_rows(self, msg: _Message, **_: object) -> None:
-        self._take(self._rows, msg)
+    def _worker_rows(self, msg: _Message, **_: object) -> None:
+        self._dispatch(self._rows_handler, msg)
 
     def _worker_done(self, msg: _Message, **_: object) -> None:
-        if self._take(self._report, msg):
+        if self._dispatch(self._report_handler, msg):
             self._done.add(msg.node_id)
             self.check()
 
     def _worker_stopped(self, msg: _Message, **_: object) -> None:
-        if self._take(self._report, msg):
+        if self._dispatch(self._report_handler, msg):
             self._stopped.add(msg.node_id)
 
-    def _knows(self, msg: _Message) -> bool:
-        return self._take(lambda *_: None, msg)
+    def _is_known(self, msg: _Message) -> bool:
+        return self._dispatch(lambda *_: None, msg)
 
-    def _take(self, take: Take, msg: _Message) -> bool:
-        """Hand a message of a worker on; return whether it was well-formed."""
+    def _dispatch(self, handler: Handler, msg: _Message) -> bool:
+        """Pass a worker's message to *handler*; return whether it was well-formed."""
         try:
             self.index_of(msg.node_id)
-            take(msg.node_id, msg.data or {})
+            handler(msg.node_id, msg.data or {})
         except MalformedMessageError as error:
             _log.error("refused: %s", error)
             return False
         return True
 
     def check(self) -> None:
-        """See whether the workers that are still there are all done (one may have died since)."""
+        """Check whether all workers that are still connected are done; one may have died since."""
         if self._runner is None:
             return
-        there = {client.id for client in self._runner.clients.running + self._runner.clients.spawning}
-        if self._done and there <= self._done:
+        connected = {client.id for client in self._runner.clients.running + self._runner.clients.spawning}
+        if self._done and connected <= self._done:
             self._all_done()
 
 
@@ -148,48 +148,48 @@ def _is_running(process: psutil.Process) -> bool:
 
 
 class WorkerChannel:
-    """The worker's side: asks the master and waits for its answer.
+    """The worker's end: asks the master for leases and reports to it.
 
     Args:
-        runner: Locust's, of a worker.
+        runner: the worker's runner.
         end: called when the master ends the run.
     """
 
     def __init__(self, runner: WorkerRunner, end: Callable[[], None]) -> None:
         self._runner = runner
         self._end = end
-        self._answer: AsyncResult | None = None
-        runner.register_message(GIVE, self._given)
-        runner.register_message(END, self._ended, concurrent=True)
+        self._lease: AsyncResult | None = None
+        runner.register_message(GIVE, self._on_lease)
+        runner.register_message(END, self._on_end, concurrent=True)
 
     def __call__(self) -> tuple[int, int] | None:
-        """Return the next (first, count) from the master, or None when there are no more."""
-        self._answer = AsyncResult()
+        """Return the next lease (first, count) from the master; None without any left."""
+        self._lease = AsyncResult()
         self._runner.send_message(ASK, None)
-        first_count: tuple[int, int] | None = self._answer.get()
-        return first_count
+        lease: tuple[int, int] | None = self._lease.get()
+        return lease
 
-    def give_up(self) -> None:
-        """Let who waits for an answer go on without one: the run is over."""
-        if self._answer is not None:
-            self._answer.set(None)
+    def cancel_lease(self) -> None:
+        """End a pending request for a lease without one: the run is over."""
+        if self._lease is not None:
+            self._lease.set(None)
 
-    def done(self, report: dict[str, Any]) -> None:
-        """Tell the master that everything lent to this worker was played, and how."""
+    def report_done(self, report: dict[str, Any]) -> None:
+        """Send the final report of a worker that has finished its leases."""
         self._runner.send_message(DONE, report)
 
-    def stopped(self, report: dict[str, Any]) -> None:
-        """Tell the master that this worker was stopped before it was done, and what it did until then."""
+    def report_stopped(self, report: dict[str, Any]) -> None:
+        """Send the final report of a worker that was stopped."""
         self._runner.send_message(STOPPED, report)
 
-    def rows(self, worker: str, rows: str) -> None:
-        """Hand ledger rows of *worker* to the master, which keeps the run's folder."""
+    def send_rows(self, worker: str, rows: str) -> None:
+        """Send ledger rows of *worker* to the master, which keeps the run's folder."""
         self._runner.send_message(ROWS, {"worker": worker, "rows": rows})
 
-    def _given(self, msg: _Message, **_: object) -> None:
-        if self._answer is not None and isinstance(msg.data, dict):
+    def _on_lease(self, msg: _Message, **_: object) -> None:
+        if self._lease is not None and isinstance(msg.data, dict):
             lease = msg.data["lease"]
-            self._answer.set(tuple(lease) if lease else None)
+            self._lease.set(tuple(lease) if lease else None)
 
-    def _ended(self, **_: object) -> None:
+    def _on_end(self, **_: object) -> None:
         self._end()

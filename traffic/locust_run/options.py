@@ -1,4 +1,4 @@
-"""The options that the locustfiles share, and what they make: a plan and a manifest."""
+"""The locustfiles' common options, and the plan settings and manifest of a new run."""
 
 import platform
 import time
@@ -24,22 +24,24 @@ from run_record.target import Ceilings, Target
 _LIBRARIES = ("experiment-dogfood", "locust", "numpy", "orjson", "hdrhistogram")
 
 
-def check_target(target: Target, named: Mapping[str, str], confirm: str) -> Target:
-    """Return *target* at the addresses that a manifest has *named*.
+def check_target(target: Target, manifest_target: Mapping[str, str], confirm: str) -> Target:
+    """Return *target* with the addresses in a manifest's target.
 
     Raises:
-        TargetError: it does not allow one of their hosts, or is production and *confirm* is not its name.
+        TargetError: the target does not allow a host, or is production and *confirm* is not its name.
     """
-    return target.confirmed(confirm).at(intake=named["intake"], mpic=named["mpic"], wiki=named.get("wiki"))
+    return target.confirmed(confirm).at(
+        intake=manifest_target["intake"], mpic=manifest_target["mpic"], wiki=manifest_target.get("wiki")
+    )
 
 
 def check_ceilings(target: Target, settings: PlanSettings) -> float:
-    """Refuse a plan that would be more than *target* allows: its rate, its events, or its duration. Raises TargetError.
+    """Check the plan's rate, events and duration against *target*'s ceilings. Raises TargetError.
 
     Returns:
-        The highest planned rate, events a second; 0 where there is nothing to compare.
+        The highest planned rate in events per second; 0 without visitors or ceilings.
 
-    The rate of visits' events is the mean that follows from the plan; while a run goes, the ceiling itself is kept.
+    For visits, the rate is the plan's mean. During the run the rate limiter enforces the ceilings.
     """
     if not settings.visitors or target.ceilings == Ceilings():
         return 0.0
@@ -54,27 +56,27 @@ def check_ceilings(target: Target, settings: PlanSettings) -> float:
 
 
 class UnplayableConfigError(DogfoodError):
-    """By the contract no valid event comes of the configs that MPIC serves: a verdict on them, not a wrong use.
+    """MPIC's configs allow no valid event by the contract: a verdict on them, not wrong use.
 
     Attributes:
-        settings: of the plan that cannot be played.
+        settings: settings of the plan.
     """
 
     exit_code = 1
     page = "docs/reference/checks.md"
 
     def __init__(self, settings: PlanSettings, fault: ConfigFault) -> None:
-        super().__init__(f"{fault.sentence}: nothing was sent. Mend it in MPIC")
+        super().__init__(f"{fault.sentence}: nothing was sent. Correct it in MPIC")
         self.settings = settings
 
 
 class OptionError(DogfoodError):
-    """An option of a locustfile that cannot be used."""
+    """An invalid option of a locustfile."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrafficOptions:
-    """What decides the traffic of a new run; the fields are the options of the locustfiles."""
+    """The options that determine a new run's load; the fields are those of the locustfiles."""
 
     target: str = "local"
     confirm: str = ""
@@ -100,18 +102,18 @@ class TrafficOptions:
 
     @classmethod
     def of(cls, options: Namespace) -> Self:
-        """Return the options that Locust has parsed."""
-        given = vars(options)
-        values = {item.name: given[item.name] for item in fields(cls) if item.name in given}
-        # The web page hands on texts, and `--shape poisson` is short for an even rate of chance arrivals.
-        chance = options.shape == "poisson"
+        """Return the traffic options among Locust's parsed *options*."""
+        values_by_name = vars(options)
+        values = {item.name: values_by_name[item.name] for item in fields(cls) if item.name in values_by_name}
+        # The web page's values are texts. `--shape poisson` means a constant rate with Poisson arrivals.
+        is_poisson = options.shape == "poisson"
         values |= {
             "generation": Generation(options.generation),
             "arrival_rate": parse_rate(options.arrival_rate),
             "event_rate": parse_rate(options.event_rate) if options.event_rate else 0.0,
-            "event_seconds": given.get("event_seconds") or float(options.run_time or 0),
-            "shape": "constant" if chance else options.shape,
-            "pace": Pace.POISSON if chance else Pace(options.pace),
+            "event_seconds": values_by_name.get("event_seconds") or float(options.run_time or 0),
+            "shape": "constant" if is_poisson else options.shape,
+            "pace": Pace.POISSON if is_poisson else Pace(options.pace),
         }
         return cls(**values)
 
@@ -119,14 +121,14 @@ class TrafficOptions:
 def new_settings(
     options: TrafficOptions, target: Target, egress: Egress = LOOPBACK, *, now_ms: int | None = None
 ) -> PlanSettings:
-    """Return the plan's settings that *options* ask for; asks MPIC, as *egress* allows, when an experiment is named.
+    """Return the plan settings for *options*; fetch the experiment from MPIC if one is named.
 
     Raises:
-        DogfoodError: MPIC does not know the experiment, or an option is out of range.
-        UnplayableConfigError: its config, or the instrument's, lets no valid event be sent.
+        DogfoodError: MPIC does not have the experiment, or an option is out of range.
+        UnplayableConfigError: the experiment's or the instrument's config allows no valid event.
     """
     if options.visitors < 1:
-        raise DogfoodError(f"visitors has to be between 1 and {MOST_VISITORS}, it is {options.visitors}")
+        raise DogfoodError(f"--visitors is {options.visitors}: choose a number from 1 to {MOST_VISITORS:,}")
     experiment, instrument = _configs(options, target, egress)
     settings = PlanSettings(
         generation=options.generation,
@@ -148,21 +150,23 @@ def new_settings(
 
 
 def _with_paced_events(settings: PlanSettings, options: TrafficOptions) -> PlanSettings:
-    """Return *settings* for as many single events as there are within the time asked for. Raises OptionError."""
+    """Return *settings* for paced single events over the requested duration. Raises OptionError."""
     if options.event_seconds <= 0:
-        raise OptionError("--event-rate needs --run-time: how long are events to be sent?")
-    wanted = replace(settings, events_per_second=options.event_rate, events=1)
-    events = wanted.pacer().count_before(round(options.event_seconds * 1e6))
+        raise OptionError("--event-rate needs --run-time: add the duration, like --run-time 60s")
+    settings = replace(settings, events_per_second=options.event_rate, events=1)
+    events = settings.pacer().count_before(round(options.event_seconds * 1e6))
     if not events:
-        raise OptionError(f"at this rate no event comes within {options.event_seconds:g} s: make --run-time longer")
-    wanted = replace(wanted, events=events, visitors=MOST_VISITORS)
-    return replace(wanted, visitors=Plan(wanted).visitors_for_events())
+        raise OptionError(
+            f"no event is due within {options.event_seconds:g} s at this rate: choose a longer --run-time"
+        )
+    settings = replace(settings, events=events, visitors=MOST_VISITORS)
+    return replace(settings, visitors=Plan(settings).visitors_for_events())
 
 
 def find_target(options: TrafficOptions) -> Target:
-    """Return the target that *options* name, at the addresses they give, confirmed. Raises TargetError."""
-    at = {"intake": options.intake or None, "mpic": options.mpic or None, "wiki": options.wiki_url or None}
-    return Target.read(options.target).confirmed(options.confirm).at(**at)
+    """Return the confirmed target of *options*, with their addresses. Raises TargetError."""
+    addresses = {"intake": options.intake or None, "mpic": options.mpic or None, "wiki": options.wiki_url or None}
+    return Target.read(options.target).confirmed(options.confirm).at(**addresses)
 
 
 def new_manifest(
@@ -171,17 +175,17 @@ def new_manifest(
     """Return the manifest of a new run.
 
     Args:
-        run_id: name of its folder.
-        options: what was asked for.
+        run_id: name of the run's folder.
+        options: the traffic options.
         target: the systems under test.
-        settings: of the plan.
-        fidelity: who makes the events; several are joined by commas.
+        settings: the plan's settings.
+        fidelity: the run's fidelities, joined by commas.
 
     Raises:
         OptionError: the batch size is out of range.
     """
     if not 1 <= options.batch <= 1000:
-        raise OptionError(f"--batch has to be between 1 and 1000, not {options.batch}")
+        raise OptionError(f"--batch is {options.batch}: choose a number from 1 to 1,000")
     return Manifest(
         run_id=run_id,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -207,16 +211,16 @@ def _configs(
     if not options.experiment:
         return example_experiment(options.generation), example_instrument()
     with MpicClient(target.mpic, egress=egress) as mpic:
-        experiment = _named(mpic.raw_experiments(options.generation), options.experiment, "experiment", target)
+        experiment = _find_config(mpic.raw_experiments(options.generation), options.experiment, "experiment", target)
         name = options.instrument or options.experiment
-        return experiment, _named(mpic.raw_instruments(), name, "instrument", target)
+        return experiment, _find_config(mpic.raw_instruments(), name, "instrument", target)
 
 
-def _named(configs: list[object], name: str, kind: str, target: Target) -> Mapping[str, object]:
-    # One without a slug is found by its name, so that what is missing can be told.
-    found = next(
+def _find_config(configs: list[object], name: str, kind: str, target: Target) -> Mapping[str, object]:
+    # A config without a slug is matched by name, so that the missing slug can be reported.
+    config = next(
         (item for item in configs if isinstance(item, dict) and item.get("slug", item.get("name")) == name), None
     )
-    if found is None:
-        raise OptionError(f"MPIC at {target.mpic} has no {kind} {name!r}: create it there, or name another")
-    return found
+    if config is None:
+        raise OptionError(f"MPIC at {target.mpic} has no {kind} {name!r}: create it there, or choose another")
+    return config

@@ -1,4 +1,4 @@
-"""The crews of one Locust process."""
+"""The run controllers of one Locust process."""
 
 import sys
 from collections.abc import Callable
@@ -12,39 +12,39 @@ from common.errors import DogfoodError
 from traffic.locust_run.controller import RunController
 from traffic.locust_run.run_secret import check_secret
 
-_SOON_S = 0.05
+_POLL_S = 0.05
 
 C = TypeVar("C", bound=RunController)
 
 
 class RunRegistry(Generic[C]):
-    """The crews of this process, by Locust's environment.
+    """The run controllers of this process, by Locust environment.
 
     Args:
-        make: makes one.
+        make: creates a controller.
     """
 
     def __init__(self, make: Callable[[Environment], C]) -> None:
         self._make = make
-        self._crews: dict[Environment, C] = {}
+        self._controllers: dict[Environment, C] = {}
 
     def register_events(self, environment: Environment) -> None:
-        """Give *environment* the crew that its users work for; called once a process, when Locust is ready.
+        """Create the controller of *environment*. Call it once per process, when Locust is initialised.
 
-        A master whose workers cannot know its secret ends the process.
+        Exits if this is a master whose workers cannot know its secret.
         """
         try:
             if isinstance(environment.runner, MasterRunner):
                 check_secret(forks=bool(environment.parsed_options and environment.parsed_options.processes))
-            crew = self._make(environment)
+            controller = self._make(environment)
         except DogfoodError as error:
             print(f"error: {error}" + (f" (see {error.page})" if error.page else ""), file=sys.stderr, flush=True)
             sys.exit(error.exit_code)
-        crew.catch_up()
-        self._crews[environment] = crew
+        controller.join_running_test()
+        self._controllers[environment] = controller
 
     def of(self, environment: Environment) -> C:
-        """Return the crew of *environment*; a user on a worker that joins a test under way may have to wait for it."""
-        while environment not in self._crews:
-            gevent.sleep(_SOON_S)
-        return self._crews[environment]
+        """Return the controller of *environment*; wait for it on a worker that joins a running test."""
+        while environment not in self._controllers:
+            gevent.sleep(_POLL_S)
+        return self._controllers[environment]

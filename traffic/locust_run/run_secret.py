@@ -1,4 +1,4 @@
-"""The secret that a run's master and its workers share, and the key that follows from it."""
+"""The shared secret of a run's master and workers, and the key derived from it."""
 
 import hashlib
 import os
@@ -9,53 +9,53 @@ from zmq.utils import z85
 
 from common.errors import DogfoodError
 
-#: Environment variable with the secret of a master and workers that are started one by one.
+#: Environment variable with the secret, for a master and workers that are started separately.
 SECRET = "DOGFOOD_SECRET"  # noqa: S105 (its name, not the secret)
 
-_LEAST_LENGTH = 16
+_MIN_LENGTH = 16
 
-#: Where the environment has none: made for this process, and inherited by those that Locust forks (`--processes`).
+#: Secret without that variable; processes that Locust forks (`--processes`) inherit it.
 _random = secrets.token_hex(32)
 
 
 class SecretError(DogfoodError):
-    """A master or a worker that has no usable secret."""
+    """A missing or short secret of a master or worker."""
 
     page = "docs/guide/load.md"
 
 
 def master_key(secret: str = "") -> bytes:
-    """Return the master's secret key that follows from *secret*, by default from this process' own."""
+    """Return the master's secret key, derived from *secret* or, by default, from this process's secret."""
     text = secret or os.environ.get(SECRET) or _random
     return bytes(z85.encode(hashlib.sha256(b"dogfood master\0" + text.encode()).digest()))
 
 
 def protect_master(socket: zmq.Socket[bytes]) -> None:
-    """Let only those talk to *socket*, before it is bound, who know the secret."""
+    """Make *socket*, before it is bound, accept only clients that know the secret."""
     socket.curve_server = True
     socket.curve_secretkey = master_key()
 
 
 def protect_worker(socket: zmq.Socket[bytes], secret: str = "") -> None:
-    """Let *socket*, before it connects, talk to the master of the same secret only."""
+    """Make *socket*, before it connects, accept only a master with the same secret."""
     socket.curve_serverkey = zmq.curve_public(master_key(secret))
     socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
 
 
 def check_secret(*, forks: bool) -> None:
-    """Refuse a master or worker whose secret others do not know, or could guess.
+    """Check that the secret is set, and long enough not to be guessed.
 
     Args:
-        forks: master and workers are processes of one command (`--processes`), and need no secret from outside.
+        forks: whether one command forks all processes (`--processes`), which then inherit a random secret.
 
     Raises:
-        SecretError: it is missing or short.
+        SecretError: the secret is missing or short.
     """
-    given = os.environ.get(SECRET, "")
-    if not given and not forks:
+    value = os.environ.get(SECRET, "")
+    if not value and not forks:
         raise SecretError(
-            f"a master and its workers share a secret, and {SECRET} is not set: set it to the same "
+            f"{SECRET} is not set: a master and its workers need a shared secret. Set it to the same output of "
             f"`openssl rand -hex 32` in the environment of each"
         )
-    if given and len(given) < _LEAST_LENGTH:
-        raise SecretError(f"{SECRET} has {len(given)} characters: use at least {_LEAST_LENGTH}")
+    if value and len(value) < _MIN_LENGTH:
+        raise SecretError(f"{SECRET} has {len(value)} characters: use at least {_MIN_LENGTH}")

@@ -1,4 +1,4 @@
-"""From a run to its verdict: the command that judges it, and its verdict once there is one."""
+"""A run's verdict for Locust's output and web page: the command for it, and its execution."""
 
 import shlex
 import subprocess
@@ -17,58 +17,59 @@ from run_record.manifest import Manifest
 
 VERDICT, REPORT = "verdict.json", "report.html"
 
-#: Files and folders of what lands; only for the target `local` does the kit know where that is.
-_LOCAL = "local"
+#: The one target whose table the kit can read.
+_LOCAL_TARGET = "local"
 
-#: What of a verdict the page shows.
+#: Fields of a verdict that the web page shows.
 _SHOWN = ("verdict", "layer", "sentence", "page", "reconciliation")
 
 
-def judging_words(folder: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Return the command that judges the run in *folder*; ROWS in it stands for files that somebody has to fetch."""
-    rows = ("--ingest",) if manifest.target.get("name") == _LOCAL else ("--observed", "ROWS")
+def analyse_command(folder: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Return the command that judges the run in *folder*; ROWS in it stands for files to be fetched first."""
+    rows = ("--ingest",) if manifest.target.get("name") == _LOCAL_TARGET else ("--observed", "ROWS")
     return ("dogfood", "analyse", str(folder), *rows)
 
 
 def next_step(folder: Path, manifest: Manifest) -> str:
-    """Return a line that says how the run in *folder* is judged."""
-    words = judging_words(folder, manifest)
-    rows = "; ROWS are the files or the folder of the rows that landed" if "ROWS" in words else ""
-    return f"judge it with `{shlex.join(words)}`{rows}"
+    """Return an instruction for judging the run in *folder*."""
+    command = analyse_command(folder, manifest)
+    rows = "; ROWS are the files, or the folder, of the rows that landed" if "ROWS" in command else ""
+    return f"judge it with `{shlex.join(command)}`{rows}"
 
 
 class Judgement:
-    """Judges a run beside Locust, and knows how that went."""
+    """Judges a run in a separate process, and holds the state of the judgement."""
 
     def __init__(self) -> None:
         self._is_under_way = False
         self._problem = ""
 
     def start(self, folder: Path) -> None:
-        """Begin to judge the run in *folder*, if its rows are the testbed's."""
+        """Start judging the run in *folder*, if its rows are in the testbed."""
         try:
-            words = judging_words(folder, Manifest.read(folder))
+            command = analyse_command(folder, Manifest.read(folder))
         except DogfoodError as error:
             self._problem = str(error)
             return
-        if "ROWS" not in words and not self._is_under_way:
+        if "ROWS" not in command and not self._is_under_way:
             self._is_under_way = True
-            gevent.spawn(self._judge, words)
+            gevent.spawn(self._judge, command)
 
     def state(self, folder: Path) -> Mapping[str, Any]:
-        """Return the verdict on the run in *folder*, or why there is none yet."""
+        """Return the verdict on the run in *folder*, or why it is missing."""
         try:
             verdict = orjson.loads((folder / VERDICT).read_bytes())
         except (OSError, orjson.JSONDecodeError):
             verdict = {}
         shown = {name: verdict.get(name) for name in _SHOWN}
-        return {**shown, "under_way": self._is_under_way, "problem": self._problem, "next": _next(folder)}
+        return {**shown, "under_way": self._is_under_way, "problem": self._problem, "next": _next_step(folder)}
 
-    def _judge(self, words: tuple[str, ...]) -> None:
-        program = Path(sys.executable).with_name(words[0])
+    def _judge(self, command: tuple[str, ...]) -> None:
+        program = Path(sys.executable).with_name(command[0])
         try:
             process = cooperative.Popen(
-                [str(program), *words[1:]], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                [str(program), *command[1:]],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                 env=child_environment("DOGFOOD_TESTBED", "DOGFOOD_RUNS"),
             )  # fmt: skip
             stderr = process.communicate()[1].decode(errors="replace").strip()
@@ -79,7 +80,7 @@ class Judgement:
             self._is_under_way = False
 
 
-def _next(folder: Path) -> str:
+def _next_step(folder: Path) -> str:
     try:
         return next_step(folder, Manifest.read(folder))
     except DogfoodError as error:

@@ -1,4 +1,4 @@
-"""The Locust user of synthetic traffic: it is a place for a visit; the sender beside it does the work."""
+"""The Locust user of synthetic load: each user is one slot for a concurrent visit; the sender sends the events."""
 
 import logging
 
@@ -8,29 +8,29 @@ from locust.exception import StopUser
 from traffic.locust_run.registry import RunRegistry
 from traffic.locust_run.synthetic_load import SyntheticLoad
 
-# Locust warns of more than 100 new users a second, for its users are at work; these only wait.
+# Locust warns of more than 100 new users per second. Here users only wait, so the warning is wrong.
 logging.getLogger("locust.runners").addFilter(lambda record: "spawn rate is very high" not in record.getMessage())
 
-_crews = RunRegistry(SyntheticLoad)
-man = _crews.register_events
+_controllers = RunRegistry(SyntheticLoad)
+register_events = _controllers.register_events
 
 
 class SyntheticUser(User):
-    """A place for a visit that is under way, while the run lasts.
+    """A slot for a concurrent visit, for the duration of the run.
 
-    Who visits and when is the plan's affair, and the sender does the work; it lets at most as many visits be under way
-    at the same time as there are users.
+    The plan determines the visits and their times. The sender runs at most as many concurrent visits as there are
+    users.
     """
 
     abstract = True
     host = "the target's intake"
 
     @task
-    def be_present(self) -> None:
-        """Wait until everything was sent, and stop."""
-        _crews.of(self.environment).wait()
+    def wait_for_end(self) -> None:
+        """Wait until everything was sent, then stop."""
+        _controllers.of(self.environment).wait()
         raise StopUser
 
-    def stop(self, force: bool = False) -> bool:  # noqa: ARG002 (there is nothing to finish)
-        """Leave; return whether that was immediate, which it is: a user has nothing to finish."""
+    def stop(self, force: bool = False) -> bool:  # noqa: ARG002 (a user has no work to finish)
+        """Stop immediately; return True."""
         return bool(super().stop(force=True))

@@ -1,35 +1,35 @@
-"""What the form of Locust's web page says, as options."""
+"""The form of Locust's web page as options."""
 
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 
 
 def with_form(options: Namespace, form: Mapping[str, str], seconds: Callable[[str], float]) -> Namespace:
-    """Return *options* with what a form says, as Locust will set them.
+    """Return *options* with the values of a form, as Locust will set them.
 
     Args:
-        options: of the command line.
-        form: texts by the options' names; others are ignored.
-        seconds: reads a span of time as Locust does.
+        options: options of the command line.
+        form: texts by option name; unknown names are ignored.
+        seconds: parses a duration as Locust does.
 
     Raises:
-        ValueError: a field is not a number, or no span of time.
+        ValueError: a field is not a number or not a duration.
     """
     values = dict(vars(options))
     for name, text in form.items():
-        before = values.get(name)
+        current = values.get(name)
         if name == "run_time":
-            values[name] = _span(text, seconds)
-        elif isinstance(before, bool):
+            values[name] = _duration(text, seconds)
+        elif isinstance(current, bool):
             values[name] = text == "true"
-        elif isinstance(before, int | float):
-            values[name] = _number(name, text, type(before))
-        elif isinstance(before, str):
+        elif isinstance(current, int | float):
+            values[name] = _number(name, text, type(current))
+        elif isinstance(current, str):
             values[name] = text
     return Namespace(**values)
 
 
-def _span(text: str, seconds: Callable[[str], float]) -> int | None:
+def _duration(text: str, seconds: Callable[[str], float]) -> int | None:
     if not text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What the kit adds to Locust's web page: refusals in its form, the end of a stop, fates and the verdict."""
+"""Additions to Locust's web page: checks of its form, waiting for the end of a stop, fates and the verdict."""
 
 from argparse import Namespace
 from collections.abc import Mapping
@@ -19,47 +19,47 @@ from traffic.locust_run.web_summary import TABLE, RunView
 
 _PAGE = Path(__file__).with_suffix(".html")
 
-#: Key of the tab, and part of the address of the page.
+#: Key of the tab, and part of the page's URL.
 _KEY = "dogfood"
 
-#: Locust's page asks how a test is while it runs, and stops asking when it hears that users are being stopped.
+#: Locust's page polls a test's state until users are being stopped.
 _ENDING = (STATE_CLEANUP, STATE_STOPPING)
 _ENDS_WITHIN_S = 60.0
 
-#: Workers come back some seconds after a test: Locust lets them wait for as long as their users may take to stop.
+#: Workers become ready again some seconds after a test: Locust waits for their users' stop timeout.
 _WORKERS_COME_WITHIN_S = 30.0
 _POLL_S = 0.05
 
 
-class Checks(Protocol):
-    """What the page needs of a crew."""
+class OptionChecker(Protocol):
+    """The page's view of a run controller."""
 
     def check(self, options: Namespace) -> None:
-        """Refuse *options* that no run can be made of. Raises DogfoodError."""
+        """Check that *options* allow a run. Raises DogfoodError."""
 
 
 class WebPage:
-    """Adds to the web page of *environment*.
+    """The kit's additions to the web page of *environment*.
 
     Args:
-        environment: Locust's, with a web page.
-        crew: of the runs that the page starts.
+        environment: Locust's environment, with a web page.
+        controller: controller of the runs that the page starts.
     """
 
-    def __init__(self, environment: Environment, crew: Checks) -> None:
+    def __init__(self, environment: Environment, controller: OptionChecker) -> None:
         self._environment = environment
-        self._crew = crew
+        self._controller = controller
         self._view: RunView | None = None
         self._judgement = Judgement()
         self._workers = 0
-        # Locust's class, which is not typed.
+        # Locust's class has no types.
         self._page = cast("Any", environment.web_ui)
         self._app = self._page.app
         self._base = environment.parsed_options.web_base_path or "" if environment.parsed_options else ""
-        self._app.before_request(self._before)
-        self._app.after_request(self._after)
+        self._app.before_request(self._before_request)
+        self._app.after_request(self._after_request)
         self._app.register_blueprint(self._routes())
-        # The form has the options in the order of --help, the page its rows in the order of a run.
+        # The form keeps the order of --help, the page the order of a run's events.
         self._app.json.sort_keys = False
         self._app.jinja_env.policies["json.dumps_kwargs"] = {"sort_keys": False}
         self._page.template_args |= {
@@ -75,12 +75,12 @@ class WebPage:
         self._workers = runner.worker_count if isinstance(runner, MasterRunner) else 0
 
     def end(self) -> None:
-        """Have the run judged, where the rows can be had without asking anybody."""
+        """Judge the run if its rows are in the testbed."""
         if self._view is not None:
             self._judgement.start(self._view.folder)
 
     def cancel_alarm(self) -> None:
-        """Let the test that is being started not be ended by the run time of the form."""
+        """Cancel the form's run time for the test that is being started."""
         self._page._cancel_run_time_timer()
 
     def _routes(self) -> Blueprint:
@@ -92,7 +92,7 @@ class WebPage:
         return routes
 
     def _state(self) -> Mapping[str, Any]:
-        """Return what the page of the run shows."""
+        """Return the data of the run's page."""
         runner = self._environment.runner
         now = {"state": runner.state, "users": runner.user_count} if runner is not None else {}
         if self._view is None:
@@ -105,8 +105,8 @@ class WebPage:
             return redirect(f"{self._base}/{_KEY}")  # type: ignore[return-value]  # Werkzeug's own class
         return send_file(path.resolve(), max_age=0)
 
-    def _before(self) -> Response | None:
-        """Let a request wait for the end of a test that is being stopped; answer one that starts no run."""
+    def _before_request(self) -> Response | None:
+        """Delay a request while a test is being stopped; answer a request whose form is invalid."""
         path = request.path.removeprefix(self._base)
         if path in ("/", "/stats/requests", "/swarm"):
             self._wait_for_end()
@@ -120,14 +120,14 @@ class WebPage:
                 gevent.sleep(_POLL_S)
 
     def _refuse(self) -> Response | None:
-        """Return why no test can be started with the form, None when one can, or one runs that is changed."""
+        """Return an error if the form cannot start a test; None if it can, or if it changes a running test."""
         runner, options = self._environment.runner, self._environment.parsed_options
         if runner is None or options is None or runner.state in (STATE_RUNNING, STATE_SPAWNING):
             return None
-        # Locust keeps the run time of the test before when the field is empty.
+        # With an empty field, Locust keeps the previous test's run time.
         options.run_time = None
         try:
-            self._crew.check(with_form(options, request.form, parse_timespan))
+            self._controller.check(with_form(options, request.form, parse_timespan))
         except (DogfoodError, ValueError) as error:
             return jsonify({"success": False, "message": str(error), "host": self._environment.host})
         if isinstance(runner, MasterRunner):
@@ -136,7 +136,7 @@ class WebPage:
                     gevent.sleep(_POLL_S)
         return None
 
-    def _after(self, response: Response) -> Response:
+    def _after_request(self, response: Response) -> Response:
         path = request.path.removeprefix(self._base)
         if path == "/stats/requests" and response.is_json and self._view is not None:
             table = [{"key": _KEY, "data": self._view.table()}]

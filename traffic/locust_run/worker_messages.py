@@ -1,4 +1,4 @@
-"""The messages that workers send to Locust's master, checked: a malformed one is refused, and the run goes on."""
+"""Checks of the messages that workers send to Locust's master: malformed ones are refused, and the run goes on."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,24 +17,24 @@ REPORTS = "dogfood_reports"
 
 STATISTICS = "stats"
 
-#: What reading something raises that is not what it should be.
+#: Errors of reading malformed data.
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
-#: What Locust's workers say of themselves.
+#: States of Locust's workers.
 _STATES = frozenset({"ready", "spawning", "running", "cleanup", "stopping", "stopped"})
 
 _ROW_KINDS = frozenset({"intent", "intents", "outcome", "outcomes"})
 
 
 class MalformedMessageError(KitFaultError):
-    """A message that no worker of this version sends."""
+    """A message that workers of this version do not send."""
 
 
 def parse(frames: Sequence[bytes]) -> tuple[str, str, Any]:
-    """Return a message's sender, its kind, and its data.
+    """Return a message's sender, kind and data.
 
     Raises:
-        MalformedMessageError: it is not one of a worker, or names another sender than the one that sent it.
+        MalformedMessageError: the message is not a worker's, or names another sender.
     """
     try:
         sender = frames[0].decode()
@@ -43,14 +43,14 @@ def parse(frames: Sequence[bytes]) -> tuple[str, str, Any]:
         raise MalformedMessageError(f"a message cannot be read ({type(error).__name__})") from error
     if node_id != sender:
         raise MalformedMessageError(f"a message of {sender!r} names {node_id!r} as its sender")
-    shape = _SHAPES.get(kind) if isinstance(kind, str) else None
-    if shape is None:
+    check = _CHECKS.get(kind) if isinstance(kind, str) else None
+    if check is None:
         raise MalformedMessageError(f"{sender!r} sent an unknown kind of message: {kind!r}")
     try:
-        fits = shape(data)
+        is_well_formed = check(data)
     except MALFORMED:
-        fits = False
-    if not fits:
+        is_well_formed = False
+    if not is_well_formed:
         raise MalformedMessageError(f"{sender!r} sent a malformed {kind}")
     return sender, kind, data
 
@@ -59,12 +59,12 @@ def ledger_rows(data: Mapping[str, Any], kind: str, index: int) -> tuple[str, by
     """Return the name of the worker's ledger, and the rows to append to it.
 
     Args:
-        data: of the message.
-        kind: what ledgers of this run's workers begin with.
-        index: of the worker that sent it.
+        data: the message's data.
+        kind: prefix of the ledgers of this run's workers.
+        index: index of the worker that sent it.
 
     Raises:
-        MalformedMessageError: the name is not that worker's, or the rows are not a ledger's.
+        MalformedMessageError: the name belongs to another worker, or the rows are not ledger rows.
     """
     name, rows = data["worker"], data["rows"].encode()
     if not re.fullmatch(rf"{re.escape(kind)}-{index}-[0-9]{{1,10}}", name, re.ASCII):
@@ -98,7 +98,7 @@ def _are_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _is_version(data: Any) -> bool:  # noqa: ANN401 (anything may come)
+def _is_version(data: Any) -> bool:  # noqa: ANN401 (unchecked input)
     return data == -1 or (isinstance(data, str) and 0 < len(data) < 100)
 
 
@@ -108,9 +108,16 @@ def _is_heartbeat(data: Any) -> bool:  # noqa: ANN401
 
 
 def _are_statistics(data: Any) -> bool:  # noqa: ANN401
-    shaped = isinstance(data["stats"], list) and all(isinstance(data[name], dict) for name in ("stats_total", "errors"))
+    is_complete = isinstance(data["stats"], list) and all(
+        isinstance(data[name], dict) for name in ("stats_total", "errors")
+    )
     reports = data.get(REPORTS, [])
-    return shaped and _are_users(data["user_classes_count"]) and _is_count(data["user_count"]) and _are_reports(reports)
+    return (
+        is_complete
+        and _are_users(data["user_classes_count"])
+        and _is_count(data["user_count"])
+        and _are_reports(reports)
+    )
 
 
 def _are_reports(value: object) -> bool:
@@ -121,8 +128,8 @@ def _is_named(data: Mapping[str, Any]) -> bool:
     return isinstance(data["name"], str) and isinstance(data["host"], str)
 
 
-def _are_last_words(data: Any) -> bool:  # noqa: ANN401
-    # A worker that played nothing has nothing to tell.
+def _is_final_report(data: Any) -> bool:  # noqa: ANN401
+    # The report of a worker that did not open a run is empty.
     if not data:
         return data is None or data == {}
     named = "name" not in data or (_is_named(data) and _are_reports(data["reports"]))
@@ -133,7 +140,7 @@ def _anything(data: object) -> bool:  # noqa: ARG001
     return True
 
 
-_SHAPES: Mapping[str, Callable[[Any], bool]] = {
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "client_ready": _is_version,
     "client_stopped": _anything,
     "heartbeat": _is_heartbeat,
@@ -144,7 +151,7 @@ _SHAPES: Mapping[str, Callable[[Any], bool]] = {
     "exception": lambda data: isinstance(data["msg"], str) and isinstance(data["traceback"], str),
     "logs": lambda data: isinstance(data["worker_id"], str) and _are_texts(data["logs"]),
     ASK: _anything,
-    DONE: _are_last_words,
-    STOPPED: _are_last_words,
+    DONE: _is_final_report,
+    STOPPED: _is_final_report,
     ROWS: lambda data: isinstance(data["worker"], str) and isinstance(data["rows"], str),
 }

@@ -1,7 +1,8 @@
-"""A sender worth its core: one process, one thread, many connections; renders events, writes the ledger, sends, times.
+"""The sender: a process that renders events, writes the ledger, sends requests and measures their delays.
 
-It runs as `python -m traffic.sender` beside a Locust worker, because gevent and an own event loop do not mix.
+It has one thread and many connections, and uses one core fully. A Locust worker starts it as
+`python -m traffic.sender`, because gevent and the sender's event loop do not mix.
 """
 
-#: What a sender says at its end: that it played everything, or that it was stopped before.
+#: A sender's last message: it sent everything, or was stopped before that.
 FINISHED, STOPPED = "finished", "stopped"

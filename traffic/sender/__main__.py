@@ -1,10 +1,10 @@
-"""The sender's process: commands come in on standard input, one JSON object a line; reports go out the same way.
+"""The sender's process: commands on standard input, reports on standard output, each line one JSON object.
 
-In: `{"begin": {…}}` once, `{"lend": first visit or null}` for each `ask`, `{"places": visits at the same time}` where
+In: `{"begin": {…}}` first, `{"lend": first visit or null}` for each `ask`, `{"max_visits": concurrent visits}` where
 they are limited, `{"stop": true}`.
-Out: `{"ask": true}`, `{"report": {…}}` once a second, `{"rows": "…"}` where the ledger is kept elsewhere,
-`{"error": "…"}`, and at the very end `{"over": "finished"}` or `{"over": "stopped"}`.
-When standard input ends, its master is gone: it stops without waiting for answers.
+Out: `{"ask": true}`, `{"report": {…}}` every second, `{"rows": "…"}` where the ledger is kept elsewhere,
+`{"error": "…"}`, and last `{"over": "finished"}` or `{"over": "stopped"}`.
+Standard input ends when the Locust worker has died: the sender then stops without waiting for answers.
 """
 
 import gc
@@ -39,12 +39,12 @@ from traffic.sender.queue import SendQueue
 
 _REPORT_US = 1_000_000
 
-#: Once told to stop, so long it waits for the answers that are due.
-_LINGER_US = 4_000_000
+#: Maximum time after `stop` to wait for the answers to requests in flight.
+_DRAIN_US = 4_000_000
 
 
 class StreamedLedger:
-    """Hands the ledger's rows to whoever keeps the run's folder."""
+    """Passes ledger rows on to the process that keeps the run's folder."""
 
     def __init__(self, out: "SimpleQueue[Mapping[str, object] | None]") -> None:
         self._out = out
@@ -57,13 +57,13 @@ class StreamedLedger:
         return first
 
     def append(self, row: bytes) -> None:
-        """Hand on rows."""
+        """Pass *row* on."""
         self._out.put({"rows": row.decode()})
 
 
 def main() -> None:
-    """Play one run, as told by standard input."""
-    # Signals may reach every process of a terminal or a service; the Locust worker tells when to stop.
+    """Run the sender for one run, controlled by standard input."""
+    # Signals may reach every process of a terminal or a service; only the Locust worker stops the sender.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     inbox: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
@@ -71,13 +71,13 @@ def main() -> None:
     writer = threading.Thread(target=_write, args=(out,), daemon=True)
     writer.start()
     threading.Thread(target=_read, args=(inbox,), daemon=True).start()
-    # Nothing here makes cycles, and a collection would hold up whatever is due.
+    # The sender creates no reference cycles, and a collection would delay due requests.
     gc.freeze()
     gc.disable()
     first = inbox.get()
     if first is not None and "begin" in first:
         try:
-            finished = _play(first["begin"], inbox, out)
+            finished = _run(first["begin"], inbox, out)
             out.put({"over": FINISHED if finished else STOPPED})
         except DogfoodError as error:
             out.put({"error": str(error), "exit_code": error.exit_code})
@@ -85,63 +85,63 @@ def main() -> None:
     writer.join(5)
 
 
-def _play(
-    asked: Mapping[str, Any],
+def _run(
+    config: Mapping[str, Any],
     inbox: "SimpleQueue[Mapping[str, Any] | None]",
     out: "SimpleQueue[Mapping[str, object] | None]",
 ) -> bool:
-    """Play what is *asked* for; return whether all of it was played."""
-    egress = Egress.from_json(asked["egress"])
+    """Send the run that *config* describes; return whether it was sent completely."""
+    egress = Egress.from_json(config["egress"])
     allow_only(egress.addresses)
-    budget = TargetBudget.of_intake(egress.name, asked["intake"], _ceilings(asked["ceilings"]), asked["run"])
-    limits = Limits(connections=_most_connections(asked["connections"]))
-    endpoint = Endpoint.of(asked["intake"], egress)
-    wire = ConnectionPool(endpoint, _clock, limits)
-    frame = framing(endpoint, asked["headers"].items())
-    plan = Plan(PlanSettings.from_json(asked["plan"]))
-    places = _places(asked, plan)
-    agenda = SendQueue(plan, asked["batch"], frame, places.register_worker if places is not None else None)
-    tally = LoadCounters()
+    budget = TargetBudget.of_intake(egress.name, config["intake"], _ceilings(config["ceilings"]), config["run"])
+    limits = Limits(connections=_connection_limit(config["connections"]))
+    endpoint = Endpoint.of(config["intake"], egress)
+    pool = ConnectionPool(endpoint, _clock, limits)
+    frame = framing(endpoint, config["headers"].items())
+    plan = Plan(PlanSettings.from_json(config["plan"]))
+    concurrency = _concurrency_limit(config, plan)
+    queue = SendQueue(plan, config["batch"], frame, concurrency.register_visits if concurrency is not None else None)
+    counters = LoadCounters()
     ledger: Ledger = StreamedLedger(out)
-    if asked["ledger"]:
-        ledger = LedgerWriter(Path(asked["ledger"]), asked["worker"])
-    zero_us = _clock() + asked["started_ms"] * 1000 - time.time_ns() // 1000
-    engine = SendLoop(
-        agenda, wire, ledger, tally,
-        zero_us=zero_us, started_ms=asked["started_ms"],
+    if config["ledger"]:
+        ledger = LedgerWriter(Path(config["ledger"]), config["worker"])
+    zero_us = _clock() + config["started_ms"] * 1000 - time.time_ns() // 1000
+    loop = SendLoop(
+        queue, pool, ledger, counters,
+        zero_us=zero_us, started_ms=config["started_ms"],
         clock=_clock, request_timeout_us=limits.request_timeout_us,
-        governor=budget.governor(asked["share"]), places=places,
+        rate_limiter=budget.governor(config["share"]), concurrency=concurrency,
     )  # fmt: skip
-    reporter = _Reporter(out, engine, tally, places)
-    waits_for_lease, stop_by = False, 0
-    while not engine.is_over and not (stop_by and _clock() > stop_by):
+    reporter = _Reporter(out, loop, counters, concurrency)
+    waits_for_lease, drain_until_us = False, 0
+    while not loop.is_over and not (drain_until_us and _clock() > drain_until_us):
         for message in _messages(inbox):
             if message is None:
-                # Whoever was to be told is gone. What is under way stays without outcome, and is taken for that.
-                wire.close()
+                # The Locust worker has died. Requests in flight stay without outcome: they are indeterminate.
+                pool.close()
                 return False
             if "lend" in message:
-                agenda.lend(message["lend"])
+                queue.add_lease(message["lend"])
                 waits_for_lease = False
-            elif "places" in message and places is not None:
-                places.limit = message["places"]
+            elif "max_visits" in message and concurrency is not None:
+                concurrency.limit = message["max_visits"]
             elif "stop" in message:
-                engine.stop()
-                stop_by = _clock() + _LINGER_US
-        engine.step()
-        if not waits_for_lease and not stop_by and agenda.wants_more(engine.now_us()):
+                loop.stop()
+                drain_until_us = _clock() + _DRAIN_US
+        loop.step()
+        if not waits_for_lease and not drain_until_us and queue.wants_more(loop.now_us()):
             waits_for_lease = True
             out.put({"ask": True})
-        reporter.look()
-    finished = engine.is_over and not stop_by
-    engine.abandon()
+        reporter.report_when_due()
+    finished = loop.is_over and not drain_until_us
+    loop.abandon()
     reporter.report()
-    wire.close()
+    pool.close()
     return finished
 
 
 def _messages(inbox: "SimpleQueue[Mapping[str, Any] | None]") -> Iterator[Mapping[str, Any] | None]:
-    """Yield the messages that have come so far."""
+    """Yield the messages received so far."""
     while True:
         try:
             yield inbox.get_nowait()
@@ -149,36 +149,38 @@ def _messages(inbox: "SimpleQueue[Mapping[str, Any] | None]") -> Iterator[Mappin
             return
 
 
-def _places(asked: Mapping[str, Any], plan: Plan) -> ConcurrencyLimit | None:
-    """Return what limits the visits at the same time, None when they are not to be limited."""
-    if asked["places"] is None:
+def _concurrency_limit(config: Mapping[str, Any], plan: Plan) -> ConcurrencyLimit | None:
+    """Return the limit on concurrent visits; None for no limit."""
+    if config["max_visits"] is None:
         return None
-    return ConcurrencyLimit(by_visit=asked["batch"] == 1 and not plan.settings.paces_events, limit=asked["places"])
+    return ConcurrencyLimit(
+        by_visit=config["batch"] == 1 and not plan.settings.paces_events, limit=config["max_visits"]
+    )
 
 
 def _ceilings(ceilings: Mapping[str, float | None]) -> Ceilings:
-    """Return the target's ceilings; JSON has no infinity, so that one that is not set is null."""
+    """Return the target's ceilings; null stands for a ceiling that is not set, as JSON has no infinity."""
     return Ceilings(**{name: value for name, value in ceilings.items() if value is not None})
 
 
 class _Reporter:
-    """Says once a second what was done, and what that cost."""
+    """Reports counts and CPU time every second."""
 
     def __init__(
         self,
         out: "SimpleQueue[Mapping[str, object] | None]",
-        engine: SendLoop,
-        tally: LoadCounters,
-        places: ConcurrencyLimit | None,
+        loop: SendLoop,
+        counters: LoadCounters,
+        concurrency: ConcurrencyLimit | None,
     ) -> None:
         self._out = out
-        self._places = places
-        self._engine = engine
-        self._tally = tally
+        self._concurrency = concurrency
+        self._loop = loop
+        self._counters = counters
         self._at_us, self._cpu_s = _clock(), time.process_time()
 
-    def look(self) -> None:
-        """Report when it is time to."""
+    def report_when_due(self) -> None:
+        """Report if a second has passed since the last report."""
         if _clock() - self._at_us >= _REPORT_US:
             self.report()
 
@@ -187,12 +189,12 @@ class _Reporter:
         at_us, cpu_s = _clock(), time.process_time()
         share = (cpu_s - self._cpu_s) / max(at_us - self._at_us, 1) * 1e6
         self._at_us, self._cpu_s = at_us, cpu_s
-        failures = dict(self._engine.failures)
-        self._engine.failures.clear()
-        waited = self._places.waited if self._places is not None else 0
-        tally = self._tally.sum_up().to_json()
+        failures = dict(self._loop.failures)
+        self._loop.failures.clear()
+        waited = self._concurrency.waited if self._concurrency is not None else 0
+        counters = self._counters.sum_up().to_json()
         self._out.put(
-            {"report": {"tally": tally, "failures": failures, "cpu": share, "cpu_s": cpu_s, "waited": waited}}
+            {"report": {"tally": counters, "failures": failures, "cpu": share, "cpu_s": cpu_s, "waited": waited}}
         )
 
 
@@ -200,20 +202,20 @@ def _clock() -> int:
     return time.monotonic_ns() // 1000
 
 
-def _most_connections(asked: int) -> int:
-    """Return how many connections there may be: as asked for, if the system lets a process have so many files."""
+def _connection_limit(requested: int) -> int:
+    """Return the maximum number of connections: *requested*, or less if the process may open fewer files."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = asked + 64
-    soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    files = requested + 64
+    soft = files if hard == resource.RLIM_INFINITY else min(files, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, resource.getrlimit(resource.RLIMIT_NOFILE)[0]), hard))
-    return min(asked, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 64)
+    return min(requested, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 64)
 
 
 def _read(inbox: "SimpleQueue[Mapping[str, Any] | None]") -> None:
-    # Unbuffered, for this thread may be waiting here when the process ends.
-    held = b""
+    # Unbuffered: this thread may be blocked here when the process ends.
+    partial = b""
     while data := os.read(sys.stdin.fileno(), 65_536):
-        *lines, held = (held + data).split(b"\n")
+        *lines, partial = (partial + data).split(b"\n")
         for line in lines:
             inbox.put(orjson.loads(line))
     inbox.put(None)

@@ -1,4 +1,4 @@
-"""Where requests go, and how a body becomes one."""
+"""An intake's endpoint, and the framing of a body as an HTTP request."""
 
 import socket
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ from common.egress import LOOPBACK, Egress
 
 
 class Endpoint(NamedTuple):
-    """Where requests go: an http(s) URL, taken apart, with the addresses of its host."""
+    """The parts of an http(s) URL, with the IP addresses of its host."""
 
     host: str
     port: int
@@ -19,7 +19,7 @@ class Endpoint(NamedTuple):
 
     @classmethod
     def of(cls, url: str, egress: Egress = LOOPBACK) -> "Endpoint":
-        """Return the endpoint that *url* names, at the addresses that *egress* pins. Raises EgressError."""
+        """Return the endpoint of *url*, at the addresses that *egress* pins. Raises EgressError."""
         parts = urlsplit(url)
         tls = parts.scheme == "https"
         host, port = parts.hostname or "", parts.port or (443 if tls else 80)
@@ -28,18 +28,18 @@ class Endpoint(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """What the Host field says."""
+        """Value of the Host header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
 
 def _address(text: str, port: int) -> tuple[socket.AddressFamily, tuple[str | int, ...]]:
-    """Return an IP address as sockets take it."""
+    """Return the IP address *text* in the form that sockets take."""
     return (socket.AF_INET6, (text, port, 0, 0)) if ":" in text else (socket.AF_INET, (text, port))
 
 
 def framing(endpoint: Endpoint, fields: Iterable[tuple[str, str]]) -> Callable[[bytes], bytes]:
-    """Return what makes a POST's bytes of its body; *fields* are those of its head, besides host and length."""
+    """Return a function from a body to the bytes of its POST; *fields* are headers besides Host and Content-Length."""
     lines = [f"POST {endpoint.path} HTTP/1.1", f"Host: {endpoint.authority}"]
     lines += [f"{name}: {value}" for name, value in fields]
     head = ("\r\n".join([*lines, "Content-Length: "])).encode("latin-1")

@@ -1,9 +1,9 @@
-"""HTTP/1.1 answers (RFC 9112), as far as a client needs them that posts events and follows nothing."""
+"""A parser of HTTP/1.1 responses (RFC 9112) for a client that posts events and follows no redirect."""
 
 import re
 from typing import NamedTuple
 
-#: More than any answer to a few hundred events; what is longer is no answer of an intake.
+#: Bytes; an intake's response to a few hundred events is shorter. Longer ones are errors.
 LONGEST_HEAD, LONGEST_BODY = 64 << 10, 64 << 20
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n]*))?")
@@ -13,11 +13,11 @@ _DIGITS = re.compile(rb"[0-9]{1,10}")
 
 
 class HttpError(Exception):
-    """What came is no HTTP/1.1 answer; the connection is of no use any more."""
+    """The data is not an HTTP/1.1 response; the connection is no longer usable."""
 
 
 class Response(NamedTuple):
-    """A final answer. *reusable* tells whether the connection may carry another request."""
+    """A final response. *reusable*: whether the connection may carry another request."""
 
     status: int
     reason: str
@@ -26,7 +26,7 @@ class Response(NamedTuple):
 
 
 class _Head(NamedTuple):
-    """A status line and what of the header decides how long the body is."""
+    """A status line, and the header fields that determine the body's length."""
 
     status: int
     reason: str
@@ -36,9 +36,9 @@ class _Head(NamedTuple):
 
 
 class ResponseParser:
-    """Takes in one connection's bytes, in whatever pieces they come, and gives the final answer to one request.
+    """Parses the final response to one request from a connection's bytes, in pieces of any size.
 
-    Interim answers (1xx) are skipped. An answer without a length ends with the connection.
+    Interim responses (1xx) are skipped. A response without a length ends with the connection.
     """
 
     def __init__(self) -> None:
@@ -48,10 +48,10 @@ class ResponseParser:
         self._in_trailer = False
 
     def feed(self, data: bytes) -> Response | None:
-        """Take in *data*; return the answer once it is whole.
+        """Parse *data*; return the response once it is complete.
 
         Raises:
-            HttpError: it is no answer, or there is more than one.
+            HttpError: the data is not a response, or more than one.
         """
         self._buffer += data
         while self._head is None:
@@ -65,22 +65,22 @@ class ResponseParser:
         if done is None:
             return None
         if self._buffer:
-            raise HttpError("there is more than one answer to one request")
+            raise HttpError("more than one response to one request")
         return Response(head.status, head.reason, bytes(self._body), head.reusable)
 
     def end(self) -> Response:
-        """Return the answer that ends where the connection did. Raises HttpError when it was not whole."""
+        """Return the response that ends with the connection. Raises HttpError when it is incomplete."""
         head = self._head
         if head is None or head.chunked or head.length is not None:
             began = head is not None or bool(self._buffer)
-            raise HttpError("the connection was closed within the answer" if began else "the connection was closed")
+            raise HttpError("the connection was closed within the response" if began else "the connection was closed")
         return Response(head.status, head.reason, bytes(self._body), reusable=False)
 
     def _take_head(self) -> _Head | None:
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
             if len(self._buffer) > LONGEST_HEAD:
-                raise HttpError("the head of the answer has no end")
+                raise HttpError("the head of the response has no end")
             if self._buffer and not b"HTTP/1.".startswith(self._buffer[:7]):
                 raise HttpError("not HTTP/1.1")
             return None
@@ -89,20 +89,20 @@ class ResponseParser:
         return head
 
     def _take_body(self, head: _Head) -> bool | None:
-        """Move what is there of the body; return True when all of it is."""
+        """Move received bytes to the body; return True when the body is complete."""
         if head.chunked:
             return self._take_chunks()
         wanted = len(self._buffer) if head.length is None else head.length - len(self._body)
         self._body += self._buffer[:wanted]
         del self._buffer[:wanted]
         if len(self._body) > LONGEST_BODY:
-            raise HttpError("the answer is too long")
+            raise HttpError("the response is too long")
         return True if head.length is not None and len(self._body) == head.length else None
 
     def _take_chunks(self) -> bool | None:
         while not self._in_trailer:
-            line, found, _ = self._buffer.partition(b"\r\n")
-            if not found:
+            line, separator, _ = self._buffer.partition(b"\r\n")
+            if not separator:
                 if len(line) > LONGEST_HEAD:
                     raise HttpError("a chunk's size has no end")
                 return None
@@ -115,19 +115,19 @@ class ResponseParser:
                 self._in_trailer = True
                 break
             if size + len(self._body) > LONGEST_BODY:
-                raise HttpError("the answer is too long")
+                raise HttpError("the response is too long")
             if len(self._buffer) < begin + size + 2:
                 return None
             if self._buffer[begin + size : begin + size + 2] != b"\r\n":
-                raise HttpError("a chunk is longer than it says")
+                raise HttpError("a chunk is longer than its size")
             self._body += self._buffer[begin : begin + size]
             del self._buffer[: begin + size + 2]
         return self._skip_trailer()
 
     def _skip_trailer(self) -> bool | None:
         while True:
-            line, found, _ = self._buffer.partition(b"\r\n")
-            if not found:
+            line, separator, _ = self._buffer.partition(b"\r\n")
+            if not separator:
                 return None
             del self._buffer[: len(line) + 2]
             if not line:
@@ -136,10 +136,10 @@ class ResponseParser:
 
 def _parse_head(head: bytes) -> _Head:
     first, *lines = head.split(b"\r\n")
-    found = _STATUS_LINE.fullmatch(first)
-    if found is None:
+    match = _STATUS_LINE.fullmatch(first)
+    if match is None:
         raise HttpError(f"not HTTP/1.1: {first[:40]!r}")
-    status = int(found[2])
+    status = int(match[2])
     length: int | None = None
     connection, encodings = b"", b""
     for line in lines:
@@ -154,21 +154,21 @@ def _parse_head(head: bytes) -> _Head:
         elif name == b"connection":
             connection += b"," + value.lower()
     options = {word.strip() for word in connection.split(b",")}
-    reusable = b"keep-alive" in options if found[1] == b"0" else b"close" not in options
+    reusable = b"keep-alive" in options if match[1] == b"0" else b"close" not in options
     chunked = bool(encodings)
     if chunked and encodings.strip(b", ") != b"chunked":
-        raise HttpError(f"an encoding that is not spoken: {encodings.strip(b', ')[:40]!r}")
+        raise HttpError(f"unsupported transfer encoding: {encodings.strip(b', ')[:40]!r}")
     if status == 101:
-        raise HttpError("the server switched protocols without being asked")
+        raise HttpError("the server switched protocols without a request")
     if status in (204, 304):
         length, chunked = 0, False
-    # A length beside chunks is a sign of two parsers that disagree: use the connection no more (RFC 9112, 6.3).
+    # A length besides chunks may hide two messages in one: do not reuse the connection (RFC 9112, 6.3).
     reusable = reusable and not (chunked and length is not None) and (chunked or length is not None)
-    return _Head(status, (found[3] or b"").decode("latin-1"), None if chunked else length, chunked, reusable)
+    return _Head(status, (match[3] or b"").decode("latin-1"), None if chunked else length, chunked, reusable)
 
 
 def _length(value: bytes, before: int | None) -> int:
-    # The same length several times is one (RFC 9110, 8.6).
+    # A repeated identical length counts once (RFC 9110, 8.6).
     words = {word.strip(b" \t") for word in value.split(b",")}
     if len(words) != 1 or not _DIGITS.fullmatch(next(iter(words))):
         raise HttpError(f"not a length: {value[:40]!r}")
@@ -176,5 +176,5 @@ def _length(value: bytes, before: int | None) -> int:
     if before not in (None, length):
         raise HttpError("two different lengths")
     if length > LONGEST_BODY:
-        raise HttpError("the answer is too long")
+        raise HttpError("the response is too long")
     return length

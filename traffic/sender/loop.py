@@ -1,4 +1,4 @@
-"""The sender's loop: what is due into the ledger and onto the wire, what comes back into the ledger and the tally."""
+"""The sender's loop: writes due requests to the ledger, sends them, and records and counts their results."""
 
 import math
 import time
@@ -15,26 +15,26 @@ from traffic.sender.concurrency import ConcurrencyLimit
 from traffic.sender.connection_pool import RequestResult
 from traffic.sender.queue import DueRequests, RequestBatch, SendQueue
 
-#: Requests that are written into the ledger and put on the wire in one go.
+#: Maximum requests per ledger write and send.
 BURST = 32
 
-_TIDY_US = 100_000
-_LONGEST_WAIT_S = 0.02
+_REAP_EVERY_US = 100_000
+_MAX_WAIT_S = 0.02
 
-#: The poll's clock ticks in milliseconds; what is due within one is waited for in shorter naps.
-_TICK_US, _NAP_US = 1_100, 200
+#: epoll has a resolution of 1 ms. Shorter waits are sleeps of `_SLEEP_US`.
+_TICK_US, _SLEEP_US = 1_100, 200
 
-#: Where so many more are due within a nap they are waited for and sent together: waking up costs as much as sending.
-_TOGETHER = 4
+#: If this many more requests are due within one sleep, they are sent together: waking up costs as much as sending.
+_CROWD_SIZE = 4
 
-#: With less time than this until the next request nothing else is begun, unless ready events run short.
+#: With less time than this until the next request, no rendering starts unless rendered events run short.
 _SPARE_US = 500
 
 _BEFORE_VALIDATION = interpret(202, "", b"", [""])[0]
 
 
 class Ledger(Protocol):
-    """What the engine needs of a ledger; see `run_record.ledger.files.LedgerWriter`."""
+    """The loop's view of a ledger; see `run_record.ledger.files.LedgerWriter`."""
 
     def reserve(self, count: int) -> int:
         """Return the first of *count* numbers."""
@@ -44,73 +44,76 @@ class Ledger(Protocol):
 
 
 class Connections(Protocol):
-    """What the engine needs of the wire; see `traffic.sender.connection_pool.Wire`."""
+    """The loop's view of its connections; see `traffic.sender.connection_pool.ConnectionPool`."""
 
     @property
-    def under_way(self) -> int:
-        """How many requests wait for an answer."""
+    def in_flight(self) -> int:
+        """Number of requests that wait for an answer."""
 
     @property
     def free(self) -> int:
-        """How many requests could be sent now."""
+        """Number of requests that can be sent now."""
 
     def send(self, requests: Iterable[bytes], tags: Iterable[object]) -> None:
-        """Put requests on the wire."""
+        """Send requests."""
 
     def poll(self, timeout_s: float) -> Sequence[RequestResult]:
-        """Wait at most so long; return what became of requests."""
+        """Wait at most *timeout_s*; return the results since the last call."""
 
     def reap(self) -> None:
-        """Give up what has waited too long."""
+        """Fail requests that have timed out."""
 
     def abandon(self) -> Sequence[RequestResult]:
-        """Return an outcome without an answer for each request that is under way."""
+        """Return a result without an answer for each request in flight."""
 
 
 class SendLoop:
-    """Plays what the agenda has, to its end.
+    """Sends everything in the queue, each request at its intended time.
 
     Args:
-        agenda: what is due when.
-        wire: to the intake.
-        ledger: written before the wire.
-        tally: where everything is counted.
+        queue: requests and their intended times.
+        pool: connections to the intake.
+        ledger: gets each request's intent before it is sent.
+        counters: counts requests and delays.
         zero_us: the schedule's zero on the clock.
         started_ms: the same moment, milliseconds since 1970.
-        clock: microseconds, never going back.
-        request_timeout_us: a request that found no connection for so long is dropped.
-        governor: keeps the target's ceilings, whatever is due.
-        places: how many visits may be under way at the same time; without it there is no limit.
+        clock: monotonic time in microseconds.
+        request_timeout_us: a request that gets no connection within this time is dropped.
+        rate_limiter: enforces the target's ceilings.
+        concurrency: limit on concurrent visits; None for no limit.
+
+    Attributes:
+        failures: requests that failed, by reason; the caller empties it.
     """
 
     def __init__(
         self,
-        agenda: SendQueue,
-        wire: Connections,
+        queue: SendQueue,
+        pool: Connections,
         ledger: Ledger,
-        tally: LoadCounters,
+        counters: LoadCounters,
         *,
         zero_us: int,
         started_ms: int,
         clock: Callable[[], int],
         request_timeout_us: int,
-        governor: RateLimiter | None = None,
-        places: ConcurrencyLimit | None = None,
+        rate_limiter: RateLimiter | None = None,
+        concurrency: ConcurrencyLimit | None = None,
     ) -> None:
-        self._agenda = agenda
-        self._wire = wire
+        self._queue = queue
+        self._pool = pool
         self._ledger = ledger
-        self._tally = tally
+        self._counters = counters
         self._zero_us = zero_us
         self._started_ms = started_ms
         self._clock = clock
-        self._patience_us = request_timeout_us
-        self._governor = governor or RateLimiter.free()
-        self._places = places
-        self._held_until_us = 0
-        self._is_shut = False
+        self._request_timeout_us = request_timeout_us
+        self._rate_limiter = rate_limiter or RateLimiter.free()
+        self._concurrency = concurrency
+        self._limited_until_us = 0
+        self._is_budget_spent = False
         self._waiting: deque[DueRequests] = deque()
-        self._tidied_us = 0
+        self._reaped_us = 0
         self._stopping = False
         self.failures: Counter[str] = Counter()
 
@@ -120,186 +123,184 @@ class SendLoop:
 
     @property
     def is_over(self) -> bool:
-        """Whether everything was sent, and answered or given up."""
-        done = self._stopping or self._agenda.is_over
-        held_back = self._places is not None and not self._places.is_empty
-        return done and not (self._waiting or held_back or self._wire.under_way)
+        """Whether every request was answered or dropped."""
+        done = self._stopping or self._queue.is_over
+        held_back = self._concurrency is not None and not self._concurrency.is_empty
+        return done and not (self._waiting or held_back or self._pool.in_flight)
 
     def stop(self) -> None:
-        """Take up nothing more; what is on the wire may still be answered."""
+        """Send nothing more and drop what waits; requests in flight may still be answered."""
         self._stopping = True
         self._drop_all()
-        if self._places is not None:
+        if self._concurrency is not None:
             now = self.now_us()
-            for due in self._places.drain():
+            for due in self._concurrency.drain():
                 self._count_taken(due, now)
                 self._drop(due, "dropped")
 
     def abandon(self) -> None:
-        """Count what is still on the wire as sent and unanswered. Its intents stay without outcomes in the ledger."""
-        for outcome in self._wire.abandon():
-            for (_, stretch, place), sent_us in zip(outcome.tags, outcome.sent_us, strict=True):
-                intended_us, size = stretch.intended_us[place], stretch.size
-                self._tally.done([intended_us], [sent_us - self._zero_us], -1, size, 0, size)
-                self._tally.error(outcome.problem, size)
+        """Count requests in flight as sent and unanswered. Their intents stay without outcomes in the ledger."""
+        for result in self._pool.abandon():
+            for (_, batch, index), sent_us in zip(result.tags, result.sent_us, strict=True):
+                intended_us, size = batch.intended_us[index], batch.size
+                self._counters.done([intended_us], [sent_us - self._zero_us], -1, size, 0, size)
+                self._counters.error(result.problem, size)
 
     def step(self) -> None:
-        """Do what there is to do now, or wait a moment for it."""
-        rows = self._record_results(self._wire.poll(self._wait_s()))
+        """Record results and send due requests; wait briefly without any."""
+        rows = self._record_results(self._pool.poll(self._wait_s()))
         now = self.now_us()
         if not self._stopping:
-            self._take(now)
-        go = self._admit(now) if self._can_send(now) else []
-        numbers = [self._ledger.reserve(due.end - due.begin) for due in go]
+            self._take_due(now)
+        ready = self._admit(now) if self._can_send(now) else []
+        numbers = [self._ledger.reserve(due.end - due.begin) for due in ready]
         sent_ms = self._started_ms + now // 1000
-        rows += [self._intents(due, number, sent_ms) for due, number in zip(go, numbers, strict=True)]
+        rows += [self._intents_row(due, number, sent_ms) for due, number in zip(ready, numbers, strict=True)]
         if rows:
             self._ledger.append(b"".join(rows))
-        for (stretch, begin, end, _), number in zip(go, numbers, strict=True):
-            tags = zip(range(number, number + end - begin), repeat(stretch), range(begin, end), strict=False)
-            self._wire.send(stretch.requests[begin:end], tags)
-        if now - self._tidied_us > _TIDY_US:
-            self._tidied_us = now
-            self._wire.reap()
-            self._drop_older_than(now - self._patience_us)
+        for (batch, begin, end, _), number in zip(ready, numbers, strict=True):
+            tags = zip(range(number, number + end - begin), repeat(batch), range(begin, end), strict=False)
+            self._pool.send(batch.requests[begin:end], tags)
+        if now - self._reaped_us > _REAP_EVERY_US:
+            self._reaped_us = now
+            self._pool.reap()
+            self._drop_older_than(now - self._request_timeout_us)
 
     def _can_send(self, now: int) -> bool:
-        return bool(self._waiting and self._wire.free and now >= self._held_until_us)
+        return bool(self._waiting and self._pool.free and now >= self._limited_until_us)
 
-    def _take(self, now: int) -> None:
-        due = self._agenda.take(now, BURST)
-        if self._places is None:
-            go = [due] if due is not None else []
+    def _take_due(self, now: int) -> None:
+        due = self._queue.take(now, BURST)
+        if self._concurrency is None:
+            ready = [due] if due is not None else []
         else:
             if due is not None:
-                self._places.offer(due)
-            go = self._places.take(now)
-        for due in go:
+                self._concurrency.offer(due)
+            ready = self._concurrency.take(now)
+        for due in ready:
             self._count_taken(due, now)
             self._waiting.append(due)
 
     def _count_taken(self, due: DueRequests, now: int) -> None:
-        self._tally.taken(due.stretch.intended_us[due.begin : due.end], now, due.stretch.size)
+        self._counters.taken(due.batch.intended_us[due.begin : due.end], now, due.batch.size)
 
     def _next_us(self) -> int | None:
-        """Return when something is due next, as far as is known."""
-        known = (self._agenda.next_us(), None if self._places is None else self._places.next_us)
-        return min((at_us for at_us in known if at_us is not None), default=None)
+        """Return when the next known request is due; None without any."""
+        candidates = (self._queue.next_us(), None if self._concurrency is None else self._concurrency.next_us)
+        return min((at_us for at_us in candidates if at_us is not None), default=None)
 
     def _wait_s(self) -> float:
-        """Return how long the poll may wait; use the time to make events ready."""
+        """Return how long the poll may wait, in seconds; render events if there is time."""
         if self._stopping:
-            return _LONGEST_WAIT_S
+            return _MAX_WAIT_S
         now = self.now_us()
-        if self._waiting and self._wire.free:
-            held = (self._held_until_us - now) / 1e6
-            return min(held, _LONGEST_WAIT_S) if held > 0 else 0.0
+        if self._waiting and self._pool.free:
+            limited_s = (self._limited_until_us - now) / 1e6
+            return min(limited_s, _MAX_WAIT_S) if limited_s > 0 else 0.0
         due = self._next_us()
-        slack = _LONGEST_WAIT_S * 1e6 if due is None else due - now
-        if (slack > _SPARE_US or self._agenda.is_short(now)) and self._agenda.prepare(now):
+        slack = _MAX_WAIT_S * 1e6 if due is None else due - now
+        if (slack > _SPARE_US or self._queue.is_short(now)) and self._queue.prepare(now):
             return 0.0
         if slack > _TICK_US and not self._waiting:
-            return min((slack - _TICK_US) / 1e6 + 0.0001, _LONGEST_WAIT_S)
+            return min((slack - _TICK_US) / 1e6 + 0.0001, _MAX_WAIT_S)
         self._sleep(now, slack)
         return 0.0
 
     def _sleep(self, now: int, slack: float) -> None:
-        """Wait until something is due, or several things: very shortly."""
-        several = self._agenda.next_us(_TOGETHER)
-        crowded = bool(self._waiting) or (several is not None and several - now < _NAP_US)
-        nap_us = _NAP_US if crowded or slack <= 0 else min(slack, _NAP_US)
-        time.sleep(nap_us / 1e6)
+        """Sleep until the next request, or the next few, are due; at most `_SLEEP_US`."""
+        later_us = self._queue.next_us(_CROWD_SIZE)
+        crowded = bool(self._waiting) or (later_us is not None and later_us - now < _SLEEP_US)
+        sleep_us = _SLEEP_US if crowded or slack <= 0 else min(slack, _SLEEP_US)
+        time.sleep(sleep_us / 1e6)
 
     def _admit(self, now: int) -> list[DueRequests]:
-        """Return the next requests that the target's ceilings allow now; what they never allow is dropped."""
-        go: list[DueRequests] = []
-        left = min(self._wire.free, BURST)
-        while left and self._waiting:
-            stretch, begin, end, late_us = self._waiting[0]
-            most = min(left, end - begin)
-            allowed = most if self._governor.lets_all else self._allowed(stretch.size, most, now)
+        """Return the next requests that the target's ceilings allow now; drop those that they will never allow."""
+        ready: list[DueRequests] = []
+        free = min(self._pool.free, BURST)
+        while free and self._waiting:
+            batch, begin, end, late_us = self._waiting[0]
+            limit = min(free, end - begin)
+            allowed = limit if self._rate_limiter.lets_all else self._allowed(batch.size, limit, now)
             if allowed:
-                go.append(DueRequests(stretch, begin, begin + allowed, late_us))
+                ready.append(DueRequests(batch, begin, begin + allowed, late_us))
                 self._waiting.popleft()
                 if begin + allowed < end:
-                    self._waiting.appendleft(DueRequests(stretch, begin + allowed, end, late_us))
-            left -= allowed
-            if allowed < most:
+                    self._waiting.appendleft(DueRequests(batch, begin + allowed, end, late_us))
+            free -= allowed
+            if allowed < limit:
                 break
-        if self._is_shut:
+        if self._is_budget_spent:
             self._drop_all("ceiling")
-        return go
+        return ready
 
-    def _allowed(self, size: int, most: int, now: int) -> int:
-        """Return how many requests of *size* events the governor lets through, at most *most*."""
-        for count in range(most):
-            wait_s = self._governor.wait(size, now / 1e6)
+    def _allowed(self, size: int, limit: int, now: int) -> int:
+        """Return the number of requests of *size* events that the rate limiter allows now, at most *limit*."""
+        for count in range(limit):
+            wait_s = self._rate_limiter.wait(size, now / 1e6)
             if math.isinf(wait_s):
-                self._is_shut = True
+                self._is_budget_spent = True
                 return count
             if wait_s > 0:
-                self._held_until_us = now + int(wait_s * 1e6)
+                self._limited_until_us = now + int(wait_s * 1e6)
                 return count
-        return most
+        return limit
 
-    def _intents(self, due: DueRequests, number: int, sent_ms: int) -> bytes:
-        stretch, begin, end, _ = due
-        first, last = begin * stretch.size, end * stretch.size
+    def _intents_row(self, due: DueRequests, number: int, sent_ms: int) -> bytes:
+        batch, begin, end, _ = due
+        first, last = begin * batch.size, end * batch.size
         started = self._started_ms
         return intents_row(
-            number, stretch.visits[first:last], stretch.positions[first:last], size=stretch.size,
-            intended_ms=[started + ms for ms in stretch.intended_ms[begin:end]], sent_ms=sent_ms,
+            number, batch.visits[first:last], batch.positions[first:last], size=batch.size,
+            intended_ms=[started + ms for ms in batch.intended_ms[begin:end]], sent_ms=sent_ms,
         )  # fmt: skip
 
-    def _record_results(self, outcomes: Sequence[RequestResult]) -> list[bytes]:
-        """Count what became of requests; return the rows for the ledger."""
+    def _record_results(self, results: Sequence[RequestResult]) -> list[bytes]:
+        """Count *results*; return their ledger rows."""
         rows = []
-        for outcome in outcomes:
-            if self._places is not None:
-                for _, stretch, place in outcome.tags:
-                    self._places.finish(stretch, (place,))
-            if outcome.response is not None and outcome.response.status == 201:
-                rows.append(self._accepted(outcome))
+        for result in results:
+            if self._concurrency is not None:
+                for _, batch, index in result.tags:
+                    self._concurrency.finish(batch, (index,))
+            if result.response is not None and result.response.status == 201:
+                rows.append(self._record_accepted(result))
             else:
                 rows += [
-                    self._not_simply_accepted(outcome, number, stretch, place, sent_us)
-                    for (number, stretch, place), sent_us in zip(outcome.tags, outcome.sent_us, strict=True)
+                    self._record_other(result, number, batch, index, sent_us)
+                    for (number, batch, index), sent_us in zip(result.tags, result.sent_us, strict=True)
                 ]
         return rows
 
-    def _accepted(self, outcome: RequestResult) -> bytes:
-        zero, at_us = self._zero_us, outcome.at_us - self._zero_us
-        # The last batch of all may be smaller than the others: requests of one size are counted together.
-        sizes = {stretch.size for _, stretch, _ in outcome.tags}
+    def _record_accepted(self, result: RequestResult) -> bytes:
+        zero, at_us = self._zero_us, result.at_us - self._zero_us
+        # The run's last request may have fewer events: requests of one size are counted together.
+        sizes = {batch.size for _, batch, _ in result.tags}
         for size in sizes:
-            own = [
-                (stretch.intended_us[place], sent_us - zero)
-                for (_, stretch, place), sent_us in zip(outcome.tags, outcome.sent_us, strict=True)
-                if stretch.size == size
+            times = [
+                (batch.intended_us[index], sent_us - zero)
+                for (_, batch, index), sent_us in zip(result.tags, result.sent_us, strict=True)
+                if batch.size == size
             ]
-            intended_us, sent = zip(*own, strict=True)
-            self._tally.done(intended_us, sent, at_us, size, size, 0)
-        numbers = [number for number, _, _ in outcome.tags]
+            intended_us, sent = zip(*times, strict=True)
+            self._counters.done(intended_us, sent, at_us, size, size, 0)
+        numbers = [number for number, _, _ in result.tags]
         return outcomes_row(numbers, EventOutcome.OK, status=201, at_ms=self._started_ms + at_us // 1000)
 
-    def _not_simply_accepted(
-        self, outcome: RequestResult, number: int, stretch: RequestBatch, place: int, sent_us: int
-    ) -> bytes:
-        response, size, at_us = outcome.response, stretch.size, outcome.at_us - self._zero_us
-        answers, failed = self._judge(outcome, stretch, place)
+    def _record_other(self, result: RequestResult, number: int, batch: RequestBatch, index: int, sent_us: int) -> bytes:
+        response, size, at_us = result.response, batch.size, result.at_us - self._zero_us
+        answers, failed = self._interpret(result, batch, index)
         accepted = sum(answer.outcome is EventOutcome.OK for answer in answers)
         answered_us = -1 if response is None else at_us
-        self._tally.done([stretch.intended_us[place]], [sent_us - self._zero_us], answered_us, size, accepted, failed)
+        self._counters.done([batch.intended_us[index]], [sent_us - self._zero_us], answered_us, size, accepted, failed)
         status = None if response is None else response.status
         return outcome_row(number, answers, status=status, at_ms=self._started_ms + at_us // 1000)
 
-    def _judge(self, outcome: RequestResult, stretch: RequestBatch, place: int) -> tuple[Sequence[EventAnswer], int]:
-        """Return an answer for each event of a request, and how many failed; take down why."""
-        response, size = outcome.response, stretch.size
-        ids = [event_id.decode() for event_id in stretch.ids[place * size : (place + 1) * size]]
+    def _interpret(self, result: RequestResult, batch: RequestBatch, index: int) -> tuple[Sequence[EventAnswer], int]:
+        """Return an answer per event of a request, and the number of failed events; record the reason."""
+        response, size = result.response, batch.size
+        ids = [event_id.decode() for event_id in batch.ids[index * size : (index + 1) * size]]
         if response is None:
-            self._tally.error(outcome.problem, size)
-            reason = f"no answer: {outcome.problem}, {outcome.detail}"
+            self._counters.error(result.problem, size)
+            reason = f"no answer: {result.problem}, {result.detail}"
             self.failures[reason] += 1
             return interpret(None, reason, b"", ids), size
         if response.status == 202:
@@ -307,32 +308,32 @@ class SendLoop:
         answers = interpret(response.status, response.reason, response.body, ids)
         failed = sum(answer.outcome is not EventOutcome.OK for answer in answers)
         if failed:
-            self._tally.error(str(response.status), failed)
+            self._counters.error(str(response.status), failed)
         self.failures[f"{response.status}: {first_reason(response.reason, response.body)}"] += 1
         return answers, failed
 
-    def _drop_all(self, why: str = "dropped") -> None:
+    def _drop_all(self, reason: str = "dropped") -> None:
         for due in self._waiting:
-            self._drop(due, why)
+            self._drop(due, reason)
         self._waiting.clear()
 
     def _drop_older_than(self, intended_us: int) -> None:
-        """Drop what has waited for a connection since before *intended_us*."""
+        """Drop waiting requests that were intended before *intended_us*."""
         while self._waiting:
-            stretch, begin, end, late_us = self._waiting[0]
-            until = begin
-            while until < end and stretch.intended_us[until] + late_us <= intended_us:
-                until += 1
-            if until == begin:
+            batch, begin, end, late_us = self._waiting[0]
+            stale_end = begin
+            while stale_end < end and batch.intended_us[stale_end] + late_us <= intended_us:
+                stale_end += 1
+            if stale_end == begin:
                 return
-            self._drop(DueRequests(stretch, begin, until, late_us), "dropped")
+            self._drop(DueRequests(batch, begin, stale_end, late_us), "dropped")
             self._waiting.popleft()
-            if until < end:
-                self._waiting.appendleft(DueRequests(stretch, until, end, late_us))
+            if stale_end < end:
+                self._waiting.appendleft(DueRequests(batch, stale_end, end, late_us))
 
-    def _drop(self, due: DueRequests, why: str) -> None:
-        (stretch, begin, end, _), count = due, due.end - due.begin
-        if self._places is not None:
-            self._places.finish(stretch, range(begin, end))
-        self._tally.done(stretch.intended_us[begin:end], [-1] * count, -1, stretch.size, 0, stretch.size)
-        self._tally.error(why, count * stretch.size)
+    def _drop(self, due: DueRequests, reason: str) -> None:
+        (batch, begin, end, _), count = due, due.end - due.begin
+        if self._concurrency is not None:
+            self._concurrency.finish(batch, range(begin, end))
+        self._counters.done(batch.intended_us[begin:end], [-1] * count, -1, batch.size, 0, batch.size)
+        self._counters.error(reason, count * batch.size)

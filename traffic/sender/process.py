@@ -1,4 +1,4 @@
-"""The sender's process, as the Locust worker beside it sees it."""
+"""The Locust worker's handle on its sender process."""
 
 import contextlib
 import subprocess
@@ -16,10 +16,10 @@ from common.errors import KitFaultError
 
 _ROOT = Path(__file__).resolve().parents[2]
 
-#: So long the sender may take from being told to stop until it has ended: longer than it waits for answers.
+#: Maximum time from `stop` to the sender's end: longer than it waits for answers.
 _ENDS_WITHIN_S = 15.0
 
-#: What a sender makes it gives back soon and needs again at once, megabytes a second of it. These let glibc keep it
+#: A sender frees and allocates megabytes of memory every second. These settings let glibc keep freed memory
 #: (mallopt(3)); other C libraries ignore them.
 ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
@@ -27,21 +27,21 @@ ENVIRONMENT = {
     "MALLOC_TOP_PAD_": str(64 << 20),
 }
 
-#: Bytes that are read from the sender in one go, at most.
+#: Maximum bytes per read from the sender.
 _CHUNK = 65_536
 
 Listener = Callable[[Mapping[str, Any]], None]
 
 
-def _ending(code: int) -> str:
-    """Return how a process ended, from the exit code that Python gives it."""
+def _describe_exit(code: int) -> str:
+    """Return *code*, a Popen return code, in words."""
     return f"exit code {code}" if code >= 0 else f"killed by signal {-code}"
 
 
 class SenderProcess:
-    """A sender that waits to be told what to play.
+    """A sender process that waits for `begin`.
 
-    It is started before it is needed, for starting takes a good part of a second.
+    Create it before it is needed: starting takes up to a second.
     """
 
     def __init__(self) -> None:
@@ -51,31 +51,31 @@ class SenderProcess:
             env=child_environment("DOGFOOD_STATE", more=ENVIRONMENT),
         )  # fmt: skip
         self._reader: gevent.Greenlet | None = None
-        self._over = False
+        self._ended = False
         self._closed = False
 
-    def begin(self, asked: Mapping[str, object], listener: Listener) -> None:
-        """Tell it to play; *listener* gets what it says. Raises KitFaultError when it is gone."""
+    def begin(self, config: Mapping[str, object], listener: Listener) -> None:
+        """Start sending; *listener* gets the sender's messages."""
         self._reader = gevent.spawn(self._listen, listener)
-        self._say({"begin": asked})
+        self._send({"begin": config})
 
-    def lend(self, first: int | None) -> None:
-        """Give it the next visits to play, or None. One that has ended, or is ending, takes no more."""
-        if not self._closed and not self._over:
-            self._say({"lend": first})
+    def add_lease(self, first: int | None) -> None:
+        """Pass on the first visit of the next block, or None for no more. Does nothing after the sender's end."""
+        if not self._closed and not self._ended:
+            self._send({"lend": first})
 
-    def limit(self, places: int) -> None:
-        """Let it have at most so many visits under way at the same time from now on."""
-        if not self._closed and not self._over:
-            self._say({"places": places})
+    def limit_visits(self, max_visits: int) -> None:
+        """Limit concurrent visits to *max_visits* from now on."""
+        if not self._closed and not self._ended:
+            self._send({"max_visits": max_visits})
 
     def end(self) -> None:
-        """Tell it to stop, and wait until it has told everything and ended. May be called again."""
+        """Stop the sender, and wait for its last report and its end. Further calls do nothing."""
         if self._closed:
             return
         self._closed = True
-        if not self._over:
-            self._say({"stop": True})
+        if not self._ended:
+            self._send({"stop": True})
         if self._reader is not None:
             self._reader.join(_ENDS_WITHIN_S)
         with contextlib.suppress(BrokenPipeError):
@@ -93,27 +93,27 @@ class SenderProcess:
         for line in self._lines():
             message = orjson.loads(line)
             if "over" in message or "error" in message:
-                self._over = True
+                self._ended = True
             listener(message)
-        if not self._over:
-            self._over = True
+        if not self._ended:
+            self._ended = True
             code = self._process.wait()
-            told = f"ended unasked ({_ending(code)})"
-            listener({"error": told, "unasked": True, "exit_code": KitFaultError.exit_code})
+            reason = f"ended unexpectedly ({_describe_exit(code)})"
+            listener({"error": reason, "unexpected": True, "exit_code": KitFaultError.exit_code})
 
     def _lines(self) -> Iterator[bytes]:
-        """Yield the lines that the sender writes, as they come.
+        """Yield the lines of the sender's output as they come.
 
-        Iterating over a pipe without a buffer reads byte by byte: the long report after a stall would take minutes.
+        Iterating over an unbuffered pipe reads byte by byte: the long report after a stall would take minutes.
         """
-        held = b""
+        partial = b""
         while data := self._process.stdout.read(_CHUNK):
-            *lines, held = (held + data).split(b"\n")
+            *lines, partial = (partial + data).split(b"\n")
             yield from lines
 
-    def _say(self, message: Mapping[str, object]) -> None:
+    def _send(self, message: Mapping[str, object]) -> None:
         try:
             self._process.stdin.write(orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE))
         except (BrokenPipeError, ValueError):
-            # What it had to say about that comes on its output.
-            self._over = True
+            # The sender's last messages come on its output.
+            self._ended = True

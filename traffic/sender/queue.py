@@ -1,4 +1,4 @@
-"""What is to be sent next: the requests of the blocks that were lent, in the order of their intended times."""
+"""The send queue: renders leased blocks of visits into requests and returns those that are due, by intended time."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -12,25 +12,25 @@ from personas.plan.event_bytes import RenderedBlock
 from personas.plan.plan import Plan
 from personas.rng import BLOCK
 
-#: How far ahead of the clock blocks are lent and made ready.
+#: Microseconds before their time at which blocks are leased and rendered.
 LEAD_US = 2_000_000
 
-#: Events are put in order, and made into requests, for so long at a time, and so long before they are due.
-_STRETCH_US = 100_000
-_AHEAD_US = 20_000
+#: Time that one `RequestBatch` covers, and how long before it is due it is built.
+_BATCH_SPAN_US = 100_000
+_BUILD_AHEAD_US = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class RequestBatch:
-    """The requests of a stretch of time.
+    """The requests of one span of time, as columns.
 
     Attributes:
         size: events in each request.
-        intended_us: per request, when it is intended, microseconds after the schedule's zero. A batch goes when its
-            last event has happened, as a client's queue does.
+        intended_us: per request, its intended time in microseconds after the schedule's zero. A request of several
+            events is due when its last event has happened, as in a client's queue.
         intended_ms: the same in whole milliseconds.
         requests: per request, its bytes.
-        visits, positions, ids: per event; *size* of them belong to each request.
+        visits, positions, ids: per event; each request has *size* of them.
     """
 
     size: int
@@ -43,16 +43,16 @@ class RequestBatch:
 
 
 class DueRequests(NamedTuple):
-    """The requests *begin* to *end* (not included) of a stretch; their visits began *late_us* after their time."""
+    """Requests *begin* to *end* (exclusive) of a *batch*; their visits run *late_us* behind their intended times."""
 
-    stretch: RequestBatch
+    batch: RequestBatch
     begin: int
     end: int
     late_us: int = 0
 
 
 class _Events(NamedTuple):
-    """Columns, an element an event, in the order of their intended times."""
+    """Columns with one element per event, ordered by intended time."""
 
     due_us: NDArray[np.int64]
     visit: NDArray[np.int64]
@@ -60,16 +60,16 @@ class _Events(NamedTuple):
     id: NDArray[np.object_]
     body: NDArray[np.object_]
 
-    def cut(self, begin: int, end: int) -> "_Events":
+    def part(self, begin: int, end: int) -> "_Events":
         return _Events(*(column[begin:end] for column in self))  # type: ignore[arg-type]
 
 
 class _Block:
-    """The events of one block, and how many of them have been taken."""
+    """The events of one block, and the number already taken."""
 
-    def __init__(self, made: RenderedBlock) -> None:
-        ids, bodies = (np.array(column, dtype=np.object_) for column in (made.id, made.body))
-        self._events = _in_order([_Events(made.offset_us, made.visit, made.position, ids, bodies)])
+    def __init__(self, rendered: RenderedBlock) -> None:
+        ids, bodies = (np.array(column, dtype=np.object_) for column in (rendered.id, rendered.body))
+        self._events = _sort_by_time([_Events(rendered.offset_us, rendered.visit, rendered.position, ids, bodies)])
         self._taken = 0
 
     @property
@@ -80,156 +80,158 @@ class _Block:
     def is_over(self) -> bool:
         return self._taken >= len(self._events.due_us)
 
-    def until(self, end_us: int) -> _Events:
+    def take_until(self, end_us: int) -> _Events:
         end = int(np.searchsorted(self._events.due_us, end_us))
-        found = self._events.cut(self._taken, end)
+        events = self._events.part(self._taken, end)
         self._taken = max(end, self._taken)
-        return found
+        return events
 
 
 class SendQueue:
-    """Makes the requests of lent blocks ready, a little at a time, and gives out what is due.
+    """Renders the requests of leased blocks in small steps, and returns those that are due.
 
     Args:
-        plan: of the run.
-        batch: the most events in one request.
-        frame: returns the bytes of a request, given its body.
-        meet: is told, per event of a block that was made, whose visit it is.
+        plan: the run's plan.
+        batch_size: maximum events per request.
+        frame: returns a request's bytes for its body.
+        register_visits: called for each rendered block with the visit of each of its events.
     """
 
     def __init__(
         self,
         plan: Plan,
-        batch: int,
+        batch_size: int,
         frame: Callable[[bytes], bytes],
-        meet: Callable[[NDArray[np.int64]], None] | None = None,
+        register_visits: Callable[[NDArray[np.int64]], None] | None = None,
     ) -> None:
         self._plan = plan
-        self._meet = meet
-        self._batch = batch
+        self._register_visits = register_visits
+        self._batch_size = batch_size
         self._frame = frame
-        self._lent: deque[int] = deque()
+        self._leased: deque[int] = deque()
         self._ready: list[_Block] = []
-        self._making: Iterator[bool] | None = None
-        # Requests that were not given out yet; the first stretch from its request `_place` on.
-        self._stretches: deque[RequestBatch] = deque()
-        self._place = 0
-        # Events before `_stretch_us` for which there were not enough to make a request.
-        self._rest: list[_Events] = []
-        self._stretch_us = -(1 << 62)
-        self._front_us: int | None = None
-        self._over = False
+        self._rendering: Iterator[bool] | None = None
+        # Requests not yet returned. Of the first batch, those from `_next_request` on.
+        self._batches: deque[RequestBatch] = deque()
+        self._next_request = 0
+        # Events before `_built_until_us` that do not fill a request yet.
+        self._leftover: list[_Events] = []
+        self._built_until_us = -(1 << 62)
+        self._frontier_us: int | None = None
+        self._no_more_leases = False
 
-    def lend(self, first: int | None) -> None:
-        """Take in the block of visits that begins with *first*; None says that there are no more."""
+    def add_lease(self, first: int | None) -> None:
+        """Add the block of visits that begins with *first*; None means that there are no more blocks."""
         if first is None:
-            self._over = True
+            self._no_more_leases = True
         else:
-            self._lent.append(first // BLOCK)
+            self._leased.append(first // BLOCK)
 
     def wants_more(self, now_us: int) -> bool:
-        """Whether another block should be asked for."""
-        if self._over or self._lent or self._making is not None:
+        """Whether another block should be leased now."""
+        if self._no_more_leases or self._leased or self._rendering is not None:
             return False
-        return self._front_us is None or self._front_us < now_us + LEAD_US
+        return self._frontier_us is None or self._frontier_us < now_us + LEAD_US
 
     @property
     def is_over(self) -> bool:
-        """Whether everything was given out, and there will be no more."""
-        return not (self._more_may_come or self._ready or self._stretches or self._rest)
+        """Whether all requests were returned and no more blocks will come."""
+        return not (self._expects_more or self._ready or self._batches or self._leftover)
 
     @property
-    def _more_may_come(self) -> bool:
-        return not self._over or bool(self._lent) or self._making is not None
+    def _expects_more(self) -> bool:
+        return not self._no_more_leases or bool(self._leased) or self._rendering is not None
 
     def is_short(self, now_us: int) -> bool:
-        """Whether little is ready, so that more has to be made now, whatever else there is to do."""
-        return self._front_us is None or self._front_us < now_us + LEAD_US // 4
+        """Whether rendering is behind and comes before anything else."""
+        return self._frontier_us is None or self._frontier_us < now_us + LEAD_US // 4
 
     def prepare(self, now_us: int) -> bool:
-        """Do a little of what can be done ahead of time; return whether there was anything to do."""
-        return self._go_on_making() or (self._stretch_us <= now_us + _AHEAD_US and self._extend(now_us))
+        """Do one step of the work ahead of time; return whether there was one to do."""
+        return self._continue_rendering() or (
+            self._built_until_us <= now_us + _BUILD_AHEAD_US and self._build_next(now_us)
+        )
 
-    def _go_on_making(self) -> bool:
-        if self._making is None:
-            if not self._lent:
+    def _continue_rendering(self) -> bool:
+        if self._rendering is None:
+            if not self._leased:
                 return False
-            number = self._lent.popleft()
-            self._making = self._make(number)
-        if next(self._making, None) is None:
-            self._making = None
+            number = self._leased.popleft()
+            self._rendering = self._render(number)
+        if next(self._rendering, None) is None:
+            self._rendering = None
         return True
 
-    def _make(self, number: int) -> Iterator[bool]:
-        for made in self._plan.make_block(number):
-            if made is not None and len(made.visit):
-                if self._meet is not None:
-                    self._meet(made.visit)
-                self._ready.append(_Block(made))
+    def _render(self, number: int) -> Iterator[bool]:
+        for rendered in self._plan.make_block(number):
+            if rendered is not None and len(rendered.visit):
+                if self._register_visits is not None:
+                    self._register_visits(rendered.visit)
+                self._ready.append(_Block(rendered))
             yield True
         first_us = self._plan.first_us(number)
-        self._front_us = first_us if self._front_us is None else max(self._front_us, first_us)
+        self._frontier_us = first_us if self._frontier_us is None else max(self._frontier_us, first_us)
 
-    def take(self, now_us: int, most: int) -> DueRequests | None:
-        """Return requests that are due by *now_us*, at most *most*, in the order of their times; None if none is."""
-        while not self._stretches:
-            if self._stretch_us > now_us or not self._extend(now_us):
+    def take(self, now_us: int, limit: int) -> DueRequests | None:
+        """Return at most *limit* requests that are due by *now_us*, by intended time; None without any."""
+        while not self._batches:
+            if self._built_until_us > now_us or not self._build_next(now_us):
                 return None
-        stretch, begin = self._stretches[0], self._place
-        end, last = begin, min(begin + most, len(stretch.requests))
-        intended = stretch.intended_us
+        batch, begin = self._batches[0], self._next_request
+        end, last = begin, min(begin + limit, len(batch.requests))
+        intended = batch.intended_us
         while end < last and intended[end] <= now_us:
             end += 1
         if end == begin:
             return None
-        self._place = end
-        if end == len(stretch.requests):
-            self._stretches.popleft()
-            self._place = 0
-        return DueRequests(stretch, begin, end)
+        self._next_request = end
+        if end == len(batch.requests):
+            self._batches.popleft()
+            self._next_request = 0
+        return DueRequests(batch, begin, end)
 
-    def next_us(self, further: int = 0) -> int | None:
-        """Return when the next request is due, or one *further* on, as far as is known; None when nothing is ready."""
-        if self._stretches:
-            intended = self._stretches[0].intended_us
-            return intended[min(self._place + further, len(intended) - 1)]
-        return self._stretch_us if self._ready else None
+    def next_us(self, offset: int = 0) -> int | None:
+        """Return when the next request is due, or the one *offset* after it; None when nothing is rendered."""
+        if self._batches:
+            intended = self._batches[0].intended_us
+            return intended[min(self._next_request + offset, len(intended) - 1)]
+        return self._built_until_us if self._ready else None
 
-    def _extend(self, now_us: int) -> bool:
-        """Make the requests of another stretch of time; return whether that changed anything."""
-        # What is late already has to be made at once.
-        while (self._lent or self._making) and (self._front_us is None or self._front_us <= now_us):
-            self._go_on_making()
+    def _build_next(self, now_us: int) -> bool:
+        """Build the next batch; return whether that changed anything."""
+        # Blocks that are late already are rendered here and now.
+        while (self._leased or self._rendering) and (self._frontier_us is None or self._frontier_us <= now_us):
+            self._continue_rendering()
         if not self._ready:
-            return self._finish()
-        begin = max(self._stretch_us, min(block.next_us for block in self._ready))
-        end = begin + _STRETCH_US
-        if self._front_us is not None and self._more_may_come:
-            # Beyond the front there may be events of blocks that are still to come.
-            end = min(end, max(self._front_us, now_us) + 1)
+            return self._build_last()
+        begin = max(self._built_until_us, min(block.next_us for block in self._ready))
+        end = begin + _BATCH_SPAN_US
+        if self._frontier_us is not None and self._expects_more:
+            # Beyond the frontier, blocks that are not leased yet may have events.
+            end = min(end, max(self._frontier_us, now_us) + 1)
         if end <= begin:
             return False
-        self._merge([block.until(end) for block in self._ready])
-        self._stretch_us = end
+        self._merge([block.take_until(end) for block in self._ready])
+        self._built_until_us = end
         self._ready = [block for block in self._ready if not block.is_over]
         return True
 
-    def _finish(self) -> bool:
-        """Make the last request of all, which may be smaller; return whether there was one."""
-        if self._more_may_come or not self._rest:
+    def _build_last(self) -> bool:
+        """Build the run's last request, which may have fewer events; return whether there was one."""
+        if self._expects_more or not self._leftover:
             return False
-        rest, self._rest = _in_order(self._rest), []
-        self._stretches.append(self._stretch_of(rest, len(rest.due_us)))
+        leftover, self._leftover = _sort_by_time(self._leftover), []
+        self._batches.append(self._build_batch(leftover, len(leftover.due_us)))
         return True
 
-    def _merge(self, fresh: Sequence[_Events]) -> None:
-        events = _in_order([*self._rest, *fresh])
-        whole = len(events.due_us) // self._batch * self._batch
-        self._rest = [events.cut(whole, len(events.due_us))] if whole < len(events.due_us) else []
+    def _merge(self, new_events: Sequence[_Events]) -> None:
+        events = _sort_by_time([*self._leftover, *new_events])
+        whole = len(events.due_us) // self._batch_size * self._batch_size
+        self._leftover = [events.part(whole, len(events.due_us))] if whole < len(events.due_us) else []
         if whole:
-            self._stretches.append(self._stretch_of(events.cut(0, whole), self._batch))
+            self._batches.append(self._build_batch(events.part(0, whole), self._batch_size))
 
-    def _stretch_of(self, events: _Events, size: int) -> RequestBatch:
+    def _build_batch(self, events: _Events, size: int) -> RequestBatch:
         bodies, intended = events.body.tolist(), events.due_us[size - 1 :: size]
         if size > 1:
             bodies = [b"[%b]" % b",".join(bodies[begin : begin + size]) for begin in range(0, len(bodies), size)]
@@ -239,7 +241,7 @@ class SendQueue:
         )  # fmt: skip
 
 
-def _in_order(parts: Sequence[_Events]) -> _Events:
+def _sort_by_time(parts: Sequence[_Events]) -> _Events:
     joined = parts[0] if len(parts) == 1 else _Events(*map(np.concatenate, zip(*parts, strict=True)))
     order = np.argsort(joined.due_us, kind="stable")
     return _Events(*(column[order] for column in joined))  # type: ignore[arg-type]

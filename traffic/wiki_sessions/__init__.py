@@ -1,1 +1,1 @@
-"""Sessions on the wiki without a browser: log in, read pages, send what the page's script would send."""
+"""Sessions on the wiki without a browser: log in, read pages, send the events that pages' scripts would send."""

@@ -1,4 +1,4 @@
-"""Sessions on the wiki without a browser: log in, read pages, note what each page tells, send what its script would."""
+"""A session on the wiki without a browser: log in, read pages, record their enrolments, send their events."""
 
 import secrets
 import time
@@ -19,7 +19,7 @@ from run_record.accounts import TestAccount
 from run_record.ledger.files import LedgerWriter, Span
 from run_record.page_views import PageView, PageViewWriter
 from run_record.roster import Fidelity
-from traffic.event_template import EventTemplate, Tokens, decoration, make_events
+from traffic.event_template import EventTemplate, Tokens, experiment_fields, make_events
 from traffic.transport import HttpResponse, Transport
 
 SCENARIO = "http"
@@ -30,44 +30,44 @@ _API = "/api.php"
 
 
 class WikiError(DogfoodError):
-    """The wiki did not do what a session needs: a log-in was refused, a page or an answer made no sense."""
+    """The wiki refused a log-in, or its page or response is invalid."""
 
 
 class NoAnswerError(WikiError):
-    """The wiki did not answer in time, or the connection was lost: that says nothing of what it would have answered."""
+    """The wiki did not answer in time, or the connection was lost. That proves nothing about its answer."""
 
 
 class CeilingReachedError(DogfoodError):
-    """The target allows no more events: nothing more is sent, and no further page is read."""
+    """The target's ceiling is reached: no further event is sent, and no further page is read."""
 
 
 class Browser(Protocol):
-    """What a session needs of HTTP. Cookies are kept until they are forgotten; redirects are followed."""
+    """A session's HTTP client. It keeps cookies until `forget`, and follows redirects."""
 
     def get(self, path: str, label: str) -> str:
         """Return the text at *path* of the wiki. Raises WikiError, NoAnswerError without a status."""
 
     def post(self, path: str, fields: Mapping[str, str], label: str) -> str:
-        """Post a form to *path* of the wiki and return the answer's text. Raises WikiError unless the status is 200."""
+        """Post a form to *path* of the wiki; return the response's text. Raises WikiError unless the status is 200."""
 
     def forget(self) -> None:
-        """Forget all cookies."""
+        """Delete all cookies."""
 
 
 class Site(NamedTuple):
-    """What the wiki tells every page alike.
+    """Configuration that is the same on all pages of a wiki.
 
     Attributes:
-        config: what its start-up code adds to a page's own configuration.
-        streams: the stream configs it exports.
+        config: values that the start-up code adds to a page's configuration.
+        streams: the exported stream configs.
     """
 
     config: Mapping[str, object]
     streams: Mapping[str, StreamConfig]
 
 
-class SessionResult(NamedTuple):
-    """One visit to walk: which of the run's it is, whose, and what it does."""
+class PlannedSession(NamedTuple):
+    """A planned session: its visit number, account and page views."""
 
     visit: int
     account: TestAccount
@@ -76,14 +76,14 @@ class SessionResult(NamedTuple):
 
 @dataclass(frozen=True)
 class SessionPlayer:
-    """Walks the visits of accounts.
+    """Plays planned sessions.
 
     Attributes:
-        instrument: whose events are sent.
+        instrument: the instrument whose events are sent.
         stream: its stream's name.
-        ledger, views: written as it goes.
+        ledger, views: get rows during the session.
         wiki: the wiki's address.
-        permit: waits until that many more events may be sent. Raises CeilingReachedError when they never may.
+        permit: waits until that many more events may be sent. Raises CeilingReachedError if they never may.
         clock: seconds since 1970.
     """
 
@@ -95,40 +95,40 @@ class SessionPlayer:
     permit: Callable[[int], None] = lambda _: None
     clock: Callable[[], float] = time.time
 
-    def walk(self, walk: SessionResult, site: Site, browser: Browser, post: Transport) -> int:
-        """Walk *walk* from log-in to its last page. A page that the wiki does not show is written down as well.
+    def play(self, planned: PlannedSession, site: Site, browser: Browser, transport: Transport) -> int:
+        """Play *planned* from log-in to its last page. Pages that the wiki does not show are recorded as failures.
 
         Returns:
-            How many pages did not come in time, asked for twice.
+            Number of pages that timed out twice.
 
         Raises:
-            WikiError: the wiki does not let the account in.
-            CeilingReachedError: the target allows no more events; of the last page, nothing was written down.
+            WikiError: the wiki refuses the log-in.
+            CeilingReachedError: the target allows no more events; the last page is not recorded.
         """
-        once_more(lambda: self._log_in(browser, walk.account))
+        retry_once(lambda: self._log_in(browser, planned.account))
         session, browsing = _token(), _token()
         sent = given_up = 0
-        for step in walk.steps:
+        for step in planned.steps:
             tokens = Tokens(session, browsing, _token(), _token())
             try:
-                text = once_more(lambda path=step.page.path: browser.get(path, "page view"))  # type: ignore[misc]
+                text = retry_once(lambda path=step.page.path: browser.get(path, "page view"))  # type: ignore[misc]
                 page = {**site.config, **page_config(text)}
             except NoAnswerError as error:
-                self._note(walk, step, {"wgTitle": step.page.title}, tokens, [], given_up=str(error))
+                self._record_page_view(planned, step, {"wgTitle": step.page.title}, tokens, [], given_up=str(error))
                 given_up += 1
                 continue
             except DogfoodError as error:
-                self._note(walk, step, {"wgTitle": step.page.title}, tokens, [], failure=str(error))
+                self._record_page_view(planned, step, {"wgTitle": step.page.title}, tokens, [], failure=str(error))
                 continue
             actions = ["impression", "click"][: step.seen + step.clicked] if self._sends(page, site, tokens) else []
             if actions:
-                # Before anything is written down: an intent says that an event is about to be sent.
+                # Before the page view and the intents are written: an intent means that an event is about to be sent.
                 self.permit(len(actions))
-            self._note(walk, step, page, tokens, actions)
+            self._record_page_view(planned, step, page, tokens, actions)
             stream = site.streams.get(self.stream)
             bodies = make_events(self.instrument, stream, page, tokens, actions, self._now_ms()) if stream else []
             for body in bodies:
-                self._send(Span(walk.visit, sent, 1), body, post)
+                self._send_event(Span(planned.visit, sent, 1), body, transport)
                 sent += 1
         return given_up
 
@@ -138,15 +138,15 @@ class SessionPlayer:
 
     def _sends(self, page: Mapping[str, object], site: Site, tokens: Tokens) -> bool:
         stream = site.streams.get(self.stream)
-        enrolled = decoration(page, self.instrument) is not None
+        enrolled = experiment_fields(page, self.instrument) is not None
         if not enrolled or stream is None:
             return False
-        known = seen_by_client(stream, profile_of(self.instrument.generation))
-        return in_stream_sample(known, tokens.pageview, tokens.session)
+        client_config = seen_by_client(stream, profile_of(self.instrument.generation))
+        return in_stream_sample(client_config, tokens.pageview, tokens.session)
 
-    def _note(
+    def _record_page_view(
         self,
-        walk: SessionResult,
+        planned: PlannedSession,
         step: PlannedPageView,
         page: Mapping[str, object],
         tokens: Tokens,
@@ -156,17 +156,17 @@ class SessionPlayer:
     ) -> None:
         self.views.write(
             PageView(
-                visit=walk.visit, fidelity=Fidelity.WIKI, scenario=SCENARIO, session=step.session,
+                visit=planned.visit, fidelity=Fidelity.WIKI, scenario=SCENARIO, session=step.session,
                 title=str(page.get("wgTitle", "")), pageview_id=tokens.pageview, at_ms=self._now_ms(),
                 told=page_experiments(page), expected={action: actions.count(action) for action in actions},
                 failure=failure, given_up=given_up,
             )
         )  # fmt: skip
 
-    def _send(self, span: Span, body: bytes, post: Transport) -> Sequence[EventAnswer]:
+    def _send_event(self, span: Span, body: bytes, transport: Transport) -> Sequence[EventAnswer]:
         now = self._now_ms()
         request = self.ledger.intend([span], intended_ms=now, sent_ms=now, bodies=[body])
-        answer: HttpResponse = post(body)
+        answer: HttpResponse = transport(body)
         answers = interpret(answer.status, answer.reason, answer.body, [""])
         self.ledger.answered(request, answers, status=answer.status, at_ms=self._now_ms())
         return answers
@@ -175,33 +175,33 @@ class SessionPlayer:
         return int(self.clock() * 1000)
 
 
-def once_more(ask: Callable[[], T]) -> T:
-    """Return what *ask* returns; ask again when no answer comes. Raises WikiError."""
+def retry_once(request: Callable[[], T]) -> T:
+    """Return the result of *request*; retry it once without an answer. Raises WikiError."""
     try:
-        return ask()
+        return request()
     except NoAnswerError:
-        return ask()
+        return request()
 
 
 def log_in(browser: Browser, account: TestAccount, wiki: str) -> None:
     """Log *account* in through the wiki's API. Raises WikiError."""
-    asked = browser.get(f"{_API}?action=query&meta=tokens&type=login&format=json", "log-in token")
-    token = _at(asked, "query", "tokens", "logintoken")
+    token_response = browser.get(f"{_API}?action=query&meta=tokens&type=login&format=json", "log-in token")
+    token = _at(token_response, "query", "tokens", "logintoken")
     fields = {
         "action": "clientlogin", "format": "json", "username": account.name, "password": account.password,
         "loginreturnurl": wiki, "logintoken": str(token),
     }  # fmt: skip
-    said = browser.post(_API, fields, "log in")
-    if _at(said, "clientlogin", "status") != "PASS":
-        raise WikiError(f"the wiki does not let {account.name!r} in: {_at(said, 'clientlogin', 'message')}")
+    response = browser.post(_API, fields, "log in")
+    if _at(response, "clientlogin", "status") != "PASS":
+        raise WikiError(f"the wiki does not let {account.name!r} in: {_at(response, 'clientlogin', 'message')}")
 
 
 def read_site(browser: Browser) -> Site:
-    """Return what the wiki tells every page alike. Raises WikiError."""
+    """Return the wiki's common page configuration. Raises WikiError."""
     general = _at(browser.get(f"{_API}?action=query&meta=siteinfo&format=json", "site information"), "query", "general")
     if not isinstance(general, Mapping):
-        raise WikiError("the wiki's API does not tell about the site: is it MediaWiki?")
-    told = browser.get(f"{_API}?action=streamconfigs&format=json", "stream configs")
+        raise WikiError("the wiki's API returned no site information: is it MediaWiki?")
+    stream_configs = browser.get(f"{_API}?action=streamconfigs&format=json", "stream configs")
     config = {
         "wgDBname": general.get("wikiid"),
         "wgVersion": str(general.get("generator", "")).removeprefix("MediaWiki "),
@@ -210,25 +210,25 @@ def read_site(browser: Browser) -> Site:
         # The one skin that has the instrumented element.
         "skin": "vector-2022",
     }
-    # One stream of another instrument that cannot be read must not hide the run's own.
-    return Site(config, read_stream_configs(_parsed(told)).configs)
+    # An unreadable stream of another instrument must not hide the run's stream.
+    return Site(config, read_stream_configs(_parse_json(stream_configs)).configs)
 
 
-def redirected(url: str, location: str) -> str:
-    """Return where an answer from *url* redirects to: to another address on the same host, and nowhere else.
+def redirect_target(url: str, location: str) -> str:
+    """Return the target URL of a redirect from *url*, on the same host.
 
     Raises:
-        WikiError: it is another host, or the answer does not say where.
+        WikiError: the target is another host, or *location* is empty.
     """
-    there = urljoin(url, location)
-    here, goal = urlsplit(url), urlsplit(there)
-    if not location or (goal.scheme, goal.netloc) != (here.scheme, here.netloc):
-        raise WikiError(f"{url} redirects to {location!r}: not followed, for it is not on the same host")
-    return there
+    target = urljoin(url, location)
+    source_parts, target_parts = urlsplit(url), urlsplit(target)
+    if not location or (target_parts.scheme, target_parts.netloc) != (source_parts.scheme, source_parts.netloc):
+        raise WikiError(f"{url} redirects to {location!r}: not followed, as it is not on the same host")
+    return target
 
 
 def domain_of(wiki: str) -> str:
-    """Return the host name that events of the wiki at this address carry."""
+    """Return the host name in events of the wiki at address *wiki*."""
     return urlsplit(wiki).hostname or ""
 
 
@@ -236,16 +236,16 @@ def _token() -> str:
     return secrets.token_hex(10)
 
 
-def _parsed(text: str) -> object:
+def _parse_json(text: str) -> object:
     try:
         content: object = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise WikiError(f"the wiki's API answered no JSON: {text[:80]!r}") from error
+        raise WikiError(f"the wiki's API did not return JSON: {text[:80]!r}") from error
     return content
 
 
 def _at(text: str, *path: str) -> object:
-    content = _parsed(text)
+    content = _parse_json(text)
     for key in path:
         content = content.get(key) if isinstance(content, Mapping) else None
     return content

@@ -1,4 +1,4 @@
-"""Sessions on the wiki under Locust: accounts lent out, each walked by one user at a time."""
+"""Sessions on the wiki under Locust: each user plays one leased account's session at a time."""
 
 import logging
 import math
@@ -36,51 +36,51 @@ from traffic.wiki_sessions.wiki_session import (
     Browser,
     CeilingReachedError,
     NoAnswerError,
+    PlannedSession,
     SessionPlayer,
-    SessionResult,
     Site,
     WikiError,
     domain_of,
-    once_more,
     read_site,
-    redirected,
+    redirect_target,
+    retry_once,
 )
 
 _log = logging.getLogger("dogfood")
 
-#: Accounts lent at a time: a visit takes as long as hundreds of beacons.
-_LEASE = 4
+#: Accounts per lease: a session takes as long as hundreds of beacons.
+_ACCOUNTS_PER_LEASE = 4
 
-#: After so many pages or log-ins without an answer the run is INVALID for certain: it ends.
-_MOST_GIVEN_UP = 3
+#: After this many pages or log-ins without an answer the run is certain to be INVALID, and ends.
+_MAX_GIVEN_UP = 3
 
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
-#: How long a visit may take to end when the run does. What it has under way then stays without an outcome.
-_PAGE_WITHIN_S = 5.0
+#: Maximum time for sessions to end at the end of the run. Requests in flight then stay without an outcome.
+_PAGE_TIMEOUT_S = 5.0
 _POLL_S = 0.05
 
-#: With these the method and the form stay; with the others a browser goes on with GET.
+#: Redirects that keep the method and the form; after the others, browsers continue with GET.
 _SAME_METHOD = (307, 308)
 
 
 class WikiSessions(RunController):
-    """Lends the roster's accounts to the users of this process."""
+    """Leases the roster's accounts to the users of this process."""
 
     worker_name = "wiki"
 
     _ledger: LedgerWriter | None = None
-    _walker: SessionPlayer | None = None
+    _player: SessionPlayer | None = None
     _views: PageViewWriter | None = None
-    _walks: Iterator[SessionResult] = iter(())
+    _sessions: Iterator[PlannedSession] = iter(())
     _site: Site | None = None
     _given_up = 0
     _winding_down = False
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        # Users may look for work before there is any.
-        self._taking = threading.Lock()
+        # Users may ask for a session before the run is open.
+        self._lock = threading.Lock()
 
     @property
     def wiki(self) -> str:
@@ -91,87 +91,89 @@ class WikiSessions(RunController):
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a beacon of this run is sent with."""
+        """Headers of this run's beacons."""
         return beacon_headers(self._manifest.target.get("tag", "") if self._manifest else "")
 
     def wait_for_ceilings(self, events: int) -> None:
-        """Wait until *events* more events may be sent. Raises CeilingReachedError when the target allows no more."""
-        while (wait_s := self._governor.wait(events, time.time())) > 0:
+        """Wait until *events* more events may be sent. Raises CeilingReachedError if they never may."""
+        while (wait_s := self._rate_limiter.wait(events, time.time())) > 0:
             if math.isinf(wait_s):
-                raise CeilingReachedError("the target's ceiling is reached: nothing more is sent")
+                raise CeilingReachedError("the target's ceiling is reached: no further event is sent")
             gevent.sleep(wait_s)
 
-    def walk_next(self, browser: Browser, post: Transport) -> bool:
-        """Walk the next visit; return whether there was one."""
-        return self.play(lambda: self._walk(browser, post))
+    def play_next(self, browser: Browser, transport: Transport) -> bool:
+        """Play the next session; return whether there was one."""
+        return self.play(lambda: self._play_session(browser, transport))
 
-    def _walk(self, browser: Browser, post: Transport) -> bool:
-        with self._taking:
-            walk = None if self._winding_down else next(self._walks, None)
-            if walk is not None and self._site is None:
-                self._site = once_more(lambda: read_site(browser))
-        if walk is None or self._walker is None or self._site is None:
+    def _play_session(self, browser: Browser, transport: Transport) -> bool:
+        with self._lock:
+            planned = None if self._winding_down else next(self._sessions, None)
+            if planned is not None and self._site is None:
+                self._site = retry_once(lambda: read_site(browser))
+        if planned is None or self._player is None or self._site is None:
             return False
         try:
-            self._given_up += self._walker.walk(walk, self._site, browser, post)
+            self._given_up += self._player.play(planned, self._site, browser, transport)
         except CeilingReachedError as error:
-            if not self._reached_ceiling:
+            if not self._ceiling_reached:
                 _log.warning("%s", error)
-            self._reached_ceiling = self._winding_down = True
+            self._ceiling_reached = self._winding_down = True
             return False
         except WikiError as error:
-            # Locust counts the failed request; what is missing from the run, the analysis tells.
-            _log.warning("%s: %s", walk.account.name, error)
+            # Locust counts the failed request; the analysis reports the missing session.
+            _log.warning("%s: %s", planned.account.name, error)
             self._given_up += isinstance(error, NoAnswerError)
-        if self._given_up >= _MOST_GIVEN_UP:
-            _log.warning("%d times no answer came in time: no other account is begun", self._given_up)
-            self._walks = iter(())
+        if self._given_up >= _MAX_GIVEN_UP:
+            _log.warning("no answer in time %d times: no further session is started", self._given_up)
+            self._sessions = iter(())
         return True
 
     def check(self, options: Namespace) -> None:
-        """Refuse *options* that no run can be made of. Raises DogfoodError."""
-        asked = TrafficOptions.of(options)
-        target = find_target(asked)
+        """Check that *options* allow a run. Raises DogfoodError."""
+        traffic = TrafficOptions.of(options)
+        target = find_target(traffic)
         read_accounts(Path(options.accounts))
-        new_settings(asked, target, target.egress())
+        new_settings(traffic, target, target.egress())
 
     def _make_run(self, options: Namespace, now_ms: int) -> Path:
         accounts = read_accounts(Path(options.accounts))[: options.sessions]
         return new_wiki_run(TrafficOptions.of(options), Path(options.runs), accounts, now_ms)
 
-    def _leaser(self, folder: Path, manifest: Manifest) -> Leaser:  # noqa: ARG002 (the other crew needs the manifest)
-        return Leaser(len(_walking(folder)), _LEASE)
+    def _make_leaser(self, folder: Path, manifest: Manifest) -> Leaser:  # noqa: ARG002 (synthetic load needs the manifest)
+        return Leaser(len(_wiki_accounts(folder)), _ACCOUNTS_PER_LEASE)
 
     def _open(self, folder: Path, manifest: Manifest, worker: str, lease: Lease) -> None:
         ledger = self._ledger = LedgerWriter(folder / LEDGER, worker)
         plan = Plan(PlanSettings.from_json(manifest.plan))
-        self._governor = self.governor
+        self._rate_limiter = self.rate_limiter
         self._views = PageViewWriter(folder, worker)
         self._site = None
         self._given_up = 0
         self._winding_down = False
-        self._walks = self._lent(lease, plan, _walking(folder))
+        self._sessions = self._leased_sessions(lease, plan, _wiki_accounts(folder))
         instrument, wiki = plan.settings.parsed_instrument().name, manifest.target["wiki"]
-        self._walker = SessionPlayer(
-            EventTemplate(instrument, plan.settings.element, plan.experiment.name, manifest.generation, domain_of(wiki)),
+        self._player = SessionPlayer(
+            EventTemplate(
+                instrument, plan.settings.element, plan.experiment.name, manifest.generation, domain_of(wiki)
+            ),
             manifest.stream, ledger, self._views, wiki, self.wait_for_ceilings,
         )  # fmt: skip
 
-    def _lent(self, lease: Lease, plan: Plan, roster: Sequence[Account]) -> Iterator[SessionResult]:
-        """Yield the visits of the accounts that are lent to this process."""
+    def _leased_sessions(self, lease: Lease, plan: Plan, roster: Sequence[Account]) -> Iterator[PlannedSession]:
+        """Yield the sessions of the accounts that are leased to this process."""
         accounts = {account.name: account for account in read_accounts(Path(self._options.accounts))}
         journeys = Journeys(plan, enrolled_population(max(item.subject for item in accounts.values()) + 1))
-        while (lent := lease()) is not None:
-            for row in roster[lent[0] : lent[0] + lent[1]]:
+        while (block := lease()) is not None:
+            for row in roster[block[0] : block[0] + block[1]]:
                 account = accounts[row.name]
                 steps = journeys.of(account.subject, account.user_id, account.central_id)
-                yield SessionResult(row.visit, account, steps[: self._options.page_views])
+                yield PlannedSession(row.visit, account, steps[: self._options.page_views])
 
     def _wind_down(self) -> None:
         self._winding_down = True
         if self._worker is not None:
-            self._worker.give_up()
-        deadline = time.monotonic() + _PAGE_WITHIN_S
+            self._worker.cancel_lease()
+        deadline = time.monotonic() + _PAGE_TIMEOUT_S
         while self._busy and time.monotonic() < deadline:
             gevent.sleep(_POLL_S)
 
@@ -181,15 +183,15 @@ class WikiSessions(RunController):
         if self._ledger is not None:
             self._ledger.close()
             self._ledger = None
-        self._walker = self._views = None
+        self._player = self._views = None
 
 
-_crews = RunRegistry(WikiSessions)
-man = _crews.register_events
+_controllers = RunRegistry(WikiSessions)
+register_events = _controllers.register_events
 
 
 class WikiUser(FastHttpUser):
-    """One reader at a time: an account that logs in, reads, and leaves for the next account."""
+    """A Locust user that plays one account's session after another."""
 
     abstract = True
     host = "the target's wiki"
@@ -198,8 +200,8 @@ class WikiUser(FastHttpUser):
 
     @task
     def visit(self) -> None:
-        """Walk the next account's visit, or stop when there is none."""
-        if not _crews.of(self.environment).walk_next(self, self._post):
+        """Play the next session; stop without any left."""
+        if not _controllers.of(self.environment).play_next(self, self._send_beacon):
             raise StopUser
 
     def get(self, path: str, label: str) -> str:
@@ -207,55 +209,55 @@ class WikiUser(FastHttpUser):
         return self._text("GET", path, label, None)
 
     def post(self, path: str, fields: Mapping[str, str], label: str) -> str:
-        """Post a form to *path* of the wiki and return the answer's text. Raises WikiError."""
+        """Post a form to *path* of the wiki; return the response's text. Raises WikiError."""
         return self._text("POST", path, label, urlencode(fields))
 
     def forget(self) -> None:
-        """Forget all cookies."""
+        """Delete all cookies."""
         self.client.cookiejar.clear()
 
     def _text(self, method: str, path: str, label: str, form: str | None) -> str:
-        crew = _crews.of(self.environment)
-        headers = {"User-Agent": crew.headers["User-Agent"]}
+        controller = _controllers.of(self.environment)
+        headers = {"User-Agent": controller.headers["User-Agent"]}
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
-        url = crew.wiki + path
-        for _ in range(_MOST_REDIRECTS):
+        url = controller.wiki + path
+        for _ in range(_MAX_REDIRECTS):
             with self.client.request(
                 method, url, name=label, data=form, headers=headers, allow_redirects=False, catch_response=True
             ) as response:
                 if response.status_code in _REDIRECTS:
                     response.success()
-                    url = redirected(url, response.headers.get("location") or "")
+                    url = redirect_target(url, response.headers.get("location") or "")
                     if response.status_code not in _SAME_METHOD:
                         method, form = "GET", None
                     continue
                 if response.status_code != 200:
-                    why = f"{response.status_code or response.error!r}"
-                    response.failure(why)
+                    reason = f"{response.status_code or response.error!r}"
+                    response.failure(reason)
                     if not response.status_code:
-                        raise NoAnswerError(f"{path}: no answer from the wiki ({why})")
-                    raise WikiError(f"{path}: the wiki answered {why}")
+                        raise NoAnswerError(f"{path}: no answer from the wiki ({reason})")
+                    raise WikiError(f"{path}: the wiki answered {reason}")
                 response.success()
                 return response.text or ""
-        raise WikiError(f"{path}: the wiki redirects more than {_MOST_REDIRECTS} times")
+        raise WikiError(f"{path}: the wiki redirects more than {_MAX_REDIRECTS} times")
 
-    def _post(self, body: bytes) -> HttpResponse:
-        return _post_beacon(self, _crews.of(self.environment), body)
+    def _send_beacon(self, body: bytes) -> HttpResponse:
+        return _post_beacon(self, _controllers.of(self.environment), body)
 
 
-def _walking(folder: Path) -> Sequence[Account]:
+def _wiki_accounts(folder: Path) -> Sequence[Account]:
     return [account for account in read_roster(folder) if account.fidelity is Fidelity.WIKI]
 
 
-def _post_beacon(user: FastHttpUser, crew: WikiSessions, body: bytes) -> HttpResponse:
-    """Post *body* to the crew's intake with the user's client, as a browser's beacon."""
+def _post_beacon(user: FastHttpUser, controller: WikiSessions, body: bytes) -> HttpResponse:
+    """Post *body* to the intake with the user's client, as a browser's beacon."""
     with user.client.request(
         "POST",
-        crew.intake,
-        name=crew.label,
-        data=body,  # type: ignore[arg-type]  # bytes are fine, and what is sent in the end
-        headers=crew.headers,
+        controller.intake,
+        name=controller.label,
+        data=body,  # type: ignore[arg-type]  # bytes are accepted
+        headers=controller.headers,
         allow_redirects=False,
         catch_response=True,
     ) as response:

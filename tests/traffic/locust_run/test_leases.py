@@ -1,10 +1,12 @@
+"""Leases: every item is leased once, and workers share turns."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from traffic.locust_run.leases import Leaser
 
 
-def test_leases_are_all_things_once() -> None:
+def test_every_item_is_leased_once() -> None:
     leaser = Leaser(10, step=4)
     assert list(iter(lambda: leaser.lend("a"), None)) == [(0, 4), (4, 4), (8, 2)]
 
@@ -15,16 +17,16 @@ def test_leases_are_all_things_once() -> None:
     st.integers(1, 16),
     st.lists(st.sampled_from("abcd"), min_size=1, max_size=80),
 )
-def test_workers_that_share_get_everything_once(count: int, step: int, turn: int, asks: list[str]) -> None:
+def test_workers_share_every_item_once(count: int, step: int, turn: int, asks: list[str]) -> None:
     leaser = Leaser(count, step, turn)
     members = frozenset("abcd")
     lent = [lease for worker in asks if (lease := leaser.lend(worker, members))]
-    # Then three of them are gone.
+    # Then three of them have left.
     lent += iter(lambda: leaser.lend("a"), None)
-    assert sorted(index for first, many in lent for index in range(first, first + many)) == list(range(count))
+    assert sorted(index for first, size in lent for index in range(first, first + size)) == list(range(count))
 
 
-def test_a_turn_is_shared_among_those_that_take_part_and_again_when_one_joins_or_leaves() -> None:
+def test_turns_are_shared_as_workers_join_and_leave() -> None:
     leaser, all_three = Leaser(10_000, step=1, turn=12), frozenset("abc")
     for worker in "ab" * 50:
         leaser.lend(worker, all_three)
@@ -35,7 +37,7 @@ def test_a_turn_is_shared_among_those_that_take_part_and_again_when_one_joins_or
     assert set(took.values()) <= set(range(36, 45))
     left = [lease for worker in "ab" * 30 if (lease := leaser.lend(worker, frozenset("ab")))]
     assert len({first for first, _ in left}) == 60
-    # What had been dealt to the one that left is among what the others got; nothing was skipped.
+    # The others also got the ranges dealt to the worker that left: no item is missing.
     rest = list(iter(lambda: leaser.lend("a", frozenset("ab")), None)) + list(
         iter(lambda: leaser.lend("b", frozenset("ab")), None)
     )

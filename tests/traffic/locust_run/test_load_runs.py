@@ -1,4 +1,4 @@
-"""Locust with the sender beside it, against servers that run, freeze, and vanish."""
+"""Locust and its sender against a server that runs or stalls, and with killed workers."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def locust(runs: Path, stub: Server, *options: str) -> Iterator[subprocess.Popen
 
 
 def two_workers() -> tuple[str, ...]:
-    """Return Locust's options for two workers, on a port of their own."""
+    """Return Locust's options for two workers, on a free port."""
     port = str(free_port())
     return ("--processes", "2", "--master-bind-port", port, "--master-port", port)
 
@@ -68,13 +68,10 @@ def sent_some(runs: Path) -> None:
         time.sleep(0.02)
 
 
-def test_every_event_is_offered_through_a_stall_and_its_latency_counts_from_its_time(
-    tmp_path: Path, stub: Server
-) -> None:
-    """100/s for 8 s, frozen from 1 s to 3 s: 200 requests wait for 0 to 2 s.
+def test_latency_counts_from_intended_time_through_a_stall(tmp_path: Path, stub: Server) -> None:
+    """100/s for 8 s, with a stall from 1 s to 3 s: 200 requests wait for 0 to 2 s.
 
-    The 95th percentile of 800 requests has 40 above it: those that were due in the first 0.4 s of the stall, so the
-    shortest of them waited 1.6 s.
+    Above p95 of 800 requests are 40: those due in the first 0.4 s of the stall. The shortest of them waited 1.6 s.
     """
     runs = tmp_path / "runs"
     options = ("--event-rate", "100/s", "--pace", "constant", "--run-time", "8s")
@@ -82,16 +79,16 @@ def test_every_event_is_offered_through_a_stall_and_its_latency_counts_from_its_
         zero = started_s(runs)
         time.sleep(max(0.0, zero + 1 - time.time()))
         stub.process.send_signal(signal.SIGSTOP)
-        froze = time.time()
+        stalled_at = time.time()
         time.sleep(2)
         stub.process.send_signal(signal.SIGCONT)
-        frozen = time.time() - froze
+        stall_s = time.time() - stalled_at
         output = process.communicate(timeout=240)[0]
     load = LoadReport.read(find_run(runs, "latest"))
     assert (load.offered, load.sent, load.answered, load.accepted, load.dropped) == (800, 800, 800, 800, 0)
-    # A busy machine adds to it.
-    assert load.latency_ms.p95 >= (frozen - 0.4) * 950
-    assert load.latency_ms.p95 <= (frozen - 0.4) * 1050 or jitter.is_busy
+    # A busy machine adds to the latency.
+    assert load.latency_ms.p95 >= (stall_s - 0.4) * 950
+    assert load.latency_ms.p95 <= (stall_s - 0.4) * 1050 or jitter.is_busy
     assert load.latency_ms.p50 < 100 or jitter.is_busy
     # The server's stall is not the generator's fault.
     assert load.invalid == () or jitter.is_busy, output
@@ -100,43 +97,41 @@ def test_every_event_is_offered_through_a_stall_and_its_latency_counts_from_its_
     assert {window.offered for window in load.windows} == {100}
 
 
-def test_locusts_own_statistics_agree(tmp_path: Path, stub: Server) -> None:
+def test_locusts_statistics_agree(tmp_path: Path, stub: Server) -> None:
     runs = tmp_path / "runs"
     options = ("--event-rate", "300/s", "--pace", "poisson", "--run-time", "3s", "--json-file", str(tmp_path / "its"))
     with locust(runs, stub, *options) as process:
         output = process.communicate(timeout=240)[0]
     load = LoadReport.read(find_run(runs, "latest"))
     assert process.returncode == (4 if load.invalid else 0), output
-    [its] = json.loads((tmp_path / "its.json").read_text())
-    assert its["num_requests"] == load.requests == load.sent == load.answered
-    assert its["num_failures"] == 0
-    counts = sorted((float(value), count) for value, count in its["response_times"].items())
+    [locust_stats] = json.loads((tmp_path / "its.json").read_text())
+    assert locust_stats["num_requests"] == load.requests == load.sent == load.answered
+    assert locust_stats["num_failures"] == 0
+    counts = sorted((float(value), count) for value, count in locust_stats["response_times"].items())
     times = [value for value, count in counts for _ in range(count)]
     assert len(times) == load.answered
-    for share, ours in ((0.5, load.latency_ms.p50), (0.95, load.latency_ms.p95), (0.99, load.latency_ms.p99)):
-        assert times[int(share * len(times) + 0.5) - 1] == pytest.approx(ours, rel=0.002, abs=0.002)
-    assert its["max_response_time"] == pytest.approx(load.latency_ms.max, rel=0.001)
+    for share, delay_ms in ((0.5, load.latency_ms.p50), (0.95, load.latency_ms.p95), (0.99, load.latency_ms.p99)):
+        assert times[int(share * len(times) + 0.5) - 1] == pytest.approx(delay_ms, rel=0.002, abs=0.002)
+    assert locust_stats["max_response_time"] == pytest.approx(load.latency_ms.max, rel=0.001)
 
 
-def test_connections_are_opened_up_to_the_limit_and_then_events_wait_and_are_counted_late(
-    tmp_path: Path, stub: Server
-) -> None:
+def test_events_beyond_the_connection_limit_wait(tmp_path: Path, stub: Server) -> None:
     runs = tmp_path / "runs"
-    options = ("--event-rate", "100/s", "--run-time", "6s", "--connections", "5")
+    options = ("--event-rate", "100/s", "--run-time", "6s", "--max-connections", "5")
     with measured_jitter() as jitter, locust(runs, stub, *options) as process:
         zero = started_s(runs)
         time.sleep(max(0.0, zero + 1 - time.time()))
         stub.process.send_signal(signal.SIGSTOP)
-        froze = time.time()
+        stalled_at = time.time()
         time.sleep(1)
         stub.process.send_signal(signal.SIGCONT)
-        frozen = time.time() - froze
+        stall_s = time.time() - stalled_at
         output = process.communicate(timeout=240)[0]
     load = LoadReport.read(find_run(runs, "latest"))
     assert (load.offered, load.sent, load.dropped) == (600, 600, 0)
-    # All but the five on the wire, and those of the last tenth of a second, had to wait.
-    assert load.late >= 70 * frozen
-    assert load.late <= 100 * frozen or jitter.is_busy
+    # All had to wait but the five in flight and those of the last tenth of a second.
+    assert load.late >= 70 * stall_s
+    assert load.late <= 100 * stall_s or jitter.is_busy
     assert load.lag_ms.p99 < 100 or load.invalid
     assert process.returncode == (4 if load.invalid else 0), output
 
@@ -146,7 +141,7 @@ def test_a_starved_generator_ends_early_and_invalid(tmp_path: Path, stub: Server
     with locust(runs, stub, "--event-rate", "400/s", "--run-time", "600s") as process:
         zero = started_s(runs)
         [sender] = [child for child in psutil.Process(process.pid).children() if "traffic.sender" in child.cmdline()]
-        # It does not get the CPU, as on a machine with too much to do: 1 % of all events is late by then.
+        # The sender gets no CPU, as on an overloaded machine: 1 % of all events are late by then.
         sender.suspend()
         while time.time() < zero + 12:
             time.sleep(0.1)
@@ -179,7 +174,7 @@ def test_several_workers_share_the_rate(tmp_path: Path, stub: Server) -> None:
     assert len(read_ledger(run / "ledger").visit) == 8000
 
 
-def test_a_killed_worker_leaves_every_event_accounted_for_and_the_run_invalid(tmp_path: Path, stub: Server) -> None:
+def test_a_run_with_a_killed_worker_is_invalid(tmp_path: Path, stub: Server) -> None:
     runs = tmp_path / "runs"
     options = ("--event-rate", "1000/s", "--run-time", "8s", *two_workers())
     with locust(runs, stub, *options) as process:
@@ -187,7 +182,7 @@ def test_a_killed_worker_leaves_every_event_accounted_for_and_the_run_invalid(tm
         workers = [child for child in psutil.Process(process.pid).children() if "traffic.sender" not in child.cmdline()]
         os.kill(workers[0].pid, signal.SIGKILL)
         output = process.communicate(timeout=240)[0]
-    # Locust says the same of the worker that was killed.
+    # Locust logs this for the killed worker, too.
     if output.count("failed to send heartbeat") > 1:
         skip_when_workers_went_missing(output)
     run = find_run(runs, "latest")
@@ -195,7 +190,7 @@ def test_a_killed_worker_leaves_every_event_accounted_for_and_the_run_invalid(tm
     assert process.returncode == 4, output
     assert [worker.alive for worker in load.workers].count(False) == 1
     assert any("was lost" in reason for reason in load.invalid)
-    # What the dead worker had put on the wire is counted, from its ledger; what it never sent is said.
+    # The dead worker's sent events are counted from its ledger; the others are reported as never offered.
     assert load.sent == len(ledger.visit) < 8000
     assert any(f"{8000 - load.offered:,} of 8,000 events were never offered" in reason for reason in load.invalid)
     assert load.sent > 4000

@@ -1,4 +1,4 @@
-"""However a test ends, the run's record says why, agrees with the ledger, and Locust's exit code fits."""
+"""Ends of a test: the run's record has the reason, agrees with the ledger, and Locust's exit code fits."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def to(stub: Server) -> tuple[str, ...]:
 
 
 def check_record(running: Locust, end: End) -> LoadReport:
-    """Return the load of a run that ended for the reason *end*, having seen that its files agree."""
+    """Check that a run's files agree on the reason *end*; return its load report."""
     load, ledger, manifest = (
         LoadReport.read(running.run),
         read_ledger(running.run / "ledger"),
@@ -45,14 +45,14 @@ def check_record(running: Locust, end: End) -> LoadReport:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_asked_for_end_is_not_a_failure(tmp_path: Path, stub: Server, number: signal.Signals) -> None:
+def test_signals_end_a_run_as_stopped(tmp_path: Path, stub: Server, number: signal.Signals) -> None:
     with locust(tmp_path / "runs", *to(stub), *STEADY) as running:
         running.await_sent(200)
         running.process.send_signal(number)
         code = running.end()
     load = check_record(running, End.STOPPED)
     assert not any("lost" in reason or "never offered" in reason for reason in load.invalid)
-    # A busy machine may make it late, which is another matter.
+    # A busy machine may make the run late, which this test does not check.
     assert code == (4 if load.invalid else 0), running.output
 
 
@@ -68,7 +68,7 @@ def test_stopped_workers_are_not_lost(tmp_path: Path, stub: Server, number: sign
     assert code == (4 if load.invalid else 0), running.output
 
 
-def test_web_pages_stop_is_not_a_failure(tmp_path: Path, stub: Server) -> None:
+def test_the_web_pages_stop_is_not_a_failure(tmp_path: Path, stub: Server) -> None:
     port = free_port()
     # Locust leaves the time limit of a test with a web page to the page.
     options = ("--visitors", "20000", "--arrival-rate", "100/s", "--web-port", str(port))
@@ -86,21 +86,21 @@ def test_web_pages_stop_is_not_a_failure(tmp_path: Path, stub: Server) -> None:
         running.end()
 
 
-def test_time_limit_is_named(tmp_path: Path, stub: Server) -> None:
+def test_the_time_limit_is_recorded(tmp_path: Path, stub: Server) -> None:
     options = ("--visitors", "20000", "--arrival-rate", "50/s", "--run-time", "6s")
     with locust(tmp_path / "runs", *to(stub), *options) as running:
         running.end()
     check_record(running, End.TIME_LIMIT)
 
 
-def test_finished_run_says_so(tmp_path: Path, stub: Server) -> None:
+def test_a_finished_run_is_recorded(tmp_path: Path, stub: Server) -> None:
     with locust(tmp_path / "runs", *to(stub), "--event-rate", "100/s", "--run-time", "3s") as running:
         running.end()
     load = check_record(running, End.FINISHED)
     assert load.offered == 300
 
 
-def test_run_without_its_workers_ends_invalid(tmp_path: Path, stub: Server) -> None:
+def test_a_run_without_workers_is_invalid(tmp_path: Path, stub: Server) -> None:
     with locust(tmp_path / "runs", *to(stub), *STEADY, *two_workers()) as running:
         running.await_sent(200)
         for worker in psutil.Process(running.process.pid).children():
@@ -120,7 +120,7 @@ def test_workers_end_with_their_master(tmp_path: Path, stub: Server) -> None:
         until(lambda: not any(map(_runs, started)), "its workers go on", running)
 
 
-def test_run_without_its_sender_is_invalid(tmp_path: Path, stub: Server) -> None:
+def test_a_run_without_its_sender_is_invalid(tmp_path: Path, stub: Server) -> None:
     with locust(tmp_path / "runs", *to(stub), *STEADY) as running:
         running.await_sent(200)
         [sender] = [child for child in running.children() if "traffic.sender" in child.cmdline()]
@@ -129,27 +129,27 @@ def test_run_without_its_sender_is_invalid(tmp_path: Path, stub: Server) -> None
     load = check_record(running, End.FAILED)
     assert code == 4, running.output
     [worker] = load.workers
-    summary = f"the generator failed: the sender of {worker.name} ended unasked (killed by signal 9)"
-    assert summary in load.invalid
+    failure = f"the generator failed: the sender of {worker.name} ended unexpectedly (killed by signal 9)"
+    assert failure in load.invalid
 
 
 @pytest.mark.parametrize("workers", [(), two_workers()], ids=["one process", "two workers"])
-def test_full_disk_at_start_ends_the_run(tmp_path: Path, stub: Server, workers: tuple[str, ...]) -> None:
-    # With a limit of nothing on the size of files, writing fails as on a full disk.
+def test_a_full_disk_at_start_ends_the_run(tmp_path: Path, stub: Server, workers: tuple[str, ...]) -> None:
+    # With a file size limit of 0, writing fails as on a full disk.
     prefix = ("sh", "-c", 'ulimit -f 0; exec "$@"', "sh")
     with locust(tmp_path / "runs", *to(stub), *STEADY, *workers, prefix=prefix) as running:
         assert running.end() == 4
     assert "error: " in running.output
 
 
-def test_lease_after_the_end_is_ignored(tmp_path: Path, stub: Server) -> None:
+def test_a_lease_after_the_end_is_ignored(tmp_path: Path, stub: Server) -> None:
     with locust(tmp_path / "runs", *to(stub), *STEADY, *two_workers()) as running:
         running.await_sent(200)
         master, workers = psutil.Process(running.process.pid), psutil.Process(running.process.pid).children()
-        # While the master does not answer, both workers come to wait for a lease.
+        # While the master does not answer, both workers wait for a lease.
         senders = workers[0].children()
         master.suspend()
-        until(lambda: _rests(running), "the workers go on without a lease", running)
+        until(lambda: _is_idle(running), "the workers go on without a lease", running)
         workers[0].terminate()
         until(lambda: not any(map(_runs, senders)), "its sender goes on", running)
         master.resume()
@@ -159,7 +159,7 @@ def test_lease_after_the_end_is_ignored(tmp_path: Path, stub: Server) -> None:
     check_record(running, End.STOPPED)
 
 
-def _rests(running: Locust) -> bool:
+def _is_idle(running: Locust) -> bool:
     before = running.sent()
     time.sleep(2)
     return running.sent() == before

@@ -1,4 +1,4 @@
-"""Locust's web page with the kit's traffic, as a person uses it: in a browser, against a server that runs."""
+"""Locust's web page with synthetic load, in a browser and against a running server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +14,9 @@ from tests.servers import Server, free_port, serving
 from tests.traffic.locust_runs import Locust, locust, two_workers, until
 from tests.wikis import need
 
-_PATIENCE_MS = 120_000
+_TIMEOUT_MS = 120_000
 
-#: Visits of some seconds: 50 a second are more than the users of these tests.
+#: Visits of some seconds; 50 per second exceed the users of these tests.
 _TRAFFIC = ("--visitors", "20000", "--arrival-rate", "50/s", "--time-scale", "2000")
 
 
@@ -30,16 +30,16 @@ def stub(tmp_path: Path) -> Iterator[Server]:
 def page() -> Iterator[Page]:
     need("chromium")
     with sync_playwright() as playwright:
-        own = find_browser(playwright.chromium.executable_path)
-        browser = playwright.chromium.launch(executable_path=own, args=["--no-sandbox", "--no-proxy-server"])
+        browser_path = find_browser(playwright.chromium.executable_path)
+        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--no-proxy-server"])
         page = browser.new_page()
-        page.set_default_timeout(_PATIENCE_MS)
+        page.set_default_timeout(_TIMEOUT_MS)
         yield page
         browser.close()
 
 
 class Site:
-    """Locust's page of a running Locust."""
+    """The web page of a running Locust."""
 
     def __init__(self, running: Locust, port: int) -> None:
         self.running = running
@@ -62,13 +62,13 @@ class Site:
         until(lambda: self.state()["state"] == "stopped", "it does not come to rest", self.running)
 
 
-def made(running: Locust) -> list[Path]:
-    """Return the folders of the runs that were made, the newest last."""
+def run_folders(running: Locust) -> list[Path]:
+    """Return the run folders, newest last."""
     return sorted(path.parent for path in running.runs.glob("2*/manifest.json"))
 
 
 def sent(run: Path) -> int:
-    """Return how many events a run has sent."""
+    """Return the number of events that a run has sent."""
     return len(read_ledger(run / "ledger").visit)
 
 
@@ -89,8 +89,8 @@ def site(tmp_path: Path, stub: Server) -> Iterator[Site]:
         running.end()
 
 
-def most_at_the_same_time(run: Path) -> int:
-    """Return how many visits were under way at the same time, at most, by the ledger."""
+def max_concurrent_visits(run: Path) -> int:
+    """Return the maximum number of concurrent visits by the ledger."""
     ledger = read_ledger(run / "ledger")
     first: dict[int, int] = {}
     last: dict[int, int] = {}
@@ -98,29 +98,29 @@ def most_at_the_same_time(run: Path) -> int:
         first[visit] = min(first.get(visit, sent_ms), sent_ms)
         last[visit] = max(last.get(visit, sent_ms), sent_ms)
     edges = sorted([(at, 1) for at in first.values()] + [(last[visit], -1) for visit in last])
-    under_way = most = 0
+    concurrent = highest = 0
     for _, step in edges:
-        under_way += step
-        most = max(most, under_way)
-    return most
+        concurrent += step
+        highest = max(highest, concurrent)
+    return highest
 
 
-def test_form_has_the_kits_options(site: Site, page: Page) -> None:
+def test_the_form_has_the_kits_options(site: Site, page: Page) -> None:
     page.goto(site.url)
     page.get_by_text("Custom parameters").click()
     names = [field.get_attribute("name") for field in page.locator("form [name]").all()]
-    # In the order of --help, behind Locust's own.
-    own = [name for name in names if name not in ("userCount", "spawnRate", "host", "runTime", "profile")]
-    assert own == [
+    # In the order of --help, after Locust's options.
+    kit_options = [name for name in names if name not in ("userCount", "spawnRate", "host", "runTime", "profile")]
+    assert kit_options == [
         "runs", "target", "confirm", "intake", "mpic", "experiment", "wikiUrl", "instrument", "generation", "wiki",
-        "seed", "visitors", "arrivalRate", "eventRate", "shape", "pace", "timeScale", "epoch", "connections", "aa",
+        "seed", "visitors", "arrivalRate", "eventRate", "shape", "pace", "timeScale", "epoch", "maxConnections", "aa",
         "hasty", "batch",
     ]  # fmt: skip
     assert page.locator("[name=arrivalRate]").input_value() == "50/s"
     assert page.locator("[name=userCount]").input_value() == "20000"
 
 
-def test_form_says_why_no_test_starts(site: Site, page: Page) -> None:
+def test_the_form_shows_invalid_options(site: Site, page: Page) -> None:
     page.goto(site.url)
     page.get_by_text("Custom parameters").click()
     page.locator("[name=arrivalRate]").fill("fast")
@@ -129,32 +129,32 @@ def test_form_says_why_no_test_starts(site: Site, page: Page) -> None:
     assert list(site.running.runs.glob("2*")) == []
 
 
-def test_users_limit_the_visits_at_the_same_time(site: Site) -> None:
+def test_users_limit_concurrent_visits(site: Site) -> None:
     assert site.start(4, 2)["success"]
     site.running.await_sent(60)
     run = site.running.run
-    assert 1 <= most_at_the_same_time(run) <= 4
+    assert 1 <= max_concurrent_visits(run) <= 4
     # Changed while the test runs.
     assert site.start(40, 100)["success"]
-    until(lambda: most_at_the_same_time(run) > 10, "more users change nothing", site.running)
+    until(lambda: max_concurrent_visits(run) > 10, "more users change nothing", site.running)
     site.stop()
     site.await_closed(run)
-    assert most_at_the_same_time(run) <= 40
+    assert max_concurrent_visits(run) <= 40
     load = LoadReport.read(run)
     assert load.lag_ms.max > 500
     assert load.offered == load.sent + load.dropped
 
 
-def test_users_that_come_together_all_count(site: Site) -> None:
+def test_a_high_spawn_rate_counts_all_users(site: Site) -> None:
     assert site.start(500, 500)["success"]
-    until(lambda: made(site.running), "no run was made", site.running)
-    run = made(site.running)[-1]
-    until(lambda: most_at_the_same_time(run) > 20, "only few visits are under way", site.running)
+    until(lambda: run_folders(site.running), "no run was made", site.running)
+    run = run_folders(site.running)[-1]
+    until(lambda: max_concurrent_visits(run) > 20, "too few visits are concurrent", site.running)
     site.stop()
     site.await_closed(run)
 
 
-def test_stop_is_seen_and_another_test_starts(site: Site, page: Page) -> None:
+def test_another_test_starts_after_a_stop(site: Site, page: Page) -> None:
     page.goto(site.url)
     page.locator("[name=userCount]").fill("30")
     page.get_by_role("button", name="Start").click()
@@ -165,8 +165,8 @@ def test_stop_is_seen_and_another_test_starts(site: Site, page: Page) -> None:
     first = site.running.run
     page.get_by_role("button", name="New").click()
     page.get_by_role("button", name="Start").click()
-    until(lambda: made(site.running)[-1] != first, "no other run was made", site.running)
-    second = made(site.running)[-1]
+    until(lambda: run_folders(site.running)[-1] != first, "no other run was made", site.running)
+    second = run_folders(site.running)[-1]
     until(lambda: sent(second) > 30, "nothing is sent", site.running)
     page.goto(f"{site.url}/dogfood")
     page.get_by_text(second.name).wait_for()
@@ -177,31 +177,31 @@ def test_stop_is_seen_and_another_test_starts(site: Site, page: Page) -> None:
     page.get_by_text("not judged").wait_for()
 
 
-def play_a_test(site: Site) -> None:
-    """Start a test, stop it after some events, and wait until it is closed."""
-    before = len(made(site.running))
+def run_a_test(site: Site) -> None:
+    """Start a test, stop it after 50 events, and wait until it is closed."""
+    before = len(run_folders(site.running))
     assert site.start(20, 20)["success"]
-    until(lambda: len(made(site.running)) > before, "no run was made", site.running)
-    run = made(site.running)[-1]
+    until(lambda: len(run_folders(site.running)) > before, "no run was made", site.running)
+    run = run_folders(site.running)[-1]
     until(lambda: sent(run) > 50, "nothing is sent", site.running)
     site.stop()
     site.await_closed(run)
 
 
 @pytest.mark.slow
-def test_two_workers_play_a_second_test(tmp_path: Path, stub: Server) -> None:
+def test_two_workers_run_a_second_test(tmp_path: Path, stub: Server) -> None:
     port = free_port()
     options = ("--intake", f"{stub.url}/v1/events", "--web-port", str(port), *_TRAFFIC, *two_workers())
     with locust(tmp_path / "runs", *options, headless=False) as running:
         site = Site(running, port)
         for _ in range(2):
-            play_a_test(site)
-            assert len(LoadReport.read(made(running)[-1]).workers) == 2, running.output
+            run_a_test(site)
+            assert len(LoadReport.read(run_folders(running)[-1]).workers) == 2, running.output
         running.process.terminate()
         running.end()
 
 
-def test_time_of_single_events_is_kept(site: Site) -> None:
+def test_paced_events_last_for_the_run_time(site: Site) -> None:
     assert site.start(50, 50, event_rate="40/s", run_time="5s")["success"]
     until(lambda: list(site.running.runs.glob("2*/load.json")), "it does not end", site.running)
     assert LoadReport.read(site.running.run).offered == 200

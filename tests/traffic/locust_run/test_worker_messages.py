@@ -1,4 +1,4 @@
-"""What reaches Locust's master from outside, or from a worker gone wrong, changes nothing."""
+"""Malformed messages to Locust's master, from strangers or faulty workers, are refused."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +18,8 @@ from traffic.locust_run.worker_messages import ROWS, MalformedMessageError, ledg
 
 ROW = '{"intent":0,"events":[[0,0,1]],"intended_ms":1,"sent_ms":1}\n'
 
-#: Messages that no worker sends: kind and data, or bytes.
-EVIL: list[tuple[str, Any] | bytes] = [
+#: Malformed messages: kind and data, or bytes.
+MALFORMED: list[tuple[str, Any] | bytes] = [
     ("dogfood-ledger-rows", {"worker": "../../../escaped", "rows": ROW}),
     ("dogfood-ledger-rows", {"worker": "worker-0-1", "rows": "not a row"}),
     ("client_ready", {"version": 1}),
@@ -51,28 +51,28 @@ def packed(message: tuple[str, Any] | bytes, sender: str) -> bytes:
 
 
 def attack(port: int, secret: str = "") -> None:
-    """Send everything malformed to a master, over an encrypted connection when there is a *secret*."""
+    """Send all malformed messages to a master; with a *secret*, encrypted."""
     context = zmq.Context()
     socket = context.socket(zmq.DEALER)
     socket.setsockopt(zmq.IDENTITY, b"uninvited-client")
     if secret:
         protect_worker(socket, secret)
     socket.connect(f"tcp://127.0.0.1:{port}")
-    for message in EVIL:
+    for message in MALFORMED:
         socket.send(packed(message, "uninvited-client"))
     socket.close(linger=2000)
     context.term()
 
 
 def take(frames: list[bytes]) -> None:
-    """Read a message as the master does; one with rows to the end."""
+    """Parse a message as the master does, including its ledger rows."""
     _, kind, data = parse(frames)
     if kind == ROWS:
         ledger_rows(data, "worker", 0)
 
 
 def check_complete(running: Locust, events: int) -> None:
-    """See that the run went on to its end, with all events and nobody else's files."""
+    """Check that the run finished with all events, and without files of others."""
     code = running.end()
     load, ledger = LoadReport.read(running.run), read_ledger(running.run / "ledger")
     assert (load.offered, load.sent, len(ledger.visit)) == (events,) * 3, running.output
@@ -91,7 +91,7 @@ def test_strangers_messages_do_not_arrive(tmp_path: Path, stub: Server) -> None:
     assert "uninvited-client" not in running.output
 
 
-def test_malformed_messages_are_refused_and_the_run_goes_on(tmp_path: Path, stub: Server) -> None:
+def test_a_run_survives_malformed_messages(tmp_path: Path, stub: Server) -> None:
     port, secret = free_port(), "0123456789abcdef0123456789abcdef"
     environment = {"DOGFOOD_SECRET": secret}
     options = ("--intake", f"{stub.url}/v1/events", "--event-rate", "100/s", "--run-time", "6s")
@@ -104,7 +104,7 @@ def test_malformed_messages_are_refused_and_the_run_goes_on(tmp_path: Path, stub
         running.await_sent(1)
         attack(port, secret)
         check_complete(running, 600)
-    assert running.output.count("refused: ") >= len(EVIL), running.output
+    assert running.output.count("refused: ") >= len(MALFORMED), running.output
 
 
 def test_master_and_page_listen_on_loopback_only(tmp_path: Path, stub: Server) -> None:
@@ -119,19 +119,19 @@ def test_master_and_page_listen_on_loopback_only(tmp_path: Path, stub: Server) -
 
 
 @pytest.mark.parametrize("role", [("--master",), ("--worker",)])
-def test_workers_by_hand_need_a_secret(tmp_path: Path, role: tuple[str, ...]) -> None:
+def test_separate_processes_need_a_secret(tmp_path: Path, role: tuple[str, ...]) -> None:
     with locust(tmp_path / "runs", *role, environment={"DOGFOOD_SECRET": ""}) as running:
         assert running.end() == 2
     assert "DOGFOOD_SECRET is not set" in running.output
 
 
-@pytest.mark.parametrize("message", EVIL, ids=repr)
-def test_message_that_is_malformed_is_refused(message: tuple[str, Any] | bytes) -> None:
+@pytest.mark.parametrize("message", MALFORMED, ids=repr)
+def test_malformed_messages_are_refused(message: tuple[str, Any] | bytes) -> None:
     with pytest.raises(MalformedMessageError):
         take([b"uninvited-client", packed(message, "uninvited-client")])
 
 
-def test_message_under_another_name_is_refused() -> None:
+def test_messages_under_another_name_are_refused() -> None:
     with pytest.raises(MalformedMessageError, match="as its sender"):
         parse([b"uninvited-client", packed(("quit", None), "worker")])
 
@@ -142,7 +142,7 @@ def test_rows_for_another_ledger_are_refused(name: str) -> None:
         ledger_rows({"worker": name, "rows": ROW}, "worker", 0)
 
 
-def test_rows_for_ones_own_ledger_are_taken() -> None:
+def test_rows_for_the_workers_ledger_are_accepted() -> None:
     assert ledger_rows({"worker": "worker-0-7", "rows": ROW}, "worker", 0) == ("worker-0-7", ROW.encode())
 
 

@@ -1,4 +1,4 @@
-"""Workers on other machines: a network of their own, and no sight of the run's folder; and one that comes late."""
+"""Workers on other machines: another network, no access to the run's folder, and a worker that joins late."""
 
 import os
 import subprocess
@@ -18,8 +18,8 @@ from tests.jitter import skip_when_workers_went_missing
 
 ROOT = Path(__file__).resolve().parents[3]
 
-#: Two machines in one: this one, and one at the other end of a cable that sees an empty folder where the runs are.
-_WORLD = """
+#: Two machines in network namespaces, connected by a cable. The second one sees an empty runs folder.
+_SCRIPT = """
 set -e
 ip link set lo up
 mount -t tmpfs none /run
@@ -49,18 +49,18 @@ networks = ["10.99.0.0/24"]
 """
 
 
-def play(folder: Path, options: str, later: str = "") -> tuple[int, str]:
-    """Play a run with its worker on the other machine; return Locust's exit code and what everybody said."""
+def play(folder: Path, options: str, command_after_start: str = "") -> tuple[int, str]:
+    """Run Locust with its worker on the other machine; return the exit code and all output."""
     runs, target = folder / "runs", folder / "cable.toml"
     runs.mkdir(parents=True)
     target.write_text(_TARGET)
     locust = f"{sys.executable} -m locust -f locustfiles/ctr.py"
     environment = {
         **os.environ, "PYTHON": sys.executable, "LOCUST": locust, "TARGET": str(target), "RUNS": str(runs),
-        "OPTIONS": options, "LATER": later, "DOGFOOD_SECRET": "the same on both machines",
+        "OPTIONS": options, "LATER": command_after_start, "DOGFOOD_SECRET": "the same on both machines",
         "BIND": "--master-bind-host 10.99.0.1", "AT": "--master-host 10.99.0.1",
     }  # fmt: skip
-    script = _WORLD.replace("$LATER", later)
+    script = _SCRIPT.replace("$LATER", command_after_start)
     command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "bash", "-c", script]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False)
     return done.returncode, done.stdout + done.stderr
@@ -68,16 +68,16 @@ def play(folder: Path, options: str, later: str = "") -> tuple[int, str]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _namespaces() -> None:
-    """Skip where namespaces may not be made; in CI that is a failure."""
+    """Skip if namespaces cannot be created; in CI, fail."""
     summary = "ip link add dogfood-a type veth peer name dogfood-b && mount -t tmpfs none /run && ip netns add dogfood"
     command = ["unshare", "--mount", "--net", "sh", "-c", summary]
-    tried = subprocess.run(command, capture_output=True, text=True, check=False)
-    if tried.returncode and "CI" not in os.environ:
-        pytest.skip(f"network namespaces may not be made here (it takes root): {tried.stderr.strip()}")
-    assert tried.returncode == 0, tried.stderr
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode and "CI" not in os.environ:
+        pytest.skip(f"network namespaces cannot be created (needs root): {process.stderr.strip()}")
+    assert process.returncode == 0, process.stderr
 
 
-#: Starts another worker when the first one has sent something.
+#: Starts another worker after the first one has sent events.
 _JOIN = """
 (
 until [ -s "$(echo $RUNS/2*/ledger/*.ndjson)" ]; do sleep 0.1; kill -0 $MASTER || exit; done
@@ -87,8 +87,8 @@ exec $LOCUST --worker $AT
 
 
 @pytest.mark.timeout(1200)
-def test_a_worker_without_the_runs_folder_sends_its_rows_and_one_that_joins_takes_its_part(tmp_path: Path) -> None:
-    # A busy machine takes long to start a worker: then the run is made again, and longer.
+def test_remote_workers_send_rows_and_share_leases(tmp_path: Path) -> None:
+    # Starting a worker takes long on a busy machine: then the run is repeated with a longer duration.
     for seconds in (8, 40, 200):
         if shared_run(tmp_path / str(seconds), seconds) > 500:
             return
@@ -96,7 +96,7 @@ def test_a_worker_without_the_runs_folder_sends_its_rows_and_one_that_joins_take
 
 
 def shared_run(folder: Path, seconds: int) -> int:
-    """Play a run that a second worker joins, and check it; return how many events the worker with the fewest sent."""
+    """Check a run that a second worker joins; return the lowest number of events sent by one worker."""
     code, output = play(folder, f"--event-rate 800/s --run-time {seconds}s", _JOIN)
     skip_when_workers_went_missing(output)
     run = find_run(folder / "runs", "latest")
@@ -108,6 +108,6 @@ def shared_run(folder: Path, seconds: int) -> int:
     assert ledger.broken == ()
     assert (load.offered, load.sent, load.accepted) == (800 * seconds,) * 3
     assert sorted(worker.name for worker in load.workers) == sorted(ledger.workers)
-    # Busy machines make it late, which is said; nothing else may be wrong.
+    # On a busy machine the run may be late, and nothing else.
     assert load.invalid == () or code == 4, output
     return min(worker.sent for worker in load.workers) if len(load.workers) == 2 else 0

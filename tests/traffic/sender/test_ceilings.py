@@ -1,4 +1,4 @@
-"""The sender's engine below a ceiling: what is held back goes later, what may never go is dropped and counted."""
+"""The send loop under a target's ceilings: requests are delayed, or dropped and counted."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,7 +14,7 @@ from traffic.sender.queue import SendQueue
 
 
 class Clock:
-    """Time that passes when something waits."""
+    """A clock that moves only while the loop waits."""
 
     def __init__(self) -> None:
         self.us = 0
@@ -23,10 +23,10 @@ class Clock:
         return self.us
 
 
-class Wire:
-    """Answers everything at once, and notes when it was sent."""
+class FakePool:
+    """A pool that answers immediately and records the times of sending."""
 
-    free, under_way = 1000, 0
+    free, in_flight = 1000, 0
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -49,11 +49,11 @@ class Wire:
         return []
 
     def reap(self) -> None:
-        """Nothing waits here."""
+        """Requests do not time out here."""
 
 
-class Paper:
-    """A ledger that is thrown away."""
+class NullLedger:
+    """A ledger that discards its rows."""
 
     def reserve(self, count: int) -> int:
         return 0
@@ -62,47 +62,47 @@ class Paper:
         assert isinstance(row, bytes)
 
 
-def play(ceilings: Ceilings) -> tuple[Wire, LoadCounters, list[PlannedEvent]]:
-    """Play 300 events, which are due at 1,000 a second."""
+def play(ceilings: Ceilings) -> tuple[FakePool, LoadCounters, list[PlannedEvent]]:
+    """Send 300 events, due at 1,000 per second."""
     run_plan = plan(visitors=4096, events_per_second=1000.0, events=300)
-    agenda = SendQueue(run_plan, 1, bytes)
-    agenda.lend(0)
-    agenda.lend(None)
+    queue = SendQueue(run_plan, 1, bytes)
+    queue.add_lease(0)
+    queue.add_lease(None)
     clock = Clock()
-    wire, tally = Wire(clock), LoadCounters()
-    engine = SendLoop(
-        agenda, wire, Paper(), tally, zero_us=0, started_ms=0, clock=clock,
-        request_timeout_us=60_000_000, governor=RateLimiter(ceilings),
+    pool, counters = FakePool(clock), LoadCounters()
+    loop = SendLoop(
+        queue, pool, NullLedger(), counters, zero_us=0, started_ms=0, clock=clock,
+        request_timeout_us=60_000_000, rate_limiter=RateLimiter(ceilings),
     )  # fmt: skip
-    while not engine.is_over:
-        engine.step()
+    while not loop.is_over:
+        loop.step()
         assert clock.us < 60_000_000
-    return wire, tally, list(run_plan.events(0, 4096))
+    return pool, counters, list(run_plan.events(0, 4096))
 
 
-def test_the_rate_is_held_whatever_is_due() -> None:
-    wire, _, events = play(Ceilings(rate=100))
-    assert len(wire.sent_us) == len(events) == 300
-    span_s = (wire.sent_us[-1] - wire.sent_us[0]) / 1e6
+def test_the_rate_stays_below_its_ceiling() -> None:
+    pool, _, events = play(Ceilings(rate=100))
+    assert len(pool.sent_us) == len(events) == 300
+    span_s = (pool.sent_us[-1] - pool.sent_us[0]) / 1e6
     assert 2.9 < span_s < 3.3
-    assert all(sum(first <= other < first + 1_000_000 for other in wire.sent_us) <= 102 for first in wire.sent_us[::10])
+    assert all(sum(first <= other < first + 1_000_000 for other in pool.sent_us) <= 102 for first in pool.sent_us[::10])
 
 
-def test_what_is_above_the_number_of_events_is_dropped_and_said() -> None:
-    wire, tally, _ = play(Ceilings(events=120))
-    assert len(wire.sent_us) == 120
-    message = tally.sum_up()
-    assert message.errors["ceiling"] == 180
-    assert sum(second.dropped for second in message.seconds.values()) == 180
+def test_events_above_the_ceiling_are_dropped() -> None:
+    pool, counters, _ = play(Ceilings(events=120))
+    assert len(pool.sent_us) == 120
+    counts = counters.sum_up()
+    assert counts.errors["ceiling"] == 180
+    assert sum(second.dropped for second in counts.seconds.values()) == 180
 
 
-def test_nothing_is_sent_after_the_end() -> None:
-    wire, tally, _ = play(Ceilings(seconds=0.1))
-    assert 90 <= len(wire.sent_us) <= 101
-    assert tally.sum_up().errors["ceiling"] == 300 - len(wire.sent_us)
+def test_nothing_is_sent_after_the_maximum_duration() -> None:
+    pool, counters, _ = play(Ceilings(seconds=0.1))
+    assert 90 <= len(pool.sent_us) <= 101
+    assert counters.sum_up().errors["ceiling"] == 300 - len(pool.sent_us)
 
 
-def test_without_ceilings_everything_goes_when_it_is_due() -> None:
-    wire, tally, events = play(Ceilings())
-    assert len(wire.sent_us) == len(events)
-    assert not tally.sum_up().errors
+def test_without_ceilings_every_event_is_sent() -> None:
+    pool, counters, events = play(Ceilings())
+    assert len(pool.sent_us) == len(events)
+    assert not counters.sum_up().errors

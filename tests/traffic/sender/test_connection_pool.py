@@ -1,4 +1,4 @@
-"""The wire against real sockets: answers in pieces, connections that end, many at once, and TLS."""
+"""The connection pool with real sockets: responses in pieces, closed connections, concurrency, and TLS."""
 
 import socket
 import ssl
@@ -35,10 +35,10 @@ def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[int]:
                     connection, _ = listener.accept()
                 except OSError:
                     return
-                threading.Thread(target=one, args=(connection, number), daemon=True).start()
+                threading.Thread(target=serve_one, args=(connection, number), daemon=True).start()
                 number += 1
 
-        def one(connection: socket.socket, number: int) -> None:
+        def serve_one(connection: socket.socket, number: int) -> None:
             with connection:
                 try:
                     if tls is None:
@@ -69,38 +69,38 @@ def read_request(connection: socket.socket) -> bytes:
     return body
 
 
-def send_all(wire: ConnectionPool, requests: list[bytes], seconds: float = 120.0) -> dict[object, RequestResult]:
-    """Send all *requests*, as many at once as there may be; return what became of each by its index."""
-    by_name: dict[object, RequestResult] = {}
+def send_all(pool: ConnectionPool, requests: list[bytes], seconds: float = 120.0) -> dict[object, RequestResult]:
+    """Send all *requests* as fast as the pool allows; return their results by index."""
+    by_tag: dict[object, RequestResult] = {}
     position, deadline = 0, time.monotonic() + seconds
-    while len(by_name) < len(requests):
-        assert time.monotonic() < deadline, f"{len(by_name)} of {len(requests)} have an outcome"
-        free = min(wire.free, len(requests) - position)
-        wire.send(requests[position : position + free], range(position, position + free))
+    while len(by_tag) < len(requests):
+        assert time.monotonic() < deadline, f"{len(by_tag)} of {len(requests)} have a result"
+        free = min(pool.free, len(requests) - position)
+        pool.send(requests[position : position + free], range(position, position + free))
         position += free
-        for outcome in wire.poll(0.01):
-            for tag, sent_us in zip(outcome.tags, outcome.sent_us, strict=True):
-                assert tag not in by_name
-                assert sent_us <= outcome.at_us
-                by_name[tag] = outcome
-        wire.reap()
-    return by_name
+        for result in pool.poll(0.01):
+            for tag, sent_us in zip(result.tags, result.sent_us, strict=True):
+                assert tag not in by_tag
+                assert sent_us <= result.at_us
+                by_tag[tag] = result
+        pool.reap()
+    return by_tag
 
 
-def wire_to(
+def pool_to(
     port: int, *, tls: bool = False, host: str = "127.0.0.1", **limits: int
 ) -> tuple[ConnectionPool, Callable[[bytes], bytes]]:
     endpoint = Endpoint.of(f"http{'s' * tls}://{host}:{port}/v1/events")
     return ConnectionPool(endpoint, clock, Limits(**limits)), framing(endpoint, [("Content-Type", "text/plain")])
 
 
-def test_each_answer_comes_to_its_request_over_few_connections(tmp_path: Path) -> None:
-    seen, connections = [], set()
+def test_responses_match_requests_over_few_connections(tmp_path: Path) -> None:
+    received, connections = [], set()
 
     def serve(connection: socket.socket, number: int) -> None:
         connections.add(number)
         while body := read_request(connection):
-            seen.append(body)
+            received.append(body)
             answer = b"HTTP/1.1 201 Fine\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
             half = len(body) % len(answer)
             # In one piece, or in two.
@@ -111,35 +111,35 @@ def test_each_answer_comes_to_its_request_over_few_connections(tmp_path: Path) -
 
     bodies = [b"%d" % number for number in range(300)]
     with serving(serve) as port:
-        wire, frame = wire_to(port, connections=4)
-        result = send_all(wire, [frame(body) for body in bodies])
-        wire.close()
-    assert sorted(seen) == sorted(bodies)
+        pool, frame = pool_to(port, connections=4)
+        results = send_all(pool, [frame(body) for body in bodies])
+        pool.close()
+    assert sorted(received) == sorted(bodies)
     assert len(connections) <= 4
-    for tag, outcome in result.items():
+    for tag, result in results.items():
         assert isinstance(tag, int)
-        assert outcome.response is not None
-        assert outcome.response.body == bodies[tag]
+        assert result.response is not None
+        assert result.response.body == bodies[tag]
 
 
-def test_the_usual_answer_on_a_connection_that_the_server_ends_is_an_answer_and_the_next_one_goes_elsewhere() -> None:
+def test_closed_connections_are_replaced() -> None:
     def serve(connection: socket.socket, number: int) -> None:
         for _ in range(3):
             if read_request(connection):
                 connection.sendall(ANSWER)
 
     with serving(serve) as port:
-        wire, frame = wire_to(port, connections=2)
-        result = send_all(wire, [frame(b"x")] * 30)
-        wire.close()
-    problems = [outcome.problem for outcome in result.values() if outcome.response is None]
-    # A request may reach a connection in the moment that it ends: it has no answer, and is not sent again.
+        pool, frame = pool_to(port, connections=2)
+        results = send_all(pool, [frame(b"x")] * 30)
+        pool.close()
+    problems = [result.problem for result in results.values() if result.response is None]
+    # A request on a connection that is being closed gets no response, and is not sent again.
     assert set(problems) <= {"closed", "reset"}
-    assert len(result) == 30
+    assert len(results) == 30
     assert len(problems) < 15
 
 
-def test_two_answers_to_one_request_are_no_answer() -> None:
+def test_two_responses_to_one_request_are_an_error() -> None:
     def serve(connection: socket.socket, number: int) -> None:
         count = 0
         while read_request(connection):
@@ -147,13 +147,13 @@ def test_two_answers_to_one_request_are_no_answer() -> None:
             connection.sendall(ANSWER * (2 if count == 3 else 1))
 
     with serving(serve) as port:
-        wire, frame = wire_to(port, connections=1)
-        result = send_all(wire, [frame(b"x")] * 4)
-        wire.close()
-    assert [result[tag].problem for tag in range(4)] == ["", "", "not http", ""]
+        pool, frame = pool_to(port, connections=1)
+        results = send_all(pool, [frame(b"x")] * 4)
+        pool.close()
+    assert [results[tag].problem for tag in range(4)] == ["", "", "not http", ""]
 
 
-def test_a_body_larger_than_the_systems_buffers_goes_in_pieces() -> None:
+def test_a_body_larger_than_the_systems_buffers() -> None:
     size = 8 << 20
 
     def serve(connection: socket.socket, number: int) -> None:
@@ -162,14 +162,14 @@ def test_a_body_larger_than_the_systems_buffers_goes_in_pieces() -> None:
         connection.sendall(b"HTTP/1.1 201 %d\r\ncontent-length: 0\r\n\r\n" % len(body))
 
     with serving(serve) as port:
-        wire, frame = wire_to(port)
-        [outcome] = send_all(wire, [frame(b"x" * size)]).values()
-        wire.close()
-    assert outcome.response is not None
-    assert outcome.response.reason == str(size)
+        pool, frame = pool_to(port)
+        [result] = send_all(pool, [frame(b"x" * size)]).values()
+        pool.close()
+    assert result.response is not None
+    assert result.response.reason == str(size)
 
 
-def test_who_does_not_answer_and_who_is_not_there() -> None:
+def test_timeout_and_refused_connection() -> None:
     is_over = threading.Event()
 
     def serve(connection: socket.socket, number: int) -> None:
@@ -177,18 +177,18 @@ def test_who_does_not_answer_and_who_is_not_there() -> None:
         is_over.wait(240)
 
     with serving(serve) as port:
-        wire, frame = wire_to(port, request_timeout_us=200_000)
-        assert {outcome.problem for outcome in send_all(wire, [frame(b"x")] * 3).values()} == {"timeout"}
+        pool, frame = pool_to(port, request_timeout_us=200_000)
+        assert {result.problem for result in send_all(pool, [frame(b"x")] * 3).values()} == {"timeout"}
         is_over.set()
-        wire.close()
-    wire, frame = wire_to(port)
-    assert {outcome.problem for outcome in send_all(wire, [frame(b"x")] * 3).values()} == {"refused"}
-    wire.close()
+        pool.close()
+    pool, frame = pool_to(port)
+    assert {result.problem for result in send_all(pool, [frame(b"x")] * 3).values()} == {"refused"}
+    pool.close()
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a certificate for `localhost` that signs itself, with its key, in one file."""
+    """Create a self-signed certificate for `localhost`, with its key, in one file."""
     path = tmp_path_factory.mktemp("tls") / "both.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
     command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(path), "-out", str(path.with_suffix(".crt"))]
@@ -210,35 +210,35 @@ def secure_echo(certificate: Path) -> tuple[Serve, ssl.SSLContext]:
     return serve, context
 
 
-def test_https_with_a_certificate_that_is_known(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_https_with_a_trusted_certificate(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     serve, context = secure_echo(certificate)
     bodies = [b"%d" % number * (1 + number * 977 % 20_000) for number in range(60)]
     with serving(serve, context) as port:
-        wire, frame = wire_to(port, tls=True, host="localhost", connections=5)
-        result = send_all(wire, [frame(body) for body in bodies])
-        wire.close()
+        pool, frame = pool_to(port, tls=True, host="localhost", connections=5)
+        results = send_all(pool, [frame(body) for body in bodies])
+        pool.close()
     for number, body in enumerate(bodies):
-        response = result[number].response
-        assert response is not None, result[number]
+        response = results[number].response
+        assert response is not None, results[number]
         assert response.body == body
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_https_with_a_certificate_that_is_not_known_or_anothers_sends_nothing(
+def test_https_with_an_untrusted_certificate_sends_nothing(
     certificate: Path, monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     if host != "localhost":
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    got = []
+    received = []
 
     def serve(connection: socket.socket, number: int) -> None:
-        got.append(read_request(connection))
+        received.append(read_request(connection))
 
     with serving(serve, secure_echo(certificate)[1]) as port:
-        wire, frame = wire_to(port, tls=True, host=host)
-        [outcome] = send_all(wire, [frame(b"secret")]).values()
-        wire.close()
-    assert (outcome.problem, outcome.response) == ("tls", None)
-    assert "certificate verify failed" in outcome.detail.lower() or "mismatch" in outcome.detail.lower()
-    assert not any(got)
+        pool, frame = pool_to(port, tls=True, host=host)
+        [result] = send_all(pool, [frame(b"secret")]).values()
+        pool.close()
+    assert (result.problem, result.response) == ("tls", None)
+    assert "certificate verify failed" in result.detail.lower() or "mismatch" in result.detail.lower()
+    assert not any(received)

@@ -1,4 +1,4 @@
-"""The parser of HTTP answers: any way to cut the bytes gives the same answer."""
+"""The parser of HTTP responses: every way to cut the bytes gives the same response."""
 
 from itertools import pairwise
 
@@ -22,7 +22,7 @@ interim = st.lists(
 
 @st.composite
 def answers(draw: st.DrawFn) -> tuple[bytes, Response]:
-    """Return the bytes of an answer whose end can be told, and what they mean."""
+    """Return the bytes of a response with a definite end, and the parsed response."""
     status, reason, body = draw(st.sampled_from([200, 201, 202, 207, 400, 404, 500])), draw(reasons), draw(bodies)
     lines = [f"{name}: {value}" for name, value in draw(fields)]
     closing = draw(st.booleans())
@@ -46,28 +46,28 @@ def answers(draw: st.DrawFn) -> tuple[bytes, Response]:
 
 
 def parse(pieces: list[bytes]) -> Response | None:
-    """Feed the pieces one after the other; the last one has to complete the answer, and no other one."""
+    """Feed the pieces in order; only the last one may complete the response."""
     parser = ResponseParser()
-    items = [parser.feed(piece) for piece in pieces]
-    assert all(answer is None for answer in items[:-1])
-    return items[-1]
+    responses = [parser.feed(piece) for piece in pieces]
+    assert all(response is None for response in responses[:-1])
+    return responses[-1]
 
 
-def cut(data: bytes, places: list[int]) -> list[bytes]:
-    edges = sorted({0, len(data), *(position % (len(data) + 1) for position in places)})
+def cut(data: bytes, cuts: list[int]) -> list[bytes]:
+    edges = sorted({0, len(data), *(position % (len(data) + 1) for position in cuts)})
     return [data[begin:end] for begin, end in pairwise(edges)]
 
 
 @given(answers(), st.lists(st.integers(0, 2000), max_size=12))
-def test_any_way_to_cut_the_bytes_gives_the_same_answer(made: tuple[bytes, Response], places: list[int]) -> None:
-    data, wanted = made
-    assert parse(cut(data, places)) == wanted
-    assert parse([data[i : i + 1] for i in range(len(data))]) == wanted
+def test_every_cut_gives_the_same_response(answer: tuple[bytes, Response], cuts: list[int]) -> None:
+    data, expected = answer
+    assert parse(cut(data, cuts)) == expected
+    assert parse([data[i : i + 1] for i in range(len(data))]) == expected
 
 
 @given(answers())
-def test_another_parser_reads_the_same(made: tuple[bytes, Response]) -> None:
-    data, wanted = made
+def test_h11_reads_the_same(answer: tuple[bytes, Response]) -> None:
+    data, expected = answer
     connection = h11.Connection(h11.CLIENT)
     connection.send(h11.Request(method="POST", target="/", headers=[("host", "x"), ("content-length", "0")]))
     connection.send(h11.EndOfMessage())
@@ -78,12 +78,12 @@ def test_another_parser_reads_the_same(made: tuple[bytes, Response]) -> None:
             status, reason = event.status_code, bytes(event.reason)
         elif isinstance(event, h11.Data):
             body += bytes(event.data)
-    assert (status, reason.decode().strip(), body) == (wanted.status, wanted.reason.strip(), wanted.body)
+    assert (status, reason.decode().strip(), body) == (expected.status, expected.reason.strip(), expected.body)
 
 
 @given(answers(), st.integers(1, 3000))
-def test_an_answer_that_is_cut_short_is_an_error(made: tuple[bytes, Response], missing: int) -> None:
-    data, _ = made
+def test_a_truncated_response_is_an_error(answer: tuple[bytes, Response], missing: int) -> None:
+    data, _ = answer
     parser = ResponseParser()
     assert parser.feed(data[: max(0, len(data) - missing)]) is None
     with pytest.raises(HttpError, match="closed"):
@@ -93,10 +93,10 @@ def test_an_answer_that_is_cut_short_is_an_error(made: tuple[bytes, Response], m
 @given(st.binary(max_size=400), st.lists(st.integers(0, 500), max_size=5))
 @example(b"HTTP/1.1 2", [])
 @example(b"HTTP/1.1 200\r\ncontent-length: 0\r\n\r\n", [3])
-def test_whatever_comes_is_an_answer_or_an_error_and_nothing_else(data: bytes, places: list[int]) -> None:
+def test_other_bytes_are_a_response_or_an_error(data: bytes, cuts: list[int]) -> None:
     parser = ResponseParser()
     try:
-        for piece in cut(data, places):
+        for piece in cut(data, cuts):
             if parser.feed(piece) is not None:
                 return
         parser.end()
@@ -122,14 +122,14 @@ def test_a_body_without_length_ends_with_the_connection() -> None:
         ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\ncontent-length: 0", True),
     ],
 )
-def test_whether_a_connection_may_be_used_again(head: str, reusable: bool) -> None:
+def test_reusable_connections(head: str, reusable: bool) -> None:
     result = ResponseParser().feed(head.encode() + b"\r\n\r\n")
     assert result is not None
     assert result.reusable is reusable
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"SSH-2.0-OpenSSH\r\n\r\n", "not HTTP"),
         (b"garbage", "not HTTP"),
@@ -141,15 +141,15 @@ def test_whether_a_connection_may_be_used_again(head: str, reusable: bool) -> No
         (b"HTTP/1.1 200 OK\r\ncontent-length: 1, 2\r\n\r\n", "not a length"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", "two different"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 9999999999\r\n\r\n", "too long"),
-        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n", "not spoken"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n", "unsupported"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "size of a chunk"),
-        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc\r\n", "longer than it says"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nabc\r\n", "longer than its size"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffff\r\n", "too long"),
         (b"HTTP/1.1 101 Switching\r\n\r\n", "switched"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nHTTP/1.1", "more than one"),
         (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000, "no end"),
     ],
 )  # fmt: skip
-def test_what_is_no_answer_is_an_error(data: bytes, says: str) -> None:
-    with pytest.raises(HttpError, match=says):
+def test_malformed_responses_are_errors(data: bytes, message: str) -> None:
+    with pytest.raises(HttpError, match=message):
         ResponseParser().feed(data)

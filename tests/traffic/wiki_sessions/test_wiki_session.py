@@ -1,4 +1,4 @@
-"""Sessions on the wiki without a browser, against a wiki of the test's own making."""
+"""Sessions on the wiki without a browser, with a fake wiki."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -16,16 +16,16 @@ from run_record.accounts import TestAccount
 from run_record.ledger.files import LedgerWriter, read_ledger
 from run_record.page_views import PageViewWriter, read_page_views
 from tests.plans import plan
-from traffic.event_template import EventTemplate, Tokens, decoration, make_events
+from traffic.event_template import EventTemplate, Tokens, experiment_fields, make_events
 from traffic.transport import HttpResponse
 from traffic.wiki_sessions.wiki_session import (
     CeilingReachedError,
     NoAnswerError,
+    PlannedSession,
     SessionPlayer,
-    SessionResult,
     WikiError,
     read_site,
-    redirected,
+    redirect_target,
 )
 
 PAGE = {
@@ -49,14 +49,14 @@ def instrument(generation: Generation = Generation.ALPHA) -> EventTemplate:
 class Wiki:
     """A wiki that lets one account in and serves one page."""
 
-    def __init__(self, told: Mapping[str, object], *, status: str = "PASS", html: str | None = None) -> None:
-        config = {**PAGE, "wgMetricsPlatformUserExperiments": told}
+    def __init__(self, enrolments: Mapping[str, object], *, status: str = "PASS", html: str | None = None) -> None:
+        config = {**PAGE, "wgMetricsPlatformUserExperiments": enrolments}
         self.html = html if html is not None else f"<script>RLCONF={json.dumps(config)};</script>"
         self.status = status
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def get(self, path: str, label: str) -> str:
-        self.asked.append(label)
+        self.requests.append(label)
         if "siteinfo" in path:
             return json.dumps(
                 {"query": {"general": {"wikiid": "testwiki", "generator": "MediaWiki 1.43.9", "lang": "en"}}}
@@ -66,17 +66,17 @@ class Wiki:
         return self.html if path.startswith("/wiki/") else json.dumps({"query": {"tokens": {"logintoken": "t"}}})
 
     def post(self, path: str, fields: Mapping[str, str], label: str) -> str:
-        self.asked.append(f"{label} {fields['username']}")
+        self.requests.append(f"{label} {fields['username']}")
         return json.dumps({"clientlogin": {"status": self.status, "message": "no"}})
 
     def forget(self) -> None:
-        self.asked.append("forget")
+        self.requests.append("forget")
 
 
-def walk(
+def play(
     folder: Path, wiki: Wiki, *steps: PlannedPageView, permit: Callable[[int], None] = lambda _: None
 ) -> list[bytes]:
-    """Walk one visit of *steps* and return what was posted."""
+    """Play one session of *steps*; return the posted bodies."""
     posted: list[bytes] = []
 
     def post(body: bytes) -> HttpResponse:
@@ -85,9 +85,9 @@ def walk(
 
     (folder / "ledger").mkdir()
     with LedgerWriter(folder / "ledger", "wiki") as ledger, PageViewWriter(folder, "wiki") as views:
-        walker = SessionPlayer(instrument(), STREAM.stream, ledger, views, "http://wiki", permit, lambda: 1738333800.5)
+        player = SessionPlayer(instrument(), STREAM.stream, ledger, views, "http://wiki", permit, lambda: 1738333800.5)
         account = TestAccount("Zoë", "secret", 7, 7, 0)
-        walker.walk(SessionResult(40, account, steps), read_site(wiki), wiki, post)
+        player.play(PlannedSession(40, account, steps), read_site(wiki), wiki, post)
     return posted
 
 
@@ -95,8 +95,8 @@ def step(*, seen: bool = True, clicked: bool = False) -> PlannedPageView:
     return PlannedPageView(0, Page(3, "Main Page", 0, "", 9), seen, clicked, 10, 10)
 
 
-def test_what_is_seen_and_clicked_is_sent_and_written_down(tmp_path: Path) -> None:
-    posted = walk(tmp_path, Wiki(ALPHA), step(), step(clicked=True), step(seen=False))
+def test_impressions_and_clicks_are_sent_and_recorded(tmp_path: Path) -> None:
+    posted = play(tmp_path, Wiki(ALPHA), step(), step(clicked=True), step(seen=False))
     sent = read_ledger(tmp_path / "ledger")
     assert sent.bodies == {(40, position): body for position, body in enumerate(posted)}
     assert [json.loads(body)["action"] for body in posted] == ["impression", "impression", "click"]
@@ -108,7 +108,7 @@ def test_what_is_seen_and_clicked_is_sent_and_written_down(tmp_path: Path) -> No
     assert all(view.told == ALPHA for view in views)
 
 
-def test_nothing_is_written_down_beyond_the_ceiling(tmp_path: Path) -> None:
+def test_nothing_is_recorded_beyond_the_ceiling(tmp_path: Path) -> None:
     allowed = iter([1])
 
     def permit(events: int) -> None:
@@ -116,20 +116,20 @@ def test_nothing_is_written_down_beyond_the_ceiling(tmp_path: Path) -> None:
             raise CeilingReachedError("enough")
 
     with pytest.raises(CeilingReachedError):
-        walk(tmp_path, Wiki(ALPHA), step(), step(clicked=True), permit=permit)
+        play(tmp_path, Wiki(ALPHA), step(), step(clicked=True), permit=permit)
     sent = read_ledger(tmp_path / "ledger")
     assert [view.expected for view in read_page_views(tmp_path)] == [{"impression": 1}]
     assert (len(sent.visit), int((sent.answered_ms < 0).sum())) == (1, 0)
 
 
-@pytest.mark.parametrize("told", [{}, {"enrolled": []}, {"enrolled": ["another"], "assigned": {"x": "y"}}])
-def test_who_takes_no_part_sends_nothing(tmp_path: Path, told: dict[str, object]) -> None:
-    assert walk(tmp_path, Wiki(told), step(clicked=True)) == []
+@pytest.mark.parametrize("enrolments", [{}, {"enrolled": []}, {"enrolled": ["another"], "assigned": {"x": "y"}}])
+def test_subjects_outside_the_experiment_send_nothing(tmp_path: Path, enrolments: dict[str, object]) -> None:
+    assert play(tmp_path, Wiki(enrolments), step(clicked=True)) == []
     assert [view.expected for view in read_page_views(tmp_path)] == [{}]
 
 
 class Stalling(Wiki):
-    """A wiki whose pages do not come the first *times* they are asked for."""
+    """A wiki whose first *times* page requests time out."""
 
     def __init__(self, times: int) -> None:
         super().__init__(ALPHA)
@@ -143,40 +143,40 @@ class Stalling(Wiki):
         return super().get(path, label)
 
 
-def test_a_page_that_stalls_is_asked_for_twice(tmp_path: Path) -> None:
-    assert len(walk(tmp_path, Stalling(1), step())) == 1
+def test_a_page_that_times_out_is_retried(tmp_path: Path) -> None:
+    assert len(play(tmp_path, Stalling(1), step())) == 1
     [view] = read_page_views(tmp_path)
     assert (view.failure, view.given_up) == ("", "")
 
 
-def test_a_page_that_stalls_twice_is_given_up(tmp_path: Path) -> None:
-    assert len(walk(tmp_path, Stalling(2), step(), step())) == 1
+def test_a_second_timeout_gives_the_page_up(tmp_path: Path) -> None:
+    assert len(play(tmp_path, Stalling(2), step(), step())) == 1
     first, second = read_page_views(tmp_path)
     assert "no answer" in first.given_up
     assert (first.failure, second.given_up, second.expected) == ("", "", {"impression": 1})
 
 
-def test_a_refused_log_in_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_refused_log_in_names_the_account(tmp_path: Path) -> None:
     with pytest.raises(WikiError, match="does not let 'Zoë' in: no"):
-        walk(tmp_path, Wiki(ALPHA, status="FAIL"), step())
+        play(tmp_path, Wiki(ALPHA, status="FAIL"), step())
     assert "secret" not in (tmp_path / "ledger" / "wiki.ndjson").read_text()
 
 
-def test_a_page_that_is_not_shown_is_written_down(tmp_path: Path) -> None:
-    assert walk(tmp_path, Wiki(ALPHA, html="<h1>Sign in</h1>"), step(), step()) == []
+def test_a_page_without_configuration_is_a_failure(tmp_path: Path) -> None:
+    assert play(tmp_path, Wiki(ALPHA, html="<h1>Sign in</h1>"), step(), step()) == []
     views = read_page_views(tmp_path)
     assert len(views) == 2
     assert all("no RLCONF" in view.failure and view.told == {} and view.expected == {} for view in views)
 
 
-@pytest.mark.parametrize(("generation", "told"), [(Generation.ALPHA, ALPHA), (Generation.XLAB, XLAB)])
-def test_events_are_shaped_like_synthetic_ones(generation: Generation, told: dict[str, object]) -> None:
-    page: dict[str, Any] = {**PAGE, "wgMetricsPlatformUserExperiments": told}
+@pytest.mark.parametrize(("generation", "enrolments"), [(Generation.ALPHA, ALPHA), (Generation.XLAB, XLAB)])
+def test_events_have_the_shape_of_synthetic_ones(generation: Generation, enrolments: dict[str, object]) -> None:
+    page: dict[str, Any] = {**PAGE, "wgMetricsPlatformUserExperiments": enrolments}
     page |= {"wgDBname": "testwiki", "wgVersion": "1.43.9", "skin": "vector-2022"}
-    created = make_events(instrument(generation), STREAM, page, TOKENS, ["impression", "click"], 1738333800500)
-    ours = [json.loads(event.body) for event in plan(generation).events(0, 800)]
-    events = [json.loads(body) for body in created]
-    assert list(compare(events, ours)) == []
+    bodies = make_events(instrument(generation), STREAM, page, TOKENS, ["impression", "click"], 1738333800500)
+    synthetic = [json.loads(event.body) for event in plan(generation).events(0, 800)]
+    events = [json.loads(body) for body in bodies]
+    assert list(compare(events, synthetic)) == []
     positions = [event.get("funnel_event_sequence_position") for event in events]
     assert positions == ([1, 2] if generation is Generation.ALPHA else [None, None])
     assert {event["$schema"] for event in events} == {profile_of(generation).schema}
@@ -185,16 +185,16 @@ def test_events_are_shaped_like_synthetic_ones(generation: Generation, told: dic
 
 @pytest.mark.parametrize("named", [{}, {"coordinator": {"dogfood-ctr": "xLab"}}])
 def test_the_client_adds_the_coordinator(named: dict[str, object]) -> None:
-    output = decoration({"wgMetricsPlatformUserExperiments": {**XLAB, **named}}, instrument(Generation.XLAB))
+    output = experiment_fields({"wgMetricsPlatformUserExperiments": {**XLAB, **named}}, instrument(Generation.XLAB))
     assert output is not None
     assert output["experiment"]["coordinator"] == "xLab"  # type: ignore[index]
 
 
-def test_an_override_and_an_unsampled_feature_are_left_out() -> None:
-    for forced in ({"coordinator": {"dogfood-ctr": "forced"}}, {"overrides": ["dogfood-ctr"]}):
-        page = {"wgMetricsPlatformUserExperiments": {**XLAB, **forced}}
-        assert decoration(page, instrument(Generation.XLAB)) is None
-    output = decoration({"wgMetricsPlatformUserExperiments": ALPHA}, instrument())
+def test_overrides_and_unsampled_features_are_left_out() -> None:
+    for override in ({"coordinator": {"dogfood-ctr": "forced"}}, {"overrides": ["dogfood-ctr"]}):
+        page = {"wgMetricsPlatformUserExperiments": {**XLAB, **override}}
+        assert experiment_fields(page, instrument(Generation.XLAB)) is None
+    output = experiment_fields({"wgMetricsPlatformUserExperiments": ALPHA}, instrument())
     assert output == {"experiments": {"enrolled": ["dogfood-ctr"], "assigned": {"dogfood-ctr-feature": "true"}}}
 
 
@@ -207,20 +207,20 @@ def test_an_override_and_an_unsampled_feature_are_left_out() -> None:
         ("", "\u0922\u093c", "/wiki/%E0%A4%A2%E0%A4%BC"),
     ],
 )
-def test_paths_of_pages(namespace: str, title: str, path: str) -> None:
+def test_page_paths(namespace: str, title: str, path: str) -> None:
     assert Page(1, title, 0, namespace, 1).path == path
 
 
 @pytest.mark.parametrize(
-    ("location", "there"),
+    ("location", "target"),
     [
         ("/index.php?title=A", "http://wiki.example:8080/index.php?title=A"),
         ("http://wiki.example:8080/b", "http://wiki.example:8080/b"),
         ("c", "http://wiki.example:8080/w/c"),
     ],
 )
-def test_a_redirect_on_the_wikis_host_is_followed(location: str, there: str) -> None:
-    assert redirected("http://wiki.example:8080/w/x", location) == there
+def test_a_redirect_on_the_wikis_host_is_followed(location: str, target: str) -> None:
+    assert redirect_target("http://wiki.example:8080/w/x", location) == target
 
 
 @pytest.mark.parametrize(
@@ -234,6 +234,6 @@ def test_a_redirect_on_the_wikis_host_is_followed(location: str, there: str) -> 
         "",
     ],
 )
-def test_no_other_redirect_is(location: str) -> None:
+def test_other_redirects_are_refused(location: str) -> None:
     with pytest.raises(WikiError, match="not followed"):
-        redirected("http://wiki.example:8080/w/x", location)
+        redirect_target("http://wiki.example:8080/w/x", location)
