@@ -1,11 +1,11 @@
-# The two that matter: `make dogfood` runs the main job, `make test` the tests. Both set up what they need.
+# `make dogfood` runs the main job and `make test` the tests. Both install their dependencies first.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
-# The same with what is optional: Spark, Trino's client, Java and Maven.
+# With the optional parts: Spark, Trino's client, Java and Maven.
 FULL := .venv/.full
 # Two processes; tests that share a broker, Spark or a module's fixtures stay in one of them (tests/shared.py).
-# A process that crashes ends the run, as a failure: xdist would start the test that crashed again and again.
+# A crashed process ends the run as a failure; otherwise xdist would restart the crashing test for ever.
 PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --max-worker-restart 0 --durations 20
 
 # `make` exits with 2 for every failed recipe, so the run's exit code is the recipe's last line.
@@ -18,10 +18,10 @@ endef
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-full doctor dogfood dogfood-real dogfood-full test test-all chaos lint format coverage mutation docs reference picture bench pins clean
 
-help: ## Show what can be made.
+help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(STAMP) ## Make the virtual environment with the pinned packages; install PHP and Chromium where missing.
+setup: $(STAMP) ## Create the virtual environment with the pinned packages; install PHP and Chromium if missing.
 
 $(STAMP): requirements/dev.txt requirements/uv.txt requirements/system.sh pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
@@ -33,7 +33,7 @@ $(STAMP): requirements/dev.txt requirements/uv.txt requirements/system.sh pyproj
 	@bash requirements/system.sh
 	@touch $@
 
-setup-full: $(FULL) ## The same with what is optional: Spark, Trino's client, Java and Maven.
+setup-full: $(FULL) ## Like setup, with the optional parts: Spark, Trino's client, Java and Maven.
 
 $(FULL): $(STAMP) requirements/full.txt
 	@echo "adding Spark and Trino's client to .venv"
@@ -42,27 +42,27 @@ $(FULL): $(STAMP) requirements/full.txt
 	@bash requirements/system.sh java
 	@touch $@
 
-doctor: ## Tell what of the system's packages is missing, without installing anything.
+doctor: ## List missing system packages without installing anything.
 	bash requirements/system.sh --check; wiki=$$?; bash requirements/system.sh --check java && exit $$wiki
 
-dogfood: setup ## Run the main job against the testbed on this machine and say GO or NO-GO.
+dogfood: setup ## Run the main job against the testbed on this machine: GO or NO-GO.
 	@$(BIN)/dogfood run --fidelity browser,wiki,synthetic $(ARGS); $(TELL_EXIT)
 
-dogfood-real: setup ## Ask the real extensions (EXTENSIONS=DIR) and intake (INTAKE=URL OBSERVED=FILE) everything; print one table.
+dogfood-real: setup ## Test the real extensions (EXTENSIONS=DIR) and intake (INTAKE=URL OBSERVED=FILE); print one table.
 	$(BIN)/dogfood real $(if $(EXTENSIONS),--extensions $(EXTENSIONS)) $(if $(INTAKE),--intake $(INTAKE)) \
 	  $(if $(OBSERVED),--observed $(OBSERVED)) $(if $(GENERATION),--generation $(GENERATION)) $(ARGS)
 
-dogfood-full: setup-full ## The same through a real Kafka and into Hive, by Spark, in a testbed of its own.
+dogfood-full: setup-full ## Run the main job with Kafka and with Hive by Spark, in a separate testbed.
 	$(BIN)/dogfood up --testbed .testbed/full --stream kafka
 	@$(BIN)/dogfood run --testbed .testbed/full --table hive --fidelity browser,wiki,synthetic $(ARGS); $(TELL_EXIT)
 
 test: setup-full lint ## Check style, types and imports, and run the tests.
 	$(PYTEST) -m "not slow" $(ARGS)
 
-test-all: setup-full lint ## The same with the slow tests.
+test-all: setup-full lint ## Like test, with the slow tests.
 	$(PYTEST) $(ARGS)
 
-chaos: setup-full ## Kill each part under work, KILLS times (20), and say what was found afterwards; takes hours.
+chaos: setup-full ## Kill each component during a run, KILLS times (default 20), and report the results; takes hours.
 	$(BIN)/python -m tests.chaos --kills $(or $(KILLS),20) $(ARGS)
 
 lint: setup-full ## Check style, types and imports.
@@ -75,28 +75,28 @@ format: setup ## Format the code.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-coverage: setup-full ## Measure the branches of analysis, personas and contracts; fail under 95 %.
+coverage: setup-full ## Measure branch coverage of analysis, personas and contracts; fail under 95 %.
 	$(BIN)/pytest -m "not slow" -q --cov=analysis --cov=personas --cov=contracts --cov-branch --cov-report=term-missing:skip-covered \
 	  --cov-fail-under=95 tests/analysis tests/personas tests/contracts tests/run_record \
 	  tests/testbed/stream/kafka/test_reading.py $(ARGS)
 
-mutation: setup ## Mutate the assignment and the reconciliation; list the mutants that no test kills.
+mutation: setup ## Mutate the assignment and the reconciliation; list the surviving mutants.
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results
 
-docs: setup reference ## Build the documentation as a site, in site/.
+docs: setup reference ## Build the documentation site in site/.
 	bash requirements/site.sh
 	$(BIN)/zensical build --clean --strict
 	@echo "open site/index.html"
 
-reference: setup ## Write docs/reference/cli.md anew, from the commands.
+reference: setup ## Regenerate docs/reference/cli.md from the commands.
 	$(BIN)/python -m dogfood.cli_reference > .cli.draft
 	mv .cli.draft docs/reference/cli.md
 
-picture: setup ## Make README's picture from the report of a run (RUN, default: latest).
+picture: setup ## Render README's picture from the report of a run (RUN, default: latest).
 	$(BIN)/python -m bench.picture $(RUN)
 
-bench: setup-full ## Print what things cost, beside a named peer in the same run.
+bench: setup-full ## Measure costs, each with a named peer in the same run.
 	$(BIN)/python -m bench.rendering
 	$(BIN)/python -m bench.intake
 	$(BIN)/python -m bench.sending
@@ -105,7 +105,7 @@ bench: setup-full ## Print what things cost, beside a named peer in the same run
 	$(BIN)/python -m bench.statistics
 	$(BIN)/python -m bench.table
 
-pins: setup ## Resolve requirements/*.in anew.
+pins: setup ## Update the pins from requirements/*.in.
 	for name in uv base kafka lakes spark trino dev full; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --universal \
 	    --python-version 3.11 requirements/$$name.in -o requirements/$$name.txt; done

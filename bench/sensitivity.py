@@ -14,7 +14,7 @@ import numpy as np
 
 from analysis.statistics import multinomial_test, rate_test, unlike
 from analysis.verdict import ALPHA
-from dogfood.faults.report import put_between_marks
+from dogfood.faults.report import replace_between_marks
 
 SIZES = (1_000, 10_000, 100_000)
 POWER, DRAWS = 0.8, 200
@@ -99,7 +99,7 @@ def main() -> None:
     options = parser.parse_args()
     made = table()
     if options.docs is not None:
-        put_between_marks(options.docs, "sensitivity", made)
+        replace_between_marks(options.docs, "sensitivity", made)
     print(made)
 
 

@@ -1,4 +1,4 @@
-"""`dogfood`: the command line."""
+"""`dogfood`: the command line, with the table of commands."""
 
 import ast
 import os
@@ -9,26 +9,25 @@ from pathlib import Path
 import click
 
 from analysis.memory import address_limit
-from dogfood.command_examples import add_examples
+from dogfood.cli_examples import add_examples
 from dogfood.commands.options import EXIT_CODES
 from dogfood.console import protect_output
-from dogfood.exit_codes import Tell, leave, run_guarded, tell
+from dogfood.exit_codes import PrintLine, leave, print_line, run_guarded, treat_as_interrupts
 from dogfood.memory_limit import run_contained
-from dogfood.signals import treat_as_interrupts
 
-#: Where each command is, `module:name` within `dogfood`.
+#: Module and function of each command, within `dogfood`.
 _COMMANDS: Mapping[str, str] = {
-    "up": "commands.testbed:up",
-    "down": "commands.testbed:down",
-    "status": "commands.testbed:status",
+    "up": "commands.up:up",
+    "down": "commands.down:down",
+    "status": "commands.status:status",
     "run": "commands.run:run",
-    "browse": "commands.run:browse",
+    "browse": "commands.browse:browse",
     "calibrate": "commands.calibrate:calibrate",
     "assign": "commands.assign:assign",
-    "events": "commands.assign:events",
+    "events": "commands.events:events",
     "ingest": "commands.ingest:ingest",
     "analyse": "commands.analyse:analyse",
-    "compare": "commands.analyse:compare",
+    "compare": "commands.compare:compare",
     "checks": "commands.checks:checks",
     "power": "commands.power:power",
     "capacity": "commands.capacity.check:capacity",
@@ -44,14 +43,14 @@ _COMMANDS: Mapping[str, str] = {
 
 
 class Commands(click.Group):
-    """The commands of the kit, each imported when it is asked for: statistics and browsers take a second to import."""
+    """The commands of the kit, each imported when it is used: statistics and browsers take a second to import."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's)
-        """Return the names of all commands, in the order of the alphabet."""
+        """Return the names of all commands, sorted."""
         return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's)
-        """Return the command *cmd_name*, whose help ends with its examples; None when there is none."""
+        """Return the command *cmd_name* with its examples in the help; None when it does not exist."""
         if cmd_name not in _COMMANDS:
             return None
         if cmd_name not in self.commands:
@@ -62,7 +61,7 @@ class Commands(click.Group):
         return self.commands[cmd_name]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands with their first sentences, which are read from the source: no command is imported."""
+        """Write the commands with the first sentence of their docstrings, without importing them."""
         names = self.list_commands(ctx)
         limit = formatter.width - 6 - max(map(len, names))
         with formatter.section("Commands"):
@@ -70,7 +69,7 @@ class Commands(click.Group):
 
 
 def _stub(name: str) -> click.Command:
-    """Return a command that has the docstring of the command *name*, and nothing else of it."""
+    """Return a command with only the docstring of the command *name*."""
     module, _, attribute = _COMMANDS[name].partition(":")
     source = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
     functions = (item for item in ast.parse(source).body if isinstance(item, ast.FunctionDef))
@@ -80,18 +79,18 @@ def _stub(name: str) -> click.Command:
 @click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="experiment-dogfood")
 def cli() -> None:
-    """Prove that an experiment's events end up, in the right group, as the right rows."""
+    """Prove that an experiment's events arrive in the table, in the right group, as the right rows."""
 
 
 def main() -> None:
-    """Run the command line; an error is one line and its exit code, also one that nobody expected."""
+    """Run the command line; every error becomes one line and an exit code."""
     treat_as_interrupts()
-    # Runs and testbeds hold session cookies and names of accounts: their files are for this user only.
+    # Runs and testbeds hold session cookies and account names: only this user may read their files.
     os.umask(0o077)
     protect_output()
     limit = address_limit()
-    leave(run_guarded(lambda: run_contained(_run, limit)) if limit else _run(tell))
+    leave(run_guarded(lambda: run_contained(_run, limit)) if limit else _run(print_line))
 
 
-def _run(tell: Tell) -> int:
-    return run_guarded(lambda: cli.main(standalone_mode=False), tell)
+def _run(print_error: PrintLine) -> int:
+    return run_guarded(lambda: cli.main(standalone_mode=False), print_error)

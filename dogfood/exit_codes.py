@@ -1,13 +1,15 @@
-"""The end of a command: every error is one line and an exit code, and a crash never looks like a NO-GO."""
+"""Exit codes and signals: every error becomes one line and an exit code, and a crash is INVALID, never NO-GO."""
 
 import errno
 import os
 import re
+import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -16,19 +18,19 @@ from analysis.memory import address_limit
 from common.errors import DogfoodError
 from dogfood.console import visible
 
-#: The exit codes of wrong use, of a command that was ended by hand, and of a fault of the kit or the machine.
+#: Exit codes of wrong use, of an interrupted command, and of a fault of the kit or the machine.
 _WRONG_USE, _INCONCLUSIVE, _INVALID = 2, 3, 4
 
 _PAGE = "docs/guide/troubleshooting.md"
 
-#: Takes an error's line.
-Tell = Callable[[str], None]
+#: Prints the line of an error.
+PrintLine = Callable[[str], None]
 
-#: What libraries say that find no memory: most raise an error of another kind than MemoryError.
+#: Messages of libraries without memory: most raise other errors than MemoryError.
 _NO_MEMORY = re.compile(r"cannot allocate|alloc(ate|ation) (memory|fail)|bad_alloc|map segment|start new thread", re.I)
 
-#: Errors of the machine, with what to do about them.
-_MACHINE = {
+#: Errors of the machine, and the fix of each.
+_MACHINE_FIXES = {
     errno.ENOSPC: "free some space and run it again",
     errno.EDQUOT: "free some space and run it again",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
@@ -36,72 +38,87 @@ _MACHINE = {
 }
 
 
-def tell(line: str) -> None:
-    """Print *line* on standard error, as one line; where that is full or closed there is nobody to tell."""
+def print_line(line: str) -> None:
+    """Print *line* on standard error, as one line; ignore a full or closed standard error."""
     try:
         click.echo(visible(" ".join(line.splitlines())), err=True)
     except (OSError, ValueError):
         return
 
 
-def run_guarded(command: Callable[[], object], tell: Tell = tell) -> int:
+def treat_as_interrupts() -> None:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does, so that one code path cleans up; ignored signals (nohup) stay so."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts background jobs with SIGINT ignored.
+        raise KeyboardInterrupt
+    # asyncio handles SIGINT itself and ends its tasks first.
+    signal.raise_signal(signal.SIGINT)
+
+
+def run_guarded(command: Callable[[], object], print_error: PrintLine = print_line) -> int:
     """Run *command* and return its exit code.
 
-    An error that a user can fix becomes one line. Anything unexpected is INVALID (4): one line, and the traceback in a
-    file that the line names.
+    An error that the user can fix becomes one line. An unexpected error is INVALID (4): one line that names a file
+    with the traceback.
 
     Args:
-        command: returns an exit code or nothing; raises SystemExit, click's exceptions, or anything else.
-        tell: takes an error's line; prints it by default.
+        command: returns an exit code or None; may raise any exception.
+        print_error: prints the line of an error.
     """
     try:
-        code = _run(command, tell)
+        code = _run(command, print_error)
         sys.stdout.flush()
     except BaseException as error:
-        code = _crashed(error, tell)
+        code = _crashed(error, print_error)
     return code
 
 
 def leave(code: int) -> NoReturn:
-    """End the process with *code*, also where standard output cannot be flushed any more."""
+    """End the process with *code*, even when standard output cannot be flushed."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError):
-            # What Python flushes at its end would change the exit code.
+            # A failed flush at exit would change the exit code.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
 
 
-def _run(command: Callable[[], object], tell: Tell) -> int:
+def _run(command: Callable[[], object], print_error: PrintLine) -> int:
     try:
         result = command()
     except SystemExit as error:
-        return _code(error.code, tell)
+        return _code(error.code, print_error)
     except DogfoodError as error:
         see = f" (see {error.page})" if error.page else ""
-        tell(f"error: {error}{see}")
+        print_error(f"error: {error}{see}")
         return error.exit_code
     except click.ClickException as error:
-        # A usage error shows the command's usage as well; any other is wrong use, too.
+        # A usage error also shows the command's usage.
         error.show()
         return _WRONG_USE
     except (KeyboardInterrupt, click.Abort):
-        tell("error: interrupted before there was a result: run the command again")
+        print_error("error: interrupted before there was a result; run the command again")
         return _INCONCLUSIVE
-    return _code(result, tell)
+    return _code(result, print_error)
 
 
-def _code(result: object, tell: Tell) -> int:
+def _code(result: object, print_error: PrintLine) -> int:
     if isinstance(result, str):
-        tell(result)
+        print_error(result)
         return _WRONG_USE
     return int(result) if isinstance(result, int) else 0
 
 
-def _crashed(error: BaseException, tell: Tell) -> int:
-    """Print what failed in one line, put the traceback into a file, and return 4."""
-    tell(f"error: {_why(error)}; {_remedy(error)} (traceback: {_kept(error)}; see {_PAGE})")
+def _crashed(error: BaseException, print_error: PrintLine) -> int:
+    """Print the error in one line, write the traceback to a file, and return 4."""
+    print_error(f"error: {_why(error)}; {_remedy(error)} (traceback: {_write_traceback(error)}; see {_PAGE})")
     return _INVALID
 
 
@@ -117,7 +134,7 @@ def _why(error: BaseException) -> str:
 
 
 def _no_memory(error: BaseException) -> str | None:
-    """Return what a library said that found no memory, in brackets if it said anything; None for any other error."""
+    """Return the message of a library without memory, in brackets, or empty; None for any other error."""
     cause: BaseException | None = error
     while cause is not None:
         text = str(cause)
@@ -131,11 +148,11 @@ def _no_memory(error: BaseException) -> str | None:
 def _remedy(error: BaseException) -> str:
     if _no_memory(error) is not None:
         return "raise the limit" if address_limit() else "free some memory"
-    return _MACHINE.get(getattr(error, "errno", 0) or 0, "report it with the traceback")
+    return _MACHINE_FIXES.get(getattr(error, "errno", 0) or 0, "report it with the traceback")
 
 
-def _kept(error: BaseException) -> str:
-    """Write the traceback into a file readable by its owner only; return where, or the place in the code."""
+def _write_traceback(error: BaseException) -> str:
+    """Write the traceback to a file that only its owner can read; return its path, or the line of code on failure."""
     content = "".join(traceback.format_exception(error))
     try:
         descriptor, name = tempfile.mkstemp(prefix="dogfood-crash-", suffix=".txt")

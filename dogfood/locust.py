@@ -1,4 +1,4 @@
-"""Runs a locustfile as a process of its own, and shows how far it is."""
+"""Launch Locust as a child process, wait for it, and show the progress of its run."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from common.errors import KitFaultError
-from dogfood.testbed_control.modules import free_port, kill_group, running
+from dogfood.testbed_control.child_processes import free_port, kill_group, running
 from run_record.file_tail import FileTail
 from run_record.ledger.rows import count_outcomes
 from run_record.load_report.report import FILE_NAME as LOAD
@@ -18,29 +18,29 @@ from run_record.manifest import Manifest
 from run_record.page_views import FOLDER as PAGE_VIEWS
 from run_record.run_folder import LEDGER
 
-_FILES = Path(__file__).resolve().parent.parent / "locustfiles"
+FILES = Path(__file__).resolve().parent.parent / "locustfiles"
 
-#: Locust ends with 1 when requests failed; the ledger and the analysis tell what that means.
-_ENDINGS = (0, 1)
+#: Exit codes after which the run is judged; Locust ends with 1 when requests failed.
+_EXIT_CODES = (0, 1)
 
-#: And with 4 when the generator was at fault: of a run that has a load, its analysis tells.
+#: Exit code when the generator was at fault; a run with a load report is judged all the same.
 _FAULT = 4
-_LOOK_EVERY_S = 0.25
+_POLL_S = 0.25
 
-#: How long Locust waits for its workers: those that it starts itself come soon, or not at all.
-_WORKERS_COME_WITHIN_S = 120
+#: Seconds that Locust waits for its workers to connect.
+_WORKER_TIMEOUT_S = 120
 
 
 @dataclass(frozen=True, slots=True)
 class LocustRequest:
-    """What Locust is to run.
+    """Request for one Locust run.
 
     Attributes:
-        name: of the locustfile, without `.py`.
-        run: folder of the run that it plays.
-        users: visits under way at the same time; None for as many as the plan has.
-        workers: processes.
-        options: of the locustfile, besides.
+        name: name of the locustfile, without `.py`.
+        run: folder of the run.
+        users: maximum concurrent visits; None for the number in the plan.
+        workers: worker processes.
+        options: further options of the locustfile.
     """
 
     name: str
@@ -50,34 +50,31 @@ class LocustRequest:
     options: tuple[str, ...] = ()
 
 
-def run_locust(request: LocustRequest, what: str, total: int, count: Callable[[], int], console: Console) -> bool:
-    """Run Locust to its end and show how far it is; return False when somebody has stopped it before.
+def run_locust(request: LocustRequest, unit: str, total: int, count: Callable[[], int], console: Console) -> bool:
+    """Run Locust to its end and show its progress; return False when the user interrupted it.
 
-    Ctrl-C (also SIGTERM and SIGHUP) makes Locust close the run, which can then be judged as far as it went; a second
-    one kills it.
+    Ctrl-C (also SIGTERM and SIGHUP) makes Locust close the run, whose part so far can then be judged; a second one
+    kills it.
 
     Args:
-        request: what it is to run.
-        what: is counted, for people.
-        total: of it.
-        count: returns how much of it is done.
-        console: where the progress is shown.
+        request: the request.
+        unit: name of the counted items, in the plural.
+        total: number of items.
+        count: returns the number of finished items.
+        console: console for the progress.
 
     Raises:
         KitFaultError: Locust failed.
-        KeyboardInterrupt: it was stopped twice.
+        KeyboardInterrupt: the user interrupted it twice.
     """
     before = Manifest.read(request.run).finished_ms
     command = [
-        sys.executable, "-m", "locust", "-f", str(_FILES / f"{request.name}.py"), "--headless", "--only-summary",
+        sys.executable, "-m", "locust", "-f", str(FILES / f"{request.name}.py"), "--headless", "--only-summary",
         "--run", str(request.run), *_users(request),
         "--csv", str(request.run / f"locust-{request.name}"), *request.options,
     ]  # fmt: skip
     if request.workers > 1:
-        # Locust's own port is the same for everybody on the machine.
-        port = str(free_port())
-        command += ["--processes", str(request.workers), "--master-bind-port", port, "--master-port", port]
-        command += ["--expect-workers-max-wait", str(_WORKERS_COME_WITHIN_S)]
+        command += [*worker_options(request.workers), "--expect-workers-max-wait", str(_WORKER_TIMEOUT_S)]
     log_path = request.run / f"locust-{request.name}.log"
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with (
@@ -85,75 +82,86 @@ def run_locust(request: LocustRequest, what: str, total: int, count: Callable[[]
         running(command, log) as process,
         Progress(*columns, console=console) as progress,
     ):
-        task = progress.add_task(what, total=total)
+        task = progress.add_task(unit, total=total)
         stopped = _wait(process, lambda: progress.update(task, completed=min(count(), total)))
     ended = Manifest.read(request.run).finished_ms != before
     judged = process.returncode == _FAULT and (request.run / LOAD).is_file()
-    if not ended or (process.returncode not in _ENDINGS and not judged):
-        said = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        errors = [line for line in said if line.startswith("error: ")] or said
+    if not ended or (process.returncode not in _EXIT_CODES and not judged):
+        lines = log_lines(log_path)
+        errors = [line for line in lines if line.startswith("error: ")] or lines
         raise KitFaultError(f"Locust ended with {process.returncode}: {errors[-1] if errors else ''} (log: {log_path})")
     return not stopped
+
+
+def worker_options(workers: int) -> list[str]:
+    """Return the options for *workers* processes, with a free port: other masters may run on this machine."""
+    port = str(free_port())
+    return ["--processes", str(workers), "--master-bind-port", port, "--master-port", port]
+
+
+def log_lines(path: Path) -> list[str]:
+    """Return the lines of Locust's log."""
+    return path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
 
 
 def _users(request: LocustRequest) -> tuple[str, ...]:
     return () if request.users is None else ("-u", str(request.users), "-r", str(request.users))
 
 
-def _wait(process: "subprocess.Popen[bytes]", look: Callable[[], None]) -> bool:
-    """Wait until *process* has ended, looking now and then; return whether it was stopped. Raises KeyboardInterrupt."""
+def _wait(process: "subprocess.Popen[bytes]", refresh: Callable[[], None]) -> bool:
+    """Wait for *process*, calling *refresh*; return whether the user stopped it. Raises KeyboardInterrupt."""
     stopped = False
     while process.poll() is None:
         try:
             try:
-                process.wait(_LOOK_EVERY_S)
+                process.wait(_POLL_S)
             except subprocess.TimeoutExpired:
-                look()
+                refresh()
         except KeyboardInterrupt:
             if stopped:
                 kill_group(process)
                 raise
             stopped = True
             process.terminate()
-    look()
+    refresh()
     return stopped
 
 
-class RunStarted:
-    """Counts the answered events of a run's ledger while it is written.
+class EventProgress:
+    """Counts the answered events of a run from its growing ledger.
 
     Args:
         run: the run's folder.
-        a_request: how many events a request has, about.
+        events_per_request: approximate number of events per request.
     """
 
-    def __init__(self, run: Path, a_request: int) -> None:
+    def __init__(self, run: Path, events_per_request: int) -> None:
         self._tail = _Tail(run / LEDGER, "worker-*.ndjson")
-        self._a_request = a_request
+        self._events_per_request = events_per_request
         self._count = 0
 
     def __call__(self) -> int:
-        """Return how many events have been answered."""
+        """Return the number of answered events."""
         self._count += count_outcomes(self._tail.fresh())
-        return self._count * self._a_request
+        return self._count * self._events_per_request
 
 
-class FirstOutcome:
-    """Counts the accounts that have read a page, from a run's page views while they are written."""
+class AccountProgress:
+    """Counts the accounts that have viewed a page, from a run's growing page views."""
 
     def __init__(self, run: Path) -> None:
         self._tail = _Tail(run / PAGE_VIEWS, "wiki-*.ndjson")
         self._visits: set[bytes] = set()
 
     def __call__(self) -> int:
-        """Return how many accounts have read a page."""
+        """Return the number of accounts that have viewed a page."""
         # A row begins with its visit.
         self._visits |= {line.partition(b",")[0] for line in self._tail.fresh().splitlines()}
         return len(self._visits)
 
 
 class _Tail:
-    """Reads the files of a folder that are being written, each line once."""
+    """Reads the new lines of a folder's growing files."""
 
     def __init__(self, folder: Path, pattern: str) -> None:
         self._folder = folder

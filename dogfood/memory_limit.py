@@ -1,7 +1,7 @@
-"""Commands under a limit of address space: each runs in a child process, whose crash becomes one line and exit code 4.
+"""Commands under a limit of address space run in a child process, whose crash becomes one line and exit code 4.
 
-A library, or one of its threads, that finds no memory may end the process by a signal or by `exit()`, also after the
-result is there. So the child reports its exit code through a pipe: without a report there is no result.
+Without memory, a library or one of its threads may end the process by a signal or by `exit()`, even after the result
+exists. So the child reports its exit code through a pipe: without a report there is no result.
 """
 
 import contextlib
@@ -18,39 +18,39 @@ from typing import NamedTuple, NoReturn
 from analysis.memory import scratch_prefix
 from common.errors import KitFaultError
 from common.parent_death import die_with
-from dogfood.exit_codes import Tell, tell
+from dogfood.exit_codes import PrintLine, print_line
 
-#: What a user may send to the parent, and the end of the child.
+#: Signals of the user, which are forwarded, and of the child's end.
 _FORWARDED = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 _AWAITED = _FORWARDED | {signal.SIGCHLD}
 
-#: Of a signal that another process sent (`kill`): a terminal's Ctrl-C reaches the child by itself.
+#: Code of a signal that a process sent (`kill`). A terminal's Ctrl-C also reaches the child directly.
 _SENT_BY_PROCESS = 0
 
-#: Each thread of OpenBLAS takes tens of megabytes of addresses, and Arrow's own allocator reserves a gigabyte.
-_FEW_ADDRESSES = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
+#: Settings that save addresses: OpenBLAS takes tens of megabytes per thread, Arrow's allocator reserves a gigabyte.
+_ADDRESS_SAVING = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}
 
 
 class _Report(NamedTuple):
-    """What a child reports when its command has ended: the exit code, and what to print on standard error."""
+    """Report of a child: the exit code of its command, and the lines for standard error."""
 
     code: int
     lines: list[str]
 
 
-def run_contained(command: Callable[[Tell], int], limit: str) -> int:
+def run_contained(command: Callable[[PrintLine], int], limit: str) -> int:
     """Run *command* in a child process and return its exit code; 4 when the child ends without a report.
 
     Args:
-        command: is given the function that takes its error lines, and returns its exit code.
-        limit: the limit of memory, in words.
+        command: takes a function that prints error lines, and returns its exit code.
+        limit: description of the memory limit.
 
     Raises:
-        KeyboardInterrupt: a signal ended the child, as a user asked.
+        KeyboardInterrupt: a signal of the user ended the child.
     """
     reader, writer = os.pipe()
-    # Libraries, and Python itself, print there before they end a process that has no memory.
-    noise = os.memfd_create("stderr")
+    # Libraries and Python print to stderr before they end a process without memory.
+    child_stderr = os.memfd_create("stderr")
     parent = os.getpid()
     with _held_signals() as before:
         child = os.fork()
@@ -58,30 +58,32 @@ def run_contained(command: Callable[[Tell], int], limit: str) -> int:
             os.close(reader)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             die_with(parent, signal.SIGTERM)
-            _work(command, writer, noise)
+            _work(command, writer, child_stderr)
         os.close(writer)
         status = _await(child)
-    # A child that crashed has left its database behind.
+    # A crashed child leaves its database behind.
     for folder in Path(tempfile.gettempdir()).glob(f"{scratch_prefix(child)}*"):
         shutil.rmtree(folder, ignore_errors=True)
     report = _read(reader)
     if report is None and -status in _FORWARDED:
         raise KeyboardInterrupt
     if report is None:
-        tell(f"error: the command ran out of memory under {limit} ({_how(status, _text(noise))}); raise the limit")
+        print_line(
+            f"error: the command ran out of memory under {limit} ({_how(status, _text(child_stderr))}); raise the limit"
+        )
         return KitFaultError.exit_code
-    # With exit code 4 the lines say why, and what libraries printed meanwhile adds nothing.
+    # With exit code 4 the lines give the reason, and the output of libraries adds nothing.
     if report.code != KitFaultError.exit_code:
-        sys.stderr.write(_text(noise))
+        sys.stderr.write(_text(child_stderr))
     for line in report.lines:
-        tell(line)
+        print_line(line)
     return report.code
 
 
-def _work(command: Callable[[Tell], int], writer: int, noise: int) -> NoReturn:
+def _work(command: Callable[[PrintLine], int], writer: int, child_stderr: int) -> NoReturn:
     """Run *command* in the child process, report, and end the process."""
-    os.environ.update(_FEW_ADDRESSES)
-    os.dup2(noise, 2)
+    os.environ.update(_ADDRESS_SAVING)
+    os.dup2(child_stderr, 2)
     lines: list[str] = []
     code = KitFaultError.exit_code
     try:
@@ -91,17 +93,17 @@ def _work(command: Callable[[Tell], int], writer: int, noise: int) -> NoReturn:
                 stream.flush()
         os.write(writer, json.dumps(_Report(code, lines)).encode())
     except BaseException:
-        # Without memory even the report of an error may fail.
+        # Without memory, even the report of an error may fail.
         os._exit(KitFaultError.exit_code)
     if code == KitFaultError.exit_code:
-        # Without memory, what libraries do at the end may wait for threads that are gone.
+        # Without memory, libraries may wait at exit for threads that have ended.
         os._exit(code)
     sys.exit(code)
 
 
 @contextlib.contextmanager
 def _held_signals() -> Iterator[set[signal.Signals]]:
-    """Hold back the awaited signals while the block runs; give their mask from before."""
+    """Block the awaited signals until the block ends; yield their previous mask."""
     before = {signal.Signals(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)}
     try:
         yield before
@@ -110,7 +112,7 @@ def _held_signals() -> Iterator[set[signal.Signals]]:
 
 
 def _await(child: int) -> int:
-    """Wait for the end of *child*, passing on signals; return its exit code, or less than 0: the signal's number."""
+    """Wait for the end of *child* and forward signals; return its exit code, or minus the number of its signal."""
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
@@ -122,7 +124,7 @@ def _await(child: int) -> int:
 
 
 def _drain() -> None:
-    """Take the signals that came with the child's end: they were meant for it."""
+    """Discard the signals that arrived with the child's end: they were meant for it."""
     while signal.sigtimedwait(_AWAITED, 0) is not None:
         pass
 
@@ -135,11 +137,11 @@ def _read(reader: int) -> _Report | None:
     return None
 
 
-def _text(noise: int) -> str:
-    return os.pread(noise, 1 << 20, 0).decode(errors="replace")
+def _text(file: int) -> str:
+    return os.pread(file, 1 << 20, 0).decode(errors="replace")
 
 
-def _how(status: int, noise: str) -> str:
+def _how(status: int, stderr: str) -> str:
     ended = f"ended by {signal.Signals(-status).name}" if status < 0 else f"ended with exit code {status}"
-    last = noise.strip().splitlines()[-1:]
+    last = stderr.strip().splitlines()[-1:]
     return ": ".join([ended, *last])

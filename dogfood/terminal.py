@@ -1,4 +1,4 @@
-"""The verdict in the terminal, from the same objects as the report."""
+"""The verdict of a run in the terminal, from the same analysis as the report."""
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -7,7 +7,7 @@ from rich.text import Text
 
 from analysis.analyse import Analysis
 from analysis.inputs.description import InputSummary
-from analysis.reports import number_format as wording
+from analysis.reports import number_format
 from analysis.summaries.funnel import FunnelStage
 from analysis.verdict import CheckStatus, Verdict
 from run_record.scenario_findings import ScenarioFinding
@@ -27,7 +27,7 @@ _VERDICTS = {
 
 
 def show(console: Console, analysis: Analysis) -> None:
-    """Print the groups, the stages, what was lost, the click-through rates, the power, the checks and the verdict."""
+    """Print groups, stages, losses, click-through rates, power, checks and verdict."""
     console.print(_groups(analysis))
     console.print(_stages(analysis))
     if any(way.way for way in analysis.ways):
@@ -43,7 +43,7 @@ def show(console: Console, analysis: Analysis) -> None:
 
 
 def show_inputs(console: Console, inputs: InputSummary, *, whole: bool) -> None:
-    """Print what the observed files were read as: a line a format, or all that is known of them if *whole*."""
+    """Print how the observed files were read: one line per format, or all details if *whole*."""
     if not whole:
         for source in inputs.sources:
             console.print(Text(f"read as: {source.sentence}"), soft_wrap=True)
@@ -51,16 +51,16 @@ def show_inputs(console: Console, inputs: InputSummary, *, whole: bool) -> None:
     table = Table(title="Observed files", title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for heading, words in inputs.lines():
-        table.add_row(heading, Text(words))
+    for heading, text in inputs.lines():
+        table.add_row(heading, Text(text))
     console.print(table)
 
 
-def tell_finding(console: Console, finding: ScenarioFinding) -> None:
-    """Print what a scenario found, in one line, and where a failure is shown."""
+def show_finding(console: Console, finding: ScenarioFinding) -> None:
+    """Print a scenario's finding in one line, with the evidence of a failure."""
     mark, colour = ("✓", "green") if finding.ok else ("✗", "red")
-    where = f" (see {finding.evidence} in the run's folder)" if finding.evidence else ""
-    console.print(Text.assemble((mark, colour), f" {finding.scenario}: {finding.step} – {finding.told}{where}"))
+    evidence = f" (see {finding.evidence} in the run's folder)" if finding.evidence else ""
+    console.print(Text.assemble((mark, colour), f" {finding.scenario}: {finding.step} – {finding.told}{evidence}"))
 
 
 def _groups(analysis: Analysis) -> Table:
@@ -69,13 +69,13 @@ def _groups(analysis: Analysis) -> Table:
     for group in analysis.groups:
         table.add_row(
             group.name,
-            wording.whole(group.assigned),
-            wording.whole(group.landed),
+            number_format.whole(group.assigned),
+            number_format.whole(group.landed),
             f"{group.expected_subjects:,.1f}",
-            wording.percent(group.landed_share),
-            wording.between(group.low, group.high),
-            wording.whole(group.impressions),
-            wording.whole(group.clicks),
+            number_format.percent(group.landed_share),
+            number_format.between(group.low, group.high),
+            number_format.whole(group.impressions),
+            number_format.whole(group.clicks),
         )
     return table
 
@@ -98,7 +98,7 @@ def _stages(analysis: Analysis) -> Table:
 
 def _ways(analysis: Analysis) -> Table:
     columns = ("funnels", "sent", "landed", "events", "seen by the page", "by the network log")
-    table = _table("Funnels, by way of leaving", "way", *columns)
+    table = _table("Funnels, by way of leaving the page", "way", *columns)
     for way in analysis.ways:
         if way.way:
             table.add_row(way.way, *(f"{count:,}" for count in way[2:]))
@@ -111,22 +111,22 @@ def _reconciliation(analysis: Analysis) -> Text:
 
 
 def _losses(analysis: Analysis) -> Table:
-    table = _table("What each group lost", "group", "sent", "lost", "share", "subjects", "losing", "95 % interval")
-    table.add_column("less the others'", justify="right")
+    table = _table("Losses by group", "group", "sent", "lost", "share", "subjects", "with losses", "95 % interval")
+    table.add_column("minus the others'", justify="right")
     for loss in analysis.losses:
-        apart = "–"
+        difference = "–"
         if loss.difference is not None and loss.difference_low is not None and loss.difference_high is not None:
-            apart = f"{wording.signed_percent(loss.difference)} "
-            apart += f"({wording.signed_between(loss.difference_low, loss.difference_high)})"
+            difference = f"{number_format.signed_percent(loss.difference)} "
+            difference += f"({number_format.signed_between(loss.difference_low, loss.difference_high)})"
         table.add_row(
             loss.group,
-            wording.whole(loss.sent_events),
-            wording.whole(loss.lost_events),
-            wording.percent(loss.share),
-            wording.whole(loss.subjects),
-            f"{wording.whole(loss.losing_subjects)} ({wording.percent(loss.losing_share)})",
-            wording.between(loss.low, loss.high),
-            apart,
+            number_format.whole(loss.sent_events),
+            number_format.whole(loss.lost_events),
+            number_format.percent(loss.share),
+            number_format.whole(loss.subjects),
+            f"{number_format.whole(loss.losing_subjects)} ({number_format.percent(loss.losing_share)})",
+            number_format.between(loss.low, loss.high),
+            difference,
         )
     return table
 
@@ -137,21 +137,21 @@ def _rates(analysis: Analysis) -> RenderableType:
     for rate in analysis.rates:
         table.add_row(
             rate.group,
-            wording.whole(rate.subjects),
-            f"{wording.whole(rate.clicks)} / {wording.whole(rate.impressions)}",
-            wording.percent(rate.rate),
-            wording.between(rate.low, rate.high),
-            wording.percent(rate.mean_rate),
-            wording.percent(rate.unique_rate),
-            wording.between(rate.unique_low, rate.unique_high),
+            number_format.whole(rate.subjects),
+            f"{number_format.whole(rate.clicks)} / {number_format.whole(rate.impressions)}",
+            number_format.percent(rate.rate),
+            number_format.between(rate.low, rate.high),
+            number_format.percent(rate.mean_rate),
+            number_format.percent(rate.unique_rate),
+            number_format.between(rate.unique_low, rate.unique_high),
         )
-    return Group(table, *(Text(wording.difference(item)) for item in analysis.differences))
+    return Group(table, *(Text(number_format.difference(item)) for item in analysis.differences))
 
 
 def _power(analysis: Analysis) -> Text:
-    meant = analysis.groups[0].expected_share if analysis.groups else 0.0
-    told = " ".join(wording.power(analysis.power, meant))
-    return Text(f"With a chance of 80 %, {wording.whole(analysis.power.subjects)} subjects show: {told}\n")
+    share = analysis.groups[0].expected_share if analysis.groups else 0.0
+    detectable = " ".join(number_format.power(analysis.power, share))
+    return Text(f"With a chance of 80 %, {number_format.whole(analysis.power.subjects)} subjects show: {detectable}\n")
 
 
 def _table(title: str, first: str, *others: str) -> Table:
@@ -174,8 +174,8 @@ def _checks(analysis: Analysis) -> RenderableType:
 
 def _verdict(analysis: Analysis) -> Panel:
     colour = _VERDICTS[analysis.verdict]
-    where = f"  layer: {analysis.layer}" if analysis.layer else ""
-    head = Text(analysis.verdict + where, style=f"bold {colour}")
+    layer = f"  layer: {analysis.layer}" if analysis.layer else ""
+    head = Text(analysis.verdict + layer, style=f"bold {colour}")
     lines = [head, Text(analysis.sentence)]
     if analysis.page:
         lines.append(Text(f"What to do: {analysis.page}", style="dim"))

@@ -12,10 +12,10 @@ import pytest
 _FOLDER = "DOGFOOD_TESTS_SHARED"
 
 #: Services too slow to start twice, and the fixtures whose tests share them: such tests run in one process.
-GROUPS = {"kafka": ("broker", "place"), "spark": ("spark",)}
+GROUPS = {"kafka": ("broker", "kafka_home"), "spark": ("spark",)}
 
 #: Files whose tests use these fixtures start first, in this order: what takes longest must not begin last.
-START_FIRST = ("played", "play", "wiki_home", "wiki", "place", "broker", "spark", "home")
+START_FIRST = ("played", "play", "wiki_home", "wiki", "kafka_home", "broker", "spark", "home")
 
 
 def create_folder() -> bool:

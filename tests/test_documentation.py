@@ -18,8 +18,8 @@ from click.testing import CliRunner
 from analysis.checks import CHECKS
 from browser_scenarios.scenarios import SCENARIOS
 from dogfood.cli import cli
+from dogfood.cli_examples import EXAMPLES, every_command
 from dogfood.cli_reference import reference
-from dogfood.command_examples import EXAMPLES, every_command
 from dogfood.tickets.ticket import read_tickets
 from run_record.target import FOLDER, Target
 from tests.documents import DOCS, PAGES, ROOT, Block, blocks, calls, find_command, unknown_options

@@ -1,1 +1,1 @@
-"""The capacity check: drives the load, shows it, and writes down what was found."""
+"""`dogfood capacity`: the generator, the measurement of steps, the search, and their display."""

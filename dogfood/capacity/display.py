@@ -1,4 +1,4 @@
-"""A capacity check in the terminal: its progress, and what it found."""
+"""A capacity check in the terminal: progress, steps and result."""
 
 from collections.abc import Iterable, Sequence
 from types import TracebackType
@@ -21,9 +21,9 @@ _RESULTS = {Result.PASS: "green", Result.FAIL: "red", Result.INCONCLUSIVE: "yell
 
 
 class Display:
-    """Shows the steps as they come, and how far the one under way is.
+    """Live display of finished steps and of the progress of the current one.
 
-    Where the output is no terminal, each finished step is one line.
+    Without a terminal, each finished step is one line.
     """
 
     def __init__(self, console: Console) -> None:
@@ -46,13 +46,13 @@ class Display:
         self._live.stop()
 
     def progress(self, now: Progress) -> None:
-        """Show how far the step under way is."""
-        told = f"step {now.number}: {now.move.purpose} at {now.move.rate:,g} events/s"
-        self._bar.update(self._task, description=told, completed=now.passed_s, total=now.whole_s)
+        """Show the progress of the current step."""
+        description = f"step {now.number}: {now.step.purpose} at {now.step.rate:,g} events/s"
+        self._bar.update(self._task, description=description, completed=now.passed_s, total=now.whole_s)
         self._refresh()
 
     def step(self, steps: Sequence[Judged]) -> None:
-        """Show the steps so far."""
+        """Show the finished steps."""
         self._steps = tuple(steps)
         if not self._console.is_terminal:
             self._console.print(_line(steps[-1]), soft_wrap=True)
@@ -66,23 +66,23 @@ class Display:
         return Group(steps_table(self._steps[-12:]), self._bar) if self._steps else self._bar
 
 
-def show(console: Console, finding: CapacityReport) -> None:
-    """Print the steps, which side gave out first, and the result."""
-    console.print(steps_table(finding.steps))
-    console.print(Text(f"gave out first: {finding.side}" + (f" – {finding.evidence}" if finding.evidence else "")))
-    if finding.headroom is not None:
-        console.print(f"headroom over what is required: {finding.headroom:+.1%}")
-    if finding.lost is not None:
-        console.print(f"lost at the confirmed rate: {finding.lost:,}")
-    if finding.scalability is not None and finding.scalability.peak_rate is not None:
-        peak = finding.scalability.peak_rate
-        mark = " (extrapolated: a guess)" if finding.scalability.extrapolated else ""
+def show(console: Console, report: CapacityReport) -> None:
+    """Print the steps, the side that failed first, and the result."""
+    console.print(steps_table(report.steps))
+    console.print(Text(f"failed first: {report.side}" + (f" – {report.evidence}" if report.evidence else "")))
+    if report.headroom is not None:
+        console.print(f"headroom over what is required: {report.headroom:+.1%}")
+    if report.lost is not None:
+        console.print(f"lost at the confirmed rate: {report.lost:,}")
+    if report.scalability is not None and report.scalability.peak_rate is not None:
+        peak = report.scalability.peak_rate
+        mark = " (extrapolated, not measured)" if report.scalability.extrapolated else ""
         console.print(f"scalability law: peak {peak.value:,.0f} events/s ({peak.low:,.0f}–{peak.high:,.0f}){mark}")
-    verdict(console, finding.result, finding.sentence)
+    show_verdict(console, report.result, report.sentence)
 
 
-def verdict(console: Console, result: Result, sentence: str) -> None:
-    """Print the result in its box."""
+def show_verdict(console: Console, result: Result, sentence: str) -> None:
+    """Print the result in a box."""
     colour = _RESULTS[result]
     console.print(Panel(Text.assemble((result, f"bold {colour}"), "\n", sentence), border_style=colour))
 

@@ -1,4 +1,4 @@
-"""A forecast in the terminal, from the same figures as its HTML."""
+"""A forecast in the terminal, with the same figures as its HTML."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,10 @@ _BAR = 40
 
 
 def show(console: Console, forecast: Forecast) -> None:
-    """Print what went in, what comes out, the streams as bars beside their limit, the ramp-up and the answer."""
-    console.print(_figures("What went in", assumptions(forecast)))
+    """Print assumptions, needs, each stream against its limit, the ramp-up and the answer."""
+    console.print(_figures("Assumptions", assumptions(forecast)))
     for need in forecast.streams:
-        console.print(_figures(f"What {need.stream} needs", needs(need)))
+        console.print(_figures(f"Needs of {need.stream}", needs(need)))
     console.print(_bars(forecast))
     if forecast.ramp:
         console.print(_ramp(forecast))
@@ -38,13 +38,11 @@ def _figures(title: str, rows: Sequence[ForecastFigure]) -> Table:
 
 
 def _bars(forecast: Forecast) -> Table:
-    """Return each stream's peak as a bar, with the limit as an upright line."""
+    """Return a bar of each stream's peak, with the limit as a vertical line."""
     traffic = forecast.traffic
     totals = [need.peak + traffic.background for need in forecast.streams]
     widest = max([*totals, traffic.stream_limit]) or 1.0
-    table = Table(
-        title="The peak beside the limit", title_justify="left", box=None, padding=(0, 2, 0, 0), show_header=False
-    )
+    table = Table(title="Peak and limit", title_justify="left", box=None, padding=(0, 2, 0, 0), show_header=False)
     for need, total in zip(forecast.streams, totals, strict=True):
         table.add_row(
             need.stream, _bar(traffic.background, need.peak, traffic.stream_limit, widest), f"{total:,.1f} events/s"
@@ -53,16 +51,16 @@ def _bars(forecast: Forecast) -> Table:
     return table
 
 
-def _bar(others: float, mine: float, limit: float, widest: float) -> Text:
+def _bar(others: float, own: float, limit: float, widest: float) -> Text:
     def cells(value: float) -> int:
         return round(value / widest * _BAR)
 
-    filled = cells(others + mine)
+    filled = cells(others + own)
     line = "░" * cells(others) + "█" * (filled - cells(others)) + " " * (_BAR + 1 - filled)
-    place = min(cells(limit), _BAR)
-    over = others + mine > limit
-    text = Text(line[:place], style="red" if over else "green")
-    return text.append("┃", style="bold").append(line[place + 1 :], style="red")
+    limit_cell = min(cells(limit), _BAR)
+    over = others + own > limit
+    text = Text(line[:limit_cell], style="red" if over else "green")
+    return text.append("┃", style="bold").append(line[limit_cell + 1 :], style="red")
 
 
 def _ramp(forecast: Forecast) -> Table:

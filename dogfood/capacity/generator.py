@@ -1,4 +1,4 @@
-"""The load generator as a process: Locust, told what to pace, until its time is over."""
+"""The load generator of a capacity check: Locust at one rate, for a fixed time."""
 
 import sys
 import time
@@ -7,22 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.errors import DogfoodError, KitFaultError
-from dogfood.testbed_control.modules import free_port, running
+from dogfood.locust import FILES, log_lines, worker_options
+from dogfood.testbed_control.child_processes import running
 from run_record.load_report.report import FILE_NAME as LOAD
 
-_FILE = Path(__file__).resolve().parents[2] / "locustfiles" / "ctr.py"
+#: Exit codes after which the run can be read: success, failed requests, generator at fault.
+_EXIT_CODES = (0, 1, 4)
 
-#: Locust's endings that leave a run to be read: all well, requests failed, and the generator was at fault.
-_ENDINGS = (0, 1, 4)
+_POLL_S = 0.1
 
-_LOOK_EVERY_S = 0.1
-
-#: What a generator may take beyond its time to come up and to wait for its last answers.
+#: Seconds beyond its run time for Locust to start and to wait for the last responses.
 _GRACE_S = 60.0
 
 
 class Interrupted(KeyboardInterrupt):
-    """A run was ended by hand. The generator was told, and wrote down what it had done in the folder *run*."""
+    """The user interrupted a run; the generator closed it in the folder *run*."""
 
     def __init__(self, run: Path) -> None:
         super().__init__(str(run))
@@ -31,19 +30,19 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(frozen=True, slots=True)
 class LocustGenerator:
-    """How load is made.
+    """Settings of the load.
 
     Attributes:
-        intake: where events are posted to.
-        target: its name, or a path to one.
-        confirm: name of a production target, once more.
+        intake: address to post events to.
+        target: name of the target, or a path to one.
+        confirm: name of the target again, required for production.
         pace: `constant` or `poisson`.
-        shape: how the rate changes over time.
-        workers: processes.
-        batch: events in one request.
-        hasty: answered before validation.
-        generation: of the events.
-        seed: of the first step; each step has one of its own.
+        shape: shape of the rate over time.
+        workers: worker processes.
+        batch: events per request.
+        hasty: whether the intake answers before it validates.
+        generation: generation of the events.
+        seed: seed of the check; each step derives another.
     """
 
     intake: str
@@ -58,37 +57,34 @@ class LocustGenerator:
     seed: int = 1
 
     def command(self, rate: float, seconds: float, seed: int, runs: Path) -> list[str]:
-        """Return the words that make Locust send *rate* events a second for so long, as a run in *runs*."""
+        """Return the command that sends *rate* events per second for *seconds*, as a run in *runs*."""
         words = [
-            sys.executable, "-m", "locust", "-f", str(_FILE), "--headless", "--only-summary", "--runs", str(runs),
-            "--target", self.target, "--intake", self.intake, "--event-rate", f"{rate:g}/s", "--pace", self.pace,
-            "--run-time", f"{seconds:g}s", "--batch", str(self.batch), "--generation", self.generation,
-            "--seed", str(seed),
+            sys.executable, "-m", "locust", "-f", str(FILES / "ctr.py"), "--headless", "--only-summary",
+            "--runs", str(runs), "--target", self.target, "--intake", self.intake, "--event-rate", f"{rate:g}/s",
+            "--pace", self.pace, "--run-time", f"{seconds:g}s", "--batch", str(self.batch),
+            "--generation", self.generation, "--seed", str(seed),
         ]  # fmt: skip
         words += ["--shape", self.shape] if self.shape != "constant" else []
         words += ["--confirm", self.confirm] if self.confirm else []
         words += ["--hasty"] if self.hasty else []
-        if self.workers > 1:
-            # A port of its own, for other masters may run on this machine.
-            port = str(free_port())
-            words += ["--processes", str(self.workers), "--master-bind-port", port, "--master-port", port]
+        words += worker_options(self.workers) if self.workers > 1 else []
         return words
 
-    def play(self, rate: float, seconds: float, seed: int, runs: Path, look: Callable[[], None]) -> Path:
-        """Send for so long and return the run's folder.
+    def play(self, rate: float, seconds: float, seed: int, runs: Path, poll: Callable[[], None]) -> Path:
+        """Send the load and return the run's folder.
 
         Args:
-            rate: events a second.
-            seconds: from the first event to the last.
-            seed: of the events.
-            runs: folder for the run; nothing else is in it.
-            look: called several times a second meanwhile.
+            rate: events per second.
+            seconds: time from the first event to the last.
+            seed: seed of the events.
+            runs: new folder for the run.
+            poll: called several times per second meanwhile.
 
         Raises:
-            DogfoodError: Locust could not be told so.
+            DogfoodError: Locust refused an option.
             KitFaultError: Locust failed.
-            Interrupted: it was ended by hand, and what was sent until then was written down.
-            KeyboardInterrupt: the same before there was anything to write down.
+            Interrupted: the user interrupted it; the events until then are recorded.
+            KeyboardInterrupt: the user interrupted it before anything was recorded.
         """
         runs.mkdir(parents=True)
         log_path = runs / "locust.log"
@@ -97,13 +93,13 @@ class LocustGenerator:
             deadline = time.monotonic() + seconds + _GRACE_S
             try:
                 while process.poll() is None and time.monotonic() < deadline:
-                    look()
-                    time.sleep(_LOOK_EVERY_S)
+                    poll()
+                    time.sleep(_POLL_S)
             except KeyboardInterrupt:
                 interrupted = True
         if interrupted:
             raise _interrupted(runs)
-        if process.returncode not in _ENDINGS:
+        if process.returncode not in _EXIT_CODES:
             raise _problem(process.returncode, log_path)
         run = _run_in(runs)
         if run is None:
@@ -121,8 +117,8 @@ def _interrupted(runs: Path) -> KeyboardInterrupt:
 
 
 def _problem(code: int, log_path: Path) -> DogfoodError:
-    said = log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    errors = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
+    lines = log_lines(log_path)
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     if code == DogfoodError.exit_code and errors:
         return DogfoodError(errors[-1])
-    return KitFaultError(f"Locust ended with {code}: {(errors or said or [''])[-1]} (log: {log_path})")
+    return KitFaultError(f"Locust ended with {code}: {(errors or lines or [''])[-1]} (log: {log_path})")

@@ -1,4 +1,4 @@
-"""One step: Locust holds a rate for a while; what it wrote down, and what landed, is read afterwards."""
+"""One step of a capacity check: Locust holds a rate, then its load report and the rows are read."""
 
 import math
 import time
@@ -18,111 +18,111 @@ from run_record.load_report.report import LoadReport
 from run_record.manifest import Manifest
 from run_record.target import Target
 
-#: Seeds of one check are this far apart at most, so that no two of its steps make the same events.
-MOST_STEPS = 1_000
+#: Maximum steps per check; keeps the seeds of two checks apart, so that no two steps send the same events.
+MAX_STEPS = 1_000
 
-#: What lands of a step that only feels its way is not looked at.
-_PROBES = (Purpose.GROW, Purpose.BISECT)
+#: Purposes of steps whose rows are not read.
+_SEARCHING = (Purpose.GROW, Purpose.BISECT)
 
-#: Judges the run in a folder against what landed of it.
+#: Judges the run in a folder against its rows.
 Reconcile = Callable[[Path], Analysis]
 
 
 class Progress(NamedTuple):
-    """How far a step is: its number, what it is for, and how many of its seconds have passed."""
+    """Progress of a step: its number, its plan, the seconds passed and their total."""
 
     number: int
-    move: NextStep
+    step: NextStep
     passed_s: float
     whole_s: float
 
 
 class CeilingError(DogfoodError):
-    """Another step would be more than the target allows altogether."""
+    """The next step would exceed the total that the target allows."""
 
 
 @dataclass
 class Measurement:
-    """Takes steps, one after the other, each a run in a folder of its own.
+    """Takes steps one after the other, each a separate run.
 
     Attributes:
-        generator: makes the load.
-        folder: for the runs.
-        target: whose ceilings hold, for all steps together.
-        settle_s: seconds at the beginning of each step that do not count.
-        pids: processes of the server, when it is on this machine.
-        reconcile: judges confirming steps; None where nobody can see what landed.
-        tell: called with the progress.
-        taken: how many steps there have been.
-        offered: how many events they have offered.
+        generator: load generator.
+        folder: folder of the runs.
+        target: target whose ceilings hold for all steps together.
+        warm_up_s: seconds at the beginning of each step that are not measured.
+        pids: processes of the server, when it runs on this machine.
+        reconcile: judges confirming steps; None where the rows cannot be read.
+        on_progress: called with the progress.
+        taken: number of steps so far.
+        offered: number of events that they have offered.
     """
 
     generator: LocustGenerator
     folder: Path
     target: Target
-    settle_s: int
+    warm_up_s: int
     pids: tuple[int, ...] = ()
     reconcile: Reconcile | None = None
-    tell: Callable[[Progress], None] = lambda _: None
+    on_progress: Callable[[Progress], None] = lambda _: None
     taken: int = 0
     offered: int = 0
 
-    def __call__(self, move: NextStep) -> Step:
-        """Take a step and return what was seen in its held window.
+    def __call__(self, next_step: NextStep) -> Step:
+        """Take a step and return the measurements of its held window.
 
         Raises:
-            CeilingError: the target does not allow so many events in one check.
-            DogfoodError, KitFaultError: it could not be taken.
-            KeyboardInterrupt: it was ended by hand.
+            CeilingError: the check would exceed the events that the target allows.
+            DogfoodError, KitFaultError: the step failed.
+            KeyboardInterrupt: the user interrupted it.
         """
         with self.watch() as watch:
-            run = self.play(move)
+            run = self.play(next_step)
         load = LoadReport.read(run)
-        begun_s = (Manifest.read(run).started_ms or 0) / 1000 + self.settle_s
-        looked = self.reconcile(run) if self.reconcile and move.purpose not in _PROBES else None
+        start_s = (Manifest.read(run).started_ms or 0) / 1000 + self.warm_up_s
+        analysis = self.reconcile(run) if self.reconcile and next_step.purpose not in _SEARCHING else None
         step = step_of(
-            load, move, self.settle_s,
-            server_cpu=watch.cores(begun_s, begun_s + move.seconds),
-            lost=None if looked is None else looked.reconciliation["lost"],
-            verdict=None if looked is None else str(looked.verdict),
+            load, next_step, self.warm_up_s,
+            server_cpu=watch.cores(start_s, start_s + next_step.seconds),
+            lost=None if analysis is None else analysis.reconciliation["lost"],
+            verdict=None if analysis is None else str(analysis.verdict),
             run=str(run.relative_to(self.folder.parent)),
         )  # fmt: skip
-        return _with_doubt(step, looked)
+        return _invalid_if_judged_so(step, analysis)
 
     def watch(self) -> ServerWatch:
-        """Return what watches the server's processes while a step is taken."""
+        """Return a watch of the server's processes, for the time of a step."""
         return ServerWatch(self.pids)
 
-    def play(self, move: NextStep) -> Path:
-        """Send what *move* says and return the run's folder. Raises as a call does."""
+    def play(self, next_step: NextStep) -> Path:
+        """Send the load of *next_step* and return the run's folder. Raises as a call does."""
         self.taken += 1
-        whole = self.settle_s + move.seconds
-        self._within_ceilings(move, whole)
+        whole = self.warm_up_s + next_step.seconds
+        self._within_ceilings(next_step, whole)
         # Locust takes whole seconds.
         seconds = math.ceil(whole)
-        begun = time.monotonic()
-        where = self.folder / f"{self.taken:02}-{move.purpose}-{move.rate:g}"
+        start = time.monotonic()
+        folder = self.folder / f"{self.taken:02}-{next_step.purpose}-{next_step.rate:g}"
         number = self.taken
 
-        def look() -> None:
-            self.tell(Progress(number, move, min(time.monotonic() - begun, whole), whole))
+        def report_progress() -> None:
+            self.on_progress(Progress(number, next_step, min(time.monotonic() - start, whole), whole))
 
-        seed = self.generator.seed * MOST_STEPS + self.taken
-        return self.generator.play(move.rate, seconds, seed, where, look)
+        seed = self.generator.seed * MAX_STEPS + self.taken
+        return self.generator.play(next_step.rate, seconds, seed, folder, report_progress)
 
-    def _within_ceilings(self, move: NextStep, whole_s: float) -> None:
+    def _within_ceilings(self, next_step: NextStep, whole_s: float) -> None:
         ceilings = self.target.ceilings
-        ceilings.check(self.target.name, rate=move.rate, seconds=whole_s)
-        self.offered += math.ceil(move.rate * whole_s)
+        ceilings.check(self.target.name, rate=next_step.rate, seconds=whole_s)
+        self.offered += math.ceil(next_step.rate * whole_s)
         if self.offered > ceilings.events:
             raise CeilingError(
-                f"The target {self.target.name!r} allows {ceilings.events:,g} events, and the next step would have "
-                "been beyond that."
+                f"The target {self.target.name!r} allows {ceilings.events:,g} events; the next step would have "
+                "exceeded them."
             )
 
 
-def _with_doubt(step: Step, looked: Analysis | None) -> Step:
-    """Return *step*, invalid when the analysis says that its generator was at fault."""
-    if looked is None or looked.verdict is not Verdict.INVALID or step.invalid:
+def _invalid_if_judged_so(step: Step, analysis: Analysis | None) -> Step:
+    """Return *step*, marked invalid when its run was judged INVALID."""
+    if analysis is None or analysis.verdict is not Verdict.INVALID or step.invalid:
         return step
-    return replace(step, invalid=(looked.sentence,))
+    return replace(step, invalid=(analysis.sentence,))

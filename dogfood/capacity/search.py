@@ -1,4 +1,4 @@
-"""A whole capacity check: the testbed made ready, the search, and its report."""
+"""A capacity check: prepare the systems, search for the highest rate, reconcile its runs."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,29 +14,24 @@ from analysis.capacity.steps import Judged, NextStep, Step, judge
 from common.errors import DogfoodError, KitFaultError
 from contracts.intake import check_reachable
 from dogfood.capacity.measurement import CeilingError
-from dogfood.judge import judge as judge_run
-from dogfood.run import observe
+from dogfood.run.judge import judge as judge_run
+from dogfood.run.request import LOCAL
+from dogfood.run.table_rows import SETTLE_S, observe
 from dogfood.testbed_control.services import Testbed
 from dogfood.testbed_control.table import OWN_TABLE
 from run_record.target import Target
 
-#: The target whose systems are the testbed's.
-LOCAL = "local"
-
-#: How long events may take from their answer into the stream before the table is filled.
-_SETTLE_S = 1.0
-
-BY_HAND = "The check was ended by hand."
+INTERRUPTED = "The check was interrupted."
 
 
 @dataclass(frozen=True, slots=True)
 class Systems:
-    """What is under load.
+    """Systems under load.
 
     Attributes:
-        target: at the addresses that are used.
-        pids: processes of the intake, when it is the testbed's.
-        reconcile: judges a run against the testbed's table; None where the rows are elsewhere.
+        target: target, at the addresses in use.
+        pids: processes of the testbed's intake; empty for another intake.
+        reconcile: judges a run against its rows; None where they cannot be read.
     """
 
     target: Target
@@ -44,19 +39,19 @@ class Systems:
     reconcile: Callable[[Path], Analysis] | None
 
 
-def make_ready(testbed: Testbed, name: str, intake: str, confirm: str, observed: Sequence[Path]) -> Systems:
-    """Return the systems of the target *name*; start the testbed's intake when it is meant.
+def prepare_systems(testbed: Testbed, name: str, intake: str, confirm: str, observed: Sequence[Path]) -> Systems:
+    """Return the systems of the target *name*; start the testbed's intake when the target is the testbed.
 
     Args:
-        testbed: that the target `local` means.
-        name: of a target, or a path to one.
+        testbed: testbed that the target `local` means.
+        name: name of a target, or a path to one.
         intake: address of another intake, on a host that the target allows; may be empty.
-        confirm: name of a production target, once more.
-        observed: files of rows that landed, to look for events in where the table is not the testbed's.
+        confirm: name of the target again, required for production.
+        observed: files of rows, where the table is not the testbed's.
 
     Raises:
-        DogfoodError: the target does not allow that, or does not answer.
-        KitFaultError: the testbed does not come up.
+        DogfoodError: the target does not allow it, or does not answer.
+        KitFaultError: the testbed does not start.
     """
     target = Target.read(name).confirmed(confirm)
     own = target.name == LOCAL and not intake
@@ -65,7 +60,7 @@ def make_ready(testbed: Testbed, name: str, intake: str, confirm: str, observed:
         testbed.up({}, ("intake",))
         state = next(state for state in testbed.status() if state.name == "intake")
         if state.port is None or state.pid is None:
-            raise KitFaultError("the testbed runs but does not answer: `dogfood status` tells more")
+            raise KitFaultError("the testbed runs but does not answer; see `dogfood status`")
         intake, pids = f"http://127.0.0.1:{state.port}/v1/events", (state.pid,)
     target = target.at(intake=intake or None)
     check_reachable(target.intake, target.egress())
@@ -80,38 +75,38 @@ def search(
     settings: SearchSettings,
     objectives: Sequence[Objective],
     measure: Callable[[NextStep], Step],
-    tell: Callable[[Sequence[Judged]], None],
+    on_step: Callable[[Sequence[Judged]], None],
     *,
     lost_matters: bool,
 ) -> CapacityReport:
-    """Take steps until the search is over, somebody ends it, or the target's ceilings do.
+    """Take steps until the search ends, the user interrupts it, or a ceiling of the target is reached.
 
     Args:
-        settings: of the search.
-        objectives: that have to be met.
+        settings: settings of the search.
+        objectives: objectives that have to hold.
         measure: takes a step.
-        tell: called after each step with all so far.
-        lost_matters: whether a PASS needs the events to have been looked for.
+        on_step: called after each step, with all steps so far.
+        lost_matters: whether a PASS requires a count of lost events.
 
     Raises:
-        DogfoodError: the first step could not be taken.
+        DogfoodError: the first step failed.
         KitFaultError: a step failed.
     """
     steps: list[Judged] = []
     interrupted = ""
     try:
-        while (move := next_step(settings, steps)) is not None:
-            steps.append(judge(measure(move), objectives))
-            tell(steps)
+        while (following := next_step(settings, steps)) is not None:
+            steps.append(judge(measure(following), objectives))
+            on_step(steps)
     except KeyboardInterrupt:
-        interrupted = BY_HAND
+        interrupted = INTERRUPTED
     except CeilingError as error:
         interrupted = str(error)
     return conclude(settings, objectives, steps, interrupted=interrupted, lost_matters=lost_matters)
 
 
 def new_folder(runs: Path, kind: str) -> Path:
-    """Make a folder for a check under *runs*, `<kind>-20260131-143000`, and return it. Raises DogfoodError."""
+    """Create and return a folder for a check under *runs*, `<kind>-20260131-143000`. Raises DogfoodError."""
     stem = f"{kind}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     try:
         runs.mkdir(parents=True, exist_ok=True)
@@ -121,17 +116,17 @@ def new_folder(runs: Path, kind: str) -> Path:
                 folder.mkdir()
                 return folder
     except OSError as error:
-        raise DogfoodError(f"cannot make a folder in {runs}: {error.strerror}") from error
-    raise DogfoodError(f"there are too many checks called {stem} in {runs}")
+        raise DogfoodError(f"cannot create a folder in {runs}: {error.strerror}") from error
+    raise DogfoodError(f"{runs} has too many checks named {stem}; name another folder with --runs")
 
 
 def _reconciled(testbed: Testbed, run: Path) -> Analysis:
-    time.sleep(_SETTLE_S)
+    time.sleep(SETTLE_S)
     OWN_TABLE.fill(testbed)
     observe(testbed, run)
     return judge_run(run)
 
 
 def _judged(run: Path, observed: tuple[Path, ...]) -> Analysis:
-    time.sleep(_SETTLE_S)
+    time.sleep(SETTLE_S)
     return judge_run(run, observed)

@@ -1,4 +1,4 @@
-"""What the server's processes use, looked at once a second while a step goes on."""
+"""CPU and memory of the server's processes, sampled every second during a step."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ _EVERY_S = 1.0
 
 
 class Usage(NamedTuple):
-    """What processes had used by a moment: *at_s* since 1970, CPU seconds since they began, memory in bytes."""
+    """Usage of processes: time in seconds since 1970, CPU seconds since their start, memory in bytes."""
 
     at_s: float
     cpu_s: float
@@ -22,23 +22,23 @@ class Usage(NamedTuple):
 
 
 class ServerWatch:
-    """Watches processes of this machine, with their children, until the block ends.
+    """Samples processes of this machine, with their children, until the block ends.
 
     Args:
-        pids: of the server; with none, nothing is watched.
+        pids: process ids of the server; without any, nothing is sampled.
 
     Raises:
-        DogfoodError: there is no such process.
+        DogfoodError: a process does not exist.
     """
 
     def __init__(self, pids: Sequence[int]) -> None:
         try:
             self._processes = [psutil.Process(pid) for pid in pids]
         except psutil.NoSuchProcess as error:
-            raise DogfoodError(f"there is no process {error.pid} to watch") from error
-        self._seen: list[Usage] = []
+            raise DogfoodError(f"server process {error.pid} does not exist; check --server-pid") from error
+        self._usages: list[Usage] = []
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look_on, name="server-watch", daemon=True)
+        self._thread = threading.Thread(target=self._sample, name="server-watch", daemon=True)
 
     def __enter__(self) -> Self:
         if self._processes:
@@ -52,22 +52,22 @@ class ServerWatch:
         if self._thread.is_alive():
             self._thread.join()
 
-    def seen(self, from_s: float = 0.0, until_s: float = float("inf")) -> list[Usage]:
-        """Return what was seen between two moments, seconds since 1970."""
-        return [usage for usage in self._seen if from_s <= usage.at_s <= until_s]
+    def usages(self, from_s: float = 0.0, until_s: float = float("inf")) -> list[Usage]:
+        """Return the samples between two times, in seconds since 1970."""
+        return [usage for usage in self._usages if from_s <= usage.at_s <= until_s]
 
     def cores(self, from_s: float, until_s: float) -> float | None:
-        """Return how many cores were used on average between two moments; None when nothing was watched."""
-        seen = self.seen(from_s, until_s)
-        if len(seen) < 2:
+        """Return the mean number of cores used between two times; None without two samples."""
+        usages = self.usages(from_s, until_s)
+        if len(usages) < 2:
             return None
-        return (seen[-1].cpu_s - seen[0].cpu_s) / (seen[-1].at_s - seen[0].at_s)
+        return (usages[-1].cpu_s - usages[0].cpu_s) / (usages[-1].at_s - usages[0].at_s)
 
-    def _look_on(self) -> None:
+    def _sample(self) -> None:
         while not self._over.is_set():
-            self._seen.append(_usage(self._processes))
+            self._usages.append(_usage(self._processes))
             self._over.wait(_EVERY_S)
-        self._seen.append(_usage(self._processes))
+        self._usages.append(_usage(self._processes))
 
 
 def _usage(processes: Sequence[psutil.Process]) -> Usage:

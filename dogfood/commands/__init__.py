@@ -1,1 +1,1 @@
-"""Commands of `dogfood`, by topic."""
+"""The commands of `dogfood`, one file each, and the options that they share."""

@@ -1,20 +1,15 @@
-"""Commands that print lines for other programs: `assign` and `events`."""
+"""`dogfood assign`: the assignment of users in NDJSON, by the platform's contract."""
 
 import sys
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 
 import click
+import orjson
 
-from dogfood.assign_lines import assign_lines
-from dogfood.commands.options import RUNS, complete_run
-from dogfood.commands.traffic_options import traffic_options
+from common.errors import DogfoodError
+from contracts.assignment import Assignment, Generation
+from contracts.assignment import assign as assign_user
 from dogfood.console import reader_left
-from personas.plan.plan import Plan
-from personas.plan.settings import PlanSettings
-from run_record.manifest import Manifest
-from run_record.run_folder import find_run
-from run_record.target import Target
-from traffic.locust_run.options import TrafficOptions, new_settings
 
 
 @click.command()
@@ -26,18 +21,38 @@ def assign() -> None:
         sys.stdout.buffer.write(line)
 
 
-@click.command()
-@click.argument("name", metavar="[RUN]", required=False, shell_complete=complete_run)
-@RUNS
-@traffic_options
-def events(name: str | None, runs: Path, **traffic: object) -> None:
-    """Print the events of a RUN, or of the options, as NDJSON: what is sent, byte for byte."""
-    if name:
-        settings = PlanSettings.from_json(Manifest.read(find_run(runs, name)).plan)
-    else:
-        options = TrafficOptions(**traffic)  # type: ignore[arg-type]
-        settings = new_settings(options, Target.read("local"))
-    for event in Plan(settings).events(0, settings.visitors):
-        if reader_left():
-            return
-        sys.stdout.buffer.write(event.body + b"\n")
+def assign_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield each line with `hash`, `in_sample`, `group` and `subject_id` added; skip blank lines.
+
+    Raises:
+        DogfoodError: a line is not a JSON object, or a field is missing or of the wrong type; it names the line.
+    """
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            row, assignment = _read(number, line)
+            fields = {
+                "hash": assignment.hash,
+                "in_sample": assignment.in_sample,
+                "group": assignment.group,
+                "subject_id": assignment.subject_id,
+            }
+            yield orjson.dumps({**row, **fields}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _read(number: int, line: bytes) -> tuple[Mapping[str, object], Assignment]:
+    try:
+        row = orjson.loads(line)
+        if not isinstance(row, dict):
+            raise TypeError("not a JSON object")
+        user_id, name, groups, rate = row["user_id"], row["experiment"], row["groups"], row["rate"]
+        if isinstance(user_id, bool) or not isinstance(user_id, int):
+            raise TypeError("user_id has to be a whole number")
+        if not isinstance(name, str) or not isinstance(groups, list) or not all(isinstance(g, str) for g in groups):
+            raise TypeError("experiment has to be a string and groups a list of strings")
+        if isinstance(rate, bool) or not isinstance(rate, int | float):
+            raise TypeError("rate has to be a number")
+        return row, assign_user(Generation(row["generation"]), user_id, name, groups, rate)
+    except KeyError as error:
+        raise DogfoodError(f"line {number}: {error.args[0]!r} is missing") from error
+    except (TypeError, ValueError) as error:
+        raise DogfoodError(f"line {number}: {error}") from error

@@ -1,4 +1,4 @@
-"""`dogfood checks`: the questions that are asked of a run. Imports neither a database nor statistics."""
+"""`dogfood checks`: the questions that the checks answer. Imports neither a database nor statistics."""
 
 import click
 import orjson
@@ -12,7 +12,7 @@ from dogfood.console import new_console
 @click.command()
 @AS_JSON
 def checks(as_json: bool) -> None:
-    """List the checks: name, layer, and the question that each answers."""
+    """List the checks: name, layer and question."""
     if as_json:
         rows = [{"name": check.name, "layer": str(check.layer), "question": check.question} for check in CHECKS]
         click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))

@@ -1,4 +1,4 @@
-"""`dogfood faults`: does the kit find what can go wrong, name the layer, and stay silent otherwise?"""
+"""`dogfood faults`: does the verdict name the layer of each known fault, and raise no false alarm?"""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from dogfood.commands.options import AS_JSON
 from dogfood.console import new_console
 from dogfood.faults.catalogue import read_catalogue
 
-# What makes runs takes seconds to import, and the list of faults needs none of it.
+# The modules that make runs take seconds to import; `--list` does not need them.
 if TYPE_CHECKING:
     from dogfood.faults.recipes import Recipe
     from dogfood.faults.report import CleanRuns
@@ -30,26 +30,28 @@ if TYPE_CHECKING:
 Fault = Mapping[str, str]
 
 _EPILOG = (
-    "Several faults at once are joined by a plus: a+b. Exit codes: 0 every fault was found in its layer and no clean "
-    "run was called, 1 not so, 2 wrong use, 4 the kit was at fault."
+    "Join faults of one run by a plus: a+b. Exit codes: 0 every fault was detected in its layer without a false alarm, "
+    "1 a fault was missed or there was a false alarm, 2 wrong use, 4 the kit was at fault."
 )
 
-#: How many clean runs are made when the whole catalogue is asked for.
-_CLEAN = 4
+#: Number of clean runs with the whole catalogue.
+_CLEAN_RUNS = 4
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("names", metavar="[ID[+ID] ...]", nargs=-1)
-@click.option("--list", "only_list", is_flag=True, help="List the catalogue, and run nothing.")
-@click.option("--clean", type=Count(0, 10_000), help=f"Clean runs besides; default: {_CLEAN} with the whole catalogue.")
-@click.option("--junit", "report", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML.")
-@click.option("--docs", type=click.Path(path_type=Path, dir_okay=False, exists=True),
-              help="Put the matrix between its marks in this Markdown file.")  # fmt: skip
-@click.option("--keep", type=click.Path(path_type=Path, file_okay=False),
-              help="Folder for testbed and runs, which stay; default: a temporary one.")  # fmt: skip
+@click.option("--list", "only_list", is_flag=True, help="List the catalogue without running anything.")
+@click.option("--clean", type=Count(0, 10_000), metavar="RUNS", show_default=f"{_CLEAN_RUNS} with the whole catalogue",
+              help="Additional runs without a fault.")  # fmt: skip
+@click.option("--junit", "report", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Write the results as JUnit XML.")  # fmt: skip
+@click.option("--docs", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
+              help="Markdown file whose matrix to replace.")  # fmt: skip
+@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+              show_default="a temporary folder", help="Folder that keeps the testbed and the runs.")  # fmt: skip
 @click.option("--testbed", "like", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
               show_default=True, envvar="DOGFOOD_TESTBED", show_envvar=True,
-              help="Whose MediaWiki and accounts are copied, if it has any.")  # fmt: skip
+              help="Testbed whose MediaWiki and accounts are copied, if it has any.")  # fmt: skip
 @AS_JSON
 def faults(
     names: tuple[str, ...],
@@ -61,38 +63,38 @@ def faults(
     like: Path,
     as_json: bool,
 ) -> None:
-    """Switch on faults of the catalogue (default: all, one at a time), run, judge, and show what was found.
+    """Switch on faults of the catalogue (default: all, one per run), run, judge, and show the layers named.
 
-    Each is judged from its run alone: neither the run nor the analysis is told what was switched on.
+    Neither the run nor the analysis knows which fault is on.
     """
     catalogue = {fault["id"]: fault for fault in read_catalogue()}
     if only_list:
         _list(list(catalogue.values()), as_json=as_json)
         return
-    from dogfood.faults.report import junit, matrix, put_between_marks
+    from dogfood.faults.report import junit, matrix, replace_between_marks
     from dogfood.testbed_control.services import Testbed
 
-    asked = [_named(catalogue, name) for name in names] or [(fault,) for fault in catalogue.values()]
-    count = clean if clean is not None else 0 if names else _CLEAN
-    told = new_console(stderr=as_json)
+    fault_sets = [_named(catalogue, name) for name in names] or [(fault,) for fault in catalogue.values()]
+    count = clean if clean is not None else 0 if names else _CLEAN_RUNS
+    console = new_console(stderr=as_json)
     with _folder(keep) as folder:
-        rows, runs = _run(asked, count, folder, Testbed(like), told)
+        rows, runs = _run(fault_sets, count, folder, Testbed(like), console)
     content = {"faults": [row.to_json() for row in rows], "clean": runs.to_json()}
     if report is not None:
         atomic_write(report, junit(rows, runs))
     if docs is not None:
-        put_between_marks(docs, "matrix", matrix(rows, runs))
+        replace_between_marks(docs, "matrix", matrix(rows, runs))
     if as_json:
         click.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2))
     else:
-        _show(told, rows, runs)
-    sys.exit(not (all(row.found for row in rows) and runs.are_clean))
+        _show(console, rows, runs)
+    sys.exit(not (all(row.detected for row in rows) and runs.are_clean))
 
 
 def _named(catalogue: Mapping[str, Fault], name: str) -> tuple[Fault, ...]:
     ids = name.split("+")
     if unknown := [word for word in ids if word not in catalogue]:
-        raise DogfoodError(f"there is no fault {unknown[0]!r}: {', '.join(catalogue)}")
+        raise DogfoodError(f"there is no fault {unknown[0]!r}; the faults are {', '.join(catalogue)}")
     return tuple(catalogue[word] for word in ids)
 
 
@@ -107,40 +109,43 @@ def _folder(keep: Path | None) -> Iterator[Path]:
 
 
 def _run(
-    asked: Sequence[tuple[Fault, ...]], clean: int, folder: Path, like: "Testbed", told: Console
+    fault_sets: Sequence[tuple[Fault, ...]], clean: int, folder: Path, like: "Testbed", console: Console
 ) -> "tuple[list[Row], CleanRuns]":
-    """Make the runs, first those that need the wiki no more than the intake does, then the others."""
+    """Make the runs, first those without the wiki, then those with it."""
     from dogfood.faults.environment import faulty_testbed
     from dogfood.faults.recipes import clean_recipes, recipe_of
     from dogfood.faults.report import CleanRuns
     from dogfood.faults.runs import clean_run, faulty_run, fired_checks, needs_wiki
 
     recipes = clean_recipes()
-    plans: list[tuple[tuple[Fault, ...], Recipe]] = [(faults, recipe_of(faults)) for faults in asked]
+    plans: list[tuple[tuple[Fault, ...], Recipe]] = [(faults, recipe_of(faults)) for faults in fault_sets]
     cleans = [recipes[number % len(recipes)] for number in range(clean)]
     rows: dict[str, Row] = {}
-    found = CleanRuns()
+    clean_results = CleanRuns()
     for on_wiki in (False, True):
-        mine = [plan for plan in plans if needs_wiki(plan[1]) is on_wiki]
-        quiet = [(number, recipe) for number, recipe in enumerate(cleans, start=1) if needs_wiki(recipe) is on_wiki]
-        if not mine and not quiet:
+        faulty = [plan for plan in plans if needs_wiki(plan[1]) is on_wiki]
+        fault_free = [
+            (number, recipe) for number, recipe in enumerate(cleans, start=1) if needs_wiki(recipe) is on_wiki
+        ]
+        if not faulty and not fault_free:
             continue
-        with faulty_testbed(folder, like, wiki=on_wiki, told=told) as testbed:
-            for faults, recipe in mine:
+        with faulty_testbed(folder, like, wiki=on_wiki, console=console) as testbed:
+            for faults, recipe in faulty:
                 row = faulty_run(testbed, folder / "runs", faults, recipe)
                 rows[row.id] = row
-                _tell(told, row)
-            for seed, recipe in quiet:
+                _print_row(console, row)
+            for seed, recipe in fault_free:
                 analysis, seconds = clean_run(testbed, folder / "runs", recipe, seed)
-                found = found.with_run(analysis, [check.name for check in fired_checks(analysis)], seconds)
-                told.print(f"clean ({recipe.fidelity}, {recipe.generation}): {analysis.verdict} in {seconds:.0f} s")
-    return [rows["+".join(fault["id"] for fault in faults)] for faults in asked], found
+                fired = [check.name for check in fired_checks(analysis)]
+                clean_results = clean_results.with_run(analysis, fired, seconds)
+                console.print(f"clean ({recipe.fidelity}, {recipe.generation}): {analysis.verdict} in {seconds:.0f} s")
+    return [rows["+".join(fault["id"] for fault in faults)] for faults in fault_sets], clean_results
 
 
-def _tell(told: Console, row: "Row") -> None:
-    word = ("found", "green") if row.found else ("NOT FOUND", "red")
+def _print_row(console: Console, row: "Row") -> None:
+    word = ("detected", "green") if row.detected else ("NOT DETECTED", "red")
     named = f", {row.layer_named or 'no layer'} ({', '.join(row.checks)}) in {row.seconds:.0f} s"
-    told.print(Text.assemble(f"{row.id}: ", word, named))
+    console.print(Text.assemble(f"{row.id}: ", word, named))
 
 
 def _list(rows: Sequence[Fault], *, as_json: bool) -> None:
@@ -158,14 +163,14 @@ def _list(rows: Sequence[Fault], *, as_json: bool) -> None:
 
 def _show(console: Console, rows: "Sequence[Row]", runs: "CleanRuns") -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("fault", "expected", "named", "checks that fired", "subjects", "seconds", "what the user reads"):
+    for column in ("fault", "expected", "named", "checks that fired", "subjects", "seconds", "verdict's sentence"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        colour = "green" if row.found else "red"
+        colour = "green" if row.detected else "red"
         table.add_row(
             row.id, row.layer_expected, Text(row.layer_named or "–", colour), ", ".join(row.checks),
             f"{row.subjects:,}", f"{row.seconds:.0f}", row.sentence,
         )  # fmt: skip
     console.print(table)
-    found = sum(row.found for row in rows)
-    console.print(f"{found} of {len(rows)} found, each in its layer; {runs.told()}")
+    detected = sum(row.detected for row in rows)
+    console.print(f"{detected} of {len(rows)} detected, each in its layer; {runs.summary()}")

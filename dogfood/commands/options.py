@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share, and options that still accept an old name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,13 +21,36 @@ TESTBED = click.option(
     "--testbed", "folder", type=click.Path(path_type=Path, file_okay=False), default=Path(".testbed"),
     show_default=True, envvar="DOGFOOD_TESTBED", show_envvar=True, help="Folder of the testbed's files.",
 )  # fmt: skip
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="For scripts.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+class RenamedOption(click.Option):
+    """An option that also accepts its old names; neither help, completion nor documentation shows those.
+
+    Args:
+        old: the old names, as in `--floor` or `--probe/--no-probe`.
+    """
+
+    def __init__(self, *names: Any, old: str, **settings: Any) -> None:  # noqa: ANN401 (click's)
+        super().__init__(*names, **settings)
+        on, _, off = old.partition("/")
+        self._old_names = [on], [off] if off else []
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:  # noqa: ANN401 (click's parser class is deprecated)
+        """Add the option under its names, then under its old ones."""
+        super().add_to_parser(parser, ctx)
+        names = self.opts, self.secondary_opts
+        self.opts, self.secondary_opts = self._old_names
+        try:
+            super().add_to_parser(parser, ctx)
+        finally:
+            self.opts, self.secondary_opts = names
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Return a decorator that adds all of *options*, in the order in which they are named."""
 
-    def add(command: Any) -> Any:  # noqa: ANN401 (a function, or the command it has become: click takes both)
+    def add(command: Any) -> Any:  # noqa: ANN401 (click accepts functions and commands)
         for option in reversed(options):
             command = option(command)
         return command
@@ -36,21 +59,21 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def read_fidelities(_: click.Context, __: click.Parameter, value: str) -> tuple[Fidelity, ...]:
-    """Return the fidelities that *value* names, joined by commas, each once and in their order."""
+    """Return the fidelities in *value*, a list with commas, without repetition and in their usual order."""
     try:
-        asked = {Fidelity(word.strip()) for word in value.split(",")}
+        names = {Fidelity(word.strip()) for word in value.split(",")}
     except ValueError:
         raise click.BadParameter(f"name one or more of {', '.join(Fidelity)}, joined by commas") from None
-    return tuple(fidelity for fidelity in Fidelity if fidelity in asked)
+    return tuple(fidelity for fidelity in Fidelity if fidelity in names)
 
 
 def complete_run(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Return the names of runs that begin with *incomplete*, the newest first, for a shell that completes them."""
-    # Imported here: a manifest knows assignment, which needs numpy.
+    """Return the names of runs that begin with *incomplete*, the newest first, for shell completion."""
+    # Imported here: a manifest imports the assignment, which needs numpy.
     from run_record.manifest import FILE_NAME
     from run_record.run_folder import LATEST
 
     runs = context.params.get("runs") or Path("runs")
-    found = sorted((path.parent.name for path in runs.glob(f"*/{FILE_NAME}")), reverse=True)
-    names = [LATEST, *(name for name in found if name != LATEST)] if found else []
+    folders = sorted((path.parent.name for path in runs.glob(f"*/{FILE_NAME}")), reverse=True)
+    names = [LATEST, *(name for name in folders if name != LATEST)] if folders else []
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]

@@ -1,4 +1,4 @@
-"""`dogfood tickets`: check, list, export and make the plan's tickets."""
+"""`dogfood tickets`: check, list and export the plan's tickets, and create them in Phabricator."""
 
 import os
 import time
@@ -21,39 +21,39 @@ from dogfood.tickets.ticket import FOLDER, Ticket, read_tickets
 
 @click.command(
     epilog=f"The API token is read from the environment variable {TOKEN_VARIABLE}, never from the command line. Exit "
-    "code 2 when a ticket is wrong or Phabricator refuses; then run the same command again, it continues."
+    "code 2: a ticket is invalid or Phabricator refuses; fix it and run the same command again, which continues."
 )
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, show_default="docs/plan/tickets",
-              help="Folder of the tickets, one Markdown file each.")  # fmt: skip
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", default=FOLDER,
+              show_default="docs/plan/tickets", help="Folder of the tickets, one Markdown file each.")  # fmt: skip
 @click.option("--export", "kind", type=click.Choice([str(item) for item in Format]),
-              help="Print them for other programs instead.")  # fmt: skip
-@click.option("--create", "making", is_flag=True,
-              help="Say what would be made in Phabricator; with --yes, make it. Tasks that are there stay as they are.",
+              help="Print the tickets in this format.")  # fmt: skip
+@click.option("--create", "creating", is_flag=True,
+              help="Show the tasks to create in Phabricator; with --yes, create them. Existing tasks do not change.",
               )  # fmt: skip
-@click.option("--phabricator", "url", metavar="URL", help="Address of the Phabricator, for --create.")
-@click.option("--yes", is_flag=True, help="With --create: really make the tasks.")
-@click.option("--pause", "pause_s", type=Number(0, 3600), default=1.0, show_default=True,
-              help="Seconds between requests to Phabricator.")  # fmt: skip
-def tickets(folder: Path, kind: str | None, making: bool, url: str | None, yes: bool, pause_s: float) -> None:
-    """Check the plan's tickets and list them with what waits for what."""
-    _check_use(kind, making, url, yes)
+@click.option("--phabricator", "url", metavar="URL", help="Phabricator's address, for --create.")
+@click.option("--yes", is_flag=True, help="With --create: create the tasks.")
+@click.option("--pause", "pause_s", type=Number(0, 3600), metavar="SECONDS", default=1.0, show_default=True,
+              help="Time between requests to Phabricator.")  # fmt: skip
+def tickets(folder: Path, kind: str | None, creating: bool, url: str | None, yes: bool, pause_s: float) -> None:
+    """Check the plan's tickets and list them with their dependencies."""
+    _check_use(kind, creating, url, yes)
     ordered = in_order(read_tickets(folder))
     if kind:
         click.echo(export(ordered, Format(kind)), nl=False)
-    elif making and url:
+    elif creating and url:
         with Conduit(url, os.environ.get(TOKEN_VARIABLE, ""), pause_s=pause_s) as conduit:
-            _make(conduit, ordered, yes=yes)
+            _create(conduit, ordered, yes=yes)
     else:
         _show(new_console(), ordered)
 
 
-def _check_use(kind: str | None, making: bool, url: str | None, yes: bool) -> None:
-    if kind and making:
+def _check_use(kind: str | None, creating: bool, url: str | None, yes: bool) -> None:
+    if kind and creating:
         raise click.UsageError("--export and --create exclude each other")
-    if making and not url:
+    if creating and not url:
         raise click.UsageError("--create needs --phabricator URL")
-    if (url or yes) and not making:
-        raise click.UsageError("--phabricator and --yes are for --create")
+    if (url or yes) and not creating:
+        raise click.UsageError("--phabricator and --yes need --create")
 
 
 def _show(console: Console, ordered: Sequence[Ticket]) -> None:
@@ -61,38 +61,38 @@ def _show(console: Console, ordered: Sequence[Ticket]) -> None:
     for name in ("ticket", "priority", "title and command"):
         table.add_column(name, overflow="fold")
     for depth, ticket in tree(ordered):
-        what = Text(f"{ticket.title}\n").append(ticket.command, "cyan")
+        details = Text(f"{ticket.title}\n").append(ticket.command, "cyan")
         if ticket.planned:
-            what.append("  planned", "yellow")
-        table.add_row(Text("  " * depth + ticket.slug), ticket.priority, what)
+            details.append("  planned", "yellow")
+        table.add_row(Text("  " * depth + ticket.slug), ticket.priority, details)
     console.print(table)
-    console.print("\nWhat waits for what (first come first):", markup=False)
+    console.print("\nDependencies, in order:", markup=False)
     for number, ticket in enumerate(ordered, 1):
         waits = f"  ← {', '.join(ticket.depends_on)}" if ticket.depends_on else ""
         console.print(f"{number:3}. {ticket.slug}{waits}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"\n{len(ordered)} tickets, all as they should be", markup=False)
+    console.print(f"\n{len(ordered)} tickets, all valid", markup=False)
 
 
-def _make(conduit: Conduit, ordered: Sequence[Ticket], *, yes: bool) -> None:
+def _create(conduit: Conduit, ordered: Sequence[Ticket], *, yes: bool) -> None:
     plan = plan_creation(conduit, ordered, now_s=time.time())
     for ticket in plan.tickets:
         if ticket.slug in plan.existing:
-            say(f"there     T{plan.existing[ticket.slug].number}  {ticket.slug}{_copies(plan, ticket)}")
+            say(f"exists    T{plan.existing[ticket.slug].number}  {ticket.slug}{_copies(plan, ticket)}")
         elif not yes:
-            say(f"to make   {ticket.slug}: {ticket.title}")
+            say(f"to create {ticket.slug}: {ticket.title}")
     if not plan.missing:
-        say(f"nothing to make: all {len(plan.tickets)} tickets are in {conduit.url}")
+        say(f"nothing to create: all {len(plan.tickets)} tickets are in {conduit.url}")
     elif yes:
-        create(conduit, plan, _made)
-        say(f"made {len(plan.missing)} of {len(plan.tickets)} tickets in {conduit.url}")
+        create(conduit, plan, _show_created)
+        say(f"created {len(plan.missing)} of {len(plan.tickets)} tickets in {conduit.url}")
     else:
-        say(f"dry run: {len(plan.missing)} of {len(plan.tickets)} tickets would be made; --yes makes them")
+        say(f"dry run: {len(plan.missing)} of {len(plan.tickets)} tickets would be created; add --yes to create them")
 
 
-def _made(ticket: Ticket, task: Task) -> None:
-    say(f"made      T{task.number}  {ticket.slug}")
+def _show_created(ticket: Ticket, task: Task) -> None:
+    say(f"created   T{task.number}  {ticket.slug}")
 
 
 def _copies(plan: CreationPlan, ticket: Ticket) -> str:
-    doubles = plan.doubles.get(ticket.slug, ())
-    return f"  (also {', '.join(f'T{task.number}' for task in doubles)}: close the copies)" if doubles else ""
+    duplicates = plan.duplicates.get(ticket.slug, ())
+    return f"  (also {', '.join(f'T{task.number}' for task in duplicates)}: close the copies)" if duplicates else ""

@@ -1,1 +1,1 @@
-"""`dogfood doctor`: is this machine able to run the kit, and does a target serve what a run needs?"""
+"""`dogfood doctor`: checks of this machine and of a target, before a run."""

@@ -1,4 +1,4 @@
-"""The test accounts: is there a file of them, and in which group will each be?"""
+"""Checks of the test accounts: their file, and the group of each."""
 
 import stat
 from collections import Counter
@@ -21,22 +21,22 @@ def examine_accounts(
     name: str = "",
     log_in: Callable[[TestAccount], Iterable[Diagnosis]] = lambda _: (),
 ) -> Iterator[Diagnosis]:
-    """Yield how the accounts of the file *path* are, and what the contract gives them.
+    """Examine the file of accounts *path*, and compute the accounts' groups by the contract.
 
     Args:
         path: file of the accounts.
-        experiment: whose groups they would be in; None when it is not known.
+        experiment: experiment that assigns the groups; None when it is not known.
         wiki: database name, which selects the sample rate.
-        name: of the account to tell of; all of them, counted by group, when empty.
-        log_in: tries the account *name*, where there is one.
+        name: account to show; empty to count all accounts by group.
+        log_in: logs in the account *name*, if the file has it.
     """
     if not path.exists():
-        yield unknown("accounts", "file", f"there is none at {path}", "name one with --accounts", _PAGE)
+        yield unknown("accounts", "file", f"no file at {path}", "name one with --accounts", _PAGE)
         return
     try:
         accounts = read_accounts(path)
     except AccountsError as error:
-        yield missing("accounts", "file", str(error), "a line is a JSON object of an account", _PAGE)
+        yield missing("accounts", "file", str(error), "write one JSON object per line and account", _PAGE)
         return
     if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         yield missing("accounts", "file", f"{path} holds passwords and others can read it", f"chmod 600 {path}", _PAGE)
@@ -44,7 +44,7 @@ def examine_accounts(
         yield fine("accounts", "file", f"{len(accounts):,} accounts in {path}")
     account = next((item for item in accounts if item.name == name), None)
     if experiment is None:
-        yield unknown("accounts", "groups", "not to be told without the experiment")
+        yield unknown("accounts", "groups", "not known without the experiment")
     elif name:
         yield _one(account, experiment, wiki, name)
     else:
@@ -55,21 +55,21 @@ def examine_accounts(
 
 def _one(account: TestAccount | None, experiment: Experiment, wiki: str, name: str) -> Diagnosis:
     if account is None:
-        return missing("accounts", "group", f"there is no account {name!r}", "name one of the file's", _PAGE)
-    found = _group(account, experiment, wiki)
-    told = f"in group {found!r} of {experiment.name}" if found else f"not in the sample of {experiment.name}"
-    return fine("accounts", "group", f"{name} (user {account.user_id}) will be {told}")
+        return missing("accounts", "group", f"there is no account {name!r}", "name an account of the file", _PAGE)
+    group = _group(account, experiment, wiki)
+    outcome = f"in group {group!r} of {experiment.name}" if group else f"not in the sample of {experiment.name}"
+    return fine("accounts", "group", f"{name} (user {account.user_id}) will be {outcome}")
 
 
 def _all(accounts: Sequence[TestAccount], experiment: Experiment, wiki: str) -> Diagnosis:
-    counted = Counter(_group(account, experiment, wiki) for account in accounts)
-    told = ", ".join(f"{counted[group]:,} in {group!r}" for group in experiment.groups)
-    if empty := [group for group in experiment.groups if not counted[group]]:
+    counts = Counter(_group(account, experiment, wiki) for account in accounts)
+    summary = ", ".join(f"{counts[group]:,} in {group!r}" for group in experiment.groups)
+    if empty := [group for group in experiment.groups if not counts[group]]:
         return missing(
-            "accounts", "groups", f"nobody will be in {', '.join(map(repr, empty))}",
-            "make more accounts, or raise the rate: the group follows from the user's id", _PAGE,
+            "accounts", "groups", f"no account will be in {', '.join(map(repr, empty))}",
+            "create more accounts, or raise the rate: the group follows from the user's id", _PAGE,
         )  # fmt: skip
-    return fine("accounts", "groups", f"{told}, {counted[None]:,} not in the sample of {experiment.name}")
+    return fine("accounts", "groups", f"{summary}, {counts[None]:,} not in the sample of {experiment.name}")
 
 
 def _group(account: TestAccount, experiment: Experiment, wiki: str) -> str | None:

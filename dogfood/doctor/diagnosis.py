@@ -1,14 +1,14 @@
-"""What an examination says: one line a subject, and what to do where something is missing."""
+"""The result of an examination: one line per subject, with the fix for what is missing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
 
 class Condition(StrEnum):
-    """How a subject is.
+    """Condition of a subject.
 
-    MISSING: a run will not work, or will not mean what it should. UNKNOWN: it was not looked at.
+    MISSING: a run will fail, or its verdict will be wrong. UNKNOWN: the subject was not examined.
     """
 
     FINE = "fine"
@@ -17,38 +17,45 @@ class Condition(StrEnum):
 
 
 class Diagnosis(NamedTuple):
-    """One subject that was examined.
+    """Condition of one subject, and its fix.
 
     Attributes:
         area: `machine`, `testbed`, or the target's system: `mpic`, `wiki`, `intake`, `accounts`.
-        subject: within the area.
-        condition: how it is.
-        told: what was found, one sentence without a full stop.
-        remedy: what to do about it; empty where nothing is missing.
-        page: of the documentation that helps, from the root of the repository; empty where none is needed.
+        subject: what was examined within the area.
+        condition: its condition.
+        summary: the fact, one sentence without a full stop.
+        remedy: the fix; empty where nothing is missing.
+        page: page of the documentation that helps, from the root of the repository; may be empty.
     """
 
     area: str
     subject: str
     condition: Condition
-    told: str
+    summary: str
     remedy: str = ""
     page: str = ""
 
-
-def fine(area: str, subject: str, told: str) -> Diagnosis:
-    """Return that *subject* is as it should be."""
-    return Diagnosis(area, subject, Condition.FINE, told)
-
-
-def missing(area: str, subject: str, told: str, remedy: str, page: str = "") -> Diagnosis:
-    """Return that *subject* is not as it should be, and what to do about it."""
-    return Diagnosis(area, subject, Condition.MISSING, told, remedy, page)
+    def to_json(self) -> Mapping[str, str]:
+        """Return the fields as `--json` prints them."""
+        return {
+            "area": self.area, "subject": self.subject, "condition": self.condition, "told": self.summary,
+            "remedy": self.remedy, "page": self.page,
+        }  # fmt: skip
 
 
-def unknown(area: str, subject: str, told: str, remedy: str = "", page: str = "") -> Diagnosis:
-    """Return that *subject* was not looked at, and why."""
-    return Diagnosis(area, subject, Condition.UNKNOWN, told, remedy, page)
+def fine(area: str, subject: str, summary: str) -> Diagnosis:
+    """Return the diagnosis that *subject* is in order."""
+    return Diagnosis(area, subject, Condition.FINE, summary)
+
+
+def missing(area: str, subject: str, summary: str, remedy: str, page: str = "") -> Diagnosis:
+    """Return the diagnosis that *subject* lacks something, with its fix."""
+    return Diagnosis(area, subject, Condition.MISSING, summary, remedy, page)
+
+
+def unknown(area: str, subject: str, summary: str, remedy: str = "", page: str = "") -> Diagnosis:
+    """Return the diagnosis that *subject* was not examined, with the reason."""
+    return Diagnosis(area, subject, Condition.UNKNOWN, summary, remedy, page)
 
 
 def exit_code(diagnoses: Iterable[Diagnosis]) -> int:

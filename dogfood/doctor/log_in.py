@@ -1,4 +1,4 @@
-"""Does the wiki let a test account in, and does it know the account by the ids that the groups are told from?"""
+"""Check of one account's log-in: the wiki accepts its password and knows it by the ids of the accounts' file."""
 
 from collections.abc import Iterator, Mapping
 
@@ -19,13 +19,13 @@ _WHO = "/api.php?action=query&meta=userinfo&uiprop=centralids&format=json"
 def examine_log_in(
     account: TestAccount, target: Target, egress: Egress, transport: httpx.BaseTransport | None = None
 ) -> Iterator[Diagnosis]:
-    """Log *account* in to the wiki of *target*, and yield how that went.
+    """Log *account* in to the wiki of *target* and compare its ids.
 
     Args:
-        account: that logs in.
-        target: whose wiki is asked.
-        egress: the policy for connections to it.
-        transport: how requests are made; for tests.
+        account: account to log in.
+        target: target with the wiki.
+        egress: policy for connections to it.
+        transport: transport of the requests, for tests.
     """
     if not target.wiki:
         yield unknown(
@@ -39,12 +39,12 @@ def examine_log_in(
             yield fine("accounts", "log-in", f"{target.wiki} lets {account.name} in")
             yield _ids(account, wiki.get(_WHO, "who am I"))
         except WikiError as error:
-            remedy = "put the password right, or the account on the wiki; it must not need a second factor"
+            remedy = "correct the password, or the account on the wiki; it must not need a second factor"
             yield missing("accounts", "log-in", str(error), remedy, _PAGE)
 
 
 class _Wiki:
-    """The wiki's API by HTTP, cookies kept; redirects are not followed."""
+    """Client for the wiki's API: keeps cookies, follows no redirects."""
 
     def __init__(self, client: httpx.Client, address: str) -> None:
         self._client, self._address = client, address
@@ -60,21 +60,21 @@ class _Wiki:
 
     def _text(self, request: httpx.Request, label: str) -> str:
         try:
-            answer = self._client.send(request)
+            response = self._client.send(request)
         except httpx.TransportError as error:
             raise WikiError(f"{label}: {self._address} does not answer ({error})") from error
-        if answer.status_code != 200:
-            raise WikiError(f"{label}: {self._address} answered {answer.status_code}")
-        return answer.text
+        if response.status_code != 200:
+            raise WikiError(f"{label}: {self._address} answered {response.status_code}")
+        return response.text
 
 
-def _ids(account: TestAccount, said: str) -> Diagnosis:
-    """Compare the ids of the accounts' file, which groups are told from, with those that the wiki tells."""
+def _ids(account: TestAccount, response: str) -> Diagnosis:
+    """Compare the ids of the accounts' file, which decide the groups, with the wiki's."""
     try:
-        who = orjson.loads(said)["query"]["userinfo"]
+        who = orjson.loads(response)["query"]["userinfo"]
         user_id, central_ids = int(who["id"]), {int(number) for number in dict(who.get("centralids") or {}).values()}
     except (ValueError, TypeError, KeyError):
-        raise WikiError(f"the wiki does not tell who {account.name} is: {said[:80]!r}") from None
+        raise WikiError(f"the wiki does not return the ids of {account.name}: {response[:80]!r}") from None
     wrong = []
     if user_id != account.user_id:
         wrong.append(f"user_id {account.user_id} is {user_id} on the wiki")
@@ -83,6 +83,6 @@ def _ids(account: TestAccount, said: str) -> Diagnosis:
     if wrong:
         return missing(
             "accounts", "ids", f"{account.name}: {', '.join(wrong)}",
-            "put the file right: the group follows from the id", _PAGE,
+            "correct the file: the group follows from the id", _PAGE,
         )  # fmt: skip
     return fine("accounts", "ids", f"the wiki knows {account.name} as user {user_id}, as the file does")

@@ -1,7 +1,7 @@
-"""A target's systems: do they answer, and do they serve what a run needs?
+"""Checks of a target's systems, MPIC, wiki and intake: they answer and serve what a run needs.
 
-Only hosts that the target names are asked, redirects are not followed, and nothing is changed; the one request that
-posts anything posts an event that the intake has to refuse.
+Requests go only to hosts of the target, follow no redirects and change nothing. The only one that posts sends a
+canary: an event that the intake has to refuse.
 """
 
 from collections.abc import Iterator
@@ -29,15 +29,15 @@ from run_record.target_budget import TargetBudget
 _TARGETS, _WIKI, _HELP = "docs/reference/targets.md", "docs/guide/local-testwiki.md", "docs/guide/troubleshooting.md"
 
 
-class Probe(NamedTuple):
-    """What a run would need of the systems.
+class RunNeeds(NamedTuple):
+    """What a run needs from the systems.
 
     Attributes:
-        generation: of the platform.
+        generation: generation of the platform.
         experiment, instrument: slugs in MPIC.
         wiki: database name, which selects the sample rate.
-        now: the moment at which the experiment has to be active.
-        probe: whether to post an event that the intake has to refuse, to see which schemas it knows.
+        now: time at which the experiment has to be active.
+        send_canary: whether to post an event that the intake has to refuse, to check whether it knows the schema.
     """
 
     generation: Generation
@@ -45,15 +45,15 @@ class Probe(NamedTuple):
     instrument: str
     wiki: str
     now: datetime
-    probe: bool
+    send_canary: bool
 
 
 class Systems(NamedTuple):
-    """What the systems of a target serve.
+    """Result of examining a target's systems.
 
     Attributes:
-        diagnoses: of MPIC, the wiki and the intake.
-        experiment: that was asked for; None when MPIC does not serve it.
+        diagnoses: diagnoses of MPIC, the wiki and the intake.
+        experiment: the run's experiment; None when MPIC does not serve it.
     """
 
     diagnoses: tuple[Diagnosis, ...]
@@ -61,57 +61,57 @@ class Systems(NamedTuple):
 
 
 def examine_systems(
-    target: Target, question: Probe, egress: Egress, transport: httpx.BaseTransport | None = None
+    target: Target, needs: RunNeeds, egress: Egress, transport: httpx.BaseTransport | None = None
 ) -> Systems:
-    """Ask the systems of *target*.
+    """Examine the systems of *target*.
 
     Args:
-        target: which systems.
-        question: what they have to serve.
-        egress: the policy for connections to them.
-        transport: how requests are made; for tests.
+        target: target with the systems.
+        needs: configs and schemas that the run needs.
+        egress: policy for connections to them.
+        transport: transport of the requests, for tests.
 
     Raises:
-        EgressError: the policy does not allow what was asked for.
+        EgressError: the policy does not allow a request.
     """
     diagnoses: list[Diagnosis] = []
     experiment: Experiment | None = None
     stream = ""
     with MpicClient(target.mpic, egress=egress, transport=transport) as mpic:
         try:
-            configs = mpic.raw_experiments(question.generation)
+            configs = mpic.raw_experiments(needs.generation)
             diagnoses.append(fine("mpic", "experiments", f"{target.mpic} serves {len(configs)}"))
-            experiment, found = examine_experiments(configs, question.generation, question.experiment, question.wiki)
-            diagnoses += found
-            diagnoses += [] if experiment is None else _active(experiment, question)
+            experiment, own = examine_experiments(configs, needs.generation, needs.experiment, needs.wiki)
+            diagnoses += own
+            diagnoses += [] if experiment is None else _active(experiment, needs)
         except MpicError as error:
             diagnoses.append(_mpic_fault("experiments", error))
         try:
-            stream, found = examine_instruments(mpic.raw_instruments(), question.instrument, question.wiki)
-            diagnoses += found
+            stream, own = examine_instruments(mpic.raw_instruments(), needs.instrument, needs.wiki)
+            diagnoses += own
         except MpicError as error:
             diagnoses.append(_mpic_fault("instruments", error))
-    diagnoses += _wiki(target, stream, question, egress, transport)
-    diagnoses += _intake(target, stream, question, egress, transport)
+    diagnoses += _wiki(target, stream, needs, egress, transport)
+    diagnoses += _intake(target, stream, needs, egress, transport)
     return Systems(tuple(diagnoses), experiment)
 
 
 def _mpic_fault(subject: str, error: MpicError) -> Diagnosis:
-    return missing("mpic", subject, str(error), "start it, or put the target's address of MPIC right", _TARGETS)
+    return missing("mpic", subject, str(error), "start it, or correct the target's address of MPIC", _TARGETS)
 
 
-def _active(found: Experiment, question: Probe) -> Iterator[Diagnosis]:
-    name = question.experiment
-    if found.is_active(question.now):
-        yield fine("mpic", "experiment", f"{name} is active, with groups {', '.join(found.groups)}")
+def _active(experiment: Experiment, needs: RunNeeds) -> Iterator[Diagnosis]:
+    name = needs.experiment
+    if experiment.is_active(needs.now):
+        yield fine("mpic", "experiment", f"{name} is active, with groups {', '.join(experiment.groups)}")
     else:
-        why = "its status is off" if question.generation is Generation.ALPHA else "now is not between start and end"
-        told = f"{name} is not active: {why}"
-        yield missing("mpic", "experiment", told, "switch it on in MPIC, or mend its dates", _HELP)
+        why = "its status is off" if needs.generation is Generation.ALPHA else "now is not between start and end"
+        summary = f"{name} is not active: {why}"
+        yield missing("mpic", "experiment", summary, "switch it on in MPIC, or correct its dates", _HELP)
 
 
 def _wiki(
-    target: Target, stream: str, question: Probe, egress: Egress, transport: httpx.BaseTransport | None
+    target: Target, stream: str, needs: RunNeeds, egress: Egress, transport: httpx.BaseTransport | None
 ) -> Iterator[Diagnosis]:
     if not target.wiki:
         yield unknown("wiki", "stream configs", f"target {target.name!r} names no wiki", "add one to it", _TARGETS)
@@ -119,21 +119,21 @@ def _wiki(
     query = {"action": "streamconfigs", "format": "json"}
     try:
         with open_client(egress, transport=transport) as client:
-            answer = client.get(under(target.wiki, "api.php"), params=query)
-        answer.raise_for_status()
-        content = answer.json()
+            response = client.get(under(target.wiki, "api.php"), params=query)
+        response.raise_for_status()
+        content = response.json()
         configs, faults = read_stream_configs(content)
     except httpx.TransportError as error:
         yield missing(
-            "wiki", "reachable", f"{target.wiki} does not answer ({error})", "start it, or put the target right",
+            "wiki", "reachable", f"{target.wiki} does not answer ({error})", "start it, or correct the target",
             _TARGETS,
         )  # fmt: skip
         return
     except (httpx.HTTPStatusError, ValueError, ConfigError) as error:
-        what = " ".join(str(error).split("\n")[0].split())
+        reason = " ".join(str(error).split("\n")[0].split())
         yield missing(
-            "wiki", "stream configs", f"{target.wiki}/api.php exports none ({what})",
-            "the target's wiki is the address below which api.php is; EventStreamConfig has to be loaded", _WIKI,
+            "wiki", "stream configs", f"{target.wiki}/api.php exports none ({reason})",
+            "set the target's wiki to the address of the folder with api.php, and load EventStreamConfig", _WIKI,
         )  # fmt: skip
         return
     yield fine("wiki", "stream configs", f"{target.wiki} exports {len(configs)}")
@@ -141,52 +141,54 @@ def _wiki(
     if others:
         yield of_others("wiki", "streams", others)
     if stream:
-        yield _stream(configs.get(stream), content["streams"], stream, question)
+        yield _stream(configs.get(stream), content["streams"], stream, needs)
 
 
-def _stream(found: StreamConfig | None, exported: object, name: str, question: Probe) -> Diagnosis:
+def _stream(parsed: StreamConfig | None, exported: object, name: str, needs: RunNeeds) -> Diagnosis:
     config = exported.get(name) if isinstance(exported, dict) else None
     for fault in stream_faults(name, config if isinstance(config, dict) else None):
-        return missing("wiki", "stream", fault.sentence, "mend the instrument in MPIC, or $wgEventStreams", _WIKI)
-    if found is None:
+        return missing("wiki", "stream", fault.sentence, "correct the instrument in MPIC, or $wgEventStreams", _WIKI)
+    if parsed is None:
         return missing(
             "wiki", "stream", f"{name} is not exported", "list it in $wgEventLoggingStreamNames, or switch the "
             "instrument on and wait a minute", _WIKI,
         )  # fmt: skip
-    wanted = profile_of(question.generation).schema.rpartition("/")[0].removeprefix("/")
-    if found.schema_title != wanted:
+    expected = profile_of(needs.generation).schema.rpartition("/")[0].removeprefix("/")
+    if parsed.schema_title != expected:
         return missing(
-            "wiki", "stream", f"{name} has schema {found.schema_title}, events would have {wanted}",
-            "mend the stream's config", _WIKI,
+            "wiki", "stream", f"{name} has schema {parsed.schema_title}, events would have {expected}",
+            "correct the stream's config", _WIKI,
         )  # fmt: skip
-    return fine("wiki", "stream", f"{name} is exported with schema {found.schema_title}")
+    return fine("wiki", "stream", f"{name} is exported with schema {parsed.schema_title}")
 
 
 def _intake(
-    target: Target, stream: str, question: Probe, egress: Egress, transport: httpx.BaseTransport | None
+    target: Target, stream: str, needs: RunNeeds, egress: Egress, transport: httpx.BaseTransport | None
 ) -> Iterator[Diagnosis]:
     try:
         check_reachable(target.intake, egress, transport=transport)
     except IntakeError as error:
-        yield missing("intake", "reachable", str(error), "start it, or put the target's intake right", _TARGETS)
+        yield missing("intake", "reachable", str(error), "start it, or correct the target's intake", _TARGETS)
         return
     yield fine("intake", "reachable", target.intake)
-    schema = profile_of(question.generation).schema
-    if not question.probe:
-        yield unknown("intake", "schema", f"not asked for {schema}", "with --probe an event is posted that is refused")
+    schema = profile_of(needs.generation).schema
+    if not needs.send_canary:
+        yield unknown(
+            "intake", "schema", f"not checked for {schema}", "add --send-canary, which posts an event that is refused"
+        )
         return
     with TargetBudget.open(target, "dogfood doctor") as budget:
         if budget.governor().wait(1) > 0:
-            yield unknown("intake", "schema", "not asked: runs that go on now use all that the target allows")
+            yield unknown("intake", "schema", "not checked: current runs use all requests that the target allows")
             return
-        answer = probe_schema(target.intake, schema, stream, egress, transport=transport)
-    if answer.served is Served.YES:
+        response = probe_schema(target.intake, schema, stream, egress, transport=transport)
+    if response.served is Served.YES:
         yield fine("intake", "schema", f"{schema} is known")
-    elif answer.served is Served.NO:
+    elif response.served is Served.NO:
         yield missing(
-            "intake", "schema", f"{schema} is not known: {answer.told}",
-            "deploy the schema, or let the client name a version that is there", _HELP,
+            "intake", "schema", f"{schema} is not known: {response.told}",
+            "deploy the schema, or let the client name a deployed version", _HELP,
         )  # fmt: skip
     else:
-        remedy = "is this EventGate, without hasty in the target's address? Look at the intake's log"
-        yield missing("intake", "schema", answer.told, remedy, _TARGETS)
+        remedy = "check that this is EventGate, without hasty in the target's address; see the intake's log"
+        yield missing("intake", "schema", response.told, remedy, _TARGETS)

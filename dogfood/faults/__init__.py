@@ -1,1 +1,1 @@
-"""`dogfood faults`: runs against a testbed with a fault switched on, and whether its layer is named."""
+"""`dogfood faults`: runs against a testbed with a known fault, and whether the verdict names its layer."""

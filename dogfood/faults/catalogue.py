@@ -1,10 +1,10 @@
-"""The testbed's fault catalogue, as its own program prints it."""
+"""The testbed's fault catalogue, read from the testbed's program."""
 
 from collections.abc import Mapping
 
 import orjson
 
-from dogfood.testbed_control.modules import run_module
+from dogfood.testbed_control.child_processes import run_module
 
 
 def read_catalogue() -> list[Mapping[str, str]]:

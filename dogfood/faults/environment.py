@@ -1,4 +1,4 @@
-"""The testbed that faults are switched on in: a clean one of its own, on free ports."""
+"""The testbed for faults: a separate, clean one on free ports."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,23 +7,23 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dogfood.testbed_control.modules import free_port
+from dogfood.testbed_control.child_processes import free_port
 from dogfood.testbed_control.seed import accounts_file, seed_wiki
 from dogfood.testbed_control.services import Testbed, WikiOptions
 
 
 @contextmanager
-def faulty_testbed(folder: Path, like: Testbed, *, wiki: bool, told: Console) -> Iterator[Testbed]:
+def faulty_testbed(folder: Path, like: Testbed, *, wiki: bool, console: Console) -> Iterator[Testbed]:
     """Run a testbed in *folder* until the block ends.
 
     Args:
-        folder: of its files.
-        like: a testbed whose unpacked MediaWiki is used, and whose wiki is copied with its accounts unless it runs.
-        wiki: whether the wiki is needed.
-        told: where is said what takes long.
+        folder: folder of its files.
+        like: testbed whose unpacked MediaWiki is used; its wiki is copied with the accounts unless it runs.
+        wiki: whether to start the wiki.
+        console: console for messages about slow steps.
 
     Raises:
-        DogfoodError: a service does not come up.
+        DogfoodError: a service does not start.
     """
     release = like.folder.resolve() / "mediawiki" / "release"
     options = WikiOptions(mediawiki=release if (release / "index.php").is_file() else None)
@@ -32,7 +32,7 @@ def faulty_testbed(folder: Path, like: Testbed, *, wiki: bool, told: Console) ->
     if wiki:
         _copy_wiki(like, testbed)
         if not accounts_file(testbed.wiki_dir).is_file():
-            told.print("making a wiki with its accounts, which takes a minute or two")
+            console.print("creating a wiki with its accounts: a minute or two")
     try:
         testbed.up({name: free_port() for name in names}, names)
         if wiki:
@@ -43,7 +43,7 @@ def faulty_testbed(folder: Path, like: Testbed, *, wiki: bool, told: Console) ->
 
 
 def _copy_wiki(like: Testbed, testbed: Testbed) -> None:
-    """Copy a furnished wiki that nobody writes to, unless there is one."""
+    """Copy the wiki of *like* with its accounts, unless it runs or *testbed* has a wiki."""
     is_running = any(state.name == "wiki" and state.pid for state in like.status())
     if accounts_file(like.wiki_dir).is_file() and not is_running and not testbed.wiki_dir.exists():
         shutil.copytree(like.wiki_dir, testbed.wiki_dir, ignore=shutil.ignore_patterns("extension-*", "cache"))

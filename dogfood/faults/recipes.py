@@ -1,4 +1,4 @@
-"""How much of which traffic shows each fault of the catalogue."""
+"""The traffic that makes each fault of the catalogue detectable: fidelity, generation, amount."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from contracts.assignment import Generation
 from run_record.roster import Fidelity
 
-#: Sample rate of all wikis but the testbed's, which has its own: as of a config that is rolled out wiki by wiki.
+#: Sample rate of other wikis and of the testbed's, as in a config that is rolled out wiki by wiki.
 _DEFAULT_RATE, _RATE = 0.4, 0.8
 
 
@@ -14,12 +14,12 @@ class Recipe(NamedTuple):
     """The traffic of one run.
 
     Attributes:
-        fidelity: who makes it.
-        generation: of the platform.
-        visitors: synthetic ones.
+        fidelity: source of the events.
+        generation: generation of the platform.
+        visitors: synthetic subjects.
         sessions: accounts on the wiki.
-        scenarios: of browsers.
-        users: of a scenario, where it leaves that open.
+        scenarios: scenarios of browsers.
+        users: users of a scenario that does not fix their number.
         hasty: whether synthetic events are sent as browsers send them.
     """
 
@@ -40,9 +40,9 @@ def _unchanged(usual: Recipe) -> Recipe:
     return usual
 
 
-#: What differs from the usual traffic of a fault's fidelity.
+#: Changes to the usual traffic of a fault's fidelity.
 _CHANGES: Mapping[str, Callable[[Recipe], Recipe]] = {
-    # Three sessions in a hundred: among 300 enrolled accounts there is none in one run of ten thousand.
+    # The fault hits 3 % of sessions: 300 enrolled accounts miss it in one of ten thousand runs.
     "not-sticky": lambda usual: usual._replace(sessions=390),
     "off-by-one": lambda usual: usual._replace(sessions=240),
     "self-assign": lambda usual: usual._replace(sessions=160),
@@ -61,22 +61,22 @@ _ORDER = list(Fidelity)
 
 
 def recipe_of(faults: Sequence[Mapping[str, str]]) -> Recipe:
-    """Return the traffic that shows all of *faults* (rows of the catalogue) at once: of the costliest fidelity."""
-    found = [_CHANGES.get(fault["id"], _unchanged)(_usual(fault)) for fault in faults]
-    later = any(recipe.generation is Generation.XLAB for recipe in found)
+    """Return the traffic that shows all of *faults* (rows of the catalogue): of the most expensive fidelity."""
+    recipes = [_CHANGES.get(fault["id"], _unchanged)(_usual(fault)) for fault in faults]
+    later = any(recipe.generation is Generation.XLAB for recipe in recipes)
     return Recipe(
-        fidelity=max((recipe.fidelity for recipe in found), key=_ORDER.index),
+        fidelity=max((recipe.fidelity for recipe in recipes), key=_ORDER.index),
         generation=Generation.XLAB if later else Generation.ALPHA,
-        visitors=max(recipe.visitors for recipe in found),
-        sessions=max(recipe.sessions for recipe in found),
-        scenarios=tuple(dict.fromkeys(name for recipe in found for name in recipe.scenarios)),
-        users=max(recipe.users for recipe in found),
-        hasty=any(recipe.hasty for recipe in found),
+        visitors=max(recipe.visitors for recipe in recipes),
+        sessions=max(recipe.sessions for recipe in recipes),
+        scenarios=tuple(dict.fromkeys(name for recipe in recipes for name in recipe.scenarios)),
+        users=max(recipe.users for recipe in recipes),
+        hasty=any(recipe.hasty for recipe in recipes),
     )
 
 
 def clean_recipes() -> tuple[Recipe, ...]:
-    """Return the traffic of clean runs that are quick: both generations, at every fidelity that has many subjects."""
+    """Return the traffic of quick clean runs: each generation, at each fidelity with many subjects."""
     return tuple(
         Recipe(fidelity, generation, visitors=2_000, sessions=560)
         for fidelity in (Fidelity.SYNTHETIC, Fidelity.WIKI)
@@ -85,5 +85,5 @@ def clean_recipes() -> tuple[Recipe, ...]:
 
 
 def sample_rates(wiki: str) -> Mapping[str, object]:
-    """Return `sample_rate` of the experiment, with a rate of its own for *wiki*."""
+    """Return `sample_rate` of the experiment, with a separate rate for *wiki*."""
     return {"default": _DEFAULT_RATE, str(_RATE): [wiki]}

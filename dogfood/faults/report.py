@@ -1,4 +1,4 @@
-"""What `dogfood faults` found, for machines and for the documentation."""
+"""The results of `dogfood faults` as JUnit XML, as JSON and as a Markdown matrix."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,12 +15,12 @@ from dogfood.faults.runs import Row
 
 @dataclass(frozen=True, slots=True)
 class CleanRuns:
-    """Runs in which nothing was wrong.
+    """Runs without a fault.
 
     Attributes:
-        verdicts: of each run, in order.
-        called: the checks and the sentence of each run that was NO-GO or INVALID.
-        seconds: that all of them took.
+        verdicts: verdict of each run, in order.
+        called: verdict, checks and sentence of each false alarm: a NO-GO or INVALID run.
+        seconds: duration of all runs.
     """
 
     verdicts: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class CleanRuns:
     seconds: float = 0.0
 
     def with_run(self, analysis: Analysis, checks: Sequence[str], seconds: float) -> "CleanRuns":
-        """Return these with one more."""
+        """Return these runs and one more."""
         called: tuple[Mapping[str, object], ...] = ()
         if analysis.verdict in (Verdict.NO_GO, Verdict.INVALID):
             called = ({"verdict": str(analysis.verdict), "checks": list(checks), "sentence": analysis.sentence},)
@@ -41,18 +41,18 @@ class CleanRuns:
 
     @property
     def are_clean(self) -> bool:
-        """Whether none was called."""
+        """Whether there was no false alarm."""
         return not self.called
 
-    def told(self) -> str:
-        """Return a few words for people."""
+    def summary(self) -> str:
+        """Return the number of runs by verdict, as text."""
         if not self.verdicts:
-            return "no clean run was made"
+            return "no clean runs"
         counts = ", ".join(f"{self.verdicts.count(word)} {word}" for word in dict.fromkeys(self.verdicts))
         return f"{len(self.verdicts)} clean runs: {counts}"
 
     def to_json(self) -> Mapping[str, object]:
-        """Return what `--json` has of them."""
+        """Return the runs for `--json`."""
         return {
             "runs": len(self.verdicts),
             "verdicts": list(self.verdicts),
@@ -62,15 +62,15 @@ class CleanRuns:
 
 
 def junit(rows: Sequence[Row], runs: CleanRuns) -> bytes:
-    """Return the faults as test cases in JUnit's XML; a fault that was not found in its layer is a failure."""
+    """Return the faults as test cases in JUnit XML; a fault that was not detected in its layer is a failure."""
     suite = ElementTree.Element("testsuite", name="faults", tests=str(len(rows) + len(runs.verdicts)))
     for row in rows:
         case = ElementTree.SubElement(
             suite, "testcase", name=row.id, classname=f"faults.{row.layer_expected}", time=str(row.seconds)
         )
-        if not row.found:
-            said = f"{row.layer_expected} was expected, {row.layer_named or 'nothing'} was named"
-            ElementTree.SubElement(case, "failure", message=said).text = row.sentence
+        if not row.detected:
+            message = f"{row.layer_expected} was expected, {row.layer_named or 'nothing'} was named"
+            ElementTree.SubElement(case, "failure", message=message).text = row.sentence
     for number, verdict in enumerate(runs.verdicts, start=1):
         case = ElementTree.SubElement(suite, "testcase", name=f"clean-{number}", classname="faults.clean")
         if verdict in (Verdict.NO_GO, Verdict.INVALID):
@@ -86,18 +86,20 @@ def matrix(rows: Sequence[Row], runs: CleanRuns) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| `{row.id}` | {row.layer_expected} | {row.layer_named or '**none**'}{'' if row.found else ' ✗'} | "
+        f"| `{row.id}` | {row.layer_expected} | {row.layer_named or '**none**'}{'' if row.detected else ' ✗'} | "
         f"{', '.join(row.checks)} | {row.subjects:,} | {row.seconds:.0f} | {row.sentence.replace('|', chr(92) + '|')} |"
         for row in rows
     ]
-    found = sum(row.found for row in rows)
+    detected = sum(row.detected for row in rows)
     seconds = sum(row.seconds for row in rows) + runs.seconds
-    total = f"{found} of {len(rows)} found, each in its layer; {runs.told()}; {seconds / 60:.0f} minutes of runs."
+    total = (
+        f"{detected} of {len(rows)} detected, each in its layer; {runs.summary()}; {seconds / 60:.0f} minutes of runs."
+    )
     return "\n".join([*lines, "", total])
 
 
-def put_between_marks(path: Path, name: str, text: str) -> None:
-    """Put *text* between `<!-- name -->` and `<!-- /name -->` in the file at *path*, in one step.
+def replace_between_marks(path: Path, name: str, text: str) -> None:
+    """Replace the text between `<!-- name -->` and `<!-- /name -->` in the file at *path*, atomically.
 
     Raises:
         DogfoodError: the file has no such marks.
@@ -105,5 +107,5 @@ def put_between_marks(path: Path, name: str, text: str) -> None:
     before, begin, rest = path.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
     _, end, after = rest.partition(f"<!-- /{name} -->")
     if not begin or not end:
-        raise DogfoodError(f"{path} has no marks <!-- {name} --> and <!-- /{name} --> to put the table between")
+        raise DogfoodError(f"{path} has no marks for the table; add <!-- {name} --> and <!-- /{name} -->")
     atomic_write(path, f"{before}{begin}\n{text}\n\n{end}{after}".encode())

@@ -1,1 +1,1 @@
-"""Metrics for people who watch: what a run's ledger and verdict say, for Prometheus and OpenTelemetry."""
+"""`dogfood metrics`: a run's traffic and verdict as metrics, for Prometheus and OpenTelemetry."""

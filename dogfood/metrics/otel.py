@@ -1,6 +1,6 @@
-"""Readings for OpenTelemetry, sent by OTLP over HTTP from a process of our own.
+"""Metrics by OpenTelemetry: OTLP over HTTP, from this process.
 
-Where they go is said by OpenTelemetry's own environment variables, such as `OTEL_EXPORTER_OTLP_ENDPOINT`.
+OpenTelemetry's environment variables, such as `OTEL_EXPORTER_OTLP_ENDPOINT`, name the receiver.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from common.errors import DogfoodError
-from dogfood.metrics.verdict_metrics import verdict_readings
+from dogfood.metrics.run_metrics import verdict_samples
 from traffic.metrics import TRAFFIC, MetricSample
 from traffic.otel import METER, observe
 
@@ -23,7 +23,7 @@ except ImportError as error:  # pragma: no cover
 
 
 def send(read: Callable[[], Sequence[MetricSample]]) -> None:
-    """Send what *read* returns once. What cannot be delivered is logged, not raised."""
+    """Send what *read* returns once. A failed delivery is logged, not raised."""
     with sending(read, every_s=3600):
         pass
 
@@ -31,14 +31,14 @@ def send(read: Callable[[], Sequence[MetricSample]]) -> None:
 @contextmanager
 def sending(read: Callable[[], Sequence[MetricSample]], every_s: float) -> Iterator[None]:
     """Send what *read* returns, every *every_s* seconds while the context lasts, and once more at its end."""
-    # Where metrics go is said by OpenTelemetry's variables; proxies and passwords of the environment are not used.
+    # OpenTelemetry's variables name the receiver; proxies and passwords of the environment are not used.
     session = requests.Session()
     session.trust_env = False
     reader = PeriodicExportingMetricReader(OTLPMetricExporter(session=session), export_interval_millis=every_s * 1000)
     provider = MeterProvider(resource=Resource.create({"service.name": METER}), metric_readers=[reader])
-    observe(provider.get_meter(METER), [*TRAFFIC, *verdict_readings(Path())], read)
+    observe(provider.get_meter(METER), [*TRAFFIC, *verdict_samples(Path())], read)
     try:
         yield
     finally:
-        # Shutting down collects and sends what there is, once more.
+        # Shutting down collects and sends once more.
         provider.shutdown()

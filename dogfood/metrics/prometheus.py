@@ -1,4 +1,4 @@
-"""Readings for Prometheus: its text format, and a page that serves it."""
+"""Metrics for Prometheus: its text format, and a page that serves it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from wsgiref.simple_server import WSGIServer
@@ -14,28 +14,28 @@ except ImportError as error:  # pragma: no cover
     raise DogfoodError("metrics need the optional packages: pip install 'experiment-dogfood[otel]'") from error
 
 
-class ReadingsCollector(Collector):
-    """Lets Prometheus' client collect what *read* returns.
+class SampleCollector(Collector):
+    """Adapter that lets Prometheus' client collect what *read* returns.
 
     Args:
-        read: returns the readings as they are now; an error of ours means that there are none.
+        read: returns the current samples; a DogfoodError counts as no samples.
     """
 
     def __init__(self, read: Callable[[], Sequence[MetricSample]]) -> None:
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the readings as Prometheus' metrics."""
+        """Yield the samples as Prometheus' metrics."""
         try:
-            readings = self._read()
+            samples = self._read()
         except DogfoodError:
-            # No run has been made yet: there is nothing to watch, and the next look may find one.
+            # There is no run yet; the next scrape may find one.
             return
-        for reading in readings:
-            yield _family(reading)
+        for sample in samples:
+            yield _family(sample)
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: what there is to collect is known when it is collected."""
+        """Return nothing: the metrics are known only when they are collected."""
         return ()
 
 
@@ -48,25 +48,25 @@ def serve(read: Callable[[], Sequence[MetricSample]], host: str, port: int) -> W
     """Serve what *read* returns at `http://<host>:<port>/metrics`, in a thread; return the server.
 
     Raises:
-        DogfoodError: the port is not to be had.
+        DogfoodError: the port is already in use, or invalid.
     """
     try:
         server, _ = start_http_server(port, host, _registry(read))
     except (OSError, OverflowError) as error:
-        raise DogfoodError(f"cannot listen on {host}:{port} ({error}): choose another with --port") from error
+        raise DogfoodError(f"cannot listen on {host}:{port} ({error}); choose another with --port") from error
     return server
 
 
 def _registry(read: Callable[[], Sequence[MetricSample]]) -> CollectorRegistry:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(ReadingsCollector(read))
+    registry.register(SampleCollector(read))
     return registry
 
 
-def _family(reading: MetricSample) -> Metric:
-    labels = list(reading.points[0].labels) if reading.points else []
-    kind = CounterMetricFamily if reading.kind is Kind.COUNTER else GaugeMetricFamily
-    family = kind(reading.name, reading.help, labels=labels)
-    for point in reading.points:
+def _family(sample: MetricSample) -> Metric:
+    labels = list(sample.points[0].labels) if sample.points else []
+    kind = CounterMetricFamily if sample.kind is Kind.COUNTER else GaugeMetricFamily
+    family = kind(sample.name, sample.help, labels=labels)
+    for point in sample.points:
         family.add_metric([point.labels[name] for name in labels], point.value)
     return family

@@ -1,1 +1,1 @@
-"""`dogfood real`: everything the kit can ask, against the real parts that a user has."""
+"""`dogfood real`: every examination of the kit, against the real extensions and intake that a user has."""

@@ -1,4 +1,4 @@
-"""Asks the real parts everything: the doctor, a run of each fidelity, every scenario, and the calibration."""
+"""The sequence of `dogfood real`: doctor, one run per fidelity, scenarios, calibration."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +16,11 @@ from common.errors import DogfoodError
 from common.urls import under
 from dogfood.doctor.accounts import examine_accounts
 from dogfood.doctor.log_in import examine_log_in
-from dogfood.doctor.systems import Probe, examine_systems
-from dogfood.judge import judge
+from dogfood.doctor.systems import RunNeeds, examine_systems
 from dogfood.real.result_table import Row, of_analysis, of_calibration, of_diagnoses, of_findings
-from dogfood.run import run
-from dogfood.run_request import LOCAL, BrowserOptions, RunRequest
+from dogfood.run.judge import judge
+from dogfood.run.lifecycle import run
+from dogfood.run.request import LOCAL, BrowserOptions, RunRequest
 from dogfood.testbed_control.seed import accounts_file
 from dogfood.testbed_control.services import Testbed
 from personas.example_experiment import EXPERIMENT
@@ -29,25 +29,25 @@ from run_record.scenario_findings import read_scenario_findings
 from run_record.target import Target
 from traffic.locust_run.options import TrafficOptions
 
-#: Path of an intake that takes events.
+#: Path of an intake.
 _EVENTS = "/v1/events"
 
-#: How long an intake may take to write what it has answered.
-_WRITTEN_WITHIN_S = 3.0
+#: Seconds that an intake may take to write accepted events.
+_SETTLE_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class RealParts:
-    """What is real, and how much is asked of it.
+    """The real parts, and the amount of traffic.
 
     Attributes:
-        testbed: with the wiki, and with whatever is not real.
+        testbed: testbed with the wiki, and with the parts that are not real.
         runs: folder of the runs.
-        traffic: what decides the events; its intake is the real one, or empty.
-        observed: file or folder that the real intake's events end up in; None with the testbed's own intake.
-        fidelities: those of which a run is made.
+        traffic: options of the events; its intake is the real one, or empty.
+        observed: file or folder that the real intake writes; None with the testbed's intake.
+        fidelities: fidelities to make a run of.
         sessions: accounts that visit the wiki without a browser.
-        browser: how browsers are used.
+        browser: options of browsers.
     """
 
     testbed: Testbed
@@ -59,11 +59,11 @@ class RealParts:
     browser: BrowserOptions
 
 
-def ask(parts: RealParts, console: Console) -> Iterator[Row]:
-    """Yield the rows of the table as they come. What cannot be done becomes a row that is INVALID."""
+def run_all(parts: RealParts, console: Console) -> Iterator[Row]:
+    """Yield the rows of the table as they are ready. A part that fails with an error becomes an INVALID row."""
     yield from _guarded("doctor", lambda: _examine(parts))
     for fidelity in parts.fidelities:
-        yield from _guarded(str(fidelity), lambda: _run(parts, fidelity, console))  # noqa: B023 (called at once)
+        yield from _guarded(str(fidelity), lambda: _run(parts, fidelity, console))  # noqa: B023 (called in this iteration)
 
 
 def _guarded(part: str, rows: Callable[[], Iterator[Row]]) -> Iterator[Row]:
@@ -74,21 +74,26 @@ def _guarded(part: str, rows: Callable[[], Iterator[Row]]) -> Iterator[Row]:
 
 
 def _examine(parts: RealParts) -> Iterator[Row]:
-    asked = parts.traffic
+    traffic = parts.traffic
     addresses = {name: parts.testbed.url(name) for name in ("mpic", "intake", "wiki")}
-    target = Target.read(asked.target).at(
-        intake=asked.intake or f"{addresses['intake']}/v1/events",
-        mpic=asked.mpic or addresses["mpic"],
-        wiki=asked.wiki_url or addresses["wiki"],
+    target = Target.read(traffic.target).at(
+        intake=traffic.intake or f"{addresses['intake']}/v1/events",
+        mpic=traffic.mpic or addresses["mpic"],
+        wiki=traffic.wiki_url or addresses["wiki"],
     )
-    experiment = asked.experiment or EXPERIMENT
-    question = Probe(
-        asked.generation, experiment, asked.instrument or experiment, asked.wiki, datetime.now(UTC), probe=True
+    experiment = traffic.experiment or EXPERIMENT
+    needs = RunNeeds(
+        traffic.generation,
+        experiment,
+        traffic.instrument or experiment,
+        traffic.wiki,
+        datetime.now(UTC),
+        send_canary=True,
     )
-    egress = target.egress(confirm=asked.confirm)
-    systems = examine_systems(target, question, egress)
+    egress = target.egress(confirm=traffic.confirm)
+    systems = examine_systems(target, needs, egress)
     accounts = examine_accounts(
-        accounts_file(parts.testbed.wiki_dir), systems.experiment, asked.wiki, "",
+        accounts_file(parts.testbed.wiki_dir), systems.experiment, traffic.wiki, "",
         lambda account: examine_log_in(account, target=target, egress=egress),
     )  # fmt: skip
     yield from of_diagnoses([*systems.diagnoses, *accounts])
@@ -98,35 +103,35 @@ def _run(parts: RealParts, fidelity: Fidelity, console: Console) -> Iterator[Row
     request = RunRequest(
         parts.runs, parts.testbed, parts.traffic, (fidelity,), sessions=parts.sessions, browser=parts.browser
     )
-    where, analysis = run(request, console)
+    folder, analysis = run(request, console)
     if analysis is None:
-        analysis = _judge_later(where, parts.observed)
+        analysis = _judge_observed(folder, parts.observed)
     if analysis is None:
-        told = "sent; the rows are not here, so nothing was judged"
-        yield Row(str(fidelity), "", Verdict.INCONCLUSIVE, told, where.name)
+        summary = "sent but not judged: the rows are not on this machine"
+        yield Row(str(fidelity), "", Verdict.INCONCLUSIVE, summary, folder.name)
         return
-    yield from of_analysis(str(fidelity), analysis, where.name)
+    yield from of_analysis(str(fidelity), analysis, folder.name)
     if fidelity is Fidelity.BROWSER:
-        yield from of_findings(read_scenario_findings(where), where.name)
-        yield from _calibrate(where)
+        yield from of_findings(read_scenario_findings(folder), folder.name)
+        yield from _calibrate(folder)
 
 
-def _judge_later(where: Path, observed: Path | None) -> Analysis | None:
+def _judge_observed(folder: Path, observed: Path | None) -> Analysis | None:
     if observed is None:
         return None
-    time.sleep(_WRITTEN_WITHIN_S)
-    return judge(where, (observed,))
+    time.sleep(_SETTLE_S)
+    return judge(folder, (observed,))
 
 
-def _calibrate(where: Path) -> Iterator[Row]:
+def _calibrate(folder: Path) -> Iterator[Row]:
     try:
-        yield from of_calibration(calibrate(where), where.name)
+        yield from of_calibration(calibrate(folder), folder.name)
     except CalibrationError as error:
-        yield Row("calibrate", "", Verdict.INCONCLUSIVE, str(error), where.name)
+        yield Row("calibrate", "", Verdict.INCONCLUSIVE, str(error), folder.name)
 
 
 def with_intake(traffic: TrafficOptions, intake: str) -> TrafficOptions:
-    """Return *traffic* that goes to *intake*, whose address may lack the path; the testbed's own when it is empty.
+    """Return *traffic* sent to *intake*, whose address may lack the path; an empty one means the testbed's.
 
     Raises:
         DogfoodError: the target `local` does not allow its host.

@@ -1,1 +1,1 @@
-"""The testbed's life: its processes, its experiment, its accounts, its stream and table."""
+"""Control of the testbed: its processes, experiment, accounts, stream and table."""

@@ -1,4 +1,4 @@
-"""The testbed's operator: breaks MPIC and mends it, and lets the wiki forget what it has from MPIC."""
+"""Operator of the testbed: breaks and repairs MPIC, and clears the wiki's cache of MPIC's configs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,19 +14,19 @@ _HEADERS = {"X-Requested-With": "dogfood"}
 
 
 def forget_configs(testbed: Testbed, wiki: str) -> bool:
-    """Let the wiki at the address *wiki* forget what it has from MPIC; return False when it is not the testbed's.
+    """Clear the config cache of the wiki at the address *wiki*; return False when it is not the testbed's.
 
     Raises:
-        KitFaultError: it is, and does not do so.
+        KitFaultError: the testbed's wiki failed to clear it.
     """
     if wiki != testbed.url("wiki"):
         return False
     try:
         with open_client(LOOPBACK, timeout_s=30.0) as client:
-            answer = client.post(f"{wiki}/testbed/forget-configs", headers=_HEADERS)
-        answer.raise_for_status()
+            response = client.post(f"{wiki}/testbed/forget-configs", headers=_HEADERS)
+        response.raise_for_status()
     except httpx.HTTPError as error:
-        raise KitFaultError(f"the testbed's wiki cannot be made to forget its configs: {error}") from error
+        raise KitFaultError(f"the testbed's wiki did not clear its config cache: {error}") from error
     return True
 
 
@@ -34,8 +34,8 @@ class TestbedOperator:
     """Acts on the services of *testbed*.
 
     Args:
-        testbed: whose MPIC is broken and mended.
-        wiki: address of the wiki under test, which may be another than the testbed's.
+        testbed: testbed with the MPIC.
+        wiki: address of the wiki under test, which may differ from the testbed's.
     """
 
     def __init__(self, testbed: Testbed, wiki: str) -> None:
@@ -44,27 +44,27 @@ class TestbedOperator:
         self._port: int | None = None
 
     async def forget_configs(self) -> bool:
-        """Let the wiki forget what it has from MPIC; return False when it is not the testbed's wiki."""
+        """Clear the wiki's config cache; return False when it is not the testbed's wiki."""
         return await asyncio.to_thread(forget_configs, self._testbed, self._wiki)
 
     async def fetched(self, path: str, how: str) -> int:
-        """Return how often anybody but the kit has asked MPIC for the list at *path* while it misbehaved as *how*."""
-        told = await self._ask("GET", "fetches")
-        rows = told["fetches"] if isinstance(told["fetches"], list) else []
-        # The kit's own requests are not fetches of the wiki.
+        """Return how often clients other than the kit fetched the list at *path* during the misbehaviour *how*."""
+        content = await self._request("GET", "fetches")
+        rows = content["fetches"] if isinstance(content["fetches"], list) else []
+        # Requests of the kit are not fetches of the wiki.
         of_wiki = (
             row for row in rows if (row["path"], row["as"]) == (path, how) and not row["agent"].startswith(AGENT)
         )
         return sum(int(row["count"]) for row in of_wiki)
 
     async def misbehaviours(self) -> Sequence[str]:
-        """Return the ways in which MPIC's API can misbehave."""
-        known = await self._ask("GET", "misbehaviour")
-        return [str(name) for name in known["known"]] if isinstance(known["known"], list) else []
+        """Return the names of the misbehaviours of MPIC's API."""
+        content = await self._request("GET", "misbehaviour")
+        return [str(name) for name in content["known"]] if isinstance(content["known"], list) else []
 
     async def misbehave(self, how: str) -> None:
-        """Let MPIC's API misbehave from now on; with '' it behaves again."""
-        await self._ask("PUT", "misbehaviour", {"as": how})
+        """Switch on the misbehaviour *how* of MPIC's API; an empty name switches it off."""
+        await self._request("PUT", "misbehaviour", {"as": how})
 
     async def stop_mpic(self) -> None:
         """Stop MPIC, so that connections are refused."""
@@ -72,17 +72,17 @@ class TestbedOperator:
         await asyncio.to_thread(self._testbed.down, ("mpic",))
 
     async def start_mpic(self) -> None:
-        """Start MPIC again, where it was."""
+        """Start MPIC again, on the same port."""
         ports = {"mpic": self._port} if self._port else {}
         await asyncio.to_thread(self._testbed.up, ports, ("mpic",))
 
-    async def _ask(self, method: str, what: str, content: dict[str, str] | None = None) -> dict[str, object]:
+    async def _request(self, method: str, path: str, body: dict[str, str] | None = None) -> dict[str, object]:
         address = self._testbed.url("mpic")
         try:
             async with open_async_client(LOOPBACK) as client:
-                answer = await client.request(method, f"{address}/testbed/{what}", json=content, headers=_HEADERS)
-            answer.raise_for_status()
-            told: dict[str, object] = answer.json()
+                response = await client.request(method, f"{address}/testbed/{path}", json=body, headers=_HEADERS)
+            response.raise_for_status()
+            content: dict[str, object] = response.json()
         except (httpx.HTTPError, ValueError) as error:
-            raise KitFaultError(f"the testbed's MPIC cannot be told to misbehave: {error}") from error
-        return told
+            raise KitFaultError(f"the testbed's MPIC did not switch its misbehaviour: {error}") from error
+        return content

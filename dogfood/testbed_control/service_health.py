@@ -1,4 +1,4 @@
-"""Whether a service answers, and whether a port is free for one."""
+"""Health of a service, and of a port that one could use."""
 
 import socket
 
@@ -11,7 +11,7 @@ HOST = "127.0.0.1"
 
 
 def is_healthy(port: int) -> bool:
-    """Return whether the HTTP service on *port* says that it is healthy."""
+    """Return whether the HTTP service on *port* reports that it is healthy."""
     try:
         with open_client(LOOPBACK, timeout_s=5) as client:
             return client.get(f"http://{HOST}:{port}/healthz").status_code == 200
@@ -19,8 +19,8 @@ def is_healthy(port: int) -> bool:
         return False
 
 
-def why_taken(port: int) -> str:
-    """Return why no service can be started on *port*, empty when one can."""
+def port_problem(port: int) -> str:
+    """Return why no service can listen on *port*; empty when one can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

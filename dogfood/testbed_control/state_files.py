@@ -1,4 +1,4 @@
-"""The small files of a testbed, read as what they have to be: records of services, faults, the wiki's settings."""
+"""The testbed's small files, read and checked: records of services, faults, the wiki's settings."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +13,9 @@ class ServiceRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The process of a service.
 
     Attributes:
-        pid: its process id.
-        born: when it was started, seconds since 1970: a process id is used again after a while.
-        port: that it listens on.
+        pid: process id.
+        born: start time in seconds since 1970; tells a reused process id apart.
+        port: port that it listens on.
     """
 
     pid: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
@@ -28,7 +28,7 @@ class ServiceRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _WikiSettings(msgspec.Struct):
-    """Those of the wiki's settings that the command line asks about."""
+    """The settings of the wiki that the command line reads."""
 
     extensions: dict[str, object] = {}
 
@@ -37,10 +37,10 @@ _RECORD, _FAULTS, _SETTINGS = Reader(ServiceRecord), Reader(list[str]), Reader(_
 
 
 def running(path: Path) -> ServiceRecord | None:
-    """Return the record at *path* when its process runs; None when it does not, or there is no record.
+    """Return the record at *path* if its process runs; None otherwise.
 
     Raises:
-        DamagedFileError: the file is not a record, so that nobody knows which process it is about.
+        DamagedFileError: the file is not a record, so the process is unknown.
     """
     try:
         record = _RECORD.file(Origin(path, fix="stop the service with `dogfood down`"))
@@ -52,7 +52,7 @@ def running(path: Path) -> ServiceRecord | None:
 
 
 def read_faults(path: Path) -> tuple[str, ...]:
-    """Return the faults that are switched on; none where no file is. Raises DamagedFileError."""
+    """Return the faults that are switched on; without a file, none. Raises DamagedFileError."""
     try:
         return tuple(_FAULTS.file(Origin(path, fix="remove it: no fault is then switched on")))
     except FileNotFoundError:
@@ -60,8 +60,10 @@ def read_faults(path: Path) -> tuple[str, ...]:
 
 
 def wiki_extensions(path: Path) -> frozenset[str]:
-    """Return the names of the extensions in the wiki's settings; none where no file is. Raises DamagedFileError."""
+    """Return the names of the extensions in the wiki's settings; without a file, none. Raises DamagedFileError."""
     try:
-        return frozenset(_SETTINGS.file(Origin(path, fix="remove the wiki's folder: `dogfood up` makes it")).extensions)
+        return frozenset(
+            _SETTINGS.file(Origin(path, fix="remove the wiki's folder; `dogfood up` creates it")).extensions
+        )
     except FileNotFoundError:
         return frozenset()

@@ -1,4 +1,4 @@
-"""Which stream a testbed has: segment files, a Kafka of its own, or one that runs already; kept in `stream.json`."""
+"""Carrier of a testbed's stream, recorded in `stream.json`: segment files, the testbed's Kafka or an external one."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ _RECORD = "stream.json"
 
 
 class StreamKind(StrEnum):
-    """What carries the stream."""
+    """Carrier of the stream."""
 
     SEGMENTS = "segments"
     KAFKA = "kafka"
@@ -22,11 +22,11 @@ class StreamKind(StrEnum):
 
 @dataclass(frozen=True)
 class StreamChoice:
-    """What carries a testbed's stream.
+    """Carrier of a testbed's stream.
 
     Attributes:
         kind: segment files or Kafka.
-        bootstrap: of a Kafka that runs already, `host:port` with commas; empty for the testbed's own.
+        bootstrap: servers of an external Kafka, `host:port` with commas; empty for the testbed's.
     """
 
     kind: StreamKind = StreamKind.SEGMENTS
@@ -38,7 +38,7 @@ class StreamChoice:
         return self.kind is StreamKind.KAFKA and not self.bootstrap
 
     def write(self, testbed: Path) -> None:
-        """Remember the choice in the testbed's folder."""
+        """Record the choice in the testbed's folder."""
         testbed.mkdir(parents=True, exist_ok=True)
         atomic_write(testbed / _RECORD, orjson.dumps({"kind": self.kind, "bootstrap": self.bootstrap}))
 
@@ -47,25 +47,25 @@ _READER = Reader(StreamChoice)
 
 
 def chosen(kind: str | None, bootstrap: str) -> StreamChoice | None:
-    """Return the choice that the options `--stream` and `--kafka` make; None when they make none.
+    """Return the choice of the options `--stream` and `--kafka`; None without either.
 
     Raises:
         DogfoodError: they contradict each other.
     """
     if bootstrap and kind == StreamKind.SEGMENTS:
-        raise DogfoodError("--kafka says where Kafka is, and --stream segments that there is none: leave one out")
+        raise DogfoodError("--kafka and --stream segments contradict each other; leave one out")
     if bootstrap:
         return StreamChoice(StreamKind.KAFKA, bootstrap)
     return StreamChoice(StreamKind(kind)) if kind else None
 
 
 def recorded(testbed: Path) -> StreamChoice:
-    """Return what the testbed in that folder was made with; segment files when nothing was said.
+    """Return the recorded carrier of the testbed in that folder; without a record, segment files.
 
     Raises:
-        DogfoodError: the record makes no sense.
+        DogfoodError: the record is invalid.
     """
     try:
-        return _READER.file(Origin(testbed / _RECORD, fix="remove it, and say --stream again"))
+        return _READER.file(Origin(testbed / _RECORD, fix="remove it, and give --stream again"))
     except FileNotFoundError:
         return StreamChoice()

@@ -1,4 +1,4 @@
-"""The processes of one testbed: one command at a time starts and stops them, and all of them can be found again."""
+"""Supervision of a testbed's processes: a lock for starting and stopping, and a search for leftovers."""
 
 import fcntl
 import os
@@ -12,32 +12,32 @@ import psutil
 from common.child_environment import child_environment
 from common.errors import DogfoodError
 
-#: Variables of a service's environment by which its processes are found when no file names them.
+#: Environment variables that identify a service's processes without a record.
 _NAME, _FOLDER = "TESTBED_SERVICE", "TESTBED_FOLDER"
 _LOCK = ".lock"
 _POLL_S = 0.05
 
-#: A first start fetches and installs MediaWiki, and Kafka's jars; another command waits as long as that takes.
-_LOCKED_WITHIN_S = 600.0
-_ENDED_WITHIN_S = 6.0
+#: Seconds to wait for another command: a first start downloads MediaWiki and Kafka's jars.
+_LOCK_TIMEOUT_S = 600.0
+_END_TIMEOUT_S = 6.0
 
-#: Folders that this process holds; what it calls while it holds one need not wait for it.
+#: Folders whose lock this process holds; nested calls do not wait for it.
 _held: set[Path] = set()
 
 
 def service_environment(folder: Path, name: str) -> Mapping[str, str]:
-    """Return the environment of the service *name* of the testbed in *folder*: no secrets, and the marks to find it."""
+    """Return the environment of the service *name* of the testbed in *folder*: its marks, and no secrets."""
     return child_environment(more={_NAME: name, _FOLDER: str(folder.resolve())})
 
 
 @contextmanager
-def locked(folder: Path, within_s: float = _LOCKED_WITHIN_S) -> Iterator[None]:
+def locked(folder: Path, within_s: float = _LOCK_TIMEOUT_S) -> Iterator[None]:
     """Keep other commands from starting or stopping services of the testbed in *folder* until the block ends.
 
-    The operating system lets go of the lock when the process ends, however it ends.
+    The operating system releases the lock when the process ends.
 
     Raises:
-        DogfoodError: another command holds it for longer than *within_s*.
+        DogfoodError: another command holds the lock for longer than *within_s* seconds.
     """
     folder = folder.resolve()
     if folder in _held:
@@ -75,12 +75,12 @@ def _lock(file: int, folder: Path, deadline: float) -> None:
 
 
 def leftovers(folder: Path, names: Collection[str]) -> list[psutil.Process]:
-    """Return the processes of the services *names* of the testbed in *folder* that run, by the marks they carry."""
-    marks = str(folder.resolve())
+    """Return the running processes of the services *names* of the testbed in *folder*, by their marks."""
+    resolved = str(folder.resolve())
     return [
         process
         for process in psutil.process_iter()
-        if (found := _marks(process)) is not None and found.get(_FOLDER) == marks and found.get(_NAME) in names
+        if (marks := _marks(process)) is not None and marks.get(_FOLDER) == resolved and marks.get(_NAME) in names
     ]
 
 
@@ -88,30 +88,30 @@ def _marks(process: psutil.Process) -> Mapping[str, str] | None:
     try:
         return None if process.status() == psutil.STATUS_ZOMBIE else process.environ()
     except (psutil.Error, OSError):
-        # Another user's, or one that has just ended.
+        # The process belongs to another user, or has just ended.
         return None
 
 
 def stop_leftovers(folder: Path, names: Collection[str]) -> set[str]:
-    """End what `leftovers` finds; return the names of the services that it belonged to."""
-    found = leftovers(folder, names)
-    stopped = {marks[_NAME] for process in found if (marks := _marks(process))}
+    """Stop the processes of `leftovers` and return the names of their services."""
+    processes = leftovers(folder, names)
+    stopped = {marks[_NAME] for process in processes if (marks := _marks(process))}
     for end in (psutil.Process.terminate, psutil.Process.kill):
-        for process in found:
+        for process in processes:
             try:
                 end(process)
             except psutil.NoSuchProcess:
                 continue
-        _, found = psutil.wait_procs(found, timeout=_ENDED_WITHIN_S)
+        _, processes = psutil.wait_procs(processes, timeout=_END_TIMEOUT_S)
     return stopped
 
 
 def ended(pid: int, within_s: float) -> bool:
-    """Return whether the process *pid* ends within so many seconds."""
+    """Return whether the process *pid* ends within *within_s* seconds."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         try:
-            # Where the first process of a container does not reap, what has ended stays a zombie for a while.
+            # Without an init process that reaps, an ended process stays a zombie.
             if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
                 return True
         except psutil.NoSuchProcess:

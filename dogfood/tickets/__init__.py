@@ -1,1 +1,1 @@
-"""The plan's tickets: read from `docs/plan/tickets/`, checked, listed, exported, and made in Phabricator."""
+"""`dogfood tickets`: read, check, list and export the plan's tickets, and create them in Phabricator."""

@@ -1,4 +1,4 @@
-"""Client for Conduit, Phabricator's API: form-encoded in PHP's way, errors inside answers of status 200."""
+"""Client for Conduit, Phabricator's API: PHP's form encoding, errors in responses of status 200."""
 
 import re
 import time
@@ -14,26 +14,26 @@ from common.http import open_client
 from contracts.closing import Closing
 
 #: The environment variable with the API token.
-TOKEN_VARIABLE = "PHABRICATOR_TOKEN"  # noqa: S105 – a variable's name, no secret
+TOKEN_VARIABLE = "PHABRICATOR_TOKEN"  # noqa: S105 – a variable's name, not a secret
 
-#: Most results that one search answers.
+#: Maximum results per page of a search.
 PAGE = 100
 
-#: Searches end here even when the server always names a next page.
-_MOST_PAGES = 100
+#: Maximum pages of a search, even when the server always names a next one.
+_MAX_PAGES = 100
 
-#: Letters that no encoding changes, so that a token is recognised wherever the server repeats it.
+#: Characters that no encoding changes, so that a repeated token is recognised in any response.
 _TOKEN = re.compile(r"[A-Za-z0-9-]{32}")
 _TIMEOUT_S = 30.0
-_LONGEST_SAYING = 300
+_MAX_QUOTE = 300
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
-#: What a parameter may be. PHP's encoding has no way to write an empty list, and none of Conduit's calls here needs it.
+#: A parameter. PHP's encoding cannot express an empty list, and no call here needs one.
 Value = str | int | Mapping[str, "Value"] | Sequence["Value"]
 
 
 class ConduitError(DogfoodError):
-    """Phabricator does not answer, refuses, or answers what it should not."""
+    """Phabricator does not answer, refuses, or returns an invalid response."""
 
 
 def form_pairs(parameters: Mapping[str, Value]) -> list[tuple[str, str]]:
@@ -57,19 +57,19 @@ def _pairs(name: str, value: Value) -> Iterator[tuple[str, str]]:
 
 
 class Conduit(Closing):
-    """Calls the methods of one Phabricator, one after the other, not faster than it is told to.
+    """Calls the methods of one Phabricator, one after the other, with a pause between them.
 
     Args:
-        url: the Phabricator's address.
-        token: API token. It is sent in the body, and appears in no message: even what the server says is searched
-            for it, because Phabricator repeats a token that it does not like.
+        url: address of the Phabricator.
+        token: API token. It is sent in the body and removed from messages: Phabricator repeats a token that it
+            rejects.
         pause_s: seconds between calls.
-        sleep: how to pause; for tests.
-        transport: how requests are made; for tests.
-        resolver: returns the addresses of a host; asked once, before the first call.
+        sleep: function that pauses, for tests.
+        transport: transport of the requests, for tests.
+        resolver: returns the addresses of a host; called once, before the first call.
 
     Raises:
-        ConduitError: the address or the token cannot be one.
+        ConduitError: the address or the token is invalid.
     """
 
     def __init__(
@@ -94,42 +94,44 @@ class Conduit(Closing):
         """Call *method* and return its result.
 
         Raises:
-            ConduitError: no answer, an answer that is none of Conduit's, or an error of the method. After no answer
-                nobody knows whether the call was carried out.
+            ConduitError: no response, an invalid response, or an error of the method. Without a response, it is not
+                known whether the call was carried out.
         """
         if self._called:
             self._sleep(self._pause_s)
         self._called = True
         form = dict(form_pairs({**parameters, "output": "json", "api.token": self._token}))
         try:
-            answer = self._opened().post(f"{self.url}/api/{method}", data=form)
+            response = self._open().post(f"{self.url}/api/{method}", data=form)
         except (httpx.HTTPError, EgressError) as error:
-            # Without the cause: a traceback must not show a request, and with it the token.
+            # Without the cause: a traceback must not show a request with the token.
             raise ConduitError(f"{self.url} does not answer {method}: {self._safe(str(error))}") from None
-        return self._result(method, answer)
+        return self._result(method, response)
 
     def search(self, method: str, constraints: Mapping[str, Value]) -> Iterator[Mapping[str, object]]:
-        """Yield all that *method*, a `….search`, finds, page by page. Raises ConduitError, as `call` does."""
+        """Yield all results of *method*, a `….search`, page by page. Raises ConduitError, as `call` does."""
         after = ""
-        for _ in range(_MOST_PAGES):
+        for _ in range(_MAX_PAGES):
             page: dict[str, Value] = {"constraints": constraints, "limit": PAGE}
             result = self.call(method, {**page, "after": after} if after else page)
             data = result.get("data")
             if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
-                raise ConduitError(f"{method} of {self.url} answered without a list of data: is this a Phabricator?")
+                raise ConduitError(f"{method} of {self.url} returned no list of data; check that this is a Phabricator")
             yield from data
             after = self._next(method, result, after)
             if not after:
                 return
-        raise ConduitError(f"{method} of {self.url} found more than {_MOST_PAGES * PAGE:,}: that cannot be right")
+        raise ConduitError(
+            f"{method} of {self.url} returned more than {_MAX_PAGES * PAGE:,} results, which cannot be right"
+        )
 
     def close(self) -> None:
         """Close the connections."""
         if self._client is not None:
             self._client.close()
 
-    def _opened(self) -> httpx.Client:
-        """Return the client, which reaches this Phabricator only. Raises EgressError when its host is not known."""
+    def _open(self) -> httpx.Client:
+        """Return the client, which can reach only this Phabricator. Raises EgressError when its host is unknown."""
         if self._client is None:
             egress = Egress.to_url(self.url, resolver=self._resolver)
             self._client = open_client(egress, timeout_s=_TIMEOUT_S, transport=self._transport)
@@ -139,56 +141,60 @@ class Conduit(Closing):
         cursor = result.get("cursor")
         after = cursor.get("after") if isinstance(cursor, dict) else None
         if after is not None and str(after) == before:
-            raise ConduitError(f"{method} of {self.url} names the same page again as the next")
+            raise ConduitError(f"{method} of {self.url} names the same page as the next one")
         return "" if after is None else str(after)
 
-    def _result(self, method: str, answer: httpx.Response) -> Mapping[str, object]:
-        if answer.is_redirect:
-            where = self._safe(answer.headers.get("location", "nowhere"))
+    def _result(self, method: str, response: httpx.Response) -> Mapping[str, object]:
+        if response.is_redirect:
+            location = self._safe(response.headers.get("location", "nowhere"))
             raise ConduitError(
-                f"{self.url} redirects {method} to {where}; redirects are not followed, so that the token stays "
-                f"where it was meant to go: give the final address"
+                f"{self.url} redirects {method} to {location}; redirects are not followed, to protect the token: "
+                f"give the final address"
             )
         try:
-            envelope = orjson.loads(answer.content)
+            envelope = orjson.loads(response.content)
         except orjson.JSONDecodeError:
             envelope = None
         if not isinstance(envelope, dict) or "result" not in envelope:
-            said = self._safe(answer.text) or "nothing"
-            raise ConduitError(f"{method} of {self.url} answered {answer.status_code} and no Conduit result: {said}")
+            text = self._safe(response.text) or "empty"
+            raise ConduitError(
+                f"{method} of {self.url} answered {response.status_code} without a Conduit result: {text}"
+            )
         if code := envelope.get("error_code"):
             info = self._safe(str(envelope.get("error_info") or "no reason given"))
             raise ConduitError(f"{method} of {self.url} failed ({self._safe(str(code))}): {info}{_advice(str(code))}")
         result = envelope["result"]
         if not isinstance(result, dict):
-            raise ConduitError(f"{method} of {self.url} answered a result that is no object")
+            raise ConduitError(f"{method} of {self.url} returned a result that is not an object")
         return result
 
     def _safe(self, text: str) -> str:
         """Return *text* on one line, of bounded length, without the token."""
         words = " ".join(text.replace(self._token, "[token]").split())
-        return "".join(letter for letter in words if letter.isprintable())[:_LONGEST_SAYING]
+        return "".join(letter for letter in words if letter.isprintable())[:_MAX_QUOTE]
 
 
 def _advice(code: str) -> str:
-    return f"; look at {TOKEN_VARIABLE}" if code in ("ERR-INVALID-AUTH", "ERR-INVALID-SESSION") else ""
+    return f"; check {TOKEN_VARIABLE}" if code in ("ERR-INVALID-AUTH", "ERR-INVALID-SESSION") else ""
 
 
 def _checked_url(url: str) -> str:
     parts = _split(url)
     plain = not (parts.query or parts.fragment or parts.username is not None or parts.password is not None)
     if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
-        # The address itself is not repeated: someone may have put a password into it.
-        raise ConduitError("Phabricator's address has to be like https://phabricator.example.org, nothing more")
+        # The address is not repeated: it may contain a password.
+        raise ConduitError(
+            "Phabricator's address has to look like https://phabricator.example.org, without user, query or fragment"
+        )
     if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        raise ConduitError(f"http://{parts.hostname} would show the token to everybody on the way: use https")
+        raise ConduitError(f"http://{parts.hostname} would send the token unencrypted; use https")
     return url.rstrip("/").removesuffix("/api")
 
 
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # Raises when it is none.
+        _ = parts.port  # Raises ValueError for an invalid port.
     except ValueError:
         return SplitResult("", "", "", "", "")
     return parts
@@ -197,10 +203,10 @@ def _split(url: str) -> SplitResult:
 def _checked_token(token: str) -> str:
     token = token.strip()
     if not token:
-        raise ConduitError(f"no API token: put one into the environment variable {TOKEN_VARIABLE}")
+        raise ConduitError(f"no API token; set the environment variable {TOKEN_VARIABLE}")
     if not _TOKEN.fullmatch(token):
         raise ConduitError(
-            f"what {TOKEN_VARIABLE} holds is no API token: those have 32 letters, digits and hyphens, "
+            f"{TOKEN_VARIABLE} is not an API token: those have 32 letters, digits and hyphens, "
             f"this has {len(token)} characters"
         )
     return token

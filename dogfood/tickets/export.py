@@ -1,4 +1,4 @@
-"""The tickets for other programs: CSV, JSON, and the requests that would make them in Phabricator."""
+"""Export of the tickets: CSV, JSON, and the requests that would create them in Phabricator."""
 
 import csv
 import io
@@ -15,12 +15,12 @@ from dogfood.tickets.ticket import PRIORITIES, Ticket
 _COLUMNS = ("slug", "title", "priority", "tags", "parent", "depends_on", "command", "planned", "description")
 
 
-#: What a formula begins with.
+#: First characters of a spreadsheet formula.
 _FORMULA = ("=", "+", "-", "@", "|", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 class Format(StrEnum):
-    """What tickets can be exported as."""
+    """Format of an export."""
 
     CSV = "csv"
     JSON = "json"
@@ -30,7 +30,7 @@ class Format(StrEnum):
 def export(tickets: Sequence[Ticket], kind: Format) -> str:
     """Return *tickets* in the format *kind*, in the given order.
 
-    In `phabricator`, PHIDs are not known yet: `<task slug>` and `<project tag>` stand for them. The token is not in it.
+    In `phabricator`, `<task slug>` and `<project tag>` stand for unknown PHIDs. It does not contain the token.
     """
     if kind is Format.CSV:
         return _csv(tickets)
@@ -59,8 +59,8 @@ def _cell(value: object) -> str:
 
 
 def inert(cell: str) -> str:
-    """Return the text of a cell so that a spreadsheet shows it and does not run it as a formula."""
-    # Spreadsheets pass over blanks at the beginning; full-width signs are taken for the usual ones.
+    """Return the text of a cell so that a spreadsheet shows it instead of running it as a formula."""
+    # Spreadsheets skip leading blanks and treat full-width signs as the usual ones.
     bare = cell.lstrip()
     return f"'{cell}" if bare.startswith(_FORMULA) or cell[:1] in ("\t", "\r", "\n") else cell
 

@@ -1,4 +1,4 @@
-"""How tickets hang together: which is part of which, which waits for which, and the order in which to make them."""
+"""Graph of the tickets: parents, dependencies, and the order in which to create them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -7,32 +7,34 @@ from dogfood.tickets.ticket import Ticket, TicketError
 
 
 def in_order(tickets: Iterable[Ticket]) -> tuple[Ticket, ...]:
-    """Return *tickets* so that each comes after its parent and after all it depends on; otherwise by slug.
+    """Return *tickets* sorted so that each follows its parent and its dependencies, and otherwise by slug.
 
-    A task can then be made together with all its edges in one request, and no half-made task can be left behind.
+    One request can then create a task with all its edges, so that no incomplete task is left behind.
 
     Raises:
-        TicketError: two have the same slug, one names a ticket that is not there, or they go round in a circle.
+        TicketError: a slug is not unique, a named ticket is missing, or there is a cycle.
     """
-    book = _by_slug(tickets)
-    for ticket in book.values():
-        _check_names(ticket, book)
-    # What blocks what: a parent is done when its parts are done.
-    waits: dict[str, set[str]] = {slug: set(ticket.depends_on) for slug, ticket in book.items()}
-    for ticket in book.values():
+    by_slug = _by_slug(tickets)
+    for ticket in by_slug.values():
+        _check_names(ticket, by_slug)
+    # A parent is done when its parts are done.
+    waits: dict[str, set[str]] = {slug: set(ticket.depends_on) for slug, ticket in by_slug.items()}
+    for ticket in by_slug.values():
         if ticket.parent is not None:
             waits[ticket.parent].add(ticket.slug)
     _sorted(waits, "tickets wait for each other (a parent waits for its parts)")
-    first = {slug: {*ticket.depends_on, *([ticket.parent] if ticket.parent else [])} for slug, ticket in book.items()}
-    order = _sorted(first, "tickets cannot be made parents and dependencies first")
-    return tuple(book[slug] for slug in order)
+    first = {
+        slug: {*ticket.depends_on, *([ticket.parent] if ticket.parent else [])} for slug, ticket in by_slug.items()
+    }
+    order = _sorted(first, "tickets cannot be created with parents and dependencies first")
+    return tuple(by_slug[slug] for slug in order)
 
 
 def tree(tickets: Iterable[Ticket]) -> Iterator[tuple[int, Ticket]]:
-    """Yield each ticket with how deep below the top it is, parts right after what they are part of.
+    """Yield each ticket with its depth, parts right after their parent.
 
     Args:
-        tickets: in the order in which those with the same parent are wanted.
+        tickets: tickets in the order of siblings.
     """
     parts: dict[str | None, list[Ticket]] = {}
     for ticket in tickets:
@@ -45,30 +47,30 @@ def tree(tickets: Iterable[Ticket]) -> Iterator[tuple[int, Ticket]]:
 
 
 def _by_slug(tickets: Iterable[Ticket]) -> dict[str, Ticket]:
-    book: dict[str, Ticket] = {}
+    by_slug: dict[str, Ticket] = {}
     for ticket in tickets:
-        if ticket.slug in book:
-            raise TicketError(f"ticket {ticket.slug!r} is there twice")
-        book[ticket.slug] = ticket
-    return book
+        if ticket.slug in by_slug:
+            raise TicketError(f"ticket {ticket.slug!r} exists twice; rename one")
+        by_slug[ticket.slug] = ticket
+    return by_slug
 
 
-def _check_names(ticket: Ticket, book: Mapping[str, Ticket]) -> None:
-    if ticket.parent is not None and ticket.parent not in book:
-        raise TicketError(f"ticket {ticket.slug!r}: its parent {ticket.parent!r} is not there{_known(book)}")
+def _check_names(ticket: Ticket, by_slug: Mapping[str, Ticket]) -> None:
+    if ticket.parent is not None and ticket.parent not in by_slug:
+        raise TicketError(f"ticket {ticket.slug!r}: its parent {ticket.parent!r} does not exist{_known(by_slug)}")
     for name in ticket.depends_on:
-        if name not in book:
-            raise TicketError(f"ticket {ticket.slug!r} depends on {name!r}, which is not there{_known(book)}")
-        if book[name].parent == ticket.slug:
-            raise TicketError(f"ticket {ticket.slug!r} depends on its own part {name!r}: leave that out, it is implied")
+        if name not in by_slug:
+            raise TicketError(f"ticket {ticket.slug!r} depends on {name!r}, which does not exist{_known(by_slug)}")
+        if by_slug[name].parent == ticket.slug:
+            raise TicketError(f"ticket {ticket.slug!r} depends on its part {name!r}; leave that out, it is implied")
 
 
-def _known(book: Mapping[str, Ticket]) -> str:
-    return f" (there are: {', '.join(sorted(book))})"
+def _known(by_slug: Mapping[str, Ticket]) -> str:
+    return f" (tickets: {', '.join(sorted(by_slug))})"
 
 
 def _sorted(before: Mapping[str, Iterable[str]], problem: str) -> list[str]:
-    """Return the keys, each after what has to come before it, ties by name. Raises TicketError with the circle."""
+    """Return the keys in topological order, ties by name. Raises TicketError with the cycle."""
     sorter = TopologicalSorter({name: sorted(before[name]) for name in sorted(before)})
     try:
         sorter.prepare()

@@ -1,10 +1,10 @@
-"""Markdown for Phabricator: Remarkup knows headings, lists, checkboxes and code, but keeps every line break."""
+"""Markdown for Phabricator: Remarkup has headings, lists, checkboxes and code, but keeps every line break."""
 
 import re
 
-#: What begins a block of its own, so that its line is never joined to the one before.
+#: Beginning of a new block: its line is never joined to the previous one.
 _BLOCK = re.compile(r"\s*(#{1,6} |[-*+] |\d+[.)] |\||>|```|$)")
-#: What ends with its line, so that the next is never joined to it.
+#: A block that ends with its line: the next line is never joined to it.
 _CLOSED = re.compile(r"\s*(#{1,6} |\||```|$)")
 
 

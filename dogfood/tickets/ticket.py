@@ -1,4 +1,4 @@
-"""A ticket: one Markdown file with front matter, read and checked."""
+"""Read and check a ticket: one Markdown file with front matter."""
 
 import re
 from collections.abc import Hashable, Iterable
@@ -11,14 +11,14 @@ import yaml
 from common.errors import DogfoodError
 from dogfood.tickets.remarkup import unwrapped
 
-#: The plan's own tickets.
+#: Folder of the plan's tickets.
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "plan" / "tickets"
 
-#: Explains the folder; is no ticket.
+#: Explains the folder; not a ticket.
 _README = "README.md"
 
-#: What a front matter may say, most urgent first, and the words that Phabricators use for it. Keywords are
-#: configured there: Phabricator comes with `wish`, Wikimedia's says `medium` and `lowest`.
+#: Priorities in a front matter, most urgent first, with the keywords of Phabricators. Keywords are configurable:
+#: Phabricator's default has `wish`, Wikimedia's has `medium` and `lowest`.
 PRIORITIES: dict[str, tuple[str, ...]] = {
     "unbreak": ("unbreak",),
     "triage": ("triage",),
@@ -28,7 +28,7 @@ PRIORITIES: dict[str, tuple[str, ...]] = {
     "lowest": ("lowest", "wish", "wishlist"),
 }
 
-#: Starts the line of a task's description that says which ticket it is. Changing it orphans every task made so far.
+#: Start of the line in a task's description that names its ticket. Changing it orphans every existing task.
 MARKER = "dogfood-ticket"
 
 _REQUIRED = frozenset({"title", "tags", "priority", "command"})
@@ -38,12 +38,12 @@ _TAG = re.compile(r"[a-z0-9]+([_.-][a-z0-9]+)*")
 _CRITERIA = re.compile(r"^## Acceptance criteria\n(?P<list>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _ITEM = re.compile(r"^- \[[ x]\] \S", re.MULTILINE)
 _MARKED = re.compile(rf"^{MARKER}: ({_SLUG.pattern})[ \t]*\r?$", re.MULTILINE)
-#: Phabricator's own limit for a task's title.
-_LONGEST_TITLE = 255
+#: Phabricator's limit for a title, in characters.
+_MAX_TITLE = 255
 
 
 class TicketError(DogfoodError):
-    """A ticket that cannot be read, says something it must not, or does not fit the others."""
+    """A ticket is unreadable, invalid, or contradicts the others."""
 
     page = "docs/plan/tickets/README.md"
 
@@ -53,15 +53,15 @@ class Ticket:
     """One piece of work of the plan.
 
     Attributes:
-        slug: the file's name without `.md`; it identifies the ticket for ever.
-        title: of the task.
+        slug: file name without `.md`; the ticket's permanent id.
+        title: title of the task.
         tags: project tags, without `#`.
         priority: one of PRIORITIES.
-        command: of this kit; the ticket can be closed when it has ended as its acceptance criteria say.
+        command: command of this kit whose result closes the ticket, by its acceptance criteria.
         body: Markdown, with acceptance criteria.
-        parent: slug of the ticket that this one is a part of.
+        parent: slug of the parent ticket.
         depends_on: slugs of the tickets that have to be done first.
-        planned: the command does not exist yet.
+        planned: whether the command does not exist yet.
     """
 
     slug: str
@@ -76,13 +76,13 @@ class Ticket:
 
     @property
     def description(self) -> str:
-        """The description of the task: the body, the command, and the line by which the task is found again."""
-        there = "  (planned, not there yet)" if self.planned else ""
-        return f"{unwrapped(self.body)}\n\nCommand: `{self.command}`{there}\n\n{MARKER}: {self.slug}\n"
+        """The description of the task: body, command and marker line."""
+        planned = "  (planned, not there yet)" if self.planned else ""
+        return f"{unwrapped(self.body)}\n\nCommand: `{self.command}`{planned}\n\n{MARKER}: {self.slug}\n"
 
 
 def marked_slugs(description: str) -> tuple[str, ...]:
-    """Return the slugs of the tickets that a task's *description* says it is; usually none or one."""
+    """Return the slugs in the marker lines of a task's *description*; usually none or one."""
     return tuple(match[1] for match in _MARKED.finditer(description))
 
 
@@ -90,11 +90,11 @@ def read_tickets(folder: Path = FOLDER) -> tuple[Ticket, ...]:
     """Read every ticket in *folder*, in the order of their slugs.
 
     Raises:
-        TicketError: there is no such folder, no ticket in it, or one of them is not as it should be.
+        TicketError: the folder does not exist or has no tickets, or a ticket is invalid.
     """
     paths = sorted(path for path in folder.glob("*.md") if path.name != _README)
     if not paths:
-        raise TicketError(f"no tickets (*.md) in {folder}: give the folder with --folder")
+        raise TicketError(f"no tickets (*.md) in {folder}; give the folder with --folder")
     return tuple(read_ticket(path) for path in paths)
 
 
@@ -102,48 +102,48 @@ def read_ticket(path: Path) -> Ticket:
     """Read the ticket in *path*.
 
     Raises:
-        TicketError: the file cannot be read, or is not as it should be; the message names file and field.
+        TicketError: the file is unreadable or invalid; the message names file and field.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TicketError(f"{path} cannot be read: {error}") from error
-    return parse_ticket(path.stem, text, where=str(path))
+    return parse_ticket(path.stem, text, source=str(path))
 
 
-def parse_ticket(slug: str, text: str, *, where: str) -> Ticket:
-    """Return the ticket that *text* describes.
+def parse_ticket(slug: str, text: str, *, source: str) -> Ticket:
+    """Parse *text* as a ticket.
 
     Args:
-        slug: its name.
+        slug: slug of the ticket.
         text: front matter between lines of `---`, and the body.
-        where: the file, for messages.
+        source: file name, for messages.
 
     Raises:
-        TicketError: front matter that is none, a field missing, unknown or wrong, or no acceptance criteria.
+        TicketError: invalid front matter, a missing, unknown or wrong field, or no acceptance criteria.
     """
-    return _Reader(where).ticket(slug, text)
+    return _Reader(source).ticket(slug, text)
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML, in which a key that comes twice is an error instead of the last one winning silently."""
+    """Safe YAML that rejects duplicate keys instead of using the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
         keys = [key.value for key, _ in node.value]
         if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(None, None, f"{twice[0]!r} is there twice", node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, f"duplicate key {twice[0]!r}", node.start_mark)
         return super().construct_mapping(node, deep)
 
 
 class _Reader:
-    """Reads one file; every problem names it."""
+    """Reads one file; every error names it."""
 
-    def __init__(self, where: str) -> None:
-        self._where = where
+    def __init__(self, source: str) -> None:
+        self._source = source
 
     def ticket(self, slug: str, text: str) -> Ticket:
         if not _SLUG.fullmatch(slug):
-            self._refuse(f"the file's name has to be small letters, digits and single hyphens, not {slug!r}")
+            self._refuse(f"the file name has to be lower-case letters, digits and single hyphens, not {slug!r}")
         front, body = self._split(text)
         fields = self._fields(front)
         self._check_body(body)
@@ -164,29 +164,29 @@ class _Reader:
         )
 
     def _refuse(self, problem: str) -> NoReturn:
-        raise TicketError(f"{self._where}: {problem}")
+        raise TicketError(f"{self._source}: {problem}")
 
     def _split(self, text: str) -> tuple[str, str]:
         first, *lines = (line.rstrip() for line in text.removeprefix("\ufeff").split("\n"))
         if first != "---" or "---" not in lines:
-            self._refuse("it has to begin with front matter between two lines of ---")
+            self._refuse("the file has to begin with front matter between two lines of ---")
         end = lines.index("---")
         return "\n".join(lines[:end]), "\n".join(lines[end + 1 :]).strip()
 
     def _fields(self, front: str) -> dict[str, object]:
         try:
             # S506: the loader is a SafeLoader.
-            found = yaml.load(front, Loader=_Loader)  # noqa: S506
+            content = yaml.load(front, Loader=_Loader)  # noqa: S506
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            self._refuse(f"the front matter is no YAML: {' '.join(str(error).split())}")
-        if not isinstance(found, dict):
+            self._refuse(f"the front matter is not YAML: {' '.join(str(error).split())}")
+        if not isinstance(content, dict):
             self._refuse("the front matter has to be fields, such as `title: …`")
-        names = {str(name) for name in found}
+        names = {str(name) for name in content}
         if missing := _REQUIRED - names:
             self._refuse(f"{', '.join(sorted(missing))} is missing in the front matter")
         if unknown := names - _REQUIRED - _OPTIONAL:
             self._refuse(f"{', '.join(sorted(unknown))} is not a field of a ticket")
-        return {str(name): value for name, value in found.items()}
+        return {str(name): value for name, value in content.items()}
 
     def _check_body(self, body: str) -> None:
         criteria = _CRITERIA.search(f"{body}\n")
@@ -202,8 +202,8 @@ class _Reader:
 
     def _title(self, value: object) -> str:
         title = self._line("title", value)
-        if len(title) > _LONGEST_TITLE:
-            self._refuse(f"title has {len(title)} characters; Phabricator takes {_LONGEST_TITLE}")
+        if len(title) > _MAX_TITLE:
+            self._refuse(f"title has {len(title)} characters; Phabricator takes {_MAX_TITLE}")
         return title
 
     def _priority(self, value: object) -> str:
@@ -213,22 +213,22 @@ class _Reader:
 
     def _name(self, field: str, value: object, pattern: re.Pattern[str]) -> str:
         if not isinstance(value, str) or not pattern.fullmatch(value):
-            self._refuse(f"{field}: {value!r} is not a name of small letters, digits and hyphens")
+            self._refuse(f"{field}: {value!r} is not a name of lower-case letters, digits and hyphens")
         return value
 
     def _names(self, field: str, value: object, pattern: re.Pattern[str], at_least: int = 0) -> tuple[str, ...]:
         if not isinstance(value, list) or len(value) < at_least:
             self._refuse(f"{field} has to be a list{' that is not empty' if at_least else ''}, such as [one, two]")
         names = tuple(self._name(field, item, pattern) for item in value)
-        if twice := _twice(names):
-            self._refuse(f"{field}: {twice!r} is there twice")
+        if duplicate := _duplicate(names):
+            self._refuse(f"{field}: {duplicate!r} occurs twice")
         return names
 
 
-def _twice(names: Iterable[str]) -> str | None:
-    seen: set[str] = set()
+def _duplicate(names: Iterable[str]) -> str | None:
+    names_so_far: set[str] = set()
     for name in names:
-        if name in seen:
+        if name in names_so_far:
             return name
-        seen.add(name)
+        names_so_far.add(name)
     return None

@@ -10,7 +10,7 @@ import pytest
 
 from analysis.live_monitor import LiveMonitor
 from contracts.assignment import Generation
-from dogfood.event_tail import Tail
+from dogfood.watch.event_source import FileSource
 from tests.analysis.runs import make_run
 from tests.dogfood.conftest import call_in
 
@@ -59,7 +59,7 @@ def test_who_was_chosen_for_a_group_and_what_is_of_another_experiment_is_left_ou
 def test_half_a_line_is_left_for_the_next_look(tmp_path: Path) -> None:
     path = tmp_path / "stream.ndjson"
     path.write_bytes(b'{"a": 1}\n{"a": 2')
-    tail = Tail([tmp_path])
+    tail = FileSource([tmp_path])
     assert list(tail.new_events()) == [{"a": 1}]
     with path.open("ab") as file:
         file.write(b"}\nno json\n[]\n")

@@ -15,7 +15,7 @@ import psutil
 
 from analysis.analyse import VERDICT
 from contracts.table import TABLE
-from dogfood.testbed_control.service_health import why_taken
+from dogfood.testbed_control.service_health import port_problem
 from dogfood.testbed_control.services import Testbed
 from dogfood.testbed_control.stream import StreamChoice, StreamKind
 from run_record.ledger.files import read_ledger
@@ -126,7 +126,7 @@ def kill_in_run(folder: Path, target: Target, rng: random.Random, seed: int) -> 
             assert hit, f"the process had ended before the kill: {(folder / 'command.log').read_text()[-500:]}"
             for name in target.restarted:
                 # The kernel may take a moment to close a killed process's sockets.
-                until(lambda name=name: not why_taken(ports[name]), f"the port of {name} is taken")  # type: ignore[misc]
+                until(lambda name=name: not port_problem(ports[name]), f"the port of {name} is taken")  # type: ignore[misc]
             testbed.up({name: ports[name] for name in target.restarted}, target.restarted)
             process.wait(WITHIN_S)
         # For every end of the run, the table is filled from the stream, and the run is judged by it.

@@ -1,4 +1,4 @@
-"""A testbed of its own for the tests of the command line, and a way to call it."""
+"""A separate testbed for the tests of the command line, and calls of the command."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Bad input gets one clear line and its exit code; the testbed's services can be started, found and stopped."""
+"""Invalid input gets one line and an exit code; the testbed's services start, show their state and stop."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def test_assign_agrees_with_every_vector(dogfood: Call) -> None:
     ("line", "says"),
     [
         ("no json", "line 2:"),
-        ("[]", "line 2: it is no JSON object"),
+        ("[]", "line 2: not a JSON object"),
         ('{"generation":"alpha"}', "line 2: 'user_id' is missing"),
         ('{"generation":"beta","user_id":1,"experiment":"e","groups":["a"],"rate":1}', "line 2: 'beta'"),
         ('{"generation":"alpha","user_id":1,"experiment":"e","groups":[],"rate":1}', "at least one group"),
@@ -39,7 +39,7 @@ def test_assign_agrees_with_every_vector(dogfood: Call) -> None:
         ('{"generation":"alpha","user_id":1,"experiment":"e","groups":["a"],"rate":"1"}', "rate has to be"),
     ],
 )
-def test_assign_names_the_line_it_cannot_read(dogfood: Call, line: str, says: str) -> None:
+def test_assign_names_the_invalid_line(dogfood: Call, line: str, says: str) -> None:
     good = '{"generation":"alpha","user_id":1,"experiment":"e","groups":["a"],"rate":1}'
     done = dogfood("assign", stdin=f"{good}\n{line}\n")
     assert done.returncode == 2
@@ -63,14 +63,14 @@ def test_assign_names_the_line_it_cannot_read(dogfood: Call, line: str, says: st
         (("up", "--intake-port", "70000"), "not in the range"),
     ],
 )
-def test_wrong_use_is_told_and_ends_with_2(dogfood: Call, arguments: tuple[str, ...], says: str) -> None:
+def test_wrong_use_exits_with_2(dogfood: Call, arguments: tuple[str, ...], says: str) -> None:
     done = dogfood(*arguments)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_target_that_is_no_toml_is_told(dogfood: Call, tmp_path: Path) -> None:
+def test_invalid_toml_target_is_reported(dogfood: Call, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("name = ")
     done = dogfood("run", "--target", str(path))
@@ -78,14 +78,14 @@ def test_a_target_that_is_no_toml_is_told(dogfood: Call, tmp_path: Path) -> None
     assert f"{path} cannot be read as TOML" in done.stderr
 
 
-def test_the_same_seed_and_epoch_make_the_same_bytes(dogfood: Call) -> None:
+def test_seed_and_epoch_decide_the_bytes(dogfood: Call) -> None:
     options = ("events", "--visitors", "300", "--epoch", "1738333800000", "--generation", "xlab")
     one, other = dogfood(*options), dogfood(*options)
     assert one.stdout == other.stdout
     assert len(one.stdout.splitlines()) > 300
 
 
-def test_an_mpic_that_answers_html_is_told(home: Path, tmp_path: Path) -> None:
+def test_mpic_that_never_answers_is_reported(home: Path, tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -114,11 +114,11 @@ def test_up_status_down(tmp_path: Path) -> None:
     assert call_in(tmp_path, "down").stdout == "nothing was running\n"
     assert {state.health for state in Testbed(tmp_path / "testbed").status()} == {"stopped"}
     for state in states[:2]:
-        # Where nobody has reaped it yet, what has ended is a zombie.
+        # An ended process that is not reaped yet is a zombie.
         assert not psutil.pid_exists(state["pid"]) or psutil.Process(state["pid"]).status() == psutil.STATUS_ZOMBIE
 
 
-def test_what_crashed_is_seen_and_can_be_started_again(tmp_path: Path) -> None:
+def test_crashed_service_is_noticed_and_restarted(tmp_path: Path) -> None:
     testbed = Testbed(tmp_path / "testbed")
     ports = {"mpic": free_port(), "intake": free_port()}
     try:
@@ -145,7 +145,7 @@ def test_a_taken_port_starts_nothing(tmp_path: Path) -> None:
         assert time.monotonic() < deadline, "a service was left running"
 
 
-def test_a_strangers_process_is_never_stopped(tmp_path: Path) -> None:
+def test_foreign_process_is_never_stopped(tmp_path: Path) -> None:
     testbed = Testbed(tmp_path / "testbed")
     (tmp_path / "testbed").mkdir()
     mine = {"pid": os.getpid(), "born": 1.0, "port": 1}

@@ -107,9 +107,9 @@ def percents(row: Mapping[str, Any], *names: str) -> list[float]:
     return [round(row[name] * 100, 2) for name in names]
 
 
-def same(found: Sequence[float], meant: Sequence[float]) -> bool:
-    """Return whether numbers that were printed with two decimals, or as wholes, are those that are meant."""
-    return found == pytest.approx(list(meant), abs=0.00501)
+def same(printed: Sequence[float], expected: Sequence[float]) -> bool:
+    """Return whether numbers that were printed with two decimals, or as wholes, are those that are expected."""
+    return printed == pytest.approx(list(expected), abs=0.00501)
 
 
 def test_the_outcome_of_every_check(forms: Forms) -> None:
@@ -169,7 +169,7 @@ def test_what_each_group_lost(forms: Forms) -> None:
     shown = [row for row in forms.page.tables["losses"] if row]
     lost = forms.verdict["reconciliation"]["lost"]
     assert sum(loss["lost_events"] for loss in forms.verdict["losses"]) == lost
-    assert bool(lost) == ("What each group lost" in forms.terminal)
+    assert bool(lost) == ("Losses by group" in forms.terminal)
     for loss, cells in zip(forms.verdict["losses"], shown, strict=True):
         events = [loss["sent_events"], loss["lost_events"], *percents(loss, "share")]
         subjects = [loss["subjects"], loss["losing_subjects"], *percents(loss, "losing_share", "low", "high")]
@@ -179,7 +179,7 @@ def test_what_each_group_lost(forms: Forms) -> None:
         for name in loss.keys() - {"group"}:
             assert float(forms.properties[f"losses.{loss['group']}.{name}"]) == loss[name]
         if lost:
-            [printed] = [row for row in forms.printed("What each group lost") if row[0] == loss["group"]]
+            [printed] = [row for row in forms.printed("Losses by group") if row[0] == loss["group"]]
             assert same(numbers(printed[1:]), meant)
 
 

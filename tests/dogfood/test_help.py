@@ -10,13 +10,13 @@ import pytest
 
 from common.errors import DogfoodError
 from dogfood.cli import cli
-from dogfood.command_examples import EXAMPLES, every_command
+from dogfood.cli_examples import EXAMPLES, every_command
 from tests.dogfood.conftest import Call
 
 COMMANDS = dict(every_command(cli))
 
 
-def test_the_doctor_finds_nothing_missing_on_a_testbed_that_runs(dogfood: Call) -> None:
+def test_doctor_passes_on_a_running_testbed(dogfood: Call) -> None:
     done = dogfood("doctor", "--json")
     by_name = {(item["area"], item["subject"]): item for item in json.loads(done.stdout)}
     assert by_name["intake", "schema"]["condition"] == "fine"
@@ -27,14 +27,14 @@ def test_the_doctor_finds_nothing_missing_on_a_testbed_that_runs(dogfood: Call) 
     assert done.returncode == int(bool(missing))
 
 
-def test_the_doctor_tells_of_a_target_that_is_none(dogfood: Call) -> None:
+def test_doctor_reports_an_unknown_target(dogfood: Call) -> None:
     done = dogfood("doctor", "--target", "nope")
     assert done.returncode == 1
     assert "no target 'nope'" in done.stdout
     assert "docs/reference/targets.md" in done.stdout
 
 
-def test_open_tells_where_the_report_is(dogfood: Call, home: Path) -> None:
+def test_open_prints_the_reports_path(dogfood: Call, home: Path) -> None:
     run = home / "runs" / "judged"
     run.mkdir(parents=True)
     (run / "manifest.json").write_text("{}")
@@ -81,7 +81,7 @@ def test_an_unknown_shell_is_one_line(dogfood: Call) -> None:
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
-def test_each_command_has_examples_and_each_example_a_command() -> None:
+def test_commands_and_examples_match() -> None:
     groups = {name for name, command in COMMANDS.items() if isinstance(command, click.Group)}
     assert EXAMPLES.keys() <= COMMANDS.keys()
     assert COMMANDS.keys() - groups <= EXAMPLES.keys()
@@ -97,7 +97,7 @@ def every_error(kind: type[DogfoodError] = DogfoodError) -> list[type[DogfoodErr
     return [kind, *(error for below in kind.__subclasses__() for error in every_error(below))]
 
 
-def test_the_page_that_an_error_points_to_is_there() -> None:
+def test_pages_of_errors_exist() -> None:
     root = Path(__file__).resolve().parents[2]
     pages = {error.page for error in every_error()} - {""}
     assert len(pages) > 3

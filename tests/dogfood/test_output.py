@@ -1,4 +1,4 @@
-"""Outside text is data wherever it is shown, and no character and no closed pipe ends a command."""
+"""External text is data, and neither a character nor a closed pipe ends a command."""
 
 import csv
 import io
@@ -17,9 +17,9 @@ from rich.text import Text
 
 from analysis.reports.links import within
 from common.junit_xml import to_bytes
-from dogfood.commands.watch_stream import line_of
 from dogfood.console import new_console, outside, say, visible
 from dogfood.tickets.export import inert
+from dogfood.watch.stream_tail import line_of
 from tests.dogfood.conftest import call_in
 
 #: A title that is markup, an emoji code, a terminal's escape sequences, NUL, a C1 control and a bidi override.
@@ -71,7 +71,7 @@ def test_scripts_that_need_joiners_keep_them() -> None:
     assert visible("می\u200cخواهم 👩\u200d🚀") == "می\u200cخواهم 👩\u200d🚀"
 
 
-def test_no_module_makes_a_console_of_its_own() -> None:
+def test_only_console_module_creates_consoles() -> None:
     root = Path(__file__).resolve().parents[2] / "dogfood"
     others = [path.name for path in root.rglob("*.py") if path.name != "console.py"]
     assert len(others) > 20
@@ -146,7 +146,7 @@ def test_a_full_output_is_invalid_in_one_line(tmp_path: Path) -> None:
     assert "No space left" in done.stderr
 
 
-def test_junit_is_xml_whatever_it_says() -> None:
+def test_junit_with_any_text_is_xml() -> None:
     suite = ElementTree.Element("testsuite", name=HOSTILE)
     ElementTree.SubElement(suite, "testcase", name="\ud800\uffff").text = HOSTILE
     root = ElementTree.fromstring(to_bytes(suite))  # noqa: S314 (made here)
@@ -162,7 +162,7 @@ def test_a_finding_links_into_its_run_only(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/etc/passwd", "//evil.example/x", "../x", "a/../../x", "\\\\evil\\x"])
-def test_what_leads_out_of_the_run_is_no_link(path: str) -> None:
+def test_path_outside_the_run_is_not_a_link(path: str) -> None:
     assert within(path) == ""
 
 

@@ -1,4 +1,4 @@
-"""Ending a command, in whichever way, ends everything that it has started."""
+"""However a command ends, all processes that it started end too."""
 
 import os
 import signal
@@ -98,7 +98,9 @@ def test_traffic_ends_with_its_command(home_with_runs: Path, number: signal.Sign
 
 
 def test_what_a_module_does_ends_with_its_command(tmp_path: Path) -> None:
-    code = "from dogfood.testbed_control.modules import run_module; run_module('waiting', 'tests.dogfood.waiting')"
+    code = (
+        "from dogfood.testbed_control.child_processes import run_module; run_module('waiting', 'tests.dogfood.waiting')"
+    )
     with subprocess.Popen([sys.executable, "-c", code]) as process:
         until(lambda: any("tests.dogfood.waiting" in child.cmdline() for child in descendants(process)), "not started")
         [child] = descendants(process)
@@ -165,7 +167,7 @@ def test_browsers_end_with_their_command(tmp_path: Path, number: signal.Signals)
         until(lambda: all(map(is_gone, started)), f"left behind: {[item for item in started if not is_gone(item)]}")
 
 
-def test_services_of_a_passing_testbed_end_with_their_command(tmp_path: Path) -> None:
+def test_temporary_testbeds_services_end_with_the_command(tmp_path: Path) -> None:
     code = f"""
 import pathlib, time
 from rich.console import Console
@@ -188,7 +190,7 @@ with stack(pathlib.Path({str(tmp_path)!r}), like, wiki=False, told=Console()) as
 def test_ignored_signals_stay_ignored(tmp_path: Path, ignored: str, ends: bool) -> None:
     code = f"""
 import pathlib, time
-from dogfood.signals import treat_as_interrupts
+from dogfood.exit_codes import treat_as_interrupts
 treat_as_interrupts()
 pathlib.Path({str(tmp_path / "up")!r}).touch()
 while not pathlib.Path({str(tmp_path / "on")!r}).exists():

@@ -1,1 +1,1 @@
-"""`dogfood capacity`: check, soak, spike and plan."""
+"""`dogfood capacity`: search (check.py), soak, spike and plan."""

@@ -1,4 +1,4 @@
-"""Options of all commands that make load, and what they mean."""
+"""Options of the commands that send load, and the systems and generator that they select."""
 
 import shlex
 import signal
@@ -12,46 +12,46 @@ from common.bounded_numbers import Count
 from common.durations import Duration
 from contracts.assignment import Generation
 from dogfood.capacity.generator import LocustGenerator
-from dogfood.capacity.search import Systems, make_ready
-from dogfood.commands.options import RUNS, together
+from dogfood.capacity.search import Systems, prepare_systems
+from dogfood.commands.options import RUNS, RenamedOption, together
 from dogfood.testbed_control.services import Testbed
 
-#: The options of all that make load: where it goes, and how it is made.
+#: Options of the load: its target, its shape, its objectives.
 load_options = together(
-    click.option("--target", default="local", show_default=True,
-                 help="A file in targets/, or a path to one."),
-    click.option("--confirm", default="", metavar="TARGET", help="The name again, of a production target."),
-    click.option("--intake", default="", help="Address of another intake, on a host that the target allows."),
-    click.option("--observed", type=click.Path(path_type=Path), multiple=True,
-                 help="Rows that land elsewhere (NDJSON that grows, Parquet). Repeatable."),
-    click.option("--server-pid", "pids", type=Count(1), multiple=True,
-                 help="Process of the server to watch; the testbed's is known. Repeatable."),
+    click.option("--target", metavar="TARGET", default="local", show_default=True,
+                 help="Target: a file in targets/, or a path to one."),
+    click.option("--confirm", default="", metavar="TARGET",
+                 help="Repeat the target's name; required for production."),
+    click.option("--intake", default="", metavar="URL", help="Address of another intake, on a host of the target."),
+    click.option("--observed", type=click.Path(path_type=Path), metavar="PATH", multiple=True,
+                 help="Rows that arrive outside the testbed: growing NDJSON, Parquet. Repeatable."),
+    click.option("--server-pid", "pids", type=Count(1), metavar="PID", multiple=True,
+                 help="Server process to measure, besides the testbed's. Repeatable."),
     click.option("--testbed", "testbed", type=click.Path(path_type=Path, file_okay=False),
                  default=Path(".testbed"), show_default=True, envvar="DOGFOOD_TESTBED", show_envvar=True,
                  help="Folder of the testbed's files."),
     RUNS,
-    click.option("--slo", "slos", multiple=True,
-                 help="Objective: p50, p95, p99, max, errors or lost. Repeatable. "
-                      "[default: p99=250ms errors=0.1% lost=0]"),
+    click.option("--slo", "slos", metavar="NAME=LIMIT", multiple=True, show_default="p99=250ms errors=0.1% lost=0",
+                 help="Objective: p50, p95, p99, max, errors or lost. Repeatable."),
     click.option("--pace", type=click.Choice(["constant", "poisson"]), default="constant", show_default=True,
-                 help="How events follow each other."),
-    click.option("--batch", type=Count(1, 1000), default=1, show_default=True,
-                 help="Events in one request."),
-    click.option("--hasty", is_flag=True, help="Send as browsers do: answered 202 before validation."),
-    click.option("--workers", type=Count(1, 64), default=1, show_default=True,
-                 help="Locust processes."),
+                 help="Spacing of events."),
+    click.option("--batch", type=Count(1, 1000), metavar="EVENTS", default=1, show_default=True,
+                 help="Events per request."),
+    click.option("--hasty", is_flag=True, help="Send as browsers do: the intake answers 202 before it validates."),
+    click.option("--workers", type=Count(1, 64), metavar="PROCESSES", default=1, show_default=True,
+                 help="Locust worker processes."),
     click.option("--generation", type=click.Choice([str(item) for item in Generation]),
-                 default=str(Generation.ALPHA), help="Release of the platform."),
-    click.option("--seed", type=Count(0, 2**50), default=1, show_default=True,
-                 help="Of the events; each step has one of its own."),
-    click.option("--settle", type=Duration(0), default="3s", show_default=True,
-                 help="Beginning of each step that does not count."),
+                 default=str(Generation.ALPHA), show_default=True, help="Release of the platform."),
+    click.option("--seed", type=Count(0, 2**50), metavar="NUMBER", default=1, show_default=True,
+                 help="Seed of the events; each step derives another."),
+    click.option("--warm-up", cls=RenamedOption, old="--settle", type=Duration(0), default="3s", show_default=True,
+                 help="Beginning of each step that is not measured."),
 )  # fmt: skip
 
 
 def prepare(options: dict[str, object]) -> tuple[Systems, LocustGenerator]:
-    """Return the systems, made ready, and the generator that *options* (of `load_options`) ask for."""
-    systems = make_ready(
+    """Prepare the systems and return them with the generator, by *options* (of `load_options`)."""
+    systems = prepare_systems(
         Testbed(_path(options["testbed"])), str(options["target"]), str(options["intake"]), str(options["confirm"]),
         tuple(options["observed"]),  # type: ignore[arg-type]
     )  # fmt: skip
@@ -64,8 +64,8 @@ def prepare(options: dict[str, object]) -> tuple[Systems, LocustGenerator]:
     return systems, generator
 
 
-class ended_by_signals:  # noqa: N801 (reads like a function where it is used)
-    """While this lasts, SIGTERM ends a check as Ctrl-C does: what was measured is kept, and the generator stopped."""
+class ended_by_signals:  # noqa: N801 (reads like a function in a with statement)
+    """Context in which SIGTERM ends a check as Ctrl-C does: the generator stops and the measured steps are kept."""
 
     def __enter__(self) -> None:
         self._before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -75,7 +75,7 @@ class ended_by_signals:  # noqa: N801 (reads like a function where it is used)
 
 
 def same_command_line() -> str:
-    """Return the command line, to repeat it."""
+    """Return this process' command line, to repeat it."""
     return shlex.join(["dogfood", *sys.argv[1:]])
 
 

@@ -1,4 +1,4 @@
-"""`dogfood capacity plan`: what a launch will need."""
+"""`dogfood capacity plan`: a forecast of an experiment's traffic, and a safe sample rate."""
 
 import sys
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from personas.plan.plan import Plan
 from run_record.target import Target
 from traffic.locust_run.options import TrafficOptions, new_settings
 
-#: So many subjects are rendered to measure events' sizes.
+#: Number of subjects rendered to measure the sizes of events.
 _MEASURED_VISITORS = 5_000
 
 _SHARE = Number(0, 1)
@@ -29,40 +29,47 @@ _EVENTS_PER_VIEW = Number(0, 1000)
 
 
 def _by_stream(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> Mapping[str, float]:
-    """Return events per view by stream; a number alone is for the instrument's own stream."""
-    found: dict[str, float] = {}
+    """Return events per view by stream; a number without a name is for the instrument's stream."""
+    rates: dict[str, float] = {}
     for value in values:
         name, _sign, number = value.rpartition("=")
         try:
-            found[name or STREAM] = _EVENTS_PER_VIEW.convert(number, None, None)
+            rates[name or STREAM] = _EVENTS_PER_VIEW.convert(number, None, None)
         except click.BadParameter as error:
             raise click.BadParameter(f"{value!r} is neither a number nor STREAM=NUMBER: {error.message}") from None
-    return found
+    return rates
 
 
 @click.command(epilog="Exit codes: 0 the sample rate fits the stream limit, 1 it does not, 2 wrong use.")
-@click.option("--pageviews", type=Number(0, 100 * MOST_RATE), required=True,
-              help="Page views a second, on average, of all wikis the experiment is on.")  # fmt: skip
-@click.option("--logged-in", type=_SHARE, default=1.0, show_default=True, help="Share by readers who can be enrolled.")
-@click.option("--views-with-element", type=_SHARE, default=1.0, show_default=True,
+@click.option("--pageviews", type=Number(0, 100 * MOST_RATE), metavar="PER_SECOND", required=True,
+              help="Mean page views per second on all wikis of the experiment.")  # fmt: skip
+@click.option("--logged-in", type=_SHARE, metavar="SHARE", default=1.0, show_default=True,
+              help="Share of page views by users who can be enrolled.")  # fmt: skip
+@click.option("--views-with-element", type=_SHARE, metavar="SHARE", default=1.0, show_default=True,
               help="Share of those that show the instrumented element.")  # fmt: skip
-@click.option("--ctr", type=Number(0, 1000), default=0.0, show_default=True, help="Clicks per view with it.")
-@click.option("--events-per-view", multiple=True, default=("1",), show_default=True, callback=_by_stream,
-              help="Other events per view with it: NUMBER, or STREAM=NUMBER. Repeatable.")  # fmt: skip
-@click.option("--sample-rate", type=_SHARE, default=1.0, show_default=True, help="Share of readers that are enrolled.")
-@click.option("--peak", type=Number(1, 1000), default=1.0, show_default=True, help="Busiest time over average.")
-@click.option("--stream-limit", type=Number(0, 100 * MOST_RATE, min_open=True), default=STREAM_LIMIT, show_default=True,
-              help="Events a second that one stream may carry.")  # fmt: skip
-@click.option("--background", type=Number(0, 100 * MOST_RATE), default=0.0, show_default=True,
-              help="Events a second at the peak that others send into the stream.")  # fmt: skip
-@click.option("--first-rate", type=Number(0, 1, min_open=True), default=0.001, show_default=True,
+@click.option("--ctr", type=Number(0, 1000), metavar="RATE", default=0.0, show_default=True,
+              help="Clicks per view with the element.")  # fmt: skip
+@click.option("--events-per-view", metavar="[STREAM=]NUMBER", multiple=True, default=("1",), show_default=True,
+              callback=_by_stream, help="Other events per view with the element. Repeatable.")  # fmt: skip
+@click.option("--sample-rate", type=_SHARE, metavar="SHARE", default=1.0, show_default=True,
+              help="Share of users that is enrolled.")  # fmt: skip
+@click.option("--peak", type=Number(1, 1000), metavar="FACTOR", default=1.0, show_default=True,
+              help="Peak traffic divided by mean traffic.")  # fmt: skip
+@click.option("--stream-limit", type=Number(0, 100 * MOST_RATE, min_open=True), metavar="PER_SECOND",
+              default=STREAM_LIMIT, show_default=True, help="Events per second that one stream may carry.",
+              )  # fmt: skip
+@click.option("--background", type=Number(0, 100 * MOST_RATE), metavar="PER_SECOND", default=0.0, show_default=True,
+              help="Events per second of other producers in the stream, at the peak.")  # fmt: skip
+@click.option("--first-rate", type=Number(0, 1, min_open=True), metavar="SHARE", default=0.001, show_default=True,
               help="Sample rate of the first step of the ramp-up.")  # fmt: skip
-@click.option("--every", "every_days", type=Count(1, 365), default=2, show_default=True,
-              help="Days between steps.")  # fmt: skip
-@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="Day of the first step; default: the next 14:30 UTC.")
+@click.option("--every", "every_days", type=Count(1, 365), metavar="DAYS", default=2, show_default=True,
+              help="Time between steps of the ramp-up.")  # fmt: skip
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", show_default="the next 14:30 UTC",
+              help="Day of the first step.")  # fmt: skip
 @click.option("--generation", type=click.Choice([str(item) for item in Generation]), default=str(Generation.ALPHA),
-              help="Whose events are measured.")  # fmt: skip
-@click.option("--html", "page", type=click.Path(path_type=Path, dir_okay=False), help="Write a page with pictures.")
+              show_default=True, help="Release of the platform whose events are measured.")  # fmt: skip
+@click.option("--html", "page", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Write a page with charts.")  # fmt: skip
 @AS_JSON
 def plan(
     first_rate: float,
@@ -73,16 +80,16 @@ def plan(
     as_json: bool,
     **traffic: object,
 ) -> None:
-    """Tell what an experiment will send, the largest safe sample rate, and a ramp-up to it."""
-    asked = Traffic(**traffic)  # type: ignore[arg-type]
+    """Forecast the traffic of an experiment, the largest safe sample rate, and a ramp-up to it."""
+    expected = Traffic(**traffic)  # type: ignore[arg-type]
     options = TrafficOptions(generation=Generation(generation), visitors=_MEASURED_VISITORS)
     sizes = measured_sizes(Plan(new_settings(options, Target.read("local"))))
     now = start.replace(tzinfo=UTC) if start else datetime.now(UTC)
-    found = forecast(asked, sizes, now=now, first_rate=first_rate, every_days=every_days)
+    result = forecast(expected, sizes, now=now, first_rate=first_rate, every_days=every_days)
     if page is not None:
-        atomic_write(page, render(found).encode())
+        atomic_write(page, render(result).encode())
     if as_json:
-        click.echo(to_json(found), nl=False)
+        click.echo(to_json(result), nl=False)
     else:
-        show(new_console(), found)
-    sys.exit(0 if found.fits else 1)
+        show(new_console(), result)
+    sys.exit(0 if result.fits else 1)

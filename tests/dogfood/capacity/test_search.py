@@ -1,4 +1,4 @@
-"""`dogfood capacity` against servers whose limits are known, a generator that is starved, and the testbed."""
+"""`dogfood capacity` against servers with known limits, with a starved generator, and on the testbed."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from tests.servers import serving
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def found(runs: Path) -> tuple[Path, dict[str, Any]]:
+def only_check(runs: Path) -> tuple[Path, dict[str, Any]]:
     """Return the folder of the only check under *runs*, and its capacity.json."""
     [folder] = runs.glob("capacity-*")
     content: dict[str, Any] = json.loads((folder / "capacity.json").read_text())
@@ -31,24 +31,24 @@ def found(runs: Path) -> tuple[Path, dict[str, Any]]:
 
 def check(runs: Path, intake: str, *options: str) -> subprocess.CompletedProcess[str]:
     return call_in(
-        runs.parent, "capacity", "--runs", str(runs), "--intake", f"{intake}/v1/events", "--settle", "1s", *options,
+        runs.parent, "capacity", "--runs", str(runs), "--intake", f"{intake}/v1/events", "--warm-up", "1s", *options,
         timeout=800,
     )  # fmt: skip
 
 
-def test_a_known_limit_lies_between_what_held_and_what_broke(tmp_path: Path) -> None:
+def test_known_limit_is_between_held_and_broken_rate(tmp_path: Path) -> None:
     with serving("tests.limited_intake", "--limit", "50", log=tmp_path / "log") as server:
         done = check(
-            tmp_path / "runs", server.url, "--start", "47", "--max-rate", "56", "--precision", "0.2",
-            "--duration", "5s", "--probe", "5s", "--windows", "1", "--server-pid", str(server.process.pid),
+            tmp_path / "runs", server.url, "--start", "47", "--max-rate", "56", "--tolerance", "0.2",
+            "--duration", "5s", "--step", "5s", "--windows", "1", "--server-pid", str(server.process.pid),
         )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    folder, content = found(tmp_path / "runs")
+    folder, content = only_check(tmp_path / "runs")
     assert content["result"] == "PASS"
     assert content["sustained"]["rate"] == 47
     assert {step["rate"] for step in content["steps"] if step["outcome"] == "held"} == {47}
     if content["gave_out_first"]["side"] == "generator":
-        # On a machine this busy the honest answer above 47 is that nothing is known.
+        # On a busy machine, rates above 47 events/s are unknown.
         assert content["sustained"]["broke_at"] is None
         assert any("schedule" in fault for step in content["steps"] for fault in step["faults"])
     else:
@@ -68,9 +68,9 @@ def test_a_known_limit_lies_between_what_held_and_what_broke(tmp_path: Path) -> 
 @pytest.mark.parametrize(("limit", "start"), [(50, 20), (400, 100), (2000, 500)])
 def test_known_limits_are_found_within_ten_percent(tmp_path: Path, limit: int, start: int) -> None:
     with serving("tests.limited_intake", "--limit", str(limit), log=tmp_path / "log") as server:
-        done = check(tmp_path / "runs", server.url, "--start", str(start), "--duration", "10s", "--probe", "6s")
+        done = check(tmp_path / "runs", server.url, "--start", str(start), "--duration", "10s", "--step", "6s")
     assert done.returncode == 0, done.stdout + done.stderr
-    _, content = found(tmp_path / "runs")
+    _, content = only_check(tmp_path / "runs")
     assert 0.9 * limit <= content["sustained"]["rate"] <= 1.1 * limit
     assert content["gave_out_first"]["side"] == "server"
 
@@ -90,7 +90,7 @@ def busy(core: int, count: int) -> Iterator[None]:
 
 
 @pytest.mark.slow
-def test_a_starved_generator_is_invalid_and_never_a_capacity(tmp_path: Path) -> None:
+def test_starved_generator_is_invalid(tmp_path: Path) -> None:
     before = os.sched_getaffinity(0)
     core = min(before)
     with serving("tests.limited_intake", "--limit", "1000000", log=tmp_path / "log") as server, busy(core, 2):
@@ -99,12 +99,12 @@ def test_a_starved_generator_is_invalid_and_never_a_capacity(tmp_path: Path) -> 
         try:
             done = check(
                 tmp_path / "runs", server.url, "--require", "40000", "--start", "40000", "--duration", "2s",
-                "--probe", "2s",
+                "--step", "2s",
             )  # fmt: skip
         finally:
             os.sched_setaffinity(0, before)
     assert done.returncode == 4, done.stdout + done.stderr
-    _, content = found(tmp_path / "runs")
+    _, content = only_check(tmp_path / "runs")
     assert (content["result"], content["sustained"]) == ("INVALID", None)
     assert content["gave_out_first"]["side"] == "generator"
     assert "workers" in content["sentence"]
@@ -114,18 +114,18 @@ def test_the_testbeds_confirmed_rate_reconciles(home: Path, tmp_path: Path) -> N
     done = call_in(
         home, "capacity", "search", "--runs", str(tmp_path / "runs"), "--require", "40", "--start", "40",
         "--max-rate", "40",
-        "--slo", "p99=2s", "--slo", "errors=0.1%", "--slo", "lost=0", "--duration", "3s", "--probe", "2s",
-        "--settle", "1s", "--windows", "1", "--json",
+        "--slo", "p99=2s", "--slo", "errors=0.1%", "--slo", "lost=0", "--duration", "3s", "--step", "2s",
+        "--warm-up", "1s", "--windows", "1", "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    folder, content = found(tmp_path / "runs")
+    folder, content = only_check(tmp_path / "runs")
     assert json.loads(done.stdout) == content
     assert (content["result"], content["lost"], content["headroom"]) == ("PASS", 0, 0)
     confirming = content["steps"][-1]
     run = folder / confirming["run"]
-    # So few subjects prove little, but nothing is wrong.
+    # Too few subjects for a GO, but nothing is wrong.
     assert (confirming["purpose"], confirming["verdict"] in ("GO", "INCONCLUSIVE")) == ("confirm", True)
-    # Every event that the step sent is in its ledger, and its analysis found each again.
+    # Every event that the step sent is in its ledger, and its analysis only_check each again.
     verdict = json.loads((run / "verdict.json").read_text())
     assert verdict["reconciliation"]["ok"] == len(read_ledger(run / "ledger").visit) == 40 * 4
 
@@ -141,7 +141,7 @@ def test_ctrl_c_keeps_what_was_measured(home: Path, tmp_path: Path) -> None:
         "10",
         "--duration",
         "2s",
-        "--settle",
+        "--warm-up",
         "1s",
     )
     command = [sys.executable, "-c", "from dogfood.cli import main; main()", "capacity", *options]
@@ -154,8 +154,8 @@ def test_ctrl_c_keeps_what_was_measured(home: Path, tmp_path: Path) -> None:
     out, err = process.communicate(timeout=240)
     assert process.returncode == 3, out + err
     assert "Traceback" not in err
-    assert "The check was ended by hand. What was measured until then is kept." in " ".join(out.split())
-    _, content = found(tmp_path / "runs")
+    assert "The check was interrupted." in " ".join(out.split())
+    _, content = only_check(tmp_path / "runs")
     assert (content["result"], content["interrupted"], len(content["steps"])) == ("INCONCLUSIVE", True, 1)
 
 
@@ -167,7 +167,7 @@ def test_ctrl_c_keeps_what_was_measured(home: Path, tmp_path: Path) -> None:
         (("--target", "testwiki-example"), "is production, and it was not confirmed"),
         (("--intake", "http://intake.example/v1/events"), "does not allow the host 'intake.example'"),
         (("--intake", "http://127.0.0.1:1/v1/events"), "does not answer"),
-        (("--require", "10", "search"), "put options after the command"),
+        (("--require", "10", "search"), "options belong after the subcommand"),
         (("--duration", "soon"), "is not a duration"),
     ],
 )

@@ -26,29 +26,27 @@ def examined(path: Path, generation: Generation = Generation.ALPHA, *, rate: flo
 
 
 @pytest.mark.parametrize("generation", Generation)
-def test_the_group_of_an_account_is_the_contracts_for_the_id_that_the_generation_hashes(
-    path: Path, generation: Generation
-) -> None:
+def test_group_follows_from_the_generations_id(path: Path, generation: Generation) -> None:
     account = ACCOUNTS[6]
     user_id = account.user_id if generation is Generation.ALPHA else account.central_id
     groups = parse_experiment(generation, example_experiment(generation)).groups
     expected = assign(generation, user_id, EXPERIMENT, groups, 1.0).group
-    assert f"in group {expected!r}" in examined(path, generation, name=account.name).told
+    assert f"in group {expected!r}" in examined(path, generation, name=account.name).summary
 
 
 def test_all_accounts_are_counted(path: Path) -> None:
     result = examined(path, rate=0.5)
-    numbers = [int(word) for word in result.told.replace(",", "").split() if word.isdigit()]
+    numbers = [int(word) for word in result.summary.replace(",", "").split() if word.isdigit()]
     assert sum(numbers) == len(ACCOUNTS)
 
 
-def test_a_group_that_nobody_will_be_in_is_a_miss(path: Path) -> None:
+def test_empty_group_is_missing(path: Path) -> None:
     result = examined(path, rate=1e-6)
     assert result.condition is Condition.MISSING
-    assert "nobody will be in 'false', 'true'" in result.told
+    assert "no account will be in 'false', 'true'" in result.summary
 
 
-def test_an_account_that_is_not_there_is_a_miss(path: Path) -> None:
+def test_unknown_account_is_missing(path: Path) -> None:
     assert examined(path, name="Nobody").condition is Condition.MISSING
 
 
@@ -59,7 +57,7 @@ def test_passwords_that_others_can_read_are_a_miss(path: Path) -> None:
     assert "chmod 600" in file.remedy
 
 
-def test_a_file_that_is_none_of_accounts_is_a_miss(path: Path) -> None:
+def test_invalid_accounts_file_is_missing(path: Path) -> None:
     path.write_text("{}\n")
     (file,) = examine_accounts(path, None, "testwiki")
     assert file.condition is Condition.MISSING

@@ -1,4 +1,4 @@
-"""An account that the wiki lets in, or does not, and the ids it is known by: against answers that are given."""
+"""Log-in of an account and comparison of its ids, against prepared responses."""
 
 from dataclasses import replace
 from functools import partial
@@ -32,10 +32,10 @@ class Wiki:
 
     def __init__(self, user_id: int = 17, central_ids: dict[str, int] | None = None, status: int = 200) -> None:
         self.user_id, self.central_ids, self.status = user_id, central_ids, status
-        self.asked: list[httpx.Request] = []
+        self.requests: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
+        self.requests.append(request)
         if request.method == "POST":
             form = {name: values[0] for name, values in parse_qs(request.content.decode()).items()}
             fits = (form["username"], form["password"], form["logintoken"]) == (ACCOUNT.name, ACCOUNT.password, "t+\\")
@@ -57,13 +57,11 @@ def examined(path: Path, wiki: Wiki, target: Target = TARGET, name: str = ACCOUN
 
 
 @pytest.mark.parametrize("central_ids", [None, {"local": 17, "CentralAuth": 1017}])
-def test_an_account_that_is_let_in_and_known_by_the_files_ids_is_fine(
-    path: Path, central_ids: dict[str, int] | None
-) -> None:
+def test_account_with_matching_ids_is_fine(path: Path, central_ids: dict[str, int] | None) -> None:
     wiki = Wiki(central_ids=central_ids)
     result = examined(path, wiki)
     assert [(item.subject, item.condition) for item in result] == [("log-in", Condition.FINE), ("ids", Condition.FINE)]
-    assert {request.url.host for request in wiki.asked} == {"wiki"}
+    assert {request.url.host for request in wiki.requests} == {"wiki"}
 
 
 @pytest.mark.parametrize(
@@ -73,29 +71,29 @@ def test_an_account_that_is_let_in_and_known_by_the_files_ids_is_fine(
         (Wiki(central_ids={"local": 17, "CentralAuth": 99}), "central_id 1017 is 17 or 99"),
     ],
 )
-def test_ids_that_are_not_the_files_are_a_miss(path: Path, wiki: Wiki, says: str) -> None:
+def test_different_ids_are_missing(path: Path, wiki: Wiki, says: str) -> None:
     result = examined(path, wiki)[-1]
     assert (result.subject, result.condition) == ("ids", Condition.MISSING)
-    assert says in result.told
+    assert says in result.summary
 
 
-def test_a_wrong_password_is_a_miss_that_does_not_tell_it(tmp_path: Path) -> None:
+def test_wrong_password_is_reported_but_not_shown(tmp_path: Path) -> None:
     write_accounts(tmp_path / "wrong.ndjson", [ACCOUNT._replace(password="battery staple")])
     (result,) = examined(tmp_path / "wrong.ndjson", Wiki())
     assert result.condition is Condition.MISSING
-    assert "Incorrect password" in result.told
+    assert "Incorrect password" in result.summary
     assert "staple" not in orjson.dumps(result._asdict()).decode()
 
 
 def test_a_wiki_that_answers_otherwise_is_a_miss(path: Path) -> None:
     (result,) = examined(path, Wiki(status=503))
-    assert (result.condition, "answered 503" in result.told) == (Condition.MISSING, True)
+    assert (result.condition, "answered 503" in result.summary) == (Condition.MISSING, True)
 
 
-def test_an_account_that_is_not_in_the_file_is_not_logged_in(path: Path) -> None:
+def test_account_outside_the_file_is_not_logged_in(path: Path) -> None:
     wiki = Wiki()
     assert examined(path, wiki, name="Nobody") == []
-    assert wiki.asked == []
+    assert wiki.requests == []
 
 
 def test_without_a_wiki_nothing_is_claimed(path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from dogfood.doctor.diagnosis import Condition
 from dogfood.doctor.machine import disk, examine_testbed, packages, python
-from dogfood.testbed_control.service_health import why_taken
+from dogfood.testbed_control.service_health import port_problem
 from dogfood.testbed_control.services import Service, Testbed
 
 
@@ -28,18 +28,16 @@ def test_an_old_python_is_told() -> None:
     assert python((3, 11, 0)).condition is Condition.FINE
 
 
-def test_packages_that_are_missing_or_too_old_are_named_and_optional_ones_are_not_wanted() -> None:
+def test_missing_and_old_required_packages_are_named() -> None:
     wanted = ("click", "rich>=13", "numpy<2", "locust[otel]; extra == 'otel'")
     result = packages(wanted, versions({"rich": "12.0", "numpy": "1.9"}))
     assert result.condition is Condition.MISSING
-    assert result.told == "missing or too old: click, rich"
+    assert result.summary == "missing or too old: click, rich"
     assert packages(wanted, versions({"click": "8", "rich": "14", "numpy": "1.9"})).condition is Condition.FINE
 
 
 @pytest.mark.parametrize(("free", "condition"), [(2**30, Condition.MISSING), (2**33, Condition.FINE)])
-def test_room_on_the_disk_is_looked_at_where_the_folder_will_be(
-    tmp_path: Path, free: int, condition: Condition
-) -> None:
+def test_disk_space_is_checked_at_the_future_folder(tmp_path: Path, free: int, condition: Condition) -> None:
     looked: list[Path] = []
 
     def free_bytes(folder: Path) -> int:
@@ -59,7 +57,7 @@ class OnPort(Testbed):
         return (Service("intake", self.port, ()),)
 
 
-def test_a_port_that_is_taken_is_told_and_a_free_one_is_no_miss(tmp_path: Path) -> None:
+def test_port_in_use_is_missing_free_port_unknown(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -67,6 +65,6 @@ def test_a_port_that_is_taken_is_told_and_a_free_one_is_no_miss(tmp_path: Path) 
         (result,) = examine_testbed(OnPort(tmp_path))
         assert result.condition is Condition.MISSING
         assert "--intake-port" in result.remedy
-    assert why_taken(OnPort.port) == ""
+    assert port_problem(OnPort.port) == ""
     (result,) = examine_testbed(OnPort(tmp_path))
     assert result.condition is Condition.UNKNOWN

@@ -11,14 +11,14 @@ from common.egress import EgressError
 from contracts.assignment import Generation
 from dogfood.cli import cli
 from dogfood.doctor.log_in import examine_log_in
-from dogfood.doctor.systems import Probe, examine_systems
+from dogfood.doctor.systems import RunNeeds, examine_systems
 from personas.example_experiment import EXPERIMENT
 from run_record.accounts import TestAccount, write_accounts
 from run_record.target import Target, TargetError
 from tests.common.echo import Moving, Server, serving, two_hosts
 
 ACCOUNT = TestAccount("Dogfood-01", "correct horse", 17, 1017, 0)
-QUESTION = Probe(Generation.ALPHA, EXPERIMENT, EXPERIMENT, "testwiki", datetime(2026, 1, 31, tzinfo=UTC), True)
+NEEDS = RunNeeds(Generation.ALPHA, EXPERIMENT, EXPERIMENT, "testwiki", datetime(2026, 1, 31, tzinfo=UTC), True)
 
 
 def named(port: int) -> Target:
@@ -34,7 +34,7 @@ def test_a_moved_name_gets_neither_event_nor_password() -> None:
     with two_hosts() as (first, second):
         target = named(first.server_port)
         egress = target.egress(Moving("127.0.0.2", "127.0.0.3"))
-        examine_systems(target, QUESTION, egress)
+        examine_systems(target, NEEDS, egress)
         list(examine_log_in(ACCOUNT, target, egress))
         assert second.requests == []
         assert "POST" in {item.method for item in first.requests}
@@ -54,7 +54,7 @@ def test_the_policy_refuses_what_nobody_confirmed() -> None:
         target = replace(named(server.server_port), production=True)
         egress = target.egress(Moving("127.0.0.2"), confirm="")
         with pytest.raises(EgressError, match="--confirm mine"):
-            examine_systems(target, QUESTION, egress)
+            examine_systems(target, NEEDS, egress)
         assert {item.method for item in server.requests} <= {"GET", "OPTIONS"}
 
 
@@ -76,7 +76,12 @@ def doctor(folder: Path, server: Server, *options: str) -> Result:
 
 
 @pytest.mark.parametrize(
-    "options", [("--probe",), ("--account", ACCOUNT.name), ("--probe", "--account", ACCOUNT.name, "--confirm", "other")]
+    "options",
+    [
+        ("--send-canary",),
+        ("--account", ACCOUNT.name),
+        ("--send-canary", "--account", ACCOUNT.name, "--confirm", "other"),
+    ],
 )
 def test_production_gets_nothing_without_confirmation(tmp_path: Path, options: tuple[str, ...]) -> None:
     with serving() as server:
@@ -94,7 +99,7 @@ def test_production_is_read_without_confirmation(tmp_path: Path) -> None:
 
 def test_confirmed_events_and_passwords_carry_the_tag(tmp_path: Path) -> None:
     with serving() as server:
-        doctor(tmp_path, server, "--probe", "--account", ACCOUNT.name, "--confirm", "prod")
+        doctor(tmp_path, server, "--send-canary", "--account", ACCOUNT.name, "--confirm", "prod")
         sent = [item for item in server.requests if item.method == "POST"]
         assert [item.path for item in sent] == ["/v1/events", "/api.php"]
         assert all(item.headers["user-agent"].endswith(" my-tag") for item in server.requests)

@@ -1,4 +1,4 @@
-"""What a target's systems serve, and what is said of each miss: against answers that are given, never sent for."""
+"""Examination of a target's systems, against prepared responses: each fault and its remedy."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,14 +10,14 @@ import pytest
 from contracts.assignment import Generation
 from contracts.streams import SCHEMA_TITLE, StreamConfig
 from dogfood.doctor.diagnosis import Condition, Diagnosis
-from dogfood.doctor.systems import Probe, Systems, examine_systems
+from dogfood.doctor.systems import RunNeeds, Systems, examine_systems
 from personas.example_experiment import EXPERIMENT, STREAM, example_experiment, example_instrument
 from run_record.target import Target
 
 TARGET = Target(
     "test", "for tests", "http://intake/v1/events", "http://mpic", ("intake", "mpic", "wiki"), "http://wiki"
 )
-QUESTION = Probe(Generation.ALPHA, EXPERIMENT, EXPERIMENT, "testwiki", datetime(2026, 1, 31, tzinfo=UTC), True)
+NEEDS = RunNeeds(Generation.ALPHA, EXPERIMENT, EXPERIMENT, "testwiki", datetime(2026, 1, 31, tzinfo=UTC), True)
 EXPERIMENTS, INSTRUMENTS = "http://mpic/api/v1/experiments", "http://mpic/api/v1/instruments"
 WIKI, INTAKE = "http://wiki/api.php", "http://intake/v1/events"
 
@@ -40,7 +40,7 @@ def resolver(_: str) -> list[str]:
 
 
 def examined(
-    answers: Mapping[str, httpx.Response], question: Probe = QUESTION, target: Target = TARGET
+    answers: Mapping[str, httpx.Response], needs: RunNeeds = NEEDS, target: Target = TARGET
 ) -> tuple[Systems, list[httpx.Request]]:
     items: list[httpx.Request] = []
 
@@ -51,7 +51,7 @@ def examined(
             raise httpx.ConnectError("connection refused")
         return value
 
-    return examine_systems(target, question, target.egress(resolver), httpx.MockTransport(answer)), items
+    return examine_systems(target, needs, target.egress(resolver), httpx.MockTransport(answer)), items
 
 
 def missing(systems: Systems) -> list[Diagnosis]:
@@ -60,7 +60,7 @@ def missing(systems: Systems) -> list[Diagnosis]:
 
 @pytest.mark.parametrize("generation", Generation)
 def test_nothing_is_missing_where_all_is_served(generation: Generation) -> None:
-    systems, requested = examined(healthy(generation), QUESTION._replace(generation=generation))
+    systems, requested = examined(healthy(generation), NEEDS._replace(generation=generation))
     assert {item.condition for item in systems.diagnoses} == {Condition.FINE}
     assert systems.experiment is not None
     assert systems.experiment.name == EXPERIMENT
@@ -72,7 +72,7 @@ TEXT_RATE = {**StreamConfig(STREAM, SCHEMA_TITLE).to_json(), "sample": {"rate": 
 
 
 @pytest.mark.parametrize(
-    ("address", "answer", "subject", "said"),
+    ("address", "answer", "subject", "text"),
     [
         (EXPERIMENTS, None, "experiments", "connection refused"),
         (EXPERIMENTS, httpx.Response(500), "experiments", "500"),
@@ -107,29 +107,27 @@ TEXT_RATE = {**StreamConfig(STREAM, SCHEMA_TITLE).to_json(), "sample": {"rate": 
         (INTAKE, httpx.Response(202), "schema", "answered 202"),
     ],
 )  # fmt: skip
-def test_each_miss_is_told_with_what_to_do(
-    address: str, answer: httpx.Response | None, subject: str, said: str
-) -> None:
+def test_each_fault_has_a_remedy(address: str, answer: httpx.Response | None, subject: str, text: str) -> None:
     answers = {**healthy(), address: answer}
-    systems, _ = examined({position: items for position, items in answers.items() if items is not None})
-    (items,) = [item for item in missing(systems) if item.subject == subject]
-    assert said in items.told
-    assert items.remedy
+    systems, _ = examined({url: response for url, response in answers.items() if response is not None})
+    (diagnosis,) = [item for item in missing(systems) if item.subject == subject]
+    assert text in diagnosis.summary
+    assert diagnosis.remedy
 
 
-def test_an_experiment_of_the_later_generation_is_active_between_its_dates() -> None:
-    late = QUESTION._replace(generation=Generation.XLAB, now=datetime(2040, 1, 1, tzinfo=UTC))
+def test_later_generations_experiment_is_active_within_dates() -> None:
+    late = NEEDS._replace(generation=Generation.XLAB, now=datetime(2040, 1, 1, tzinfo=UTC))
     (result,) = missing(examined(healthy(Generation.XLAB), late)[0])
-    assert result.told == f"{EXPERIMENT} is not active: now is not between start and end"
+    assert result.summary == f"{EXPERIMENT} is not active: now is not between start and end"
 
 
-def test_without_probing_nothing_is_posted() -> None:
-    systems, requested = examined(healthy(), QUESTION._replace(probe=False))
+def test_without_canary_nothing_is_posted() -> None:
+    systems, requested = examined(healthy(), NEEDS._replace(send_canary=False))
     assert not missing(systems)
     assert "POST" not in {request.method for request in requested}
 
 
-def test_a_target_without_a_wiki_is_not_asked_for_one() -> None:
+def test_target_without_wiki_is_not_asked() -> None:
     systems, requested = examined(healthy(), target=replace(TARGET, wiki=""))
     assert not missing(systems)
     assert "wiki" not in {request.url.host for request in requested}
@@ -142,7 +140,7 @@ def test_redirects_are_not_followed() -> None:
     assert {item.area for item in missing(systems)} == {"mpic", "wiki"}
 
 
-def test_faults_of_others_are_noted_and_nothing_is_missing() -> None:
+def test_faults_of_other_configs_are_only_notes() -> None:
     foreign = {**example_instrument(name="foreign"), "sample_rate": {"default": "0.5"}}
     own = StreamConfig(STREAM, SCHEMA_TITLE).to_json()
     answers = {
@@ -152,6 +150,8 @@ def test_faults_of_others_are_noted_and_nothing_is_missing() -> None:
     }
     systems, _ = examined(answers)
     assert not missing(systems)
-    noted = {(item.area, item.subject): item.told for item in systems.diagnoses if item.condition is Condition.UNKNOWN}
+    noted = {
+        (item.area, item.subject): item.summary for item in systems.diagnoses if item.condition is Condition.UNKNOWN
+    }
     assert "instruments[0].sample_rate.default" in noted["mpic", "other instruments"]
     assert "streams.foreign.sample.rate" in noted["wiki", "other streams"]

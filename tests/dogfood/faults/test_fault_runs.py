@@ -1,4 +1,4 @@
-"""Faults of the catalogue, switched on: found from the run alone, and their layer named."""
+"""Faults of the catalogue, detected from the run alone, with their layer named."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from common.errors import DogfoodError
 from contracts.assignment import Generation
 from dogfood.faults.catalogue import read_catalogue
 from dogfood.faults.recipes import recipe_of
-from dogfood.faults.report import CleanRuns, junit, matrix, put_between_marks
+from dogfood.faults.report import CleanRuns, junit, matrix, replace_between_marks
 from dogfood.faults.runs import Row
 from dogfood.testbed_control.services import Testbed
 from run_record.roster import Fidelity
@@ -26,7 +26,7 @@ Play = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
-    """Call `dogfood faults` and return what it says in JSON; every fault has to be found in its layer."""
+    """Call `dogfood faults` and return its JSON; every fault has to be detected in its layer."""
 
     def command(*names: str, timeout: float = 900) -> dict[str, Any]:
         done = call(tmp_path, "faults", *names, "--json", "--keep", str(tmp_path / "kept"), timeout=timeout)
@@ -42,7 +42,7 @@ def play(tmp_path: Path) -> Play:
     return command
 
 
-def test_faults_behind_the_browser_are_found_and_pairs_are_both_named(play: Play, tmp_path: Path) -> None:
+def test_faults_after_the_browser_and_pairs_are_detected(play: Play, tmp_path: Path) -> None:
     pairs = ("hasty-invalid+duplicates", "slow-generator")
     result = play(*pairs)
     assert [row["id"] for row in result["faults"]] == list(pairs)
@@ -54,13 +54,13 @@ def test_faults_behind_the_browser_are_found_and_pairs_are_both_named(play: Play
 
 
 @pytest.mark.slow
-def test_a_loss_and_canaries_that_stay_are_both_named(play: Play) -> None:
+def test_loss_and_kept_canaries_are_both_named(play: Play) -> None:
     [row] = play("loss-by-group+canary-kept")["faults"]
     assert row["layer_named"] == "transport"
     assert {"indeterminate", "canaries"} <= set(row["checks"])
 
 
-def test_faults_of_the_wiki_and_its_client_are_found(play: Play, tmp_path: Path) -> None:
+def test_faults_of_wiki_and_client_are_detected(play: Play, tmp_path: Path) -> None:
     copy_seeded_wiki(tmp_path / "testbed")
     # The others are in the whole catalogue.
     result = play("rate-key", "child-click")
@@ -84,7 +84,7 @@ def test_three_accounts_suffice_to_name_the_group(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
-def test_the_whole_catalogue_is_found_and_clean_runs_are_not_called(play: Play, tmp_path: Path) -> None:
+def test_catalogue_is_detected_without_false_alarms(play: Play, tmp_path: Path) -> None:
     copy_seeded_wiki(tmp_path / "testbed")
     result = play(timeout=3_500)
     assert len(result["faults"]) == len(read_catalogue())
@@ -92,16 +92,16 @@ def test_the_whole_catalogue_is_found_and_clean_runs_are_not_called(play: Play, 
     assert result["clean"]["called"] == []
 
 
-def test_up_switches_faults_on_and_down_switches_them_off(tmp_path: Path) -> None:
+def test_up_and_down_switch_faults(tmp_path: Path) -> None:
     ports = [word for name in ("mpic", "intake") for word in (f"--{name}-port", str(free_port()))]
     only = ("--only", "mpic", "--only", "intake", *ports)
     wrong = call_in(tmp_path, "up", *only, "--fault", "gremlins")
     assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert "there is no fault 'gremlins': local-id, " in wrong.stderr
+    assert "there is no fault 'gremlins'; the faults are local-id, " in wrong.stderr
     try:
         done = call_in(tmp_path, "up", *only, "--fault", "hasty-invalid,canary-kept")
         assert done.returncode == 0, done.stderr
-        assert "switched on to go wrong: hasty-invalid, canary-kept" in done.stdout
+        assert "faults switched on: hasty-invalid, canary-kept" in done.stdout
         again = call_in(tmp_path, "up", *only)
         assert again.returncode == 2
         assert "already runs with the faults hasty-invalid, canary-kept" in again.stderr
@@ -110,10 +110,10 @@ def test_up_switches_faults_on_and_down_switches_them_off(tmp_path: Path) -> Non
     assert Testbed(tmp_path / "testbed").faults == ()
 
 
-def test_a_fault_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
+def test_unknown_fault_is_one_line(tmp_path: Path) -> None:
     done = call_in(tmp_path, "faults", "modulo+gremlins")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: there is no fault 'gremlins': local-id, ")
+    assert done.stderr.startswith("error: there is no fault 'gremlins'; the faults are local-id, ")
 
 
 def test_the_catalogue_is_listed(tmp_path: Path) -> None:
@@ -137,19 +137,19 @@ MISSED = Row("b", "intake", "", False, (), 10, 1.5, "All well.")
 def test_the_matrix_is_put_between_its_marks(tmp_path: Path) -> None:
     path = tmp_path / "faults.md"
     path.write_text("# A\n<!-- matrix -->\nold\n<!-- /matrix -->\nafter\n")
-    put_between_marks(path, "matrix", matrix([ROW, MISSED], CleanRuns(("GO",), (), 3.0)))
+    replace_between_marks(path, "matrix", matrix([ROW, MISSED], CleanRuns(("GO",), (), 3.0)))
     text = path.read_text()
     assert "old" not in text
     assert text.startswith("# A\n<!-- matrix -->\n")
     assert text.endswith("<!-- /matrix -->\nafter\n")
     assert "| `a` | table | table | lost | 10 | 2 | One \\| two. |" in text
     assert "| `b` | intake | **none** ✗ |" in text
-    assert "1 of 2 found, each in its layer; 1 clean runs: 1 GO" in text
+    assert "1 of 2 detected, each in its layer; 1 clean runs: 1 GO" in text
     with pytest.raises(DogfoodError, match="has no marks"):
-        put_between_marks(path, "sensitivity", "x")
+        replace_between_marks(path, "sensitivity", "x")
 
 
-def test_junit_has_a_case_a_fault_and_a_failure_for_each_that_was_missed() -> None:
+def test_junit_has_a_failure_per_missed_fault() -> None:
     suite = ElementTree.fromstring(junit([ROW, MISSED], CleanRuns(("GO", "NO-GO"))))  # noqa: S314 (our own)
     assert (suite.get("tests"), suite.get("failures")) == ("4", "2")
     failed = [case.get("name") for case in suite if case.find("failure") is not None]

@@ -51,9 +51,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_prometheus_is_told_what_the_verdict_and_the_ledger_say(runs: Path) -> None:
+def test_prometheus_gets_the_verdict_and_the_ledger(runs: Path) -> None:
     watched = RunMetrics(runs, "lossy")
-    values = parsed(exposition(watched.readings))
+    values = parsed(exposition(watched.samples))
     verdict = json.loads((runs / "lossy" / "verdict.json").read_bytes())
     run = ("run", "lossy")
     assert values["dogfood_events_offered_total", (run,)] == verdict["reconciliation"]["offered"]
@@ -69,8 +69,8 @@ def test_prometheus_is_told_what_the_verdict_and_the_ledger_say(runs: Path) -> N
     assert any(("check", "lost") in labels for labels in failed)
 
 
-def test_every_query_of_the_dashboard_asks_for_what_is_served(runs: Path) -> None:
-    values = parsed(exposition(RunMetrics(runs, "lossy").readings))
+def test_every_dashboard_query_uses_served_metrics(runs: Path) -> None:
+    values = parsed(exposition(RunMetrics(runs, "lossy").samples))
     served: dict[str, set[str]] = {}
     for name, labels in values:
         served.setdefault(name, set()).update(label for label, _ in labels)
@@ -120,10 +120,10 @@ def test_a_run_is_counted_while_it_is_written(tmp_path: Path) -> None:
 def test_latest_is_whichever_run_is_the_latest(runs: Path, tmp_path: Path) -> None:
     watched = RunMetrics(tmp_path, "latest")
     with pytest.raises(RunFolderError):
-        watched.readings()
-    assert parsed(exposition(watched.readings)) == {}
+        watched.samples()
+    assert parsed(exposition(watched.samples)) == {}
     (tmp_path / "latest").symlink_to(runs / "lossy")
-    assert watched.readings()[0].points[0].labels == {"run": "lossy"}
+    assert watched.samples()[0].points[0].labels == {"run": "lossy"}
 
 
 class Collected:
@@ -172,8 +172,8 @@ def test_a_collector_of_opentelemetry_is_told_the_same(
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     watched = RunMetrics(runs, "lossy")
-    send(watched.readings)
-    values = parsed(exposition(watched.readings))
+    send(watched.samples)
+    values = parsed(exposition(watched.samples))
     for name, points in collector.metrics.items():
         for labels, value in points:
             key = tuple(sorted(labels.items()))
@@ -197,6 +197,6 @@ def test_the_command_serves_and_prints_the_same(runs: Path) -> None:
     assert parsed(served) == parsed(printed) != {}
 
 
-def test_a_run_that_is_not_there_is_one_line(dogfood: Call) -> None:
+def test_missing_run_is_one_line(dogfood: Call) -> None:
     done = dogfood("metrics", "nope", "--once")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)

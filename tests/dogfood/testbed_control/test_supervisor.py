@@ -35,7 +35,7 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=ROOT)
 
 
-def test_three_starts_at_the_same_moment_leave_one_testbed(testbed: Testbed) -> None:
+def test_three_concurrent_starts_leave_one_testbed(testbed: Testbed) -> None:
     starts = [start(testbed.folder) for _ in range(3)]
     for command in starts:
         command.communicate(timeout=120)
@@ -92,7 +92,7 @@ def test_services_are_told_no_secrets(testbed: Testbed, monkeypatch: pytest.Monk
     assert not any(secrets.keys() & environment.keys() for environment in items)
 
 
-def test_files_of_a_testbed_are_for_their_user_alone(testbed: Testbed) -> None:
+def test_only_the_user_can_read_testbed_files(testbed: Testbed) -> None:
     testbed.folder.mkdir(mode=0o755)
     testbed.up({name: free_port() for name in SERVICES}, SERVICES)
     database = testbed.folder / "mpic.sqlite"
@@ -100,7 +100,7 @@ def test_files_of_a_testbed_are_for_their_user_alone(testbed: Testbed) -> None:
     assert stat.S_IMODE(testbed.folder.stat().st_mode) == 0o700
 
 
-def test_a_database_of_an_earlier_version_is_closed_to_others(testbed: Testbed) -> None:
+def test_old_database_becomes_private(testbed: Testbed) -> None:
     testbed.folder.mkdir()
     database = testbed.folder / "mpic.sqlite"
     database.touch(mode=0o644)
@@ -108,7 +108,7 @@ def test_a_database_of_an_earlier_version_is_closed_to_others(testbed: Testbed) 
     assert stat.S_IMODE(database.stat().st_mode) == 0o600
 
 
-def test_a_child_gets_what_it_needs_and_what_was_named() -> None:
+def test_child_environment_has_required_and_named_variables() -> None:
     full = {"PATH": "/bin", "LC_ALL": "C", "DOGFOOD_PASSWORD": "p", "OTEL_X": "o", "HTTP_PROXY": "h", "TOKEN": "t"}
     assert child_environment(environment=full) == {"PATH": "/bin", "LC_ALL": "C"}
     named = child_environment("DOGFOOD_PASSWORD", "OTEL_", "MISSING", environment=full, more={"A": "b"})

@@ -75,7 +75,7 @@ class Phabricator:
     created: int = 0
     now_s: int = NOW_S
 
-    def made(self, method: str) -> int:
+    def count_calls(self, method: str) -> int:
         """Return how often *method* was called."""
         return sum(name == method for name, _ in self.calls)
 
@@ -84,7 +84,7 @@ class Phabricator:
         return [task["fields"]["description"]["raw"] for task in self.tasks]
 
     def add(self, title: str, description: str, *, age_s: int = 0, status: str = "open") -> dict[str, Any]:
-        """Add a task as somebody else would."""
+        """Add a task of another author."""
         number = len(self.tasks) + 1
         fields = {
             "name": title,

@@ -1,4 +1,4 @@
-"""`dogfood tickets` as people call it."""
+"""`dogfood tickets` on the command line."""
 
 import csv
 import io
@@ -30,8 +30,8 @@ def tickets(*arguments: str, token: str | None = TOKEN) -> subprocess.CompletedP
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
 
 
-def said(*arguments: str) -> str:
-    """Return what `dogfood tickets` prints; within this process, as a new one takes a second."""
+def output(*arguments: str) -> str:
+    """Return the output of `dogfood tickets`, called within this process: a new one takes a second."""
     done = CliRunner().invoke(cli, ["tickets", *arguments], env={"COLUMNS": "120"}, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout
@@ -46,22 +46,22 @@ def folder(tmp_path: Path) -> Path:
     return write(tmp_path / "tickets", *EPIC)
 
 
-def test_the_plans_own_tickets_are_as_they_should_be() -> None:
+def test_plans_tickets_are_valid() -> None:
     done = tickets(token=None)
     assert (done.returncode, done.stderr) == (0, "")
     assert "dogfood-epic" in done.stdout
-    assert "tickets, all as they should be" in done.stdout
+    assert "tickets, all valid" in done.stdout
 
 
-def test_the_list_shows_parts_below_their_parent_and_what_they_wait_for(folder: Path) -> None:
-    lines = said("--folder", str(folder)).splitlines()
+def test_list_shows_parts_and_dependencies(folder: Path) -> None:
+    lines = output("--folder", str(folder)).splitlines()
     assert any(line.startswith("the-epic") for line in lines)
     assert any(line.startswith("  two") for line in lines)
     assert "  4. two  ← one, three" in lines
 
 
 def test_the_exports_say_the_same(folder: Path) -> None:
-    out = {kind: said("--folder", str(folder), "--export", kind) for kind in ("csv", "json", "phabricator")}
+    out = {kind: output("--folder", str(folder), "--export", kind) for kind in ("csv", "json", "phabricator")}
     rows = list(csv.DictReader(io.StringIO(out["csv"])))
     objects = json.loads(out["json"])
     requests = json.loads(out["phabricator"])
@@ -80,48 +80,48 @@ def test_the_exports_say_the_same(folder: Path) -> None:
     assert changes["subtasks.add"] == ["<task one>", "<task three>"]
 
 
-def test_a_cell_that_a_spreadsheet_would_run_is_defused(tmp_path: Path) -> None:
+def test_spreadsheet_formula_is_defused(tmp_path: Path) -> None:
     item = ticket("a")
     path = write(tmp_path / "tickets", item) / "a.md"
     path.write_text(path.read_text().replace("title: Do a", "title: '=HYPERLINK(1)'"))
-    row = next(csv.DictReader(io.StringIO(said("--folder", str(path.parent), "--export", "csv"))))
+    row = next(csv.DictReader(io.StringIO(output("--folder", str(path.parent), "--export", "csv"))))
     assert row["title"] == "'=HYPERLINK(1)"
 
 
-def test_without_yes_nothing_is_made(folder: Path, phabricator: Phabricator, url: str) -> None:
+def test_without_yes_nothing_is_created(folder: Path, phabricator: Phabricator, url: str) -> None:
     done = tickets(*in_url(folder, url))
     assert done.returncode == 0
-    assert "to make   two: Do two" in done.stdout
-    assert "dry run: 4 of 4 tickets would be made; --yes makes them" in done.stdout
+    assert "to create two: Do two" in done.stdout
+    assert "dry run: 4 of 4 tickets would be created; add --yes to create them" in done.stdout
     assert phabricator.tasks == []
 
 
-def test_made_twice_is_made_once_and_the_token_is_nowhere(folder: Path, phabricator: Phabricator, url: str) -> None:
+def test_second_creation_adds_nothing_and_hides_the_token(folder: Path, phabricator: Phabricator, url: str) -> None:
     # The command asks the real clock; the index knows nothing yet.
     phabricator.now_s = int(time.time())
     first = tickets(*in_url(folder, url, "--yes"))
     assert first.returncode == 0
-    assert first.stdout.splitlines()[-2:] == ["made      T4  two", f"made 4 of 4 tickets in {url}"]
+    assert first.stdout.splitlines()[-2:] == ["created   T4  two", f"created 4 of 4 tickets in {url}"]
     second = tickets(*in_url(folder, url, "--yes"))
     assert second.returncode == 0
-    assert f"nothing to make: all 4 tickets are in {url}" in second.stdout
+    assert f"nothing to create: all 4 tickets are in {url}" in second.stdout
     assert [slug for text in phabricator.descriptions() for slug in marked_slugs(text)] == [it.slug for it in EPIC]
     everything = first.stdout + first.stderr + second.stdout + second.stderr + json.dumps(phabricator.tasks)
     assert TOKEN not in everything
 
 
-def test_a_failure_is_one_line_and_the_next_call_continues(folder: Path, phabricator: Phabricator, url: str) -> None:
+def test_failure_is_one_line_and_resumable(folder: Path, phabricator: Phabricator, url: str) -> None:
     phabricator.now_s = int(time.time())
     phabricator.fail_at = 2
     done = tickets(*in_url(folder, url, "--yes"))
     assert done.returncode == 2
-    assert done.stdout.splitlines() == ["made      T1  the-epic", "made      T2  one"]
-    assert done.stderr.startswith("error: 2 of 4 tickets were made, then 'three' failed: ")
+    assert done.stdout.splitlines() == ["created   T1  the-epic", "created   T2  one"]
+    assert done.stderr.startswith("error: 2 of 4 tickets were created, then 'three' failed: ")
     assert len(done.stderr.splitlines()) == 1
     again = tickets(*in_url(folder, url, "--yes"))
     assert again.returncode == 0
-    assert "there     T2  one" in again.stdout
-    assert "made 2 of 4 tickets" in again.stdout
+    assert "exists    T2  one" in again.stdout
+    assert "created 2 of 4 tickets" in again.stdout
 
 
 def test_a_wrong_token_is_told_and_not_shown(folder: Path, url: str) -> None:
@@ -137,15 +137,15 @@ def test_a_wrong_token_is_told_and_not_shown(folder: Path, url: str) -> None:
     ("arguments", "says"),
     [
         (("--create",), "--create needs --phabricator URL"),
-        (("--yes",), "are for --create"),
-        (("--phabricator", "https://x"), "are for --create"),
+        (("--yes",), "need --create"),
+        (("--phabricator", "https://x"), "need --create"),
         (("--export", "csv", "--create"), "exclude each other"),
         (("--export", "xml"), "'xml' is not one of"),
         (("--create", "--phabricator", "https://x", "--pause", "-1"), "not in the range"),
         (("--token", "x"), "No such option"),
     ],
 )
-def test_wrong_use_is_told_and_ends_with_2(arguments: tuple[str, ...], says: str) -> None:
+def test_wrong_use_exits_with_2(arguments: tuple[str, ...], says: str) -> None:
     done = CliRunner().invoke(cli, ["tickets", *arguments], env={"PHABRICATOR_TOKEN": TOKEN})
     assert done.exit_code == 2
     assert says in done.stderr
@@ -154,7 +154,7 @@ def test_wrong_use_is_told_and_ends_with_2(arguments: tuple[str, ...], says: str
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--create", "--phabricator", "ftp://x"), "has to be like https://"),
+        (("--create", "--phabricator", "ftp://x"), "has to look like https://"),
         (("--folder", "nowhere"), r"no tickets \(\*\.md\) in nowhere"),
     ],
 )
@@ -164,10 +164,10 @@ def test_what_cannot_be_used_is_told(arguments: tuple[str, ...], says: str) -> N
     assert caught.value.exit_code == 2
 
 
-def test_without_a_token_it_says_where_to_put_one(folder: Path, url: str) -> None:
+def test_missing_token_names_its_variable(folder: Path, url: str) -> None:
     done = tickets(*in_url(folder, url), token=None)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: no API token: put one into the environment variable PHABRICATOR_TOKEN\n"
+    assert done.stderr == "error: no API token; set the environment variable PHABRICATOR_TOKEN\n"
 
 
 def test_tickets_that_do_not_fit_are_told(tmp_path: Path) -> None:

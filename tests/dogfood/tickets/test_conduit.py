@@ -1,4 +1,4 @@
-"""Conduit's encoding, paging and errors; and the token, which nobody gets to see."""
+"""Conduit's encoding, paging and errors, and the secrecy of the token."""
 
 import json
 import shutil
@@ -51,7 +51,7 @@ def test_every_form_is_read_back(parameters: dict[str, Value]) -> None:
 
 
 @pytest.mark.skipif(shutil.which("php") is None, reason="PHP itself is not here to be asked")
-def test_php_reads_the_form_as_the_tests_phabricator_does() -> None:
+def test_php_and_the_fake_parse_forms_alike() -> None:
     parameters: dict[str, Value] = {
         "transactions": [{"type": "title", "value": "a&b=c [d] ä\n%"}, {"type": "x.add", "value": ["1", "2"]}],
         "constraints": {"slugs": ["a_b"], "createdStart": 5},
@@ -74,13 +74,13 @@ def test_every_page_of_a_search_is_read(phabricator: Phabricator, conduit: Condu
         phabricator.add(f"{number}", "")
     items = list(conduit.search("maniphest.search", {"createdStart": NOW_S}))
     assert [item["id"] for item in items] == list(range(30, 0, -1))
-    assert phabricator.made("maniphest.search") == 5
+    assert phabricator.count_calls("maniphest.search") == 5
 
 
 def test_a_cursor_that_stands_still_ends_the_search(phabricator: Phabricator, conduit: Conduit) -> None:
     result = {"data": [], "cursor": {"after": "1"}}
     phabricator.raw = (200, {}, json.dumps({"result": result, "error_code": None}).encode())
-    with pytest.raises(ConduitError, match="names the same page again"):
+    with pytest.raises(ConduitError, match="names the same page as"):
         list(conduit.search("maniphest.search", {"createdStart": 1}))
 
 
@@ -96,7 +96,7 @@ def test_a_cursor_without_end_ends_the_search() -> None:
         list(conduit.search("maniphest.search", {"createdStart": 1}))
 
 
-def test_there_is_a_pause_between_calls_and_none_before_the_first(url: str) -> None:
+def test_calls_pause_except_before_the_first(url: str) -> None:
     slept: list[float] = []
     with Conduit(url, TOKEN, pause_s=1.5, sleep=slept.append) as conduit:
         for _ in range(3):
@@ -112,18 +112,18 @@ ENVELOPE = {"result": None, "error_code": "ERR-X", "error_info": f"what\n  {TOKE
     [
         ((200, {}, json.dumps(ENVELOPE).encode()), r"failed \(ERR-X\): what \[token\] \[31m$"),
         ((200, {}, b'{"result":null,"error_code":"ERR-X","error_info":null}'), "no reason given"),
-        ((200, {}, b'{"result":[],"error_code":null}'), "a result that is no object"),
-        ((200, {}, b'{"data":[]}'), "answered 200 and no Conduit result"),
-        ((200, {}, b"[]"), "no Conduit result"),
-        ((200, {}, b""), "no Conduit result: nothing"),
-        ((500, {}, f"<h1>{TOKEN}</h1>".encode()), r"answered 500 and no Conduit result: <h1>\[token\]</h1>$"),
+        ((200, {}, b'{"result":[],"error_code":null}'), "a result that is not an object"),
+        ((200, {}, b'{"data":[]}'), "answered 200 without a Conduit result"),
+        ((200, {}, b"[]"), "without a Conduit result"),
+        ((200, {}, b""), "without a Conduit result: empty"),
+        ((500, {}, f"<h1>{TOKEN}</h1>".encode()), r"answered 500 without a Conduit result: <h1>\[token\]</h1>$"),
         ((200, {}, b"x" * 290 + TOKEN.encode()), r"x\[token\]|x\[tok"),
-        ((200, {}, b"\xff\xfe"), "no Conduit result"),
-        ((429, {}, b"slow down"), "answered 429 and no Conduit result: slow down"),
+        ((200, {}, b"\xff\xfe"), "without a Conduit result"),
+        ((429, {}, b"slow down"), "answered 429 without a Conduit result: slow down"),
         ((302, {"Location": f"http://elsewhere/?{TOKEN}"}, b""), r"redirects .* to http://elsewhere/\?\[token\]; "),
     ],
 )
-def test_every_bad_answer_is_one_line_without_the_token(
+def test_bad_response_is_one_line_without_token(
     phabricator: Phabricator, conduit: Conduit, raw: tuple[int, dict[str, str], bytes], says: str
 ) -> None:
     phabricator.raw = raw
@@ -134,11 +134,11 @@ def test_every_bad_answer_is_one_line_without_the_token(
     assert TOKEN[:12] not in repr(caught.value)
 
 
-def test_a_token_that_is_not_known_is_told_but_not_shown(url: str) -> None:
+def test_unknown_token_is_reported_but_not_shown(url: str) -> None:
     wrong = "cli-zzzzzzzzzzzzzzzzzzzzzzzzzzzz"
     with Conduit(url, wrong, pause_s=0) as conduit, pytest.raises(ConduitError, match="ERR-INVALID-AUTH") as caught:
         conduit.call("maniphest.search", {})
-    assert 'API token "[token]" is not valid.; look at PHABRICATOR_TOKEN' in str(caught.value)
+    assert 'API token "[token]" is not valid.; check PHABRICATOR_TOKEN' in str(caught.value)
     assert wrong not in str(caught.value)
 
 
@@ -164,14 +164,14 @@ def test_nobody_there_is_told() -> None:
         "https://[::1",
     ],
 )
-def test_what_is_no_address_is_refused_and_not_repeated(url: str) -> None:
-    with pytest.raises(ConduitError, match="has to be like https://") as caught:
+def test_invalid_address_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ConduitError, match="has to look like https://") as caught:
         Conduit(url, TOKEN, pause_s=0)
     assert "sesame" not in str(caught.value)
 
 
 def test_the_token_is_not_sent_in_the_clear() -> None:
-    with pytest.raises(ConduitError, match=r"http://phabricator\.example\.org would show the token"):
+    with pytest.raises(ConduitError, match=r"http://phabricator\.example\.org would send the token unencrypted"):
         Conduit("http://phabricator.example.org", TOKEN, pause_s=0)
 
 
@@ -182,13 +182,13 @@ def test_an_address_may_be_written_in_several_ways(given_as: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "  ", "api-short", TOKEN + "x", TOKEN[:-1] + "é", TOKEN[:-1] + '"'])
-def test_what_is_no_token_is_refused_and_not_shown(token: str) -> None:
+def test_invalid_token_is_refused_and_not_shown(token: str) -> None:
     with pytest.raises(ConduitError, match="API token") as caught:
         Conduit("https://phabricator.example.org", token, pause_s=0)
     assert not token.strip() or token not in str(caught.value)
 
 
-def test_a_line_end_after_the_token_does_no_harm(url: str) -> None:
+def test_newline_after_the_token_is_ignored(url: str) -> None:
     with Conduit(url, f"{TOKEN}\n", pause_s=0) as conduit:
         assert conduit.call("maniphest.priority.search", {})
 
@@ -216,7 +216,7 @@ def test_a_moved_phabricator_gets_no_token() -> None:
         moving = Moving("127.0.0.2", "127.0.0.3")
         with Conduit(f"http://localhost:{first.server_port}", TOKEN, pause_s=0, resolver=moving) as conduit:
             for _ in range(2):
-                with pytest.raises(ConduitError, match="no Conduit result"):
+                with pytest.raises(ConduitError, match="without a Conduit result"):
                     conduit.call("maniphest.search", {})
         assert len(first.requests) == 2
         assert second.requests == []

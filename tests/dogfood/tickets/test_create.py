@@ -1,4 +1,4 @@
-"""Tasks are made once, with all their edges, whatever happens on the way."""
+"""Tasks are created once, with all their edges, also after failures."""
 
 from collections.abc import Sequence
 
@@ -21,14 +21,14 @@ def plan(conduit: Conduit, tickets: Sequence[Ticket] = EPIC) -> CreationPlan:
 
 
 def make(conduit: Conduit, tickets: Sequence[Ticket] = EPIC) -> list[str]:
-    """Plan and create; return the slugs of what was made."""
+    """Plan and create; return the slugs of the created tasks."""
     items: list[str] = []
     create(conduit, plan(conduit, tickets), lambda item, task: items.append(f"T{task.number} {item.slug}"))
     return items
 
 
 def slugs(phabricator: Phabricator) -> list[str]:
-    """Return the tickets in *phabricator*, in the order in which they were made."""
+    """Return the tickets in *phabricator*, in the order of their creation."""
     return [slug for text in phabricator.descriptions() for slug in marked_slugs(text)]
 
 
@@ -49,7 +49,7 @@ def test_planning_makes_nothing(phabricator: Phabricator, conduit: Conduit) -> N
     run_plan = plan(conduit)
     assert run_plan.missing == in_order(EPIC)
     assert phabricator.tasks == []
-    assert phabricator.made("maniphest.edit") == 0
+    assert phabricator.count_calls("maniphest.edit") == 0
 
 
 def test_parents_and_dependencies_come_first_with_their_edges(phabricator: Phabricator, conduit: Conduit) -> None:
@@ -61,16 +61,14 @@ def test_parents_and_dependencies_come_first_with_their_edges(phabricator: Phabr
 
 
 @pytest.mark.parametrize("indexed", [0, 2, 4])
-def test_a_second_run_makes_nothing_however_far_the_index_is(
-    phabricator: Phabricator, conduit: Conduit, indexed: int
-) -> None:
+def test_second_run_creates_nothing_despite_index_lag(phabricator: Phabricator, conduit: Conduit, indexed: int) -> None:
     make(conduit)
     phabricator.indexed = indexed
     assert make(conduit) == []
-    assert phabricator.made("maniphest.edit") == 4
+    assert phabricator.count_calls("maniphest.edit") == 4
 
 
-def test_tasks_of_long_ago_are_found_by_the_index_even_when_closed(phabricator: Phabricator, conduit: Conduit) -> None:
+def test_index_finds_old_closed_tasks(phabricator: Phabricator, conduit: Conduit) -> None:
     for item in EPIC:
         phabricator.add("renamed since", f"Rewritten.\n\n{item.description}", age_s=400 * _DAY_S, status="resolved")
     phabricator.indexed = len(EPIC)
@@ -89,12 +87,12 @@ def test_there_may_be_many_other_tasks(phabricator: Phabricator, conduit: Condui
 
 @pytest.mark.parametrize("failure", ["error", "hangup before", "hangup after"])
 @pytest.mark.parametrize("fail_at", range(4))
-def test_a_run_that_broke_off_is_continued_without_doubles(
+def test_interrupted_run_continues_without_duplicates(
     phabricator: Phabricator, conduit: Conduit, fail_at: int, failure: str
 ) -> None:
     phabricator.fail_at, phabricator.failure = fail_at, failure
     name = in_order(EPIC)[fail_at].slug
-    with pytest.raises(ConduitError, match=f"{fail_at} of 4 tickets were made, then '{name}' failed: ") as caught:
+    with pytest.raises(ConduitError, match=f"{fail_at} of 4 tickets were created, then '{name}' failed: ") as caught:
         make(conduit)
     assert "run the same command again" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -106,7 +104,7 @@ def test_a_run_that_broke_off_is_continued_without_doubles(
 
 @settings(max_examples=30)
 @given(failures=st.lists(st.integers(0, 6), max_size=4), kinds=st.lists(st.sampled_from(["error", "hangup after"])))
-def test_any_number_of_failures_ends_with_each_ticket_once(failures: list[int], kinds: list[str]) -> None:
+def test_repeated_failures_leave_one_task_per_ticket(failures: list[int], kinds: list[str]) -> None:
     phabricator = Phabricator()
     tickets = (*EPIC, ticket("four", parent="one"), ticket("five", parent="one", after=("four",)))
     with serving(phabricator) as url, Conduit(url, TOKEN, pause_s=0) as conduit:
@@ -128,16 +126,16 @@ def test_new_tickets_join_those_that_are_there(phabricator: Phabricator, conduit
     assert_whole(phabricator, EPIC)
 
 
-def test_of_two_tasks_with_the_same_marker_the_older_counts(phabricator: Phabricator, conduit: Conduit) -> None:
+def test_older_task_with_the_marker_wins(phabricator: Phabricator, conduit: Conduit) -> None:
     make(conduit)
     phabricator.add("a copy", EPIC[1].description)
     run_plan = plan(conduit)
     assert run_plan.missing == ()
     assert run_plan.existing["one"].number == 2
-    assert [task.number for task in run_plan.doubles["one"]] == [5]
+    assert [task.number for task in run_plan.duplicates["one"]] == [5]
 
 
-def test_an_unknown_tag_is_told_before_anything_is_made(phabricator: Phabricator, conduit: Conduit) -> None:
+def test_unknown_tag_is_reported_before_creation(phabricator: Phabricator, conduit: Conduit) -> None:
     phabricator.projects = {"epic": "PHID-PROJ-2"}
     with pytest.raises(TicketError, match=r"has no project #contracts that you may see"):
         make(conduit)
@@ -150,7 +148,7 @@ def test_the_words_for_priorities_are_this_phabricators(phabricator: Phabricator
     assert plan(conduit).keywords["normal"] == "normal"
 
 
-def test_an_unknown_priority_is_told_before_anything_is_made(phabricator: Phabricator, conduit: Conduit) -> None:
+def test_unknown_priority_is_reported_before_creation(phabricator: Phabricator, conduit: Conduit) -> None:
     phabricator.priorities[4]["disabled"] = True
     with pytest.raises(TicketError, match=r"has no priority lowest \(it has: high, low, medium, unbreak\)"):
         make(conduit)

@@ -42,7 +42,7 @@ def _wrong_options(command: click.Command, words: list[str]) -> str | None:
 
 
 @pytest.mark.parametrize("ticket", TICKETS, ids=lambda item: item.slug)
-def test_every_ticket_names_a_command_that_is_there_or_says_it_is_planned(ticket: Ticket) -> None:
+def test_tickets_name_existing_or_planned_commands(ticket: Ticket) -> None:
     why = problem(ticket.command)
     if ticket.planned:
         assert why is not None, f"`{ticket.command}` is there now: take `planned: true` out of {ticket.slug}.md"
@@ -68,7 +68,7 @@ def test_a_command_that_does_not_exist_is_seen(command: str, works: bool) -> Non
     assert (problem(command) is None) is works
 
 
-def test_there_is_one_epic_and_everything_is_part_of_it() -> None:
+def test_one_epic_contains_everything() -> None:
     ordered = in_order(TICKETS)
     assert [item.slug for item in ordered if item.parent is None] == [ordered[0].slug]
     assert len(ordered) >= 10
@@ -97,6 +97,6 @@ def test_the_readme_names_every_field_and_priority() -> None:
         assert f"| `{name}` |" in text
 
 
-def test_a_ticket_can_be_read_without_the_files_beside_it() -> None:
+def test_tickets_need_no_other_file() -> None:
     for item in TICKETS:
         assert not re.search(r"\]\((?!https?://)", item.body), f"{item.slug}: relative links break in a task"

@@ -1,4 +1,4 @@
-"""Parents and dependencies come first; what cannot be ordered is said."""
+"""Order of tickets: parents and dependencies first; cycles are errors."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -34,22 +34,22 @@ def positions(tickets: Sequence[Ticket]) -> dict[str | None, int]:
 
 
 @given(plans(), st.randoms(use_true_random=False))
-def test_everything_comes_after_what_it_names_whatever_the_order_of_files(made: list[Ticket], random: Random) -> None:
-    ordered = in_order(made)
-    assert sorted(item.slug for item in ordered) == sorted(item.slug for item in made)
+def test_tickets_follow_their_references(tickets: list[Ticket], random: Random) -> None:
+    ordered = in_order(tickets)
+    assert sorted(item.slug for item in ordered) == sorted(item.slug for item in tickets)
     position = positions(ordered)
     for item in ordered:
         before = {*item.depends_on, item.parent} - {None}
         assert all(position[name] < position[item.slug] for name in before)
-    shuffled = list(made)
+    shuffled = list(tickets)
     random.shuffle(shuffled)
     assert in_order(shuffled) == ordered
 
 
 @given(plans())
-def test_the_tree_has_each_ticket_once_below_its_parent(made: list[Ticket]) -> None:
-    rows = list(tree(in_order(made)))
-    assert sorted(item.slug for _, item in rows) == sorted(item.slug for item in made)
+def test_tree_has_tickets_below_their_parents(tickets: list[Ticket]) -> None:
+    rows = list(tree(in_order(tickets)))
+    assert sorted(item.slug for _, item in rows) == sorted(item.slug for item in tickets)
     path: list[str] = []
     for depth, item in rows:
         del path[depth:]
@@ -68,20 +68,20 @@ def test_a_circle_of_any_size_is_named(size: int) -> None:
 @pytest.mark.parametrize(
     ("tickets", "says"),
     [
-        ((ticket("a", parent="b"),), r"ticket 'a': its parent 'b' is not there \(there are: a\)"),
-        ((ticket("a", after=("b",)),), "ticket 'a' depends on 'b', which is not there"),
-        ((ticket("a"), ticket("a")), "ticket 'a' is there twice"),
+        ((ticket("a", parent="b"),), r"ticket 'a': its parent 'b' does not exist \(tickets: a\)"),
+        ((ticket("a", after=("b",)),), "ticket 'a' depends on 'b', which does not exist"),
+        ((ticket("a"), ticket("a")), "ticket 'a' exists twice"),
         ((ticket("a", parent="a"),), "a → a"),
         ((ticket("a", parent="b"), ticket("b", parent="a")), "a → b → a|b → a → b"),
         ((ticket("a"), ticket("b", parent="a", after=("a",))), "a → b → a|b → a → b"),
-        ((ticket("a", after=("b",)), ticket("b", parent="a")), "depends on its own part 'b'"),
+        ((ticket("a", after=("b",)), ticket("b", parent="a")), "depends on its part 'b'"),
         (
             (ticket("p", after=("d",)), ticket("c", parent="p"), ticket("q", after=("c",)), ticket("d", parent="q")),
-            "cannot be made parents and dependencies first: ",
+            "cannot be created with parents and dependencies first: ",
         ),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_line(tickets: tuple[Ticket, ...], says: str) -> None:
+def test_contradicting_tickets_are_one_line(tickets: tuple[Ticket, ...], says: str) -> None:
     with pytest.raises(TicketError, match=says) as caught:
         in_order(tickets)
     assert "\n" not in str(caught.value)
@@ -95,5 +95,5 @@ def test_an_arrow_points_at_what_is_waited_for() -> None:
     assert all(waits[one] == other for one, other in pairwise(circle))
 
 
-def test_of_tickets_that_may_come_next_the_first_by_name_does() -> None:
+def test_ties_are_ordered_by_name() -> None:
     assert [item.slug for item in in_order(reversed(EPIC))] == ["the-epic", "one", "three", "two"]

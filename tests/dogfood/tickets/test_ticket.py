@@ -1,4 +1,4 @@
-"""A ticket's file is read as it is meant, or refused in one line that says what is wrong where."""
+"""A ticket's file is parsed, or refused in one line that names file and field."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_a_whole_ticket_is_read() -> None:
             depends_on="[x]",
             planned="true",
         ),
-        where="a-1.md",
+        source="a-1.md",
     )
     assert result == result.__class__(
         "a-1", "[Epic] Do: it", ("a", "b_c"), "high", "make dogfood", f"Why.\n\n{CRITERIA}".strip(), "p", ("x",), True
@@ -45,10 +45,10 @@ def test_a_whole_ticket_is_read() -> None:
         ("---\ntitle: x\n", "front matter between two lines of ---"),
         ("---\n---\n", "the front matter has to be fields"),
         ("---\n- a\n---\n", "the front matter has to be fields"),
-        ("---\ntitle: [\n---\n", "the front matter is no YAML"),
-        ("---\ntitle: a\ntitle: b\n---\n", "'title' is there twice"),
-        ("---\ntitle: !!python/name:os.system x\n---\n", "the front matter is no YAML"),
-        (f"---\n{'[' * 5000}\n---\n", "the front matter is no YAML"),
+        ("---\ntitle: [\n---\n", "the front matter is not YAML"),
+        ("---\ntitle: a\ntitle: b\n---\n", "duplicate key 'title'"),
+        ("---\ntitle: !!python/name:os.system x\n---\n", "the front matter is not YAML"),
+        (f"---\n{'[' * 5000}\n---\n", "the front matter is not YAML"),
         (text(title=None, tags=None), "tags, title is missing"),
         (text(prioritty="high"), "prioritty is not a field"),
         (text(title='""'), "title has to be one line of text, not ''"),
@@ -59,7 +59,7 @@ def test_a_whole_ticket_is_read() -> None:
         (text(tags="[]"), "tags has to be a list that is not empty"),
         (text(tags="a"), "tags has to be a list"),
         (text(tags="['#a']"), "tags: '#a' is not a name"),
-        (text(tags="[a, a]"), "tags: 'a' is there twice"),
+        (text(tags="[a, a]"), "tags: 'a' occurs twice"),
         (text(priority="urgent"), "priority has to be one of unbreak, triage, high, normal, low, lowest, not 'urgent'"),
         (text(priority="[high]"), "priority has to be one of"),
         (text(command="5"), "command has to be one line of text, not 5"),
@@ -74,7 +74,7 @@ def test_a_whole_ticket_is_read() -> None:
 )
 def test_what_is_wrong_is_said_in_one_line(content: str, says: str) -> None:
     with pytest.raises(TicketError) as caught:
-        parse_ticket("a", content, where="tickets/a.md")
+        parse_ticket("a", content, source="tickets/a.md")
     assert str(caught.value).startswith("tickets/a.md: ")
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -82,14 +82,14 @@ def test_what_is_wrong_is_said_in_one_line(content: str, says: str) -> None:
 
 @pytest.mark.parametrize("slug", ["", "A", "a--b", "-a", "a_b", "a b", "a\n"])
 def test_a_name_that_is_no_slug_is_refused(slug: str) -> None:
-    with pytest.raises(TicketError, match="the file's name"):
-        parse_ticket(slug, text(), where="x")
+    with pytest.raises(TicketError, match="the file name"):
+        parse_ticket(slug, text(), source="x")
 
 
-def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path: Path) -> None:
+def test_windows_newlines_and_bom_are_accepted(tmp_path: Path) -> None:
     path = tmp_path / "a.md"
     path.write_bytes(b"\xef\xbb\xbf" + text().replace("\n", "\r\n").encode())
-    assert read_ticket(path) == parse_ticket("a", text(), where="")
+    assert read_ticket(path) == parse_ticket("a", text(), source="")
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
@@ -105,12 +105,12 @@ def test_a_folder_without_tickets_is_told(tmp_path: Path, folder: str) -> None:
         read_tickets(tmp_path / folder)
 
 
-def test_tickets_are_read_in_the_order_of_their_names(tmp_path: Path) -> None:
+def test_tickets_are_sorted_by_name(tmp_path: Path) -> None:
     assert read_tickets(write(tmp_path, *EPIC)) == tuple(sorted(EPIC, key=lambda item: item.slug))
 
 
 def test_the_description_says_which_ticket_it_is() -> None:
-    result = parse_ticket("a-b", text(planned="true"), where="")
+    result = parse_ticket("a-b", text(planned="true"), source="")
     assert marked_slugs(result.description) == ("a-b",)
     assert "Command: `make dogfood`  (planned, not there yet)" in result.description
 
@@ -139,12 +139,12 @@ def test_whatever_yaml_writes_is_read_back(
 ) -> None:
     fields = {"title": title, "command": command, "tags": tags, "priority": priority, "depends_on": depends_on}
     front = yaml.safe_dump({**fields, "parent": parent}, allow_unicode=True, width=10_000)
-    result = parse_ticket("a", f"---\n{front}---\n{CRITERIA}", where="a")
+    result = parse_ticket("a", f"---\n{front}---\n{CRITERIA}", source="a")
     assert (result.title, result.command, result.priority, result.parent) == (title, command, priority, parent)
     assert (result.tags, result.depends_on) == (tuple(tags), tuple(depends_on))
 
 
 @given(st.text())
-def test_no_front_matter_ends_in_anything_but_a_ticket_error(front: str) -> None:
+def test_any_front_matter_parses_or_raises_ticket_error(front: str) -> None:
     with pytest.raises(TicketError):
-        parse_ticket("a", f"---\n{front}\n---\n", where="a")
+        parse_ticket("a", f"---\n{front}\n---\n", source="a")

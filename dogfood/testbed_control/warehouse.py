@@ -1,4 +1,4 @@
-"""Tables that are judged where they are: in the testbed's Hive, in a metastore's, or in a Trino's."""
+"""Tables that are queried in place: in the testbed's Hive, in another metastore, or in Trino."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ from analysis.engines.warehouse import Warehouse
 from dogfood.testbed_control.services import Testbed
 from dogfood.testbed_control.table import state_dir
 
-#: What Hive calls the table.
+#: Name of the table in Hive.
 TABLE = "event.product_metrics_web_base"
 
 
 class EngineKind(StrEnum):
-    """What answers the analysis' questions."""
+    """Engine of the analysis' queries."""
 
     DUCKDB = "duckdb"
     SPARK = "spark"
@@ -25,13 +25,13 @@ class EngineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WarehouseOptions:
-    """Which table, and how it is reached.
+    """Options of a table in a warehouse.
 
     Attributes:
-        engine: DuckDB reads files, and no warehouse.
-        testbed: whose Hive is meant, unless *metastore* says another.
-        table: its name.
-        since, until: the first and the last hour; None for those of the run.
+        engine: query engine; DuckDB reads files and has no warehouse.
+        testbed: testbed with the Hive, unless *metastore* names another.
+        table: name of the table.
+        since, until: first and last hour; None for the run's.
         metastore: address of a Hive metastore.
     """
 
@@ -44,21 +44,21 @@ class WarehouseOptions:
 
 
 @contextmanager
-def reached(options: WarehouseOptions) -> Iterator[Warehouse | None]:
-    """Give the table while the block lasts; None with DuckDB.
+def open_warehouse(options: WarehouseOptions) -> Iterator[Warehouse | None]:
+    """Open the warehouse until the block ends; None with DuckDB.
 
     Raises:
-        EngineError: the engine's package is not installed, what it needs is not said, or it does not answer.
+        EngineError: the engine's package is not installed, a setting is missing, or it does not answer.
         KitFaultError: Spark does not start.
     """
     if options.engine is EngineKind.DUCKDB:
         yield None
     elif options.engine is EngineKind.SPARK:
-        with _spark(options) as found:
-            yield found
+        with _spark(options) as warehouse:
+            yield warehouse
     else:
-        with _trino(options) as found:
-            yield found
+        with _trino(options) as warehouse:
+            yield warehouse
 
 
 @contextmanager
@@ -67,18 +67,18 @@ def _spark(options: WarehouseOptions) -> Iterator[Warehouse]:
         from analysis.engines.spark_engine import SparkEngine
         from contracts.spark_session import METASTORE, Where, open_session, submitted
     except ImportError:
-        raise EngineError("Spark is not installed: pip install '.[spark]', and Java 17") from None
+        raise EngineError("Spark is not installed; pip install '.[spark]', and install Java 17") from None
     state = state_dir(options.testbed).resolve()
     if not (options.metastore or submitted() or (state / METASTORE).exists()):
         raise EngineError(
-            f"{options.testbed.folder} has no Hive table: `dogfood ingest --table hive` fills it; or say --metastore"
+            f"{options.testbed.folder} has no Hive table; run `dogfood ingest --table hive`, or give --metastore"
         )
     session = open_session(Where(state, options.metastore, memory="2g"))
     engine = SparkEngine(session)
     try:
         arrivals = f"{options.table}_arrivals"
-        known = arrivals if session.catalog.tableExists(arrivals) else ""
-        yield Warehouse(engine, options.table, known, options.since, options.until)
+        existing = arrivals if session.catalog.tableExists(arrivals) else ""
+        yield Warehouse(engine, options.table, existing, options.since, options.until)
     finally:
         engine.close()
         session.stop()
@@ -89,10 +89,10 @@ def _trino(options: WarehouseOptions) -> Iterator[Warehouse]:
     try:
         from analysis.engines.trino_engine import TrinoEngine, TrinoOptions, connect
     except ImportError:
-        raise EngineError("what translates queries for Trino is not installed: pip install '.[trino]'") from None
-    asked = TrinoOptions.from_environment()
-    table = options.table if options.table.count(".") > 1 else f"{asked.catalog}.{options.table}"
-    engine = TrinoEngine(connect(asked), asked.scratch)
+        raise EngineError("the Trino client and translator are not installed; pip install '.[trino]'") from None
+    trino = TrinoOptions.from_environment()
+    table = options.table if options.table.count(".") > 1 else f"{trino.catalog}.{options.table}"
+    engine = TrinoEngine(connect(trino), trino.scratch)
     try:
         yield Warehouse(engine, table, "", options.since, options.until)
     finally:

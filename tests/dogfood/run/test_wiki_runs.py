@@ -37,7 +37,7 @@ def wiki_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("generation", ["alpha", pytest.param("xlab", marks=pytest.mark.slow)])
-def test_the_wiki_puts_a_thousand_accounts_where_the_contract_does(wiki_home: Path, generation: str) -> None:
+def test_wiki_assigns_a_thousand_accounts_by_the_contract(wiki_home: Path, generation: str) -> None:
     done = call(wiki_home, "run", "--fidelity", "wiki", "--generation", generation)
     result = latest(wiki_home)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -85,7 +85,7 @@ def test_sessions_end_at_the_targets_ceiling(wiki_home: Path, tmp_path: Path) ->
     assert Manifest.read(run).ended == End.CEILING
 
 
-def test_the_doctor_logs_an_account_in_and_finds_it_known_by_the_files_ids(wiki_home: Path) -> None:
+def test_doctor_log_in_confirms_the_accounts_ids(wiki_home: Path) -> None:
     account = read_accounts(accounts_file(wiki_home / "testbed" / "wiki"))[-1]
     by_name = {
         (item["area"], item["subject"]): item
@@ -155,7 +155,7 @@ def test_browsers_events_are_shaped_like_captured_ones(wiki_home: Path) -> None:
 def test_other_extensions_and_another_intake(tmp_path: Path) -> None:
     """The testbed's own extension laid out as the real ones are, and an intake that runs already."""
     extensions = tmp_path / "extensions"
-    own = Path(__file__).resolve().parents[2] / "testbed" / "wiki" / "extension"
+    own = Path(__file__).resolve().parents[3] / "testbed" / "wiki" / "extension"
     for name in REAL_EXTENSIONS:
         (extensions / name).mkdir(parents=True)
         (extensions / name / "extension.json").write_text(json.dumps({"name": name, "manifest_version": 2}))

@@ -1,4 +1,4 @@
-"""A run before its traffic: accounts, the experiment in MPIC, the plan, and the run's folder."""
+"""The setup of a run before its traffic: accounts, the experiment in MPIC, the plan, the run's folder."""
 
 import time
 from collections.abc import Mapping
@@ -8,8 +8,8 @@ from pathlib import Path
 from common.egress import Egress
 from common.errors import DogfoodError
 from contracts.mpic_client import MpicClient
-from dogfood.platform_probe import ask_platform
-from dogfood.run_request import LOCAL, RunRequest
+from dogfood.run.platform_probe import probe_platform
+from dogfood.run.request import LOCAL, RunRequest
 from dogfood.testbed_control.mpic_operator import forget_configs
 from dogfood.testbed_control.seed import WIKI_ACCOUNTS, accounts_file, register_example_experiment, seed_wiki
 from personas.example_experiment import EXPERIMENT
@@ -24,17 +24,17 @@ from run_record.target import Target
 from traffic.locust_run.options import TrafficOptions, UnplayableConfigError, check_ceilings, new_manifest, new_settings
 from traffic.wiki_sessions.options import roster_rows
 
-#: How long a wiki may use an answer of MPIC, in seconds.
+#: Seconds for which a production wiki caches a response of MPIC.
 PRODUCTION_TTL_S = 60.0
 
 
 def accounts_file_of(request: RunRequest) -> Path:
-    """Return the file of the test accounts: the one that was named, or the testbed's."""
+    """Return the file of the test accounts: the one given, or the testbed's."""
     return request.accounts or accounts_file(request.testbed.wiki_dir)
 
 
 def accounts_of(request: RunRequest, target: Target) -> tuple[TestAccount, ...]:
-    """Return the test accounts, made first where the wiki is the testbed's."""
+    """Return the test accounts; on the testbed's wiki, create them first."""
     if not request.on_wiki:
         return ()
     if target.name == LOCAL and request.accounts is None:
@@ -45,7 +45,7 @@ def accounts_of(request: RunRequest, target: Target) -> tuple[TestAccount, ...]:
 def set_up(
     request: RunRequest, target: Target, egress: Egress, accounts: tuple[TestAccount, ...]
 ) -> tuple[Manifest, Path, int, float]:
-    """Configure the experiment in MPIC, read it back as the wiki would, and make the run's folder.
+    """Register the experiment in MPIC, read it back as the wiki would, and create the run's folder.
 
     Returns:
         The manifest, the folder, the number of planned events and their highest rate.
@@ -53,8 +53,8 @@ def set_up(
     options = request.traffic
     if not options.experiment:
         if target.production:
-            raise DogfoodError(f"target {target.name!r} is production: name the experiment there with --experiment")
-        _put_example(request, target, egress)
+            raise DogfoodError(f"target {target.name!r} is production; name its experiment with --experiment")
+        _register_example(request, target, egress)
         options = replace(options, experiment=EXPERIMENT)
     settings, events, rate = _planned(options, request, target, egress)
     manifest = new_manifest("", options, target, settings, ",".join(request.fidelities))
@@ -64,12 +64,12 @@ def set_up(
     others = _other_experiments(target, egress, settings)
     manifest = replace(manifest, run_id=folder.name, planned_events=events, other_experiments=others)
     manifest.write(folder)
-    ask_platform(target, egress, manifest, on_wiki=request.on_wiki).write(folder)
+    probe_platform(target, egress, manifest, on_wiki=request.on_wiki).write(folder)
     return manifest, folder, events, rate
 
 
-def _put_example(request: RunRequest, target: Target, egress: Egress) -> None:
-    """Put the kit's experiment into MPIC; where that changes anything, the wiki must not go on with what it had."""
+def _register_example(request: RunRequest, target: Target, egress: Egress) -> None:
+    """Register the kit's experiment in MPIC; if that changes MPIC, let the wiki drop its cached configs."""
     with MpicClient(target.mpic, egress=egress) as mpic:
         before = _configs(mpic, request)
         register_example_experiment(mpic, request.traffic.generation)
@@ -79,7 +79,7 @@ def _put_example(request: RunRequest, target: Target, egress: Egress) -> None:
 
 
 def _configs(mpic: MpicClient, request: RunRequest) -> list[object]:
-    """Return what MPIC serves, but for when it was changed."""
+    """Return the configs that MPIC serves, without their time of change."""
     configs = [*mpic.raw_experiments(request.traffic.generation), *mpic.raw_instruments()]
     return [
         {name: value for name, value in config.items() if name != "updated_at"} if isinstance(config, dict) else config
@@ -90,7 +90,7 @@ def _configs(mpic: MpicClient, request: RunRequest) -> list[object]:
 def _planned(
     options: TrafficOptions, request: RunRequest, target: Target, egress: Egress
 ) -> tuple[PlanSettings, int, float]:
-    """Return the plan's settings, events and highest rate; no visitors where the configs let nothing be sent."""
+    """Return the plan's settings, events and highest rate; no visitors when the configs allow no valid event."""
     try:
         settings = new_settings(options, target, egress, now_ms=int(time.time() * 1000))
     except UnplayableConfigError as error:
@@ -106,13 +106,13 @@ def _other_experiments(target: Target, egress: Egress, settings: PlanSettings) -
     """Return the configs of MPIC's other experiments that are switched on."""
     with MpicClient(target.mpic, egress=egress) as mpic:
         configs = mpic.raw_experiments(settings.generation)
-    known = [config for config in configs if isinstance(config, dict)]
+    readable = [config for config in configs if isinstance(config, dict)]
     own = settings.experiment.get("slug")
-    return tuple(config for config in known if config.get("slug") != own and config.get("status", 1))
+    return tuple(config for config in readable if config.get("slug") != own and config.get("status", 1))
 
 
 def _roster(request: RunRequest, first: int, accounts: tuple[TestAccount, ...]) -> list[Account]:
-    """Return who visits the wiki: the first accounts without a browser, the others and one without account with one."""
+    """Return the wiki's visitors: the first accounts use sessions; the others, and one anonymous, use browsers."""
     roster: list[Account] = []
     sessions = min(request.sessions, len(accounts)) if Fidelity.WIKI in request.fidelities else 0
     roster += roster_rows(accounts[:sessions], Fidelity.WIKI, first, chosen=False)

@@ -1,4 +1,4 @@
-"""What a run is asked for."""
+"""The request for a run: its traffic, its systems and its limits."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,20 +9,20 @@ from dogfood.testbed_control.table import OWN_TABLE, TableChoice
 from run_record.roster import Fidelity
 from traffic.locust_run.options import TrafficOptions
 
-#: The target whose systems are the testbed's.
+#: Name of the target whose systems are the testbed's.
 LOCAL = "local"
 
 
 @dataclass(frozen=True, slots=True)
 class BrowserOptions:
-    """How browsers are used.
+    """Options of browsers.
 
     Attributes:
-        scenarios: names; all when empty.
-        users: how many users, where a scenario leaves that open.
-        concurrency: sessions at once.
-        headed: show the windows.
-        journeys: how many times a user reads its pages in one session.
+        scenarios: names of scenarios; empty for all.
+        users: users of a scenario that does not fix their number.
+        concurrency: maximum concurrent browser sessions.
+        headed: whether to show the windows.
+        journeys: times that a user views its pages in one session.
     """
 
     scenarios: tuple[str, ...] = ("ctr",)
@@ -34,26 +34,26 @@ class BrowserOptions:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What `dogfood run` was asked for, besides the traffic's own options.
+    """Request for one run.
 
     Attributes:
         runs: folder of the runs.
-        testbed: that the target `local` means.
-        traffic: what decides the events.
-        fidelities: who makes them.
-        users: requests under way at once, at most, of a worker.
-        workers: Locust processes.
+        testbed: testbed that the target `local` means.
+        traffic: options that decide the events and the target.
+        fidelities: sources of the events.
+        max_connections: maximum concurrent requests per worker.
+        workers: Locust worker processes.
         sessions: accounts that visit the wiki without a browser.
-        browser: how browsers are used.
-        accounts: file of test accounts; the testbed's own when None.
-        table: that the testbed fills.
+        browser: options of browsers.
+        accounts: file of test accounts; None for the testbed's.
+        table: table that the testbed fills.
     """
 
     runs: Path
     testbed: Testbed
     traffic: TrafficOptions
     fidelities: tuple[Fidelity, ...] = (Fidelity.SYNTHETIC,)
-    users: int = 1000
+    max_connections: int = 1000
     workers: int = 1
     sessions: int = WIKI_ACCOUNTS
     browser: BrowserOptions = BrowserOptions()
@@ -62,5 +62,5 @@ class RunRequest:
 
     @property
     def on_wiki(self) -> bool:
-        """Whether anybody visits the wiki."""
+        """Whether the run visits the wiki."""
         return any(fidelity is not Fidelity.SYNTHETIC for fidelity in self.fidelities)

@@ -31,7 +31,7 @@ def named(name: str, generation: Generation = Generation.ALPHA) -> dict[str, obj
 
 
 @pytest.mark.parametrize("generation", Generation)
-def test_experiments_with_digits_before_their_names_are_found_to_depend(tmp_path: Path, generation: Generation) -> None:
+def test_experiments_with_digit_prefixes_are_dependent(tmp_path: Path, generation: Generation) -> None:
     for others, outcome in (
         ([named("another", generation)], CheckStatus.PASS),
         ([named("3-x", generation), named("another", generation)], CheckStatus.PASS),
@@ -46,7 +46,7 @@ def test_experiments_with_digits_before_their_names_are_found_to_depend(tmp_path
     assert "user 1 of '23-x' has the hash of user 12 of '3-x'" in result.summary
 
 
-def test_an_aa_run_in_which_one_group_clicks_more_is_called(tmp_path: Path) -> None:
+def test_aa_run_with_one_clicking_group_fails(tmp_path: Path) -> None:
     run = make_run(tmp_path, aa=True)
     run.land()
     analysis = analyse(tmp_path)
@@ -58,7 +58,7 @@ def test_an_aa_run_in_which_one_group_clicks_more_is_called(tmp_path: Path) -> N
     assert check(analyse(tmp_path), "effect").verdict is CheckStatus.FAIL
 
 
-def test_the_click_through_rates_are_those_of_the_rows(clean: Analysis, tmp_path: Path) -> None:
+def test_click_through_rates_match_the_rows(clean: Analysis, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     for rate, group in zip(clean.rates, clean.groups, strict=True):
         mine = [event for event in run.events if group.name in event["experiments"]["assigned"].values()]
@@ -81,7 +81,7 @@ def test_what_a_run_could_have_shown(clean: Analysis) -> None:
     assert power.loss > power.imbalance - 0.5
 
 
-def test_failures_and_what_is_not_known_are_told_apart_in_junit(tmp_path: Path) -> None:
+def test_junit_separates_failures_from_inconclusive_checks(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=60)
     run.land(run.events[3:])
     analysis = analyse(tmp_path)

@@ -1,12 +1,12 @@
-"""Choosing events by a field."""
+"""Filters of events by a field."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import DogfoodError
-from dogfood.commands.watch_stream import line_of
-from dogfood.event_filter import matching, parse_filter
+from dogfood.watch.event_filter import matching, parse_filter
+from dogfood.watch.stream_tail import line_of
 
 EVENT = {"action": "click", "meta": {"domain": "x=y", "n": 3}, "ok": True, "none": None, "enrolled": ["a", "b"]}
 
@@ -15,12 +15,12 @@ EVENT = {"action": "click", "meta": {"domain": "x=y", "n": 3}, "ok": True, "none
     "text", ["action=click", "action!=view", "meta.domain=x=y", "meta.n=3", "ok=true", "none=null", "enrolled=b",
              "no.such!=1", "action.deeper!=x", "enrolled!=c"]
 )  # fmt: skip
-def test_what_matches(text: str) -> None:
+def test_equal_values_match(text: str) -> None:
     assert parse_filter(text).matches(EVENT)
 
 
 @pytest.mark.parametrize("text", ["action=clic", "action!=click", "meta.n=3.0", "no.such=1", "enrolled!=a", "meta="])
-def test_what_does_not(text: str) -> None:
+def test_different_values_do_not_match(text: str) -> None:
     assert not parse_filter(text).matches(EVENT)
 
 
@@ -30,13 +30,13 @@ def test_all_filters_have_to_match() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "=x", "!=x", "a..b=1", ".=1"])
-def test_what_is_no_filter_is_said(text: str) -> None:
+def test_invalid_filter_is_refused(text: str) -> None:
     with pytest.raises(DogfoodError, match="has to be field=value"):
         parse_filter(text)
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_characters="=!."), min_size=1), st.text()), st.text())
-def test_a_field_equals_what_it_is_and_nothing_else(event: dict[str, str], other: str) -> None:
+def test_field_equals_only_its_value(event: dict[str, str], other: str) -> None:
     for name, value in event.items():
         assert parse_filter(f"{name}={value}").matches(event)
         assert parse_filter(f"{name}={other}").matches(event) == (value == other)

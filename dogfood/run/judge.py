@@ -1,4 +1,4 @@
-"""Judging a run: its verdict and report, made and written."""
+"""Judge a run: analyse it, and write its verdict and report."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,15 +13,15 @@ def judge(
     folder: Path,
     observed: tuple[Path, ...] = (),
     *,
-    floor: float = 0.0,
+    min_imbalance: float = 0.0,
     warehouse: Warehouse | None = None,
     kind: ObservedKind | None = None,
     explain: Callable[[InputSummary], None] = lambda _: None,
 ) -> Analysis:
-    """Analyse the run in *folder*, by files or by a *warehouse*'s table; write its verdict and report there.
+    """Analyse the run in *folder*, by files or by a *warehouse*'s table, and write its verdict and report there.
 
-    *explain* is given what the files were read as, before anything is judged.
+    *explain* receives the summary of the files before the checks run.
     """
-    analysis = analyse(folder, observed, floor=floor, warehouse=warehouse, kind=kind, explain=explain)
+    analysis = analyse(folder, observed, floor=min_imbalance, warehouse=warehouse, kind=kind, explain=explain)
     write(folder, analysis, render(analysis))
     return analysis

@@ -68,7 +68,7 @@ def latest(home: Path) -> dict[str, Any]:
         ({}, TEXT_RATE, "instrument.sample_rate"),
     ],
 )
-def test_a_config_that_lets_nothing_be_sent_is_no_go(
+def test_config_without_valid_events_is_no_go(
     home: Path, dogfood: Call, experiment: Mapping[str, object], instrument: Mapping[str, object], field: str
 ) -> None:
     with serving_configs([{**ALPHA, **experiment}], [{**INSTRUMENT, **instrument}]) as mpic:

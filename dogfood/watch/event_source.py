@@ -1,4 +1,4 @@
-"""Reading events as they come: from files that grow, or from topics of Kafka."""
+"""Sources of new events: growing NDJSON files, or topics of Kafka."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,47 +14,47 @@ from run_record.file_tail import FileTail
 Event = Mapping[str, object]
 
 
-class Source(Protocol):
-    """Where events come from."""
+class EventSource(Protocol):
+    """Source of new events."""
 
     @property
     def broken(self) -> int:
-        """How many lines were no events, so far."""
+        """Number of lines so far that were not events."""
 
     def skip(self) -> None:
-        """Leave out what is there already."""
+        """Skip the existing events."""
 
     def new_events(self) -> Iterator[Event]:
-        """Yield the events that came since the last call. Raises DogfoodError when they cannot be read."""
+        """Yield the events that arrived since the last call. Raises DogfoodError when they cannot be read."""
 
 
-class Tail:
-    """Reads NDJSON files from where it stopped the last time; files that come later are read as well.
+class FileSource:
+    """Reads the new lines of NDJSON files, also of files that appear later.
 
     Args:
-        paths: files, or folders whose `*.ndjson` are read; a folder may come later, too.
+        paths: files, or folders whose `*.ndjson` are read; a folder may appear later.
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._paths = tuple(paths)
-        self._growing = FileTail()
+        self._files = FileTail()
         self.broken = 0
 
     def skip(self) -> None:
-        """Leave out what is there already; of a half line, what is there of it is not left out."""
+        """Skip the existing events, except the beginning of an unfinished line."""
         for _ in self.new_events():
             pass
         self.broken = 0
 
     def new_events(self) -> Iterator[Event]:
-        """Yield the events that came since the last call; a line without an end is left for the next one.
+        """Yield the events that arrived since the last call; an unfinished line waits for the next call.
 
         Raises:
             DogfoodError: a file cannot be read.
         """
-        for path in self._files():
+        for path in self._paths_of_files():
             try:
-                lines = self._growing.fresh(path).splitlines()
+                lines = self._files.fresh(path).splitlines()
             except OSError as error:
                 raise DogfoodError(f"{path} cannot be read: {error.strerror}") from error
             for event in map(_event, lines):
@@ -63,12 +63,12 @@ class Tail:
                 else:
                     yield event
 
-    def _files(self) -> list[Path]:
+    def _paths_of_files(self) -> list[Path]:
         return [file for path in self._paths for file in ([path] if path.is_file() else sorted(path.glob("*.ndjson")))]
 
 
-class TopicTail:
-    """Reads topics of the Kafka at *bootstrap* from where it stopped the last time.
+class TopicSource:
+    """Reads the new events of topics of the Kafka at *bootstrap*.
 
     Raises:
         DogfoodError: Kafka's client is not installed.
@@ -81,12 +81,12 @@ class TopicTail:
         self.broken = 0
 
     def skip(self) -> None:
-        """Leave out what is there already. Raises BrokerError."""
+        """Skip the existing events. Raises BrokerError."""
         for reader in self._readers:
             reader.skip()
 
     def new_events(self) -> Iterator[Event]:
-        """Yield the events that came since the last call. Raises BrokerError."""
+        """Yield the events that arrived since the last call. Raises BrokerError."""
         for reader in self._readers:
             for batch in reader.read():
                 for event in map(_event, batch.lines):
@@ -96,36 +96,36 @@ class TopicTail:
                         yield event
 
 
-def observed_or_stream(
+def open_source(
     testbed: Testbed, observed: Sequence[Path], kafka: str, stream: str, *, must_exist: bool
-) -> Source:
-    """Return where to read events from: files, a Kafka that was named, or else the testbed's stream.
+) -> EventSource:
+    """Return the source of events: files, a given Kafka, or else the testbed's stream.
 
     Args:
-        testbed: whose stream is read when neither files nor a Kafka are named.
-        observed: files.
+        testbed: testbed whose stream is read without *observed* and *kafka*.
+        observed: files of events.
         kafka: bootstrap servers.
-        stream: its name.
-        must_exist: whether a stream of which there is no topic yet is an error.
+        stream: name of the stream.
+        must_exist: whether a stream without a topic is an error.
 
     Raises:
-        DogfoodError: there is no such stream, or Kafka does not answer.
+        DogfoodError: the stream does not exist, or Kafka does not answer.
     """
     if observed:
-        return Tail(observed)
+        return FileSource(observed)
     names = [topic(stream, data_centre) for data_centre in DATA_CENTRES]
     bootstrap = kafka or testbed.bootstrap()
     if bootstrap:
         from contracts.kafka import topics
 
-        there: frozenset[str] = topics(bootstrap)
-        where = f"Kafka at {bootstrap}"
+        existing: frozenset[str] = topics(bootstrap)
+        carrier = f"Kafka at {bootstrap}"
     else:
-        there = frozenset(path.name for path in testbed.stream_dir.glob("*"))
-        where = str(testbed.folder)
-    if must_exist and not there.intersection(names):
-        raise DogfoodError(f"{where} has no stream {stream!r} yet: start a run, or name a file with --observed")
-    return TopicTail(bootstrap, names) if bootstrap else Tail([testbed.stream_dir / name for name in names])
+        existing = frozenset(path.name for path in testbed.stream_dir.glob("*"))
+        carrier = str(testbed.folder)
+    if must_exist and not existing.intersection(names):
+        raise DogfoodError(f"{carrier} has no stream {stream!r} yet; start a run, or name a file with --observed")
+    return TopicSource(bootstrap, names) if bootstrap else FileSource([testbed.stream_dir / name for name in names])
 
 
 def _event(line: bytes) -> Event | None:

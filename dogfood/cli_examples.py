@@ -1,10 +1,10 @@
-"""Examples of each command: shown by `--help`, printed in docs/reference/cli.md, and parsed by a test."""
+"""Examples of each command: shown by `--help` and in docs/reference/cli.md, parsed by a test."""
 
 from collections.abc import Iterator, Mapping
 
 import click
 
-#: By command, as it is typed; commands of a group have the group's name in front.
+#: Examples by command; a subcommand has its group's name in front.
 EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "up": (
         "dogfood up",
@@ -54,7 +54,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "capacity soak": ("dogfood capacity soak --rate 200 --duration 3600",),
     "capacity spike": ("dogfood capacity spike --rate 200",),
     "checks": ("dogfood checks", "dogfood checks --json"),
-    "power": ("dogfood power --loss 0.02 --rate 0.1", "dogfood power --subjects 20000"),
+    "power": ("dogfood power --loss 0.02 --sample-rate 0.1", "dogfood power --subjects 20000"),
     "watch": (
         "dogfood watch",
         "dogfood watch --filter action=click --filter meta.domain!=canary --for 10s",
@@ -82,23 +82,23 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
 
 
 def every_command(group: click.Group, above: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Yield each command with its name as it is typed, groups before their commands."""
+    """Yield each command with its full name, groups before their subcommands."""
     context = click.Context(group)
     for name in sorted(group.list_commands(context)):
         command = group.get_command(context, name)
         if command is None:
             continue
-        typed = f"{above} {name}".strip()
-        yield typed, command
+        full_name = f"{above} {name}".strip()
+        yield full_name, command
         if isinstance(command, click.Group):
-            yield from every_command(command, typed)
+            yield from every_command(command, full_name)
 
 
 def add_examples(name: str, command: click.Command) -> None:
-    """Let the help of *command*, and of the commands of a group, end with examples. Not twice for the same command."""
+    """Append examples to the help of *command* and of its subcommands; call it once per command."""
     if lines := EXAMPLES.get(name, ()):
         shown = "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
         command.epilog = "\n\n".join(filter(None, (shown, command.epilog)))
     if isinstance(command, click.Group):
-        for own, below in command.commands.items():
-            add_examples(f"{name} {own}", below)
+        for subname, subcommand in command.commands.items():
+            add_examples(f"{name} {subname}", subcommand)

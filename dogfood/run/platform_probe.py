@@ -1,4 +1,4 @@
-"""What a run asks the platform besides sending events: which schemas it serves, and what it exports of its stream."""
+"""Requests of a run besides its events: the schemas that the intake knows, and the config of the stream."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -24,14 +24,16 @@ from run_record.target import Target
 _TIMEOUT_S = 30.0
 
 
-def ask_platform(target: Target, egress: Egress, manifest: Manifest, *, on_wiki: bool) -> PlatformAnswers:
-    """Ask the systems of *target* what decides whether the events of a run can be valid. Raises nothing.
+def probe_platform(target: Target, egress: Egress, manifest: Manifest, *, on_wiki: bool) -> PlatformAnswers:
+    """Ask the systems of *target* for schemas and configs on which the validity of a run's events depends.
+
+    Raises nothing.
 
     Args:
-        target: whose intake is asked for the schema, unless real readers depend on it, and whose MPIC for instruments.
-        egress: the policy for connections to them.
-        manifest: of the run.
-        on_wiki: ask its wiki for the stream configs as well.
+        target: target whose intake is asked for the schema, except in production, and whose MPIC for instruments.
+        egress: policy for connections to them.
+        manifest: the run's manifest.
+        on_wiki: whether to ask the wiki for the stream configs too.
     """
     stream, notes = _stream_config(target, egress, manifest.stream) if on_wiki else (None, ())
     return PlatformAnswers(
@@ -41,16 +43,16 @@ def ask_platform(target: Target, egress: Egress, manifest: Manifest, *, on_wiki:
     )
 
 
-def ask_schemas_of_ledger(target: Target, egress: Egress, run: Path) -> None:
-    """Ask the intake for the other schemas that events of the wiki's pages name, and write the answers down.
+def probe_schemas_of_ledger(target: Target, egress: Egress, run: Path) -> None:
+    """Ask the intake for the other schemas that events of the wiki's pages name, and record the answers.
 
     Raises:
         DogfoodError: the run's files cannot be read.
     """
-    manifest, known = Manifest.read(run), PlatformAnswers.read(run)
-    named = {_schema_of(body) for body in read_ledger(run / LEDGER).bodies.values()} - {"", *known.schemas}
+    manifest, answers = Manifest.read(run), PlatformAnswers.read(run)
+    named = {_schema_of(body) for body in read_ledger(run / LEDGER).bodies.values()} - {"", *answers.schemas}
     if named:
-        replace(known, schemas={**known.schemas, **_schemas(target, egress, manifest, sorted(named))}).write(run)
+        replace(answers, schemas={**answers.schemas, **_schemas(target, egress, manifest, sorted(named))}).write(run)
 
 
 def _schemas(target: Target, egress: Egress, manifest: Manifest, uris: Iterable[str]) -> dict[str, Served]:
@@ -66,7 +68,7 @@ def _schema_of(body: bytes) -> str:
 
 
 def _stream_config(target: Target, egress: Egress, stream: str) -> tuple[Mapping[str, object] | None, tuple[str, ...]]:
-    """Return what the wiki exports of *stream*, None when that is not known, and what is wrong with other streams."""
+    """Return the wiki's config of *stream*, None when it is not known, and the faults of other streams."""
     query = {"action": "streamconfigs", "format": "json"}
     try:
         with open_client(egress, timeout_s=_TIMEOUT_S) as client:
@@ -81,7 +83,7 @@ def _stream_config(target: Target, egress: Egress, stream: str) -> tuple[Mapping
 
 
 def _instrument_notes(target: Target, egress: Egress, manifest: Manifest) -> tuple[str, ...]:
-    """Return what is wrong with instruments of others in MPIC."""
+    """Return the faults of other instruments in MPIC."""
     own = manifest.plan.get("instrument")
     slug = own.get("slug") if isinstance(own, Mapping) else None
     try:

@@ -31,7 +31,7 @@ from tests.plans import plan
 from tests.servers import serving
 from traffic.locust_run.options import TrafficOptions, find_target, new_manifest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 QUICK = ("--visitors", "1200", "--arrival-rate", "600", "--time-scale", "20000")
 
 
@@ -66,7 +66,7 @@ def test_a_run_ends_in_go(home: Path, dogfood: Call, options: tuple[str, ...]) -
     assert json.loads(again.stdout) == result
 
 
-def test_another_target_is_sent_to_and_judged_once_its_rows_are_there(home: Path, tmp_path: Path) -> None:
+def test_another_target_is_judged_when_rows_arrive(home: Path, tmp_path: Path) -> None:
     testbed = Testbed(home / "testbed")
     target = tmp_path / "mine.toml"
     target.write_text(
@@ -82,7 +82,7 @@ def test_another_target_is_sent_to_and_judged_once_its_rows_are_there(home: Path
     assert call_in(home, "analyse", run.name, "--runs", str(tmp_path), "--observed", table).returncode == 0
 
 
-def test_the_events_of_a_run_can_be_printed_and_are_what_was_sent(home: Path, dogfood: Call) -> None:
+def test_printed_events_match_the_sent_bytes(home: Path, dogfood: Call) -> None:
     run = find_run(home / "runs", "latest")
     printed = dogfood("events", run.name).stdout.splitlines()
     sent = read_ledger(run / "ledger")
@@ -102,7 +102,7 @@ def test_the_experiment_went_through_mpic(home: Path, dogfood: Call) -> None:
     )
 
 
-def test_a_rejected_event_shows_as_a_failure_with_its_reason(home: Path, tmp_path: Path) -> None:
+def test_rejected_event_is_a_failure_with_reason(home: Path, tmp_path: Path) -> None:
     """An intake that knows no such stream refuses every event."""
     configs = tmp_path / "streams.json"
     configs.write_text('{"streams": {"another": {"schema_title": "analytics/product_metrics/web/base"}}}')
@@ -146,7 +146,7 @@ def locust(runs: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def test_locust_by_hand_makes_a_run_that_can_be_judged(home: Path, tmp_path: Path) -> None:
+def test_locust_without_dogfood_makes_a_judgeable_run(home: Path, tmp_path: Path) -> None:
     intake = f"{Testbed(home / 'testbed').url('intake')}/v1/events"
     options = (
         "--intake",
@@ -215,7 +215,7 @@ def test_paced_events_can_be_judged(home: Path, tmp_path: Path, options: tuple[s
         (("--run", "nowhere"), "is not a run"),
     ],
 )
-def test_locust_says_in_one_line_why_it_sends_nothing(tmp_path: Path, options: tuple[str, ...], says: str) -> None:
+def test_locusts_refusal_is_one_line(tmp_path: Path, options: tuple[str, ...], says: str) -> None:
     done = locust(tmp_path / "runs", *options)
     assert done.returncode == 2
     [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -241,9 +241,7 @@ def kill_at_a_moment(job: tuple[int, float, Path, str]) -> Path:
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
-def test_a_generator_killed_at_any_moment_leaves_no_event_unaccounted_for(
-    home: Path, tmp_path: Path, kills: int
-) -> None:
+def test_killed_generator_leaves_every_event_accounted_for(home: Path, tmp_path: Path, kills: int) -> None:
     moments = random.Random(kills)  # noqa: S311 (to be repeated)
     intake = f"{Testbed(home / 'testbed').url('intake')}/v1/events"
     jobs = [(100 + i, moments.uniform(0, 1.2), tmp_path / str(i), intake) for i in range(kills)]
@@ -271,7 +269,7 @@ def crashing(home: Path) -> Iterator[Path]:
     testbed.up({}, WITHOUT_WIKI)
 
 
-def test_an_intake_that_dies_during_a_run_loses_nothing_it_acknowledged(crashing: Path) -> None:
+def test_dying_intake_loses_no_acknowledged_event(crashing: Path) -> None:
     testbed = Testbed(crashing / "testbed")
     code = "from dogfood.cli import main; main()"
     environment = {**os.environ, "DOGFOOD_TESTBED": str(crashing / "testbed"), "DOGFOOD_RUNS": str(crashing / "crash")}

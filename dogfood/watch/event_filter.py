@@ -1,4 +1,4 @@
-"""Choosing events by the value of a field, as in `action=click` or `meta.domain!=canary`."""
+"""Filter of events by the value of a field, as in `action=click` or `meta.domain!=canary`."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -11,11 +11,11 @@ _ABSENT = object()
 
 
 class EventFilter(NamedTuple):
-    """What an event has to be like.
+    """Condition on one field of an event.
 
     Attributes:
-        path: names of members, from the outside to the inside.
-        value: the member's value, as JSON writes it; texts without quotes.
+        path: names of nested members, the outermost first.
+        value: the member's value as in JSON, strings without quotes.
         negated: whether the member must not have the value.
     """
 
@@ -24,11 +24,11 @@ class EventFilter(NamedTuple):
     negated: bool = False
 
     def matches(self, event: Mapping[str, object]) -> bool:
-        """Return whether *event* is like that: of a list, one element; a missing member has no value."""
-        found: object = event
+        """Return whether *event* matches; a list matches by any element, and a missing member equals no value."""
+        member: object = event
         for name in self.path:
-            found = found.get(name, _ABSENT) if isinstance(found, Mapping) else _ABSENT
-        values = found if isinstance(found, list) else [found]
+            member = member.get(name, _ABSENT) if isinstance(member, Mapping) else _ABSENT
+        values = member if isinstance(member, list) else [member]
         return any(value is not _ABSENT and _text(value) == self.value for value in values) is not self.negated
 
 
@@ -36,7 +36,7 @@ def parse_filter(text: str) -> EventFilter:
     """Return the filter that *text* describes: `field=value` or `field!=value`, where dots lead to members.
 
     Raises:
-        DogfoodError: it describes none.
+        DogfoodError: *text* is not a filter.
     """
     field, equals, value = text.partition("=")
     negated = field.endswith("!")
@@ -47,7 +47,7 @@ def parse_filter(text: str) -> EventFilter:
 
 
 def matching(filters: Iterable[EventFilter], event: Mapping[str, object]) -> bool:
-    """Return whether *event* is as all *filters* say."""
+    """Return whether *event* matches all *filters*."""
     return all(item.matches(event) for item in filters)
 
 

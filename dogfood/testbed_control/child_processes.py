@@ -1,4 +1,4 @@
-"""Running the testbed's commands and Locust: processes that end, in any case, when the command does."""
+"""Child processes, the testbed's commands and Locust, which always end with the parent command."""
 
 import contextlib
 import os
@@ -14,51 +14,51 @@ from common.child_environment import child_environment
 from common.errors import KitFaultError
 from common.parent_death import tethered
 
-#: What Locust and the kit inside it read from the environment, besides what any program may need.
-_OF_GENERATOR = (
+#: Environment variables for Locust and the kit inside it, besides the usual ones.
+_GENERATOR_VARIABLES = (
     "DOGFOOD_PASSWORD", "DOGFOOD_KEYRING", "DOGFOOD_SECRET", "DOGFOOD_STATE", "DOGFOOD_RUNS", "DOGFOOD_TESTBED",
     "LOCUST_", "OTEL_",
 )  # fmt: skip
 
-#: How long a process may take to end in good order: a generator waits for answers and closes its run.
-_ENDS_WITHIN_S = 60.0
+#: Seconds for an orderly end: a generator waits for responses and closes its run.
+_END_TIMEOUT_S = 60.0
 
 
-def run_module(what: str, module: str, *arguments: str, given: bytes = b"") -> str:
-    """Run a Python module and return what it prints.
+def run_module(task: str, module: str, *arguments: str, stdin: bytes = b"") -> str:
+    """Run a Python module and return its output.
 
     Args:
-        what: is being done, for the error.
-        module: its name.
-        arguments: on its command line.
-        given: its standard input.
+        task: name of the task, for the error.
+        module: name of the module.
+        arguments: arguments of its command line.
+        stdin: standard input.
 
     Raises:
-        KitFaultError: it failed; the last line it said is in the message.
+        KitFaultError: it failed; the message has the last line of its standard error.
     """
     command = tethered([sys.executable, "-m", module, *arguments])
     done = subprocess.run(
-        command, input=given, capture_output=True, check=False, env=child_environment(), umask=0o077
+        command, input=stdin, capture_output=True, check=False, env=child_environment(), umask=0o077
     )  # fmt: skip
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise KitFaultError(f"{what} failed: {said[-1] if said else f'exit code {done.returncode}'}")
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise KitFaultError(f"{task} failed: {lines[-1] if lines else f'exit code {done.returncode}'}")
     return done.stdout.decode().strip()
 
 
 @contextmanager
 def running(command: Sequence[str], log: IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run the generator's *command* until the block ends; then ask it to stop, and kill it if it does not.
+    """Run the generator's *command* until the block ends; then terminate it, and kill it after a timeout.
 
-    It leads a new session, so that a terminal's Ctrl-C reaches this process only, which passes it on.
+    It leads a new session: a terminal's Ctrl-C reaches only this process, which forwards it.
 
     Args:
-        command: the words.
-        log: where its output goes.
+        command: command line.
+        log: file for its output.
     """
     process = subprocess.Popen(
         tethered(command, signal.SIGTERM), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-        env=child_environment(*_OF_GENERATOR),
+        env=child_environment(*_GENERATOR_VARIABLES),
     )  # fmt: skip
     try:
         yield process
@@ -70,7 +70,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     try:
         if process.poll() is None:
             process.terminate()
-            process.wait(_ENDS_WITHIN_S)
+            process.wait(_END_TIMEOUT_S)
     except (KeyboardInterrupt, subprocess.TimeoutExpired) as error:
         kill_group(process)
         if isinstance(error, KeyboardInterrupt):
@@ -78,13 +78,13 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def kill_group(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a process that leads a session, and everything that it has started in there."""
+    """Kill a process that leads a session, and all processes in its group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
+    """Return a free port of this machine."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Tailing a stream: events as they come, and how many."""
+"""Tail of a stream: each event on one line, and their count."""
 
 import time
 from collections import Counter
@@ -12,20 +12,20 @@ from rich.live import Live
 from rich.text import Text
 
 from dogfood.console import new_console, outside, reader_left, say, visible
-from dogfood.event_filter import EventFilter, matching
-from dogfood.event_tail import Event, Source
+from dogfood.watch.event_filter import EventFilter, matching
+from dogfood.watch.event_source import Event, EventSource
 
-#: Lines shown of one look; of more events there is a count.
+#: Maximum lines per refresh; further events are only counted.
 _LINES = 20
 
 
-class Until(NamedTuple):
-    """When tailing ends.
+class StopCondition(NamedTuple):
+    """When watching ends.
 
     Attributes:
-        seconds: after so many; never when None.
-        events: after so many; never when None.
-        once: after one look at what is there.
+        seconds: duration; None for no limit.
+        events: number of events; None for no limit.
+        once: end after reading the existing events.
     """
 
     seconds: float | None = None
@@ -33,8 +33,8 @@ class Until(NamedTuple):
     once: bool = False
 
 
-class Tally:
-    """What was seen so far."""
+class EventCount:
+    """Number of events so far, by action."""
 
     def __init__(self) -> None:
         self.actions: Counter[str] = Counter()
@@ -49,79 +49,83 @@ class Tally:
         return f"{total:,} events in {seconds:,.0f} s{f' ({kinds})' if kinds else ''}{others}"
 
 
-def tail_stream(source: Source, filters: Sequence[EventFilter], until: Until, every: float, *, as_json: bool) -> None:
-    """Show the events of *source* that *filters* choose, until it is over or somebody presses Ctrl-C.
+def tail_stream(
+    source: EventSource, filters: Sequence[EventFilter], stop: StopCondition, every_s: float, *, as_json: bool
+) -> None:
+    """Show the events of *source* that match, until *stop* holds or the user presses Ctrl-C.
 
     Args:
-        source: where events come from.
-        filters: all have to match.
-        until: when to end.
-        every: seconds between looks.
-        as_json: print events as NDJSON, and the count at the end on standard error.
+        source: source of events.
+        filters: all of them have to match.
+        stop: when to end.
+        every_s: seconds between refreshes.
+        as_json: print events as NDJSON, and their count at the end on standard error.
     """
-    tally = Tally()
-    looks = _looks(source, filters, until, every, tally)
+    count = EventCount()
+    batches = _batches(source, filters, stop, every_s, count)
     with suppress(KeyboardInterrupt):
         if as_json:
-            for events in looks:
+            for events in batches:
                 for event in events:
                     click.echo(orjson.dumps(event))
         else:
-            _show(looks, source, tally)
+            _show(batches, source, count)
     if as_json:
-        say(_told(tally, source), err=True)
+        say(_summary(count, source), err=True)
 
 
-def _looks(
-    source: Source, filters: Sequence[EventFilter], until: Until, every: float, tally: Tally
+def _batches(
+    source: EventSource, filters: Sequence[EventFilter], stop: StopCondition, every_s: float, count: EventCount
 ) -> Iterator[list[Event]]:
-    """Yield the chosen events of one look at a time."""
-    ends = None if until.seconds is None else time.monotonic() + until.seconds
+    """Yield the matching events of each refresh."""
+    deadline = None if stop.seconds is None else time.monotonic() + stop.seconds
     while True:
-        over = until.once or (ends is not None and time.monotonic() >= ends)
-        left = None if until.events is None else until.events - tally.actions.total()
-        yield _choose(source.new_events(), filters, tally, left)
-        if over or reader_left() or (until.events is not None and tally.actions.total() >= until.events):
+        over = stop.once or (deadline is not None and time.monotonic() >= deadline)
+        remaining = None if stop.events is None else stop.events - count.actions.total()
+        yield _choose(source.new_events(), filters, count, remaining)
+        if over or reader_left() or (stop.events is not None and count.actions.total() >= stop.events):
             return
-        pause = every if ends is None else min(every, ends - time.monotonic())
+        pause = every_s if deadline is None else min(every_s, deadline - time.monotonic())
         time.sleep(max(pause, 0.0))
 
 
-def _choose(events: Iterator[Event], filters: Sequence[EventFilter], tally: Tally, most: int | None) -> list[Event]:
+def _choose(
+    events: Iterator[Event], filters: Sequence[EventFilter], count: EventCount, max_events: int | None
+) -> list[Event]:
     chosen: list[Event] = []
     for event in events:
         if not matching(filters, event):
-            tally.others += 1
+            count.others += 1
             continue
         chosen.append(event)
-        tally.actions[str(event.get("action", "without action"))] += 1
-        if most is not None and len(chosen) >= most:
+        count.actions[str(event.get("action", "without action"))] += 1
+        if max_events is not None and len(chosen) >= max_events:
             break
     return chosen
 
 
-def _show(looks: Iterator[list[Event]], source: Source, tally: Tally) -> None:
+def _show(batches: Iterator[list[Event]], source: EventSource, count: EventCount) -> None:
     console = new_console()
     with Live(Text("waiting for events"), console=console, auto_refresh=False) as live:
-        for events in looks:
-            # Partitions are read one after the other; within a look, people see one order.
+        for events in batches:
+            # Partitions are read one after the other; events of one refresh are shown by time.
             for event in sorted(events, key=_received)[:_LINES]:
                 console.print(outside(line_of(event)), soft_wrap=True)
             if len(events) > _LINES:
                 console.print(f"… and {len(events) - _LINES:,} more", style="dim")
-            live.update(Text(_told(tally, source), style="bold"), refresh=True)
+            live.update(Text(_summary(count, source), style="bold"), refresh=True)
 
 
 def _received(event: Event) -> str:
     return str(_get(event, "meta", "dt"))
 
 
-def _told(tally: Tally, source: Source) -> str:
-    return f"{tally}{f' · {source.broken:,} lines that are no events' if source.broken else ''}"
+def _summary(count: EventCount, source: EventSource) -> str:
+    return f"{count}{f' · {source.broken:,} lines that are not events' if source.broken else ''}"
 
 
 def line_of(event: Event) -> str:
-    """Return an event in one line: time, action, group, subject, page; a report of an invalid one: what it says."""
+    """Return an event in one line: time, action, group, subject, page; of a validation error, its message."""
     dt = str(_get(event, "meta", "dt") or "")
     words: tuple[str, ...]
     if "raw_event" in event:

@@ -1,4 +1,4 @@
-"""`dogfood real`: what holds of the parts that a user has, in one table."""
+"""`dogfood real`: one table of what works with the real parts."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ from tests.servers import free_port, serving
 from tests.wikis import need
 from traffic.locust_run.options import TrafficOptions
 
-OWN = Path(__file__).resolve().parents[2] / "testbed" / "wiki" / "extension"
+OWN = Path(__file__).resolve().parents[3] / "testbed" / "wiki" / "extension"
 
 
 def judged(folder: Path, *, lost: int = 0) -> Analysis:
@@ -58,7 +58,7 @@ def test_each_failed_check_is_a_row(tmp_path: Path) -> None:
     rows = list(of_analysis("synthetic", judged(tmp_path, lost=40), "r1"))
     assert rows[0].verdict is Verdict.NO_GO
     assert "lost" in {row.subject for row in rows[1:]}
-    assert all("(layer " in row.told for row in rows)
+    assert all("(layer " in row.summary for row in rows)
 
 
 def test_each_step_that_failed_is_a_row() -> None:
@@ -84,7 +84,7 @@ def test_what_the_doctor_misses_is_a_row() -> None:
     assert [(row.subject, row.verdict) for row in rows] == [("", Verdict.NO_GO), ("intake c", Verdict.NO_GO)]
 
 
-def test_an_intake_needs_its_path_and_an_allowed_host() -> None:
+def test_intake_needs_path_and_allowed_host() -> None:
     options = TrafficOptions()
     assert with_intake(options, "") is options
     assert with_intake(options, "http://127.0.0.1:8292").intake == "http://127.0.0.1:8292/v1/events"
@@ -96,7 +96,7 @@ def test_an_intake_needs_its_path_and_an_allowed_host() -> None:
 def test_intake_and_observed_belong_together(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = call_in(tmp_path, "real", *arguments)
     assert done.returncode == 2
-    assert "belong together" in done.stderr
+    assert "need each other" in done.stderr
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The three fidelities on a machine with too much to do: GO or INVALID, never a verdict on a platform that is well."""
+"""The three fidelities on an overloaded machine: GO or INVALID, never NO-GO."""
 
 import subprocess
 import threading
@@ -54,7 +54,7 @@ def test_the_wiki_is_warmed_whatever_it_answers(status: int) -> None:
     assert requested == ["/load.php", "/index.php", "/wiki/Main_Page"]
 
 
-def test_a_wiki_without_an_answer_is_the_kits_trouble() -> None:
+def test_wiki_without_response_is_a_kit_fault() -> None:
     with answering(200, 1) as (wiki, requested), pytest.raises(KitFaultError, match=r"does not answer /index\.php"):
         warm_wiki(wiki, LOOPBACK, None)
     assert requested == ["/load.php", "/index.php", "/index.php"]
@@ -88,7 +88,7 @@ def test_the_cpu_of_each_part_is_told_apart() -> None:
 def test_under_load_a_run_is_go_or_invalid(tmp_path: Path) -> None:
     with wiki_testbed(tmp_path) as home, burning(8):
         done = call(home, "run", "--fidelity", "browser,wiki,synthetic", *SMALL, timeout=3000)
-    # So few subjects are too few for the sample ratio.
+    # Too few subjects for the sample ratio.
     assert done.returncode in (*RIGHT, 3), done.stdout + done.stderr
     machine = LoadReport.read((home / "runs" / "latest").resolve()).machine
     assert machine is not None

@@ -1,0 +1,1 @@
+"""One run from beginning to end: request, setup, traffic, table, verdict."""
