@@ -1,4 +1,4 @@
-"""Judges a run: evidence in, verdict out, written as `verdict.json` and `report.html`."""
+"""Analysis of a run: evidence in, verdict out, written as `verdict.json` and `report.html`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +22,11 @@ from analysis.summaries.funnel import StageCount, count_stages
 from analysis.summaries.losses import GroupLoss, losses
 from analysis.summaries.segments import SegmentCount, count_segments
 from analysis.summaries.timeline import TimeBucket
-from analysis.unsendable import facts, unplayable
+from analysis.unsendable import find_unsendable, run_facts
 from analysis.verdict import CheckResult, Layer, Verdict, fold
 from common.atomic_write import atomic_write
 from common.errors import DogfoodError, KitFaultError
+from common.sentences import count_of
 from contracts.assignment import expected_shares
 from run_record.manifest import Manifest
 from run_record.scenario_findings import ScenarioFinding
@@ -37,16 +38,16 @@ VERDICT, REPORT = "verdict.json", "report.html"
 
 @dataclass(frozen=True, slots=True)
 class GroupCount:
-    """One group: what was expected of it and what landed.
+    """Expected and landed subjects of one group, with its landed events.
 
     Attributes:
-        name: of the group.
-        expected_share: exact share of the landed subjects.
-        expected_subjects: that share of those that landed.
-        assigned: subjects that the contract puts into the group.
-        landed: distinct subjects seen in the group in the table.
-        landed_share, low, high: their share with its 95 % Wilson interval.
-        impressions, clicks: landed events.
+        name: name of the group.
+        expected_share: exact expected share of the landed subjects.
+        expected_subjects: that share of the number of landed subjects.
+        assigned: subjects that the contract assigns to the group.
+        landed: distinct subjects of the group in the table.
+        landed_share, low, high: share of the landed subjects with its 95 % Wilson interval.
+        impressions, clicks: number of landed events.
     """
 
     name: str
@@ -63,7 +64,7 @@ class GroupCount:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The verdict on a run, with all that it rests on."""
+    """Verdict on a run, with the results and counts that it rests on."""
 
     verdict: Verdict
     layer: Layer | None
@@ -89,12 +90,18 @@ class Analysis:
         """Return the content of `verdict.json`."""
         content = {
             **{name: getattr(self, name) for name in self.__dataclass_fields__},
+            "checks": [_check_json(check) for check in self.checks],
             "ways": [way._asdict() for way in self.ways],
             "findings": [finding._asdict() for finding in self.findings],
         }
         return orjson.dumps(
             content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
         )
+
+
+def _check_json(check: CheckResult) -> dict[str, object]:
+    """Return *check* with the keys of verdict.json, in which its status is called verdict."""
+    return {"verdict" if name == "status" else name: getattr(check, name) for name in check.__dataclass_fields__}
 
 
 def analyse(
@@ -106,22 +113,22 @@ def analyse(
     kind: ObservedKind | None = None,
     explain: Callable[[InputSummary], None] = lambda _: None,
 ) -> Analysis:
-    """Judge the run in the folder *run*.
+    """Analyse the run in the folder *run*.
 
     Args:
         run: the run's folder.
-        observed: files, folders or pipes of any common format, in place of what the run's folder holds.
-        floor: an imbalance between groups below this share is not called, however sure it is.
-        warehouse: whose table to look at, in place of files.
-        kind: what *observed* is, a stream or a table; None to find that out.
-        explain: is given what the files were read as, before anything is judged.
+        observed: files, folders or pipes of any common format; replace the observed files of the run's folder.
+        floor: smallest imbalance between groups, as a share, that is a fault even when it is significant.
+        warehouse: warehouse with the table, in place of files.
+        kind: whether *observed* is a stream or a table; None to detect it.
+        explain: called with a description of the files before the checks run.
 
     Raises:
-        DogfoodError: the run, or what was observed, cannot be read, or the memory limit is too low.
+        DogfoodError: the run or the observed files cannot be read, or the memory limit is too low.
     """
-    stopped = unplayable(run) if not observed and warehouse is None else None
-    if stopped is not None:
-        return _without_traffic(*stopped)
+    unsendable = find_unsendable(run) if not observed and warehouse is None else None
+    if unsendable is not None:
+        return _without_traffic(*unsendable)
     try:
         evidence = gather(run, observed, floor=floor, warehouse=warehouse, kind=kind)
         explain(evidence.inputs)
@@ -131,18 +138,18 @@ def analyse(
     except MemoryError as error:
         raise KitFaultError(out_of_memory("Python has no memory left")) from error
     except duckdb.IOException as error:
-        raise DogfoodError(f"{run} cannot be judged: {str(error).splitlines()[0]}") from error
+        raise DogfoodError(f"{run} cannot be analysed: {str(error).splitlines()[0]}") from error
 
 
 def judge(evidence: Evidence) -> Analysis:
-    """Return the verdict on what was gathered."""
+    """Return the analysis of *evidence*."""
     checks = tuple(check.judge(evidence) for check in checks_of(evidence))
     verdict, decisive = fold(checks)
     groups = _groups(evidence)
     return Analysis(
         verdict=verdict,
         layer=decisive.layer if decisive else None,
-        sentence=decisive.summary if decisive else _all_well(evidence),
+        sentence=decisive.summary if decisive else _go_sentence(evidence),
         page=decisive.page if decisive else None,
         checks=checks,
         reconciliation=reconcile(evidence),
@@ -163,13 +170,13 @@ def judge(evidence: Evidence) -> Analysis:
 
 
 def _without_traffic(manifest: Manifest, configs: CheckResult) -> Analysis:
-    """Return the verdict on a run whose configs let nothing be sent."""
+    """Return the analysis of a run that sent no event because of its configs."""
     verdict, _ = fold([configs])
     counts = {**dict.fromkeys(("offered", *FATES, "duplicated", "unexpected"), 0)}
     return Analysis(
         verdict=verdict, layer=configs.layer, sentence=configs.summary, page=configs.page, checks=(configs,),
         reconciliation=counts, groups=(), losses=(), stages=(), ways=(), segments=(), series=(), rates=(),
-        differences=(), power=Power(0, None, None, None), delays=(), findings=(), run=facts(manifest),
+        differences=(), power=Power(0, None, None, None), delays=(), findings=(), run=run_facts(manifest),
         inputs=InputSummary(),
     )  # fmt: skip
 
@@ -180,28 +187,29 @@ def write(run: Path, analysis: Analysis, report: str) -> None:
     atomic_write(run / REPORT, report.encode())
 
 
-def _all_well(evidence: Evidence) -> str:
+def _go_sentence(evidence: Evidence) -> str:
+    """Return the sentence of a GO."""
     sent = len(evidence.ledger.visit)
     if nobody_enrolled(evidence):
-        return "The sample rate is 0: nobody is enrolled, nothing was sent, and no row claims otherwise."
+        return "The sample rate is 0: no subject is enrolled, no event was sent, and no row claims the experiment."
     if not sent:
-        return "All that the scenarios looked at was as it should be, and nothing was sent, rightly."
+        return "All findings of the scenarios are as expected; no event was due or sent."
     unknown = reconcile(evidence)["indeterminate"]
     if unknown:
         return (
-            f"{sent - unknown:,} of {sent:,} events that were sent are in the table, once, in the right group, as they "
-            f"were sent; of the other {unknown:,}, which nobody answered, it is not known what became."
+            f"{sent - unknown:,} of {count_of(sent, 'sent event')} are in the table, once, in the right group, with "
+            f"their sent content; the other {unknown:,} got no response, and their outcome is unknown."
         )
-    return f"All {sent:,} events that were sent are in the table, once, in the right group, as they were sent."
+    return f"All {count_of(sent, 'sent event')} are in the table, once, in the right group, with their sent content."
 
 
 def _groups(evidence: Evidence) -> tuple[GroupCount, ...]:
     names = evidence.group_names()
     shares = expected_shares(len(names), evidence.plan.rate).groups
     whole = sum(shares) or 1
-    found = {str(row["group_name"]): row for row in evidence.landed_groups}
-    seen = {name: tuple(int(str(found[name][column])) if name in found else 0 for column in _COUNTED) for name in names}
-    total = sum(landed for landed, *_ in seen.values())
+    rows = {str(row["group_name"]): row for row in evidence.landed_groups}
+    counts = {name: tuple(int(str(rows[name][column])) if name in rows else 0 for column in _COUNTED) for name in names}
+    total = sum(landed for landed, *_ in counts.values())
     people = evidence.participants
     assigned = np.bincount(people.group[people.came & (people.group >= 0)], minlength=len(names))
     return tuple(
@@ -217,7 +225,7 @@ def _groups(evidence: Evidence) -> tuple[GroupCount, ...]:
             impressions=impressions,
             clicks=clicks,
         )
-        for (name, (landed, impressions, clicks)), share, planned in zip(seen.items(), shares, assigned, strict=True)
+        for (name, (landed, impressions, clicks)), share, planned in zip(counts.items(), shares, assigned, strict=True)
     )
 
 

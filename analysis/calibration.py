@@ -1,4 +1,4 @@
-"""Do browsers' events and synthetic ones differ in anything but what changes from event to event?"""
+"""Calibration: compare the shapes of browsers' events with those of synthetic events."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,29 +21,29 @@ from run_record.roster import Fidelity, read_roster
 from run_record.run_folder import LEDGER
 
 Event = Mapping[str, object]
-#: By path, the kinds of value that are there: one, or those of a list's elements, whose path ends in `[]`.
+#: Kinds of values by path: one kind, or those of a list's elements, with a path that ends in `[]`.
 Shape = Mapping[str, frozenset[str]]
 
-#: Synthetic visits that are looked at: enough for every persona, page and action to occur.
+#: Synthetic visits that are rendered: enough for every persona, page and action to occur.
 _VISITS = 1_500
 
-#: What the intake adds, or the kit so that it finds its rows again.
-_OF_THE_INTAKE = ("http", "meta.dt", "meta.id", "meta.request_id")
+#: Fields that the intake adds, or the kit in order to recognise its rows.
+_ADDED_BY_INTAKE = ("http", "meta.dt", "meta.id", "meta.request_id")
 
-#: Texts that are recognised; their formats are part of the shape.
+#: Formats of texts; the format is part of the shape.
 _FORMATS = {
     "20 hex digits": re.compile(r"[0-9a-f]{20}"),
     "64 hex digits": re.compile(r"[0-9a-f]{64}"),
     "moment with milliseconds and Z": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"),
 }
 
-#: Objects whose keys are names of features, headers and the like: each member is looked at, and its key is not.
+#: Objects with names of features as keys: members are compared, keys are not.
 _MAPS = ("experiments.assigned",)
 
-#: Ends of paths of a list's elements and of a map's members. A list or a map may be empty.
+#: Ends of the paths of list elements and map members; a list or map may be empty.
 _ELEMENTS = ("[]", ".*")
 
-#: Fields whose values are the same for everybody, so that a value of a browser's has to occur in synthetic events.
+#: Fields with the same values in every session, so that a browser's value must occur in synthetic events.
 _CONSTANT = (
     "$schema", "action", "action_source", "agent.client_platform", "agent.client_platform_family",
     "element_friendly_name", "funnel_event_sequence_position", "instrument_name", "mediawiki.database",
@@ -51,29 +51,29 @@ _CONSTANT = (
     "experiment.coordinator", "experiments.enrolled", "performer.edit_count_bucket",
 )  # fmt: skip
 
-#: Those of them that are lists.
+#: Constant fields that are lists.
 _LISTS = ("experiments.enrolled",)
 
-#: Where an attribute that an instrument may ask for is in an event.
-_PLACES = {
+#: Path in an event of each attribute that an instrument may request.
+_ATTRIBUTE_PATHS = {
     **{name: name.replace("_", ".", 1) for name in CONTEXTUAL_ATTRIBUTES},
     "page_namespace": "page.namespace_id",
 }
 
 
 class CalibrationError(DogfoodError):
-    """There are no events to compare."""
+    """Calibration without events to compare."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What the comparison found.
+    """Result of a calibration.
 
     Attributes:
-        real: how many events of browsers were looked at.
-        synthetic: how many synthetic ones they were compared with.
-        differences: one sentence each; none when they are alike.
-        gaps: fields that some captured events lack and others have; the client's own doing, so no difference.
+        real: number of browsers' events.
+        synthetic: number of synthetic events that they were compared with.
+        differences: a sentence for each; empty when the shapes are the same.
+        gaps: fields that some captured events lack and others have; caused by the client, so not a difference.
     """
 
     real: int
@@ -83,29 +83,29 @@ class Calibration:
 
 
 class Mismatch(NamedTuple):
-    """One way in which real events differ: a sentence, and whether only some of them do so by lacking a field."""
+    """Difference of real events: a *sentence*, and whether it is a gap (only some events lack the field)."""
 
-    told: str
+    sentence: str
     is_gap: bool
 
 
 def shape(event: Event) -> Shape:
-    """Return the kinds of every field of *event*, by its path; what the intake adds is left out.
+    """Return the kinds of every field of *event* by path, without the fields that the intake adds.
 
-    Lists and maps are looked at element by element: how many there are, and in which order, is no part of the shape.
+    The number and order of the elements of lists and maps are not part of the shape.
     """
-    found: dict[str, frozenset[str]] = {}
+    kinds: dict[str, frozenset[str]] = {}
     for path, kind in _fields(event, ""):
-        if not any(path == name or path.startswith(f"{name}.") for name in _OF_THE_INTAKE):
-            found[path] = found.get(path, frozenset()) | {kind}
-    return found
+        if not any(path == name or path.startswith(f"{name}.") for name in _ADDED_BY_INTAKE):
+            kinds[path] = kinds.get(path, frozenset()) | {kind}
+    return kinds
 
 
 def compare(real: Sequence[Event], synthetic: Sequence[Event]) -> Iterator[Mismatch]:
-    """Yield each way in which the shapes of *real* events differ from those of *synthetic* ones.
+    """Yield each difference between the shapes of *real* and *synthetic* events.
 
-    Each real event has to be shaped like some synthetic event of its action, and each field that all synthetic events
-    of an action have has to be in its real ones.
+    Each real event must have the shape of a synthetic event of its action. A field in all synthetic events of an action
+    must be in its real events.
     """
     for action in sorted({str(event.get("action")) for event in real}):
         ours = [shape(event) for event in synthetic if event.get("action") == action]
@@ -113,20 +113,20 @@ def compare(real: Sequence[Event], synthetic: Sequence[Event]) -> Iterator[Misma
             yield Mismatch(f"no synthetic event has the action {action!r}", False)
             continue
         known: dict[str, set[str]] = {}
-        for found in ours:
-            for path, kinds in found.items():
+        for event_shape in ours:
+            for path, kinds in event_shape.items():
                 known.setdefault(path, set()).update(kinds)
-        always = set.intersection(*(set(found) for found in ours))
+        always = set.intersection(*(set(event_shape) for event_shape in ours))
         always = {path for path in always if not path.endswith(_ELEMENTS)}
         theirs = [shape(event) for event in real if event.get("action") == action]
         yield from _differences(action, theirs, known, always)
 
 
 def calibrate(run: Path) -> Calibration:
-    """Compare the events that browsers sent in the run in the folder *run* with synthetic ones of the same experiment.
+    """Compare browsers' events of the run in the folder *run* with synthetic events of the same experiment.
 
     Raises:
-        CalibrationError: no browser sent anything in that run.
+        CalibrationError: no browser sent events in that run.
     """
     manifest = Manifest.read(run)
     browsers = {account.visit for account in read_roster(run) if account.fidelity is Fidelity.BROWSER}
@@ -139,22 +139,22 @@ def calibrate(run: Path) -> Calibration:
             f"no browser sent events in {run.name}: `dogfood browse --scenario ctr` makes such a run"
         )
     synthetic = _synthetic(PlanSettings.from_json(manifest.plan))
-    # A user may be in other experiments as well: their names are no difference.
+    # An account may be in other experiments as well; their names are not a difference.
     others = frozenset(str(config.get("slug")) for config in manifest.other_experiments)
     values = _values(real, synthetic, others)
-    found = [*(difference.told for difference in compare(real, synthetic)), *values]
-    return Calibration(len(real), len(synthetic), tuple(found))
+    differences = [*(mismatch.sentence for mismatch in compare(real, synthetic)), *values]
+    return Calibration(len(real), len(synthetic), tuple(differences))
 
 
 def calibrate_against(events: Path, settings: PlanSettings) -> Calibration:
-    """Compare captured events (NDJSON, as an intake wrote them) with synthetic ones that ask for the same attributes.
+    """Compare captured events (NDJSON, as an intake wrote them) with synthetic ones with the same attributes.
 
-    Which attributes an event's instrument asked for is told by those it has. Names and values are another
+    The attributes that an event has are taken as those that its instrument requested. Names and values are another
     experiment's, so only shapes are compared.
 
     Args:
         events: file of events.
-        settings: of a plan to make synthetic events with; generation and instrument are adapted.
+        settings: settings of the plan for synthetic events; generation and instrument are adapted.
 
     Raises:
         CalibrationError: the file cannot be read, or holds no event.
@@ -162,21 +162,21 @@ def calibrate_against(events: Path, settings: PlanSettings) -> Calibration:
     try:
         captured = [orjson.loads(line) for line in events.read_bytes().splitlines() if line.strip()]
     except (OSError, orjson.JSONDecodeError) as error:
-        raise CalibrationError(f"{events} is no file of events: {error}") from error
+        raise CalibrationError(f"{events} is not a file of events: {error}") from error
     if not captured:
         raise CalibrationError(f"{events} holds no event")
     if not all(isinstance(event, dict) for event in captured):
-        raise CalibrationError(f"{events} is no file of events: a line is no JSON object")
+        raise CalibrationError(f"{events} is not a file of events: a line is not a JSON object")
     groups: dict[tuple[Generation, tuple[str, ...]], list[Event]] = {}
     for event in captured:
-        groups.setdefault((_generation(event), _asked(shape(event))), []).append(event)
-    found: dict[Mismatch, None] = {}
+        groups.setdefault((_generation(event), _requested(shape(event))), []).append(event)
+    mismatches: dict[Mismatch, None] = {}
     total = 0
-    for (generation, asked), real in groups.items():
-        synthetic = _synthetic(_adapted(settings, generation, asked))
+    for (generation, attributes), real in groups.items():
+        synthetic = _synthetic(_adapted(settings, generation, attributes))
         total += len(synthetic)
-        found |= dict.fromkeys(compare(real, synthetic))
-    differences, gaps = (tuple(item.told for item in found if item.is_gap is gap) for gap in (False, True))
+        mismatches |= dict.fromkeys(compare(real, synthetic))
+    differences, gaps = (tuple(item.sentence for item in mismatches if item.is_gap is gap) for gap in (False, True))
     return Calibration(len(captured), total, differences, gaps)
 
 
@@ -185,16 +185,16 @@ def _synthetic(settings: PlanSettings) -> list[Event]:
     return [orjson.loads(event.body) for event in plan.events(0, _VISITS)]
 
 
-def _adapted(settings: PlanSettings, generation: Generation, asked: Sequence[str]) -> PlanSettings:
-    """Return *settings* for events of *generation* whose instrument asks for the attributes *asked*."""
-    instrument = {**settings.instrument, "contextual_attributes": list(asked)}
+def _adapted(settings: PlanSettings, generation: Generation, attributes: Sequence[str]) -> PlanSettings:
+    """Return *settings* for events of *generation* with an instrument that requests *attributes*."""
+    instrument = {**settings.instrument, "contextual_attributes": list(attributes)}
     same = generation is settings.generation
     experiment = settings.experiment if same else example_experiment(generation)
     return replace(settings, instrument=instrument, experiment=experiment, generation=generation)
 
 
 def _generation(event: Event) -> Generation:
-    """Return which generation *event* is of, by the member that says the experiment."""
+    """Return the generation of *event*, by the member that names the experiment."""
     fragments = {profile.fragment: generation for generation, profile in PROFILES.items()}
     return next((fragments[name] for name in fragments if name in event), Generation.ALPHA)
 
@@ -203,10 +203,12 @@ def _events(content: object) -> Iterator[Event]:
     yield from (item for item in (content if isinstance(content, list) else [content]) if isinstance(item, Mapping))
 
 
-def _asked(found: Shape) -> tuple[str, ...]:
-    # Two names of one field: the newer one will do.
+def _requested(kinds: Shape) -> tuple[str, ...]:
+    # `page_namespace` is an older name of another attribute's field, so it is left out.
     return tuple(
-        name for name, path in _PLACES.items() if name != "page_namespace" and path in found and path.count(".") == 1
+        name
+        for name, path in _ATTRIBUTE_PATHS.items()
+        if name != "page_namespace" and path in kinds and path.count(".") == 1
     )
 
 
@@ -215,22 +217,22 @@ def _differences(
 ) -> Iterator[Mismatch]:
     counts: dict[str, int] = {}
     missing: dict[str, int] = {}
-    for found in theirs:
-        for path in always - found.keys():
+    for event_shape in theirs:
+        for path in always - event_shape.keys():
             missing[path] = missing.get(path, 0) + 1
-        for path, kinds in found.items():
+        for path, kinds in event_shape.items():
             if path not in known:
-                what = f"{path} ({_or(kinds)}) is not in synthetic events"
+                problem = f"{path} ({_or(kinds)}) is not in synthetic events"
             elif strange := kinds - known[path]:
-                what = f"{path} is {_or(strange)}, and {_or(known[path])} in synthetic events"
+                problem = f"{path} is {_or(strange)}, and {_or(known[path])} in synthetic events"
             else:
                 continue
-            counts[what] = counts.get(what, 0) + 1
+            counts[problem] = counts.get(problem, 0) + 1
     for path, count in sorted(missing.items()):
-        told = f"{action}: {path} is missing (in {count:,} of {len(theirs):,})"
-        yield Mismatch(told, is_gap=count < len(theirs))
-    for what, count in sorted(counts.items()):
-        yield Mismatch(f"{action}: {what} (in {count:,} of {len(theirs):,})", is_gap=False)
+        sentence = f"{action}: {path} is missing (in {count:,} of {len(theirs):,})"
+        yield Mismatch(sentence, is_gap=count < len(theirs))
+    for problem, count in sorted(counts.items()):
+        yield Mismatch(f"{action}: {problem} (in {count:,} of {len(theirs):,})", is_gap=False)
 
 
 def _or(kinds: Iterable[str]) -> str:
@@ -238,10 +240,10 @@ def _or(kinds: Iterable[str]) -> str:
 
 
 def _values(real: Iterable[Event], synthetic: Iterable[Event], others: frozenset[str]) -> Iterator[str]:
-    """Yield the constant fields whose values in *real* events do not occur in *synthetic* ones.
+    """Yield a sentence for each constant field with a value in *real* events that no *synthetic* one has.
 
-    A list has several values, one an element. Elements that name one of the *others*, experiments that went on as well,
-    are left out; those of every synthetic event have to be in every real one.
+    Each element of a list is a value. Elements that name one of the *others*, experiments that were active as well, are
+    left out; elements in every synthetic event must be in every real one.
     """
     theirs, ours = _constants(real), _constants(synthetic)
     named = {orjson.dumps(name).decode() for name in others}
@@ -253,7 +255,7 @@ def _values(real: Iterable[Event], synthetic: Iterable[Event], others: frozenset
             yield f"{path} is {', '.join(sorted(extra))}, and {known} in synthetic events"
         always = frozenset.intersection(*ours[path]) if path in ours else frozenset()
         lacking = [values for values in theirs.get(path, ()) if always - values]
-        # Of a field with one value the sentence above has said it.
+        # For a field with one value, the sentence above reports it already.
         if lacking and not extra and path in _LISTS:
             yield f"{path} lacks {', '.join(sorted(always))} in {len(lacking):,} events"
 

@@ -1,21 +1,21 @@
-"""What changed between two runs."""
+"""Comparison of two analyses: what changed between the runs."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from analysis.analyse import Analysis
 
-#: What every run has of its own.
-_OWN = {"id", "created", "epoch_ms", "started_ms", "finished_ms"}
+#: Settings that differ between any two runs.
+_UNIQUE = {"id", "created", "epoch_ms", "started_ms", "finished_ms"}
 
 
 class Change(NamedTuple):
-    """One thing that is not the same in two runs.
+    """One difference between two runs.
 
     Attributes:
-        what: `verdict`, `setting`, `check`, `events`, `group` or `rate`.
-        name: of the thing.
-        before, after: what it was in the one and is in the other, None where it is not there.
+        what: kind of value: `verdict`, `setting`, `check`, `events`, `group` or `rate`.
+        name: name of the value.
+        before, after: its value in either run; None when a run lacks it.
     """
 
     what: str
@@ -25,18 +25,18 @@ class Change(NamedTuple):
 
 
 def compare(before: Analysis, after: Analysis) -> tuple[Change, ...]:
-    """Return what is not the same, in the order of a report: the verdict, settings, checks, events, groups, rates."""
+    """Return the differences in the order of a report: verdict, settings, checks, events, groups, rates."""
     return tuple(change for change in _all(before, after) if change.before != change.after)
 
 
 def _all(before: Analysis, after: Analysis) -> Iterator[Change]:
     yield Change("verdict", "verdict", str(before.verdict), str(after.verdict))
     yield Change("verdict", "layer", before.layer and str(before.layer), after.layer and str(after.layer))
-    for name in sorted((before.run.keys() | after.run.keys()) - _OWN):
+    for name in sorted((before.run.keys() | after.run.keys()) - _UNIQUE):
         yield Change("setting", name, before.run.get(name), after.run.get(name))
-    said = [{check.name: str(check.verdict) for check in one.checks} for one in (before, after)]
-    for name in dict.fromkeys([*said[0], *said[1]]):
-        yield Change("check", name, said[0].get(name), said[1].get(name))
+    statuses = [{check.name: str(check.status) for check in one.checks} for one in (before, after)]
+    for name in dict.fromkeys([*statuses[0], *statuses[1]]):
+        yield Change("check", name, statuses[0].get(name), statuses[1].get(name))
     for name in before.reconciliation:
         yield Change("events", name, before.reconciliation[name], after.reconciliation.get(name))
     landed = [{group.name: group.landed for group in one.groups} for one in (before, after)]

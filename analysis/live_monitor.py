@@ -1,5 +1,4 @@
-"""A run watched while it goes: the subjects of each group as they land, and a test that may be looked at at "
-"any time."""
+"""Live monitor of a run: subjects of each group as they land, and a sample-ratio test that is valid at any time."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,21 +13,21 @@ from analysis.statistics import sequential_test
 from contracts.assignment import Generation, expected_shares
 from personas.plan.plan import Plan
 
-#: Watched for are gross faults, which a few dozen subjects show, as well as slight ones, which take many thousands.
+#: Concentrations for gross faults, which a few dozen subjects show, up to slight ones, which take many thousands.
 _CONCENTRATIONS = (2.0, 100.0, 10_000.0)
 
-#: The logarithm of the largest e-value that is told.
+#: Logarithm of the largest e-value that is reported.
 _LARGEST = 700.0
 
 
 class MonitorReading(NamedTuple):
-    """What is known at one moment.
+    """Counts and test values at one moment.
 
     Attributes:
-        events, impressions, clicks: of the experiment, so far.
-        subjects: of each group, distinct; those that were chosen for their group are left out.
-        e_value: how many times better shares near the expected ones foretell the counts; may fall again.
-        p_value: may be compared with a level at every look; never rises. 1 before the first subject.
+        events, impressions, clicks: number of events of the experiment so far.
+        subjects: distinct subjects of each group, without those that were chosen for their group.
+        e_value: likelihood ratio of shares near the expected ones against the expected ones; can fall again.
+        p_value: valid at every look; never rises, and is 1 before the first subject.
     """
 
     events: int
@@ -40,10 +39,10 @@ class MonitorReading(NamedTuple):
 
 
 class LiveMonitor:
-    """Counts events of a plan's experiment as they come.
+    """Counter of a plan's events as they arrive.
 
     Args:
-        plan: of the run that is watched.
+        plan: plan of the run.
         chosen: subjects, as events name them, that were chosen for their group.
     """
 
@@ -60,7 +59,7 @@ class LiveMonitor:
         self._p_value = 1.0
 
     def add(self, event: Mapping[str, object]) -> None:
-        """Count *event*; one that is not of the experiment, or names no group of it, is left out."""
+        """Count *event*, unless it is of another experiment or names no group of this one."""
         subject, group = self._enrolment(event)
         if group not in self._counts:
             return
@@ -71,7 +70,7 @@ class LiveMonitor:
             self._counts[group] += 1
 
     def look(self) -> MonitorReading:
-        """Return what is known now. Looking costs nothing, however often (see `analysis.statistics`)."""
+        """Return the current reading; repeated looks do not weaken the test (see `analysis.statistics`)."""
         e_value = 1.0
         if self._seen:
             log_e_value = _log_e_value(np.array([list(self._counts.values())]), self._shares)
@@ -83,7 +82,7 @@ class LiveMonitor:
         )
 
     def _enrolment(self, event: Mapping[str, object]) -> tuple[str, str]:
-        """Return the subject and the group that *event* names, empty where it names none."""
+        """Return the subject and the group of *event*, each empty when missing."""
         if self._generation is Generation.ALPHA:
             experiments = _member(event, "experiments")
             enrolled = experiments.get("enrolled")
@@ -99,14 +98,14 @@ class LiveMonitor:
 
 
 def _log_e_value(counts: NDArray[np.int64], shares: Sequence[Fraction]) -> float:
-    """Return the logarithm of the mean of the e-values for gross, middling and slight faults.
+    """Return the logarithm of the mean of the e-values for gross, medium and slight faults.
 
-    A mean of e-values is one (Vovk & Wang, 2021, Annals of Statistics 49), so the looks stay free.
+    The mean of e-values is an e-value (Vovk & Wang, 2021, Annals of Statistics 49), so the test is valid at any time.
     """
     values = [float(sequential_test(counts, shares, weight).log_e_value[-1]) for weight in _CONCENTRATIONS]
     return float(special.logsumexp(values)) - math.log(len(values))
 
 
-def _member(thing: Mapping[str, object], name: str) -> Mapping[str, object]:
-    found = thing.get(name)
-    return found if isinstance(found, Mapping) else {}
+def _member(event: Mapping[str, object], name: str) -> Mapping[str, object]:
+    member = event.get(name)
+    return member if isinstance(member, Mapping) else {}

@@ -1,4 +1,4 @@
-"""How many subjects a question needs, and what a number of subjects can show."""
+"""Power analysis: subjects that an effect needs, and the effects that a number of subjects can detect."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -14,25 +14,26 @@ from analysis.statistics import (
     subjects_needed,
 )
 from common.errors import DogfoodError
+from common.sentences import agree, count_of
 
-#: Click-through rates are compared at the usual level: one experiment, one question.
+#: Level of the comparison of click-through rates: the usual one, for one experiment makes one comparison.
 _RATE_ALPHA = 0.05
 
 
 class PlanningError(DogfoodError):
-    """A question that makes no sense."""
+    """A power query with impossible parameters."""
 
 
 class PowerQuery(NamedTuple):
-    """What is asked about.
+    """Parameters of a power analysis.
 
     Attributes:
-        groups: of equal share.
+        groups: number of groups of equal share.
         alpha: level of the sample-ratio test.
-        power: chance of seeing what is there.
+        power: probability of detecting an effect that exists.
         ctr: clicks per impression.
-        spread: standard deviation between subjects of how readily they click.
-        impressions: mean per subject; their variance is taken to be as large (Poisson).
+        spread: standard deviation of the click-through rate between subjects.
+        impressions: mean impressions per subject; the variance is assumed to equal it (Poisson).
     """
 
     groups: int = 2
@@ -49,7 +50,7 @@ class PowerQuery(NamedTuple):
 
     @property
     def variance(self) -> float:
-        """Variance of one subject's part in a click-through rate. Raises PlanningError when the spread cannot be."""
+        """Variance of one subject's part in a click-through rate. Raises PlanningError for an impossible spread."""
         most = self.ctr * (1 - self.ctr)
         if self.spread**2 > most:
             raise PlanningError(
@@ -60,14 +61,14 @@ class PowerQuery(NamedTuple):
 
 
 class PowerAnswer(NamedTuple):
-    """One answer.
+    """Result of a power analysis for one effect.
 
     Attributes:
         question: `share`, `loss` or `difference`.
-        size: what should be, or can be, seen; None when even all of it would not be.
-        subjects: in all groups together, landed.
-        visitors: how many have to come for that, at the sample rate; None when that was not asked.
-        sentence: for people.
+        size: size of the effect; None when even the largest possible one cannot be detected.
+        subjects: landed subjects, all groups together.
+        visitors: visiting subjects needed for that at the sample rate; None without a sample rate.
+        sentence: result for people.
     """
 
     question: str
@@ -80,39 +81,40 @@ class PowerAnswer(NamedTuple):
 def needs(
     question: PowerQuery, shares: Iterable[float], losses: Iterable[float], differences: Iterable[float], rate: float
 ) -> tuple[PowerAnswer, ...]:
-    """Return how many subjects each question needs.
+    """Return the number of subjects that each effect needs.
 
     Args:
-        question: the setting.
-        shares: of the first group, where an equal one was meant.
-        losses: shares of one group's subjects.
-        differences: of clicks per impression between two groups.
+        question: parameters of the analysis.
+        shares: actual shares of the first group, in place of an equal one.
+        losses: lost shares of one group's subjects.
+        differences: differences of clicks per impression between two groups.
         rate: sample rate, above 0.
 
     Raises:
-        PlanningError: a share is the expected one, or the spread cannot be.
+        PlanningError: a share is the expected one, or the spread is impossible.
     """
     answers = [*_of_shares(question, shares), *_of_losses(question, losses), *_of_differences(question, differences)]
     return tuple(
-        PowerAnswer(what, size, subjects, math.ceil(subjects / rate), _needed(told, subjects, rate))
-        for what, size, subjects, told in answers
+        PowerAnswer(kind, size, subjects, math.ceil(subjects / rate), _needed(purpose, subjects, rate))
+        for kind, size, subjects, purpose in answers
     )
 
 
 def can_show(question: PowerQuery, subjects: int) -> tuple[PowerAnswer, ...]:
-    """Return the smallest share, loss and difference that *subjects* show. Raises PlanningError."""
+    """Return the smallest share, loss and difference that *subjects* can detect. Raises PlanningError."""
     each = subjects // question.groups
     share = smallest_imbalance(subjects, question.shares, 0, question.alpha, question.power)
     loss = smallest_loss(subjects, question.shares, 0, question.alpha, question.power)
-    found: list[tuple[str, float | None, str]] = [
-        ("share", share, "a group whose share is {:.2%}"),
+    effects: list[tuple[str, float | None, str]] = [
+        ("share", share, "a group with a share of {:.2%}"),
         ("loss", loss, "the loss of {:.2%} of one group's subjects"),
     ]
     if each:
-        apart = smallest_difference(question.variance, each, each, _RATE_ALPHA, question.power)
-        found.append(("difference", apart, "a difference of {:.3%} between two click-through rates"))
+        difference = smallest_difference(question.variance, each, each, _RATE_ALPHA, question.power)
+        effects.append(("difference", difference, "a difference of {:.3%} between two click-through rates"))
     return tuple(
-        PowerAnswer(what, size, subjects, None, _shown(question, subjects, size, told)) for what, size, told in found
+        PowerAnswer(kind, size, subjects, None, _detectable(question, subjects, size, effect))
+        for kind, size, effect in effects
     )
 
 
@@ -121,16 +123,18 @@ def _of_shares(question: PowerQuery, shares: Iterable[float]) -> Iterator[tuple[
         rest = (1 - share) / (question.groups - 1)
         effect = imbalance_effect(question.shares, (share, *([rest] * (question.groups - 1))))
         if not effect:
-            raise PlanningError(f"--share {share:g} is the expected share of {question.groups} groups: nothing to see")
+            raise PlanningError(
+                f"--share {share:g} is the expected share of {question.groups} groups: there is nothing to detect"
+            )
         subjects = subjects_needed(effect, question.shares, question.alpha, question.power)
-        yield "share", share, subjects, f"to call a group whose share is {share:.2%}"
+        yield "share", share, subjects, f"to detect a group with a share of {share:.2%}"
 
 
 def _of_losses(question: PowerQuery, losses: Iterable[float]) -> Iterator[tuple[str, float, int, str]]:
     for loss in losses:
         effect = loss_effect(question.shares, 0, loss)
         subjects = subjects_needed(effect, question.shares, question.alpha, question.power)
-        yield "loss", loss, subjects, f"to call the loss of {loss:.2%} of one group's subjects"
+        yield "loss", loss, subjects, f"to detect the loss of {loss:.2%} of one group's subjects"
 
 
 def _of_differences(question: PowerQuery, differences: Iterable[float]) -> Iterator[tuple[str, float, int, str]]:
@@ -142,16 +146,16 @@ def _of_differences(question: PowerQuery, differences: Iterable[float]) -> Itera
             "difference",
             difference,
             each * question.groups,
-            f"to see {difference:.3%} between two click-through rates",
+            f"to detect a difference of {difference:.3%} between two click-through rates",
         )
 
 
-def _needed(told: str, subjects: int, rate: float) -> str:
-    come = f", so {math.ceil(subjects / rate):,} have to come at a sample rate of {rate:g}" if rate < 1 else ""
-    return f"{subjects:,} subjects are needed {told}{come}"
+def _needed(purpose: str, subjects: int, rate: float) -> str:
+    visits = f", so {math.ceil(subjects / rate):,} have to visit at a sample rate of {rate:g}" if rate < 1 else ""
+    return f"{count_of(subjects, 'subject')} {agree(subjects, 'is', 'are')} needed {purpose}{visits}"
 
 
-def _shown(question: PowerQuery, subjects: int, size: float | None, told: str) -> str:
+def _detectable(question: PowerQuery, subjects: int, size: float | None, effect: str) -> str:
     if size is None:
-        return f"{subjects:,} subjects show nothing of the kind of {told.format(1.0)}"
-    return f"{subjects:,} subjects show {told.format(size)} with a chance of {question.power:.0%}"
+        return f"{count_of(subjects, 'subject')} cannot detect {effect.format(1.0)}"
+    return f"{count_of(subjects, 'subject')} can detect {effect.format(size)} with a power of {question.power:.0%}"

@@ -1,4 +1,4 @@
-"""The verdict on a run whose configs let nothing be sent: made before any traffic, from the manifest alone."""
+"""Runs that could not send an event because of their configs: detected before any traffic, from the manifest."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,24 +6,24 @@ from pathlib import Path
 from analysis.checks.configs import judge_configs, own_faults
 from analysis.verdict import CheckResult
 from run_record.manifest import Manifest
-from run_record.platform_state import PlatformAnswers
+from run_record.platform_state import PlatformState
 from run_record.run_folder import LEDGER
 
 
-def unplayable(run: Path) -> tuple[Manifest, CheckResult] | None:
-    """Return the run's manifest and its check of the configs when those kept it from sending anything; else None.
+def find_unsendable(run: Path) -> tuple[Manifest, CheckResult] | None:
+    """Return manifest and result of the configs of a run that they kept from sending any event; else None.
 
     Raises:
-        DogfoodError: the manifest, or what the platform answered, cannot be read.
+        DogfoodError: the manifest, or the file with the platform's responses, cannot be read.
     """
-    manifest, platform = Manifest.read(run), PlatformAnswers.read(run)
+    manifest, platform = Manifest.read(run), PlatformState.read(run)
     if any((run / LEDGER).glob("*.ndjson")) or not own_faults(manifest, platform):
         return None
     return manifest, judge_configs(manifest, platform)
 
 
-def facts(manifest: Manifest) -> Mapping[str, object]:
-    """Return what a report says of such a run: as much of the manifest as can be read without its configs."""
+def run_facts(manifest: Manifest) -> Mapping[str, object]:
+    """Return the facts for the report of such a run: the part of the manifest that does not depend on its configs."""
     plan = manifest.plan
     experiment = plan.get("experiment")
     name = experiment.get("slug") or experiment.get("name") if isinstance(experiment, Mapping) else None

@@ -1,16 +1,16 @@
-"""What checks answer, and how the verdict follows from it."""
+"""Results of checks, layers of the pipeline, and the verdict that folds the results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-#: A platform watches many experiments, so every test of chance is read at 0.001 (Fabijan et al., KDD 2019). A run is
-#: asked fewer than ten of them, so that fewer than one clean run in a hundred is called.
+#: Level of every significance test (Fabijan et al., KDD 2019): a platform watches many experiments. A run has fewer
+#: than ten such tests, so fewer than one clean run in a hundred fails.
 ALPHA = 0.001
 
 
 class CheckStatus(StrEnum):
-    """What one check says. INVALID: the kit or its generator was at fault, so the check proves nothing."""
+    """Result of one check. INVALID: the kit or its generator was at fault, so the check proves nothing."""
 
     PASS = "pass"  # noqa: S105 (not a password)
     FAIL = "fail"
@@ -19,7 +19,7 @@ class CheckStatus(StrEnum):
 
 
 class Layer(StrEnum):
-    """Where in the pipeline something is wrong, in the order in which an event meets the layers."""
+    """Layers of the pipeline that can be at fault, in the order in which an event meets them."""
 
     CONFIG = "config"
     ASSIGNMENT = "assignment"
@@ -33,7 +33,7 @@ class Layer(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a run says as a whole."""
+    """Result of a run as a whole."""
 
     GO = "GO"
     NO_GO = "NO-GO"
@@ -48,22 +48,22 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check found.
+    """Result of one check of a run.
 
     Attributes:
-        name: of the check.
-        layer: that is wrong when it does not pass.
-        verdict: pass, fail, inconclusive or invalid.
-        summary: one sentence for people.
-        statistic, p_value: of the test, None when there is none.
-        threshold: the value that decides, None when there is none.
-        evidence: counts, examples; JSON values.
-        matters: whether a run is inconclusive when this check is.
+        name: name of the check.
+        layer: layer at fault when the check does not pass.
+        status: pass, fail, inconclusive or invalid; `verdict` in verdict.json.
+        summary: sentence for people: the fact and its number, then where to look.
+        statistic, p_value: values of the test; None without one.
+        threshold: limit that decides; None without one.
+        evidence: counts and examples, as JSON values.
+        matters: whether an inconclusive result makes the run inconclusive.
     """
 
     name: str
     layer: Layer
-    verdict: CheckStatus
+    status: CheckStatus
     summary: str
     statistic: float | None = None
     p_value: float | None = None
@@ -73,27 +73,27 @@ class CheckResult:
 
     @property
     def page(self) -> str:
-        """Where it is written what the check sees, what it cannot, and what to do when it fails."""
+        """Link to the check's documentation: what it detects, what it cannot, and what to do when it fails."""
         return f"docs/reference/checks.md#{self.name}"
 
 
 def fold(checks: Sequence[CheckResult]) -> tuple[Verdict, CheckResult | None]:
     """Return the verdict over *checks*, and the check that decided it (None for GO).
 
-    INVALID comes before NO-GO: when the generator did not do what the plan says, a failure may be its doing.
-    Between checks of the same kind, the one whose layer an event meets first decides; between those of the same layer,
-    one that has counted before one that has tested for chance, which only sees a consequence of it. A check that does
-    not matter and is inconclusive decides nothing.
+    INVALID comes before NO-GO: a generator that did not follow the plan may have caused the failure itself. Among
+    checks of the same status, the one whose layer an event meets first decides. Within a layer, a check based on counts
+    takes precedence over a significance test, which only detects a consequence. An inconclusive check that does not
+    matter decides nothing.
     """
     layers = list(Layer)
-    deciding = [check for check in checks if check.matters or check.verdict is not CheckStatus.INCONCLUSIVE]
+    deciding = [check for check in checks if check.matters or check.status is not CheckStatus.INCONCLUSIVE]
     ranked = sorted(deciding, key=lambda check: (layers.index(check.layer), check.p_value is not None))
-    for outcome, verdict in (
+    for status, verdict in (
         (CheckStatus.INVALID, Verdict.INVALID),
         (CheckStatus.FAIL, Verdict.NO_GO),
         (CheckStatus.INCONCLUSIVE, Verdict.INCONCLUSIVE),
     ):
-        decisive = next((check for check in ranked if check.verdict is outcome), None)
+        decisive = next((check for check in ranked if check.status is status), None)
         if decisive is not None:
             return verdict, decisive
     return Verdict.GO, None

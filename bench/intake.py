@@ -24,7 +24,7 @@ from rich.table import Table
 
 from bench.rendering import plan
 from common.errors import DogfoodError
-from contracts.kafka import answers
+from contracts.kafka import is_reachable
 
 SECONDS, CONNECTIONS, BATCH = 6, 32, 50
 PORT, BROKER_PORT = 18_292, 18_392
@@ -61,7 +61,7 @@ def broker(data: Path) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
         try:
             deadline = time.monotonic() + 120
-            while not answers(bootstrap, within_s=1):
+            while not is_reachable(bootstrap, within_s=1):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise DogfoodError("the broker did not come up: try python -m testbed.stream.kafka")
             yield bootstrap

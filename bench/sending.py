@@ -33,7 +33,6 @@ from personas.plan.settings import MOST_VISITORS, PlanSettings
 from run_record.load_report.counters import LoadCounts
 from run_record.load_report.report import LoadReport
 from run_record.run_folder import find_run
-from tests.servers import free_port
 from traffic.sender.process import ENVIRONMENT
 from traffic.sender.queue import LEAD_US
 from traffic.transport import BEACON_HEADERS

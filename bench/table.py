@@ -96,9 +96,9 @@ def _ask_duckdb(run: Path) -> Timed:
 
 def _ask_spark(run: Path, state: Path) -> Timed:
     from analysis.engines.spark_engine import SparkEngine
-    from contracts.spark_session import Where, open_session
+    from contracts.spark_session import SessionOptions, open_session
 
-    session = open_session(Where(state, memory="2g"), "bench")
+    session = open_session(SessionOptions(state, memory="2g"), "bench")
     session.read.parquet(str(run / "observed")).selectExpr(
         "*", "'eqiad' AS datacenter", "2025 AS year", "1 AS month", "31 AS day", "14 AS hour"
     ).createOrReplaceTempView("bench_rows")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from playwright.async_api import Page
 
 from browser_scenarios.environment import Environment
-from common.urls import under
+from common.urls import join_path
 
 if TYPE_CHECKING:
     from browser_scenarios.context import ScenarioContext
@@ -34,7 +34,7 @@ async def operator_page(stage: "ScenarioContext") -> AsyncIterator[Page]:
 
 async def switch(page: Page, world: Environment, *, on: bool) -> None:
     """Switch the experiment on or off, if it is not already."""
-    await page.goto(under(world.mpic, "experiments", world.experiment))
+    await page.goto(join_path(world.mpic, "experiments", world.experiment))
     button = page.get_by_role("button", name=f"Switch {'on' if on else 'off'} {world.experiment}")
     if await button.count():
         await button.click()
@@ -43,7 +43,7 @@ async def switch(page: Page, world: Environment, *, on: bool) -> None:
 
 async def set_rate(page: Page, world: Environment, rate: float) -> None:
     """Set the experiment's default sample rate."""
-    await page.goto(under(world.mpic, "experiments", world.experiment, "edit"))
+    await page.goto(join_path(world.mpic, "experiments", world.experiment, "edit"))
     await page.fill("#default_rate", f"{rate:g}")
     await page.get_by_role("button", name="Save changes").click()
     await page.wait_for_load_state()

@@ -82,7 +82,7 @@ class Recorder:
     ) -> None:
         self._ledger = ledger
         self._intake = open_async_client(egress, timeout_s=15.0, base_url=intake)
-        self._governor = governor or RateLimiter.free()
+        self._governor = governor or RateLimiter.unlimited()
         self._held_back = 0
         self._visit_of = visit_of
         self._recorded: list[Recorded] = []

@@ -23,7 +23,7 @@ from browser_scenarios.scenarios import SCENARIOS
 from common.egress import Egress
 from common.errors import DogfoodError, KitFaultError
 from common.http import open_async_client
-from common.urls import under
+from common.urls import join_path
 from contracts.streams import read_stream_configs
 from personas.journeys import Journeys, enrolled_population
 from personas.plan.plan import Plan
@@ -116,7 +116,7 @@ async def _play(request: BrowserRequest) -> list[ScenarioFinding]:
     ):
         recorder = Recorder(
             ledger, f"{intake.scheme}://{intake.netloc}", lambda user_id: visits.get(user_id, nobody), certificate,
-            egress=egress, governor=budget.governor(),
+            egress=egress, governor=budget.rate_limiter(),
         )  # fmt: skip
         recorder.start()
         try:
@@ -167,7 +167,7 @@ async def _world(
     wiki = manifest.target["wiki"]
     try:
         async with open_async_client(egress, timeout_s=_FIRST_ANSWER_S) as client:
-            answer = await client.get(under(wiki, "api.php"), params={"action": "streamconfigs", "format": "json"})
+            answer = await client.get(join_path(wiki, "api.php"), params={"action": "streamconfigs", "format": "json"})
             streams = read_stream_configs(answer.json()).configs
     except httpx.TransportError as error:
         raise KitFaultError(f"the wiki at {wiki} does not answer ({type(error).__name__}): is it up?") from error

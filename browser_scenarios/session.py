@@ -12,12 +12,12 @@ from playwright.async_api import Error as PlaywrightError
 from browser_scenarios.chromium import BrowserError
 from browser_scenarios.environment import Environment
 from browser_scenarios.failure_cause import SERVER_ERROR, in_time
-from common.urls import under, with_query
+from common.urls import join_path, with_query
 from contracts.profiles import profile_of
-from contracts.streams import in_stream_sample, seen_by_client
+from contracts.streams import client_stream_config, in_stream_sample
 from contracts.wiki_page import page_experiments
 from run_record.accounts import TestAccount
-from run_record.page_views import PageView, forced_by_hand, page_group
+from run_record.page_views import PageView, is_overridden, page_group
 from run_record.roster import Fidelity
 
 #: What the first production test measured: the control that unpins the main menu.
@@ -114,9 +114,9 @@ class PageVisit:
         """Whether the client should send events of this page view."""
         world = self._session.world
         stream = world.streams.get(world.stream)
-        if stream is None or not self.client or self.group is None or forced_by_hand(self.told, world.experiment):
+        if stream is None or not self.client or self.group is None or is_overridden(self.told, world.experiment):
             return False
-        known = seen_by_client(stream, profile_of(world.generation))
+        known = client_stream_config(stream, profile_of(world.generation))
         return in_stream_sample(known, self.pageview_id, self.session_id)
 
     async def is_in_view(self) -> bool:
@@ -200,8 +200,8 @@ class PageVisit:
             PageView(
                 visit=world.visit_of(self.user_id), fidelity=Fidelity.BROWSER, scenario=self._session.scenario,
                 way=self.way, session=self._session.number, title=self.title, pageview_id=self.pageview_id,
-                at_ms=self._at_ms, told=self.told, expected=dict(self.expected), seen_by_page=dict(self._page_saw),
-                seen_by_network=_count(self._session.beacons, self.pageview_id),
+                at_ms=self._at_ms, experiments=self.told, expected=dict(self.expected),
+                seen_by_page=dict(self._page_saw), seen_by_network=_count(self._session.beacons, self.pageview_id),
                 stayed_ms=self._stayed_ms if self._stayed_ms is not None else int(time.time() * 1000) - self._at_ms,
             )
         )  # fmt: skip
@@ -334,7 +334,7 @@ class Session:
 
     async def _api(self, action: str, **fields: str) -> None:
         """Call the wiki's API from a page of the wiki: the browser's own rules then say where requests go."""
-        address = under(self.world.wiki, "api.php")
+        address = join_path(self.world.wiki, "api.php")
         page = await self.context.new_page()
         try:
             tokens = with_query(address, action="query", meta="tokens", format="json")

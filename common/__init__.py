@@ -1,1 +1,1 @@
-"""What every part of the kit uses: the errors that users see, and the one policy for the way out."""
+"""Code that every part of the kit uses: errors, the egress policy, files, options, processes."""

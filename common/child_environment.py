@@ -1,9 +1,9 @@
-"""The environment of a process that the kit starts: what programs need to run, and no secret that was not asked for."""
+"""The environment of child processes: variables that programs need to run, and only the secrets they are given."""
 
 import os
 from collections.abc import Mapping
 
-#: Whole names, and beginnings of names, that any program may need.
+#: Names, and prefixes of names, of variables that any program may need.
 _NAMES = frozenset(
     {
         "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "COLUMNS", "LINES", "LANG", "LANGUAGE", "TZ", "TMPDIR",
@@ -11,24 +11,24 @@ _NAMES = frozenset(
         "TESTBED_SERVICE", "TESTBED_FOLDER", "SSL_CERT_FILE", "SSL_CERT_DIR",
     }
 )  # fmt: skip
-_BEGINNINGS = (
+_PREFIXES = (
     "LC_", "XDG_", "PYTHON", "COVERAGE_", "COV_CORE_", "JAVA_", "MAVEN_", "PHP", "MW_", "DOGFOOD_WIKI", "MALLOC_",
     "OMP_", "OPENBLAS_", "PLAYWRIGHT_", "SPARK_", "PYSPARK_", "HADOOP_",
 )  # fmt: skip
 
 
 def child_environment(
-    *secrets: str, environment: Mapping[str, str] = os.environ, more: Mapping[str, str] | None = None
+    *secrets: str, environment: Mapping[str, str] = os.environ, extra: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Return the variables that a process is started with: those of an allow-list, and what is named here.
+    """Return the environment of a child process: variables of an allow-list, *secrets* and *extra*.
 
     Args:
-        secrets: names of further variables that this process needs, such as `DOGFOOD_PASSWORD`, or beginnings that end
-            with an underscore, such as `OTEL_`. Nothing happens when one is not set.
-        environment: the variables to choose from.
-        more: variables to set.
+        secrets: names of further variables that the process needs, such as `DOGFOOD_PASSWORD`, or prefixes that end
+            with an underscore, such as `OTEL_`. Names that are not set are ignored.
+        environment: the variables to select from.
+        extra: variables to set.
     """
     names = _NAMES | set(secrets)
-    beginnings = (*_BEGINNINGS, *(name for name in secrets if name.endswith("_")))
-    allowed = {name: value for name, value in environment.items() if name in names or name.startswith(beginnings)}
-    return {**allowed, **(more or {})}
+    prefixes = (*_PREFIXES, *(name for name in secrets if name.endswith("_")))
+    allowed = {name: value for name, value in environment.items() if name in names or name.startswith(prefixes)}
+    return {**allowed, **(extra or {})}

@@ -1,28 +1,16 @@
-"""Durations on the command line: `30s`, `10m`, `2h`."""
+"""Parse durations such as `30s`, `10m`, `2h`."""
 
 import re
 
-import click
+#: Seconds in each unit; a number without a unit is in seconds.
+UNIT_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
-from common.bounded_numbers import LONGEST_S
-
-_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
+_DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(ms|s|min|m|h|)")
 
 
-class Duration(click.ParamType[int]):
-    """Whole seconds, at least *least* of them."""
-
-    name = "duration"
-
-    def __init__(self, least: int = 1) -> None:
-        self._least = least
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the seconds that *value* means."""
-        if isinstance(value, int):
-            return value
-        found = re.fullmatch(r"([0-9]{1,9})\s*(s|m|min|h|)", str(value).strip())
-        seconds = int(found[1]) * _UNITS[found[2]] if found else 0
-        if not self._least <= seconds <= LONGEST_S:
-            self.fail(f"{value!r} is not a duration from {self._least} s to a year: write it like 30s, 2h", param, ctx)
-        return seconds
+def parse_seconds(text: str, *, needs_unit: bool = False) -> float:
+    """Return the seconds of a duration. Raises ValueError when *text* is not a number and a unit."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or (needs_unit and not match[2]):
+        raise ValueError(f"{text!r} is not a duration: write it like 30s, 2h")
+    return float(match[1]) * UNIT_SECONDS[match[2]]

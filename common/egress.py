@@ -1,8 +1,8 @@
-"""The policy for the way out: the addresses that a run may connect to, its tag, and whether it may send.
+"""The egress policy: the addresses that a run may connect to, its tag, and whether it may send.
 
-Every process that opens a connection asks the same policy. Names are resolved once and pinned: a name that is moved to
-another address later is not followed. `common.http` has the clients, `traffic.egress_guard` enforces the policy on a whole
-process, and Chromium gets it as rules for names.
+Every process that opens a connection uses the same policy. Names are resolved once and pinned: later changes in DNS
+are ignored. `common.http` has the clients, `traffic.egress_guard` enforces the policy on a whole
+process, and Chromium gets it as host rules.
 """
 
 import ipaddress
@@ -17,30 +17,30 @@ from common.errors import DogfoodError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-#: Returns the IP addresses of a host. Raises OSError when there are none.
+#: Returns the IP addresses of a host, or raises OSError.
 Resolver = Callable[[str], Iterable[str]]
 
-#: Requests that ask and change nothing: all that may be sent to a production target before it is confirmed.
-_READS = ("GET", "HEAD", "OPTIONS")
+#: Methods that change nothing: the only ones allowed on a production target before it is confirmed.
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
-#: What the kit calls itself where it does not stand for a browser.
+#: User agent of the kit where it does not act as a browser.
 AGENT = "experiment-dogfood-kit"
 
 
 class EgressError(DogfoodError):
-    """A connection or a request that the policy does not allow. Nothing was sent."""
+    """The policy does not allow a connection or a request. Nothing was sent."""
 
     page = "docs/design/security.md"
 
 
 def system_resolver(host: str) -> tuple[str, ...]:
     """Return the IP addresses of *host* in the order of the operating system's resolver. Raises OSError."""
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(address[0]).partition("%")[0] for *_, address in found))
+    results = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(address[0]).partition("%")[0] for *_, address in results))
 
 
 def plain_address(address: str) -> str:
-    """Return an IP address in its normal form, an IPv4 address written as IPv6 included; other text unchanged."""
+    """Return an IP address in its canonical form, an IPv4-mapped one as IPv4; other text is returned unchanged."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -51,14 +51,14 @@ def plain_address(address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """Where connections may go, and what may be sent on them.
+    """The destinations that connections may have, and what may be sent to them.
 
     Attributes:
-        name: of the target, for messages.
-        pins: the IP addresses of each host that may be connected to, in the order in which they are tried.
-        networks: where an IP address may be connected to without being named as a host.
-        tag: ends the user agent of every request; may be empty.
-        sends: whether requests may be sent that change anything; false for a production target without confirmation.
+        name: name of the target, for messages.
+        pins: IP addresses of each allowed host, in the order in which they are tried.
+        networks: networks whose IP addresses are allowed without a host name.
+        tag: end of the user agent of every request; may be empty.
+        sends: whether requests may change anything; false for a production target that was not confirmed.
     """
 
     name: str
@@ -82,11 +82,11 @@ class Egress:
         """Resolve *hosts* once and return the policy that pins them.
 
         Args:
-            name: of the target.
-            hosts: have to resolve.
+            name: name of the target.
+            hosts: hosts that have to resolve.
             optional: hosts that are left out when they do not resolve.
-            networks: that have to contain every address; any address is allowed when empty.
-            tag: of the target.
+            networks: networks that have to contain every address; empty allows any address.
+            tag: tag of the target.
             sends: whether requests may change anything.
             resolver: returns the addresses of a host.
 
@@ -119,11 +119,11 @@ class Egress:
 
     @property
     def agent(self) -> str:
-        """The user agent of requests that do not stand for a browser's."""
+        """The user agent of requests that do not act as a browser."""
         return f"{AGENT} {self.tag}".strip()
 
     def require(self, networks: Iterable[Network]) -> None:
-        """Refuse pins outside *networks*; any are allowed when there are none. Raises EgressError."""
+        """Refuse pins outside *networks*; empty *networks* allow any. Raises EgressError."""
         allowed = tuple(networks)
         for host, addresses in self.pins.items():
             for text in addresses:
@@ -135,11 +135,11 @@ class Egress:
 
     def addresses_of(self, host: str) -> tuple[str, ...]:
         """Return the pinned IP addresses of *host*. Raises EgressError when the policy does not name it."""
-        found = self.pins.get(host.lower().strip("[]"), ())
-        return found or self._literal(host)
+        addresses = self.pins.get(host.lower().strip("[]"), ())
+        return addresses or self._literal(host)
 
     def answering(self, url: str, timeout_s: float = 5.0) -> str:
-        """Return the first pinned address of the host of *url* that takes a connection; the first of all if none does.
+        """Return the first pinned address of the host of *url* that accepts a connection, else the first one.
 
         Raises:
             EgressError: the policy does not name the host.
@@ -154,36 +154,40 @@ class Egress:
         return addresses[0]
 
     def check(self, method: str, url: str) -> None:
-        """Refuse a request to a host that is not named, or one that sends before a confirmation. Raises EgressError."""
+        """Refuse a request to an unknown host, or an unconfirmed one that changes something. Raises EgressError."""
         self.addresses_of(urlsplit(url).hostname or "")
-        if method.upper() not in _READS and not self.sends:
+        if method.upper() not in _SAFE_METHODS and not self.sends:
             raise EgressError(
                 f"target {self.name!r} is production, and it was not confirmed: nothing was sent. "
                 f"If you are sure: --confirm {self.name}"
             )
 
     def tagged(self, tag: str) -> Self:
-        """Return this policy with another *tag*."""
+        """Return a copy of this policy with *tag*."""
         return replace(self, tag=tag)
 
     def to_json(self) -> dict[str, Any]:
         """Return the pins, for other processes of the same run."""
-        return {"name": self.name, "pins": {host: list(found) for host, found in self.pins.items()}, "tag": self.tag}
+        return {
+            "name": self.name,
+            "pins": {host: list(addresses) for host, addresses in self.pins.items()},
+            "tag": self.tag,
+        }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Return what `to_json` gave. Raises EgressError when it is something else."""
+        """Return the policy that `to_json` wrote. Raises EgressError when *content* is malformed."""
         try:
-            pins = {str(host).lower(): tuple(map(plain_address, found)) for host, found in content["pins"].items()}
+            pins = {str(host).lower(): tuple(map(plain_address, listed)) for host, listed in content["pins"].items()}
             for addresses in pins.values():
                 for address in addresses:
                     ipaddress.ip_address(address)
             return cls(str(content["name"]), pins, tag=str(content["tag"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise EgressError(f"these are not the pinned addresses of a target: {error}") from error
+            raise EgressError(f"the pinned addresses of the target are malformed: {error}") from error
 
     def _literal(self, host: str) -> tuple[str, ...]:
-        """Return the address that *host* is itself, if it is one in the policy's networks. Raises EgressError."""
+        """Return *host* if it is an IP address in the policy's networks. Raises EgressError."""
         text = plain_address(host.strip("[]"))
         try:
             address = ipaddress.ip_address(text)
@@ -195,7 +199,7 @@ class Egress:
         return (text,)
 
 
-#: This machine and nothing else: for services of the testbed.
+#: The policy that allows only this machine, for services of the testbed.
 LOOPBACK = Egress(
     "this machine",
     {"localhost": ("127.0.0.1", "::1")},

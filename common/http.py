@@ -1,7 +1,7 @@
-"""HTTP clients that follow the policy for the way out: pinned addresses, no proxy, no netrc, no redirect.
+"""HTTP clients that enforce the egress policy: pinned addresses, no proxy, no netrc, no redirects.
 
 These are the only HTTP clients of the kit. A request goes to the pinned address of its host; the host's name stays in
-the Host header and in TLS, so that certificates are judged by the name.
+the Host header and in TLS, so certificates are checked against the name.
 """
 
 import ssl
@@ -18,95 +18,95 @@ _NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout)
 def open_client(
     egress: Egress, *, timeout_s: float = 10.0, base_url: str = "", transport: httpx.BaseTransport | None = None
 ) -> httpx.Client:
-    """Return a client that reaches what *egress* allows and nothing else.
+    """Return a client that connects only to what *egress* allows.
 
     Args:
         egress: the policy.
         timeout_s: seconds to wait for a connection, and for each part of an answer.
-        base_url: in front of every path.
-        transport: answers the requests that the policy allows, instead of the network; for tests.
+        base_url: prefix of every path.
+        transport: replaces the network for requests that the policy allows; for tests.
 
     Raises:
         httpx.InvalidURL: *base_url* is not an address.
     """
     return httpx.Client(
-        transport=_Pinned(egress, transport), timeout=timeout_s, base_url=base_url, trust_env=False,
+        transport=_PinnedTransport(egress, transport), timeout=timeout_s, base_url=base_url, trust_env=False,
         follow_redirects=False, headers={"User-Agent": egress.agent},
     )  # fmt: skip
 
 
 def open_async_client(egress: Egress, *, timeout_s: float = 10.0, base_url: str = "") -> httpx.AsyncClient:
-    """Return the same as `open_client`, for asyncio."""
+    """Return a client as `open_client` does, for asyncio."""
     return httpx.AsyncClient(
-        transport=_AsyncPinned(egress), timeout=timeout_s, base_url=base_url, trust_env=False,
+        transport=_AsyncPinnedTransport(egress), timeout=timeout_s, base_url=base_url, trust_env=False,
         follow_redirects=False, headers={"User-Agent": egress.agent},
     )  # fmt: skip
 
 
-class _Pinned(httpx.BaseTransport):
-    """Sends what the policy allows, to the pinned addresses of a host in their order."""
+class _PinnedTransport(httpx.BaseTransport):
+    """Sends what the policy allows, trying the pinned addresses of a host in order."""
 
-    def __init__(self, egress: Egress, instead: httpx.BaseTransport | None) -> None:
-        self._egress, self._instead = egress, instead
-        # One a host: a connection whose certificate was judged by one name is not used for another.
-        self._wires: dict[str, httpx.HTTPTransport] = {}
+    def __init__(self, egress: Egress, substitute: httpx.BaseTransport | None) -> None:
+        self._egress, self._substitute = egress, substitute
+        # One per host: a connection whose certificate matches one name must not be used for another.
+        self._transports: dict[str, httpx.HTTPTransport] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        moved = _moved(self._egress, request)
-        if self._instead is not None:
-            return self._instead.handle_request(request)
+        attempts = _attempts(self._egress, request)
+        if self._substitute is not None:
+            return self._substitute.handle_request(request)
         host = request.url.host
-        if host not in self._wires:
-            self._wires[host] = httpx.HTTPTransport(verify=_tls(), trust_env=False)
-        for attempt in moved[:-1]:
+        if host not in self._transports:
+            self._transports[host] = httpx.HTTPTransport(verify=_tls_context(), trust_env=False)
+        for attempt in attempts[:-1]:
             try:
-                return self._wires[host].handle_request(attempt)
+                return self._transports[host].handle_request(attempt)
             except _NO_CONNECTION:
                 continue
-        return self._wires[host].handle_request(moved[-1])
+        return self._transports[host].handle_request(attempts[-1])
 
     def close(self) -> None:
-        for wire in self._wires.values():
-            wire.close()
-        if self._instead is not None:
-            self._instead.close()
+        for transport in self._transports.values():
+            transport.close()
+        if self._substitute is not None:
+            self._substitute.close()
 
 
-class _AsyncPinned(httpx.AsyncBaseTransport):
-    """The same for asyncio."""
+class _AsyncPinnedTransport(httpx.AsyncBaseTransport):
+    """`_PinnedTransport` for asyncio."""
 
     def __init__(self, egress: Egress) -> None:
         self._egress = egress
-        self._wires: dict[str, httpx.AsyncHTTPTransport] = {}
+        self._transports: dict[str, httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        moved = _moved(self._egress, request)
+        attempts = _attempts(self._egress, request)
         host = request.url.host
-        if host not in self._wires:
-            self._wires[host] = httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False)
-        for attempt in moved[:-1]:
+        if host not in self._transports:
+            self._transports[host] = httpx.AsyncHTTPTransport(verify=_tls_context(), trust_env=False)
+        for attempt in attempts[:-1]:
             try:
-                return await self._wires[host].handle_async_request(attempt)
+                return await self._transports[host].handle_async_request(attempt)
             except _NO_CONNECTION:
                 continue
-        return await self._wires[host].handle_async_request(moved[-1])
+        return await self._transports[host].handle_async_request(attempts[-1])
 
     async def aclose(self) -> None:
-        for wire in self._wires.values():
-            await wire.aclose()
+        for transport in self._transports.values():
+            await transport.aclose()
 
 
-def _moved(egress: Egress, request: httpx.Request) -> list[httpx.Request]:
+def _attempts(egress: Egress, request: httpx.Request) -> list[httpx.Request]:
     """Return *request* for each pinned address of its host. Raises EgressError, or httpx.UnsupportedProtocol."""
     if request.url.scheme not in ("http", "https") or not request.url.host:
         raise httpx.UnsupportedProtocol(
             f"{str(request.url)!r} is not an address like http://host:port", request=request
         )
     egress.check(request.method, str(request.url))
-    return list(_at_addresses(egress, request))
+    return list(_per_address(egress, request))
 
 
-def _at_addresses(egress: Egress, request: httpx.Request) -> Iterator[httpx.Request]:
+def _per_address(egress: Egress, request: httpx.Request) -> Iterator[httpx.Request]:
     host = request.url.host
     for address in egress.addresses_of(host):
         extensions = {
@@ -120,6 +120,6 @@ def _at_addresses(egress: Egress, request: httpx.Request) -> Iterator[httpx.Requ
 
 
 @cache
-def _tls() -> ssl.SSLContext:
-    """Return how certificates are judged; SSL_CERT_FILE and the like in the environment change nothing."""
+def _tls_context() -> ssl.SSLContext:
+    """Return the TLS settings, which ignore variables such as SSL_CERT_FILE."""
     return httpx.create_ssl_context(trust_env=False)

@@ -1,8 +1,8 @@
-"""Processes that end when the one that started them does, however that ends (Linux: prctl(2), PR_SET_PDEATHSIG).
+"""End child processes when their parent ends, by a crash or a kill too (Linux: prctl(2), PR_SET_PDEATHSIG).
 
-The file is also a program, which becomes the command it is given; it imports nothing of ours, so that starting it is
-cheap: `tether.py with PID SIGNAL COMMAND…`, or `tether.py group PGID`, which kills a process group when its standard
-input ends before it has said that all is well.
+The file is also a program, which replaces itself by the command that it is given: `parent_death.py with PID SIGNAL
+COMMAND…`. It imports nothing of the kit, so it starts fast. As `parent_death.py group PGID` it kills a process group
+when its standard input ends without the message that the group has ended.
 """
 
 import contextlib
@@ -16,39 +16,39 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 
-#: What the keeper of a group reads when the group has ended as it should.
-_ALL_IS_WELL = b"ended\n"
+#: Message to the watchdog of a group that has ended.
+_GROUP_ENDED = b"ended\n"
 
 
-def tethered(command: Sequence[str], number: signal.Signals = signal.SIGKILL) -> list[str]:
-    """Return *command* as one whose process gets a signal when this process ends.
+def end_with_parent(command: Sequence[str], signal_number: signal.Signals = signal.SIGKILL) -> list[str]:
+    """Return *command* in a form whose process gets a signal when this process ends.
 
-    To be started from a thread that lives as long as the process should: Linux looks at the thread.
+    Start it from a thread that lives as long as the process should: Linux sends the signal when that thread ends.
 
     Args:
-        command: the words; the first is looked for in PATH.
-        number: of the signal.
+        command: program and arguments; the program is searched in PATH.
+        signal_number: the signal.
     """
     if sys.platform != "linux":
         return list(command)
-    return [sys.executable, "-I", "-S", str(Path(__file__).resolve()), "with", str(os.getpid()), str(int(number)),
-            *command]  # fmt: skip
+    return [sys.executable, "-I", "-S", str(Path(__file__).resolve()), "with", str(os.getpid()),
+            str(int(signal_number)), *command]  # fmt: skip
 
 
-def die_with(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
-    """Let this process get a signal when its *parent* ends; when that has happened already, end now."""
+def set_parent_death_signal(parent: int, signal_number: signal.Signals = signal.SIGKILL) -> None:
+    """Request a signal for this process when its *parent* ends; end now if the parent has ended already."""
     if sys.platform != "linux":
         return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
     if os.getppid() != parent:
-        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), signal_number)
 
 
-class GroupKeeper:
-    """Kills a process group when this process ends without having said that the group has ended.
+class ProcessGroupWatchdog:
+    """Kills a process group when this process ends without a call of `release`.
 
     Args:
-        group: its number.
+        group: id of the process group.
     """
 
     def __init__(self, group: int) -> None:
@@ -57,35 +57,35 @@ class GroupKeeper:
 
     @property
     def pid(self) -> int:
-        """Process id of the keeper."""
+        """Process id of the watchdog."""
         return self._process.pid
 
     def release(self) -> None:
-        """Say that the group has ended."""
+        """End the watchdog without killing the group, which has ended."""
         with contextlib.suppress(BrokenPipeError):
-            self._process.communicate(_ALL_IS_WELL)
+            self._process.communicate(_GROUP_ENDED)
 
 
-def _keep(group: int) -> None:
+def _watch_group(group: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    read = b""
+    message = b""
     while chunk := os.read(0, 64):
-        read += chunk
-    if read != _ALL_IS_WELL:
+        message += chunk
+    if message != _GROUP_ENDED:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
 
 
-def _main(words: Sequence[str]) -> None:
-    if words[0] == "group":
-        _keep(int(words[1]))
+def _main(arguments: Sequence[str]) -> None:
+    if arguments[0] == "group":
+        _watch_group(int(arguments[1]))
         return
-    die_with(int(words[1]), signal.Signals(int(words[2])))
+    set_parent_death_signal(int(arguments[1]), signal.Signals(int(arguments[2])))
     try:
-        os.execvp(words[3], list(words[3:]))  # noqa: S606 (the words of our own caller, and no shell)
+        os.execvp(arguments[3], list(arguments[3:]))  # noqa: S606 (arguments of the kit's code, and no shell)
     except OSError as error:
-        print(f"error: {words[3]} cannot be run: {error.strerror}", file=sys.stderr)
+        print(f"error: {arguments[3]} cannot be run: {error.strerror}", file=sys.stderr)
         sys.exit(127)
 
 

@@ -1,1 +1,1 @@
-"""The platform's public contracts: assignment, configs, MPIC, stream configs, schemas, the intake."""
+"""The platform's public contracts: assignment, configs, MPIC, stream configs, schemas, intake, table."""

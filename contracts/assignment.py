@@ -1,15 +1,15 @@
 """Sampling and bucketing: who is in an experiment's sample, and in which group.
 
 Source: the public classes of MediaWiki's MetricsPlatform extension, restated in the contract `bucketing.md`. One
-24-bit hash decides both questions:
+24-bit hash decides both:
 
     hash24    = first six hex digits of HASH(str(user id) + experiment name)
     scaled    = hash24 / 2^24 * groups
     in sample = fmod(scaled, 1) < rate
     group     = int(scaled)
 
-hash24 / 2^24 * groups is exact in floating point (24 bits times a small whole number), so it can all be decided in
-integers: fmod(scaled, 1) < rate  <=>  hash24 * groups mod 2^24 < ceil(rate * 2^24).
+hash24 / 2^24 * groups is exact in floating point (24 bits times a small whole number), so integers suffice:
+fmod(scaled, 1) < rate  <=>  hash24 * groups mod 2^24 < ceil(rate * 2^24).
 """
 
 import hashlib
@@ -27,19 +27,19 @@ HASH_SPACE = 1 << 24
 
 
 class Generation(StrEnum):
-    """Which release of the platform: it decides hash, ids, config shape, schema and event shape."""
+    """A release of the platform, which decides hash, ids, config shape, schema and event shape."""
 
     ALPHA = "alpha"
     XLAB = "xlab"
 
 
 class Assignment(NamedTuple):
-    """What the contract gives one user.
+    """The assignment of one user by the contract.
 
     Attributes:
         hash24: 0 to 2^24-1.
-        in_sample: whether the user takes part.
-        group: the user's group, None when not in the sample.
+        in_sample: whether the user is in the sample.
+        group: the user's group; None when not in the sample.
         group_if_sampled: the group at a sample rate of 1.
         subject_id: 64 hex digits in `xlab`, None in `alpha`.
     """
@@ -57,7 +57,7 @@ class Assignment(NamedTuple):
 
 
 class Assignments(NamedTuple):
-    """What the contract gives many users; columns of equal length.
+    """The assignments of many users by the contract, as columns of equal length.
 
     Attributes:
         hash24: uint32, 0 to 2^24-1.
@@ -71,7 +71,7 @@ class Assignments(NamedTuple):
 
 
 class ExpectedShares(NamedTuple):
-    """Exact probabilities over all 2^24 hashes: one a group, and of not being in the sample. They sum to 1."""
+    """Exact probabilities, over all 2^24 hashes, of each group and of not being in the sample. They sum to 1."""
 
     groups: tuple[Fraction, ...]
     not_in_sample: Fraction
@@ -85,7 +85,7 @@ def assign(generation: Generation, user_id: int, experiment: str, groups: Sequen
         user_id: the wiki's local id in `alpha`, the central id in `xlab`.
         experiment: the slug in `alpha`, the name in `xlab`.
         groups: at least one.
-        rate: sample rate of the wiki; 1 or more takes everybody, 0 or less nobody.
+        rate: sample rate of the wiki; 1 or more samples every user, 0 or less none.
 
     Raises:
         ValueError: no groups, or a rate that is not a number.
@@ -103,15 +103,15 @@ def assign_many(
     generation: Generation, user_ids: NDArray[np.int64], experiment: str, groups: Sequence[str], rate: float
 ) -> Assignments:
     """Return the assignments of *user_ids* (int64, shape (n,)); see `assign`."""
-    begun, name = _HASHES[generation], experiment.encode()
-    starts = b"".join([begun(b"%d%b" % (user_id, name)).digest()[:4] for user_id in user_ids.tolist()])
+    hash_function, name = _HASHES[generation], experiment.encode()
+    starts = b"".join([hash_function(b"%d%b" % (user_id, name)).digest()[:4] for user_id in user_ids.tolist()])
     # The first 24 bits of a digest are the upper three octets of its first big-endian word.
     hash24 = np.frombuffer(starts, dtype=">u4").astype(np.uint32) >> np.uint32(8)
     return assign_hashes(hash24, len(groups), rate)
 
 
 def assign_hashes(hash24: NDArray[np.uint32], n_groups: int, rate: float) -> Assignments:
-    """Return the assignments of users whose 24-bit hashes (uint32, shape (n,)) are known; see `assign`."""
+    """Return the assignments of users by their 24-bit hashes (uint32, shape (n,)); see `assign`."""
     threshold = _threshold(n_groups, rate)
     scaled = hash24.astype(np.int64) * n_groups
     in_sample = (scaled & (HASH_SPACE - 1)) < threshold
@@ -127,8 +127,8 @@ def subject_id(user_id: int, experiment: str) -> str:
 def expected_shares(n_groups: int, rate: float) -> ExpectedShares:
     """Return the exact probability of each of *n_groups* groups, and of not being in the sample.
 
-    Group g is given to the hashes n with g*2^24 <= n*k < g*2^24 + ceil(rate*2^24), k being the number of groups:
-    counting them takes two divisions.
+    Group g has the hashes n with g*2^24 <= n*k < g*2^24 + ceil(rate*2^24), where k is the number of groups.
+    Counting them takes two divisions.
 
     Raises:
         ValueError: no groups, or a rate that is not a number.

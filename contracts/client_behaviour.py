@@ -1,6 +1,6 @@
-"""What the wiki and its JavaScript client make of a config, as the contract has it, before anything is sent.
+"""Predict from a config, by the contract, how the wiki and its JavaScript client behave.
 
-The one place that predicts it: `dogfood doctor`, the plan, a run's beginning and the check `configs` ask here. Pure
+`dogfood doctor`, the plan, the set-up of a run and the check `configs` all use these predictions. They are pure
 functions of configs as MPIC, or the wiki's stream configs, serve them.
 """
 
@@ -14,7 +14,7 @@ from contracts.streams import SAMPLE_UNITS
 
 
 class Effect(StrEnum):
-    """What a fault in a config does."""
+    """The effect of a fault in a config."""
 
     PAGES_FAIL = "pages of users with accounts answer 500"
     NOBODY = "nobody is enrolled"
@@ -24,12 +24,12 @@ class Effect(StrEnum):
 
 
 class ConfigFault(NamedTuple):
-    """A field of a config that keeps a run from having valid events.
+    """A field of a config that prevents valid events.
 
     Attributes:
         field: such as `instrument.sample_unit`.
-        why: what is wrong with it.
-        effect: what the wiki or its client makes of it.
+        why: reason for which it is a fault.
+        effect: behaviour of the wiki or its client that follows.
     """
 
     field: str
@@ -39,19 +39,19 @@ class ConfigFault(NamedTuple):
     @property
     def sentence(self) -> str:
         """The fault as one sentence without a full stop."""
-        told = f"{self.field} {self.why}"
-        return told if str(self.effect) in told else f"{told}, so {self.effect}"
+        fault = f"{self.field} {self.why}"
+        return fault if str(self.effect) in fault else f"{fault}, so {self.effect}"
 
 
 def experiment_faults(generation: Generation, config: object, where: str = "experiment") -> tuple[ConfigFault, ...]:
-    """Return what keeps users from being enrolled in an experiment, or their events from being valid.
+    """Return the faults that prevent enrolment in an experiment, or valid events of enrolled users.
 
-    Whether it is switched on, its dates, and a rate of 0 are not looked at: nobody is then enrolled on purpose.
+    The status, the dates and a rate of 0 are not faults: they exclude users on purpose.
 
     Args:
-        generation: whose shape *config* has.
-        config: as MPIC serves it.
-        where: what faults call the config.
+        generation: decides the shape of *config*.
+        config: the config as MPIC serves it.
+        where: name of the config in faults.
     """
     try:
         parse_experiment(generation, config, where)
@@ -61,12 +61,12 @@ def experiment_faults(generation: Generation, config: object, where: str = "expe
 
 
 def instrument_faults(config: object, wiki: str, where: str = "instrument") -> tuple[ConfigFault, ...]:
-    """Return what keeps the client from sending an instrument's events, or the schema from taking them.
+    """Return the faults for which the client sends no events of an instrument, or invalid ones.
 
     Args:
-        config: as MPIC serves it.
+        config: the config as MPIC serves it.
         wiki: database name, which selects the sample rate.
-        where: what faults call the config.
+        where: name of the config in faults.
     """
     if not isinstance(config, Mapping):
         return (ConfigFault(where, "has to be an object", Effect.NOTHING_SENT),)
@@ -92,7 +92,7 @@ def instrument_faults(config: object, wiki: str, where: str = "instrument") -> t
 
 
 def stream_faults(stream: str, config: Mapping[str, object] | None) -> tuple[ConfigFault, ...]:
-    """Return what the client makes of the config that the wiki exports of *stream*; nothing when it is not known."""
+    """Return the faults of the config that the wiki exports for *stream*; empty without a config."""
     sample = config.get("sample") if config else None
     if not isinstance(sample, Mapping):
         return ()
@@ -110,27 +110,26 @@ def stream_faults(stream: str, config: Mapping[str, object] | None) -> tuple[Con
 
 
 def faults_of_others(generation: Generation, configs: Iterable[object]) -> Iterator[ConfigFault]:
-    """Yield the faults of other experiments that hit every user: those that break pages, or empty the whole answer.
+    """Yield the faults of other experiments that affect every user: they break pages or empty the whole response.
 
-    Any other fault of theirs is no matter of a run.
+    Their other faults do not affect a run.
     """
     for number, config in enumerate(configs):
         name = config.get("slug") or config.get("name") if isinstance(config, Mapping) else None
         where = f"experiments[{name or number}]"
         for fault in experiment_faults(generation, config, where):
-            emptied = generation is Generation.XLAB and fault.field.removeprefix(f"{where}.") in _EMPTYING
-            if emptied:
+            if generation is Generation.XLAB and fault.field.removeprefix(f"{where}.") in _EMPTYING:
                 yield fault._replace(effect=Effect.NOBODY)
             elif fault.effect is Effect.PAGES_FAIL:
                 yield fault
 
 
-#: Fields of an xlab experiment whose fault empties the answer for all experiments.
+#: Fields of an xlab experiment whose fault empties the response for all experiments.
 _EMPTYING = ("start", "end", "groups")
 
 
 def _experiment_effect(generation: Generation, config: object, error: ConfigError, where: str) -> Effect:
-    """Return what the wiki makes of the first field that cannot be read (contract: mpic-api.md)."""
+    """Return the effect of the first field that cannot be parsed (contract: mpic-api.md)."""
     field = error.field.removeprefix(f"{where}.")
     if generation is Generation.XLAB:
         return Effect.NOBODY
@@ -145,13 +144,13 @@ def _experiment_effect(generation: Generation, config: object, error: ConfigErro
 
 
 def _text_rate(rates: object, wiki: str) -> str | None:
-    """Return an instrument's rate on *wiki* when it reaches the client as a text, as a wiki's own rate (a key) does."""
+    """Return an instrument's rate on *wiki* if the client gets it as text, as it does the keys for single wikis."""
     if not isinstance(rates, Mapping):
         return None
     own = (key for key, names in rates.items() if key != "default" and isinstance(names, list) and wiki in names)
     key = next(own, None)
     if key is not None:
-        # PHP takes a key that is written as a whole number for one.
+        # PHP converts a key that is written as a whole number to a number.
         return None if key in ("0", "1") else str(key)
     default = rates.get("default")
     return default if isinstance(default, str) else None

@@ -1,4 +1,4 @@
-"""MPIC's answers as immutable values, or an error that names the field that makes no sense."""
+"""Parse MPIC's responses into immutable values; errors name the first invalid field."""
 
 import math
 import re
@@ -10,8 +10,8 @@ from typing import Generic, NamedTuple, NoReturn, TypeVar
 from common.errors import DogfoodError
 from contracts.assignment import Generation
 
-#: What an instrument may ask for (contract: mpic-api.md). `page_namespace` is alpha's name of `page_namespace_id`;
-#: `agent_ua_string` came later.
+#: Attributes that an instrument may request (contract: mpic-api.md). `page_namespace` is alpha's name of
+#: `page_namespace_id`; `agent_ua_string` is newer than the others.
 CONTEXTUAL_ATTRIBUTES = (
     "page_id",
     "page_title",
@@ -47,10 +47,10 @@ CONTEXTUAL_ATTRIBUTES = (
     "agent_ua_string",
 )
 
-#: What the alpha extension writes for a user outside the sample, where the group would be.
+#: The alpha extension's value, in place of the group, for a user outside the sample.
 UNSAMPLED = "unsampled"
 
-# float() takes more than a rate may look like: underscores, spaces, nan, inf.
+# float() also parses underscores, spaces, nan and inf, which no rate may have.
 _RATE = re.compile(r"[0-9]+(\.[0-9]+)?(e-?[0-9]+)?")
 _LONGEST = 60
 
@@ -58,23 +58,23 @@ Config = TypeVar("Config")
 
 
 class ConfigError(DogfoodError):
-    """A config that makes no sense.
+    """An invalid config.
 
     Attributes:
-        field: where, such as `experiments[0].sample_rate.default`.
+        field: path of the invalid field, such as `experiments[0].sample_rate.default`.
     """
 
     page = "docs/guide/troubleshooting.md"
 
-    def __init__(self, field: str, what: str) -> None:
-        # Field names are part of the config: one with a line break must not make two lines.
-        super().__init__(" ".join(f"{field}: {what}".split()))
+    def __init__(self, field: str, why: str) -> None:
+        # Field names are part of the config; a line break in one must not split the message.
+        super().__init__(" ".join(f"{field}: {why}".split()))
         self.field = field
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRate:
-    """How much of the traffic takes part: a default, and other rates for some wikis (first entry wins)."""
+    """The share of users in the sample: a default, and other rates for some wikis (the first entry wins)."""
 
     default: float
     wikis: tuple[tuple[float, tuple[str, ...]], ...] = ()
@@ -86,7 +86,7 @@ class SampleRate:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """What differs between groups. In `xlab` an experiment has exactly one, named like the experiment."""
+    """A feature that differs between groups. An `xlab` experiment has exactly one, named like the experiment."""
 
     name: str
     control: str
@@ -98,8 +98,8 @@ class Experiment:
     """One experiment, of either generation.
 
     Attributes:
-        name: what is hashed: the slug in `alpha`, the name in `xlab`.
-        title: what people call it.
+        name: name that is hashed: the slug in `alpha`, the name in `xlab`.
+        title: name for people.
         features: at least one; each with at least one group.
         start, end: UTC; None when the config has none.
     """
@@ -130,7 +130,7 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One instrument: which stream it writes to, how much of it, and which attributes it asks for."""
+    """One instrument: its stream, sample rate and requested attributes."""
 
     name: str
     title: str
@@ -142,31 +142,31 @@ class Instrument:
 
 
 def parse_experiments(generation: Generation, payload: object) -> tuple[Experiment, ...]:
-    """Return the experiments of an answer of MPIC. Raises ConfigError naming the first field that is wrong."""
+    """Return the experiments of a response of MPIC. Raises ConfigError naming the first invalid field."""
     return tuple(
         parse_experiment(generation, item, f"experiments[{i}]") for i, item in enumerate(_list(payload, "experiments"))
     )
 
 
 def parse_instruments(payload: object) -> tuple[Instrument, ...]:
-    """Return the instruments of an answer of MPIC. Raises ConfigError naming the first field that is wrong."""
+    """Return the instruments of a response of MPIC. Raises ConfigError naming the first invalid field."""
     return tuple(parse_instrument(item, f"instruments[{i}]") for i, item in enumerate(_list(payload, "instruments")))
 
 
 class ReadConfigs(NamedTuple, Generic[Config]):
-    """Configs that can be read, and why the others cannot."""
+    """The valid configs, and the faults of the others."""
 
     configs: tuple[Config, ...]
     faults: tuple[ConfigError, ...]
 
 
 def read_experiments(generation: Generation, payload: Iterable[object]) -> ReadConfigs[Experiment]:
-    """Return the experiments of an answer of MPIC; one that cannot be read does not hide the others."""
+    """Return the valid experiments of a response of MPIC, and the faults of the others."""
     return _read(lambda item, where: parse_experiment(generation, item, where), payload, "experiments")
 
 
 def read_instruments(payload: Iterable[object]) -> ReadConfigs[Instrument]:
-    """Return the instruments of an answer of MPIC; one that cannot be read does not hide the others."""
+    """Return the valid instruments of a response of MPIC, and the faults of the others."""
     return _read(parse_instrument, payload, "instruments")
 
 
@@ -185,9 +185,9 @@ def parse_experiment(generation: Generation, payload: object, where: str = "expe
     """Return one experiment.
 
     Args:
-        generation: whose shape *payload* has.
+        generation: decides the shape of *payload*.
         payload: the decoded JSON object.
-        where: what errors call it.
+        where: name of the config in errors.
 
     Raises:
         ConfigError: a field is missing, of the wrong type, out of range, or of another generation's shape.
@@ -200,7 +200,7 @@ def parse_experiment(generation: Generation, payload: object, where: str = "expe
     start = config.date(start_field, required=not alpha)
     end = config.date(end_field, required=not alpha)
     if start is not None and end is not None and end < start:
-        config.wrong(end_field, f"is before {start_field}")
+        config.fail(end_field, f"is before {start_field}")
     return Experiment(
         generation=generation,
         name=name,
@@ -222,7 +222,7 @@ def parse_instrument(payload: object, where: str = "instrument") -> Instrument:
     attributes = config.texts("contextual_attributes")
     for attribute in attributes:
         if attribute not in CONTEXTUAL_ATTRIBUTES:
-            config.wrong("contextual_attributes", f"{_shown(attribute)} is not a contextual attribute")
+            config.fail("contextual_attributes", f"{_shown(attribute)} is not a contextual attribute")
     return Instrument(
         name=config.text("slug"),
         title=config.text("name"),
@@ -235,7 +235,7 @@ def parse_instrument(payload: object, where: str = "instrument") -> Instrument:
 
 
 class _Config:
-    """One config object; every reader names the field when it is wrong."""
+    """One config object; every method raises an error that names the invalid field."""
 
     def __init__(self, payload: object, where: str) -> None:
         if not isinstance(payload, Mapping):
@@ -243,14 +243,14 @@ class _Config:
         self._payload = payload
         self._where = where
 
-    def wrong(self, field: str, what: str) -> NoReturn:
-        raise ConfigError(f"{self._where}.{field}", what)
+    def fail(self, field: str, why: str) -> NoReturn:
+        raise ConfigError(f"{self._where}.{field}", why)
 
     def value(self, field: str) -> object:
         if field not in self._payload:
-            self.wrong(field, "is missing")
-        found: object = self._payload[field]
-        return found
+            self.fail(field, "is missing")
+        value: object = self._payload[field]
+        return value
 
     def has(self, field: str) -> bool:
         return field in self._payload
@@ -258,102 +258,102 @@ class _Config:
     def text(self, field: str, default: str | None = None) -> str:
         if default is not None and not self.has(field):
             return default
-        found = self.value(field)
-        if not isinstance(found, str) or (default is None and not found):
-            self.wrong(field, f"has to be a text, not {_kind(found)}")
-        return found
+        value = self.value(field)
+        if not isinstance(value, str) or (default is None and not value):
+            self.fail(field, f"has to be a text, not {_kind(value)}")
+        return value
 
     def texts(self, field: str) -> tuple[str, ...]:
-        found = self._payload.get(field, [])
-        if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
-            self.wrong(field, "has to be a list of texts")
-        return tuple(found)
+        value = self._payload.get(field, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            self.fail(field, "has to be a list of texts")
+        return tuple(value)
 
     def status(self) -> bool:
-        found = self._payload.get("status", 0)
-        if found not in (0, 1):
-            self.wrong("status", f"has to be 0 or 1, not {_shown(found)}")
-        return bool(found)
+        value = self._payload.get("status", 0)
+        if value not in (0, 1):
+            self.fail("status", f"has to be 0 or 1, not {_shown(value)}")
+        return bool(value)
 
     def date(self, field: str, *, required: bool) -> datetime | None:
-        found = self.value(field) if required else self._payload.get(field)
-        if found is None and not required:
+        value = self.value(field) if required else self._payload.get(field)
+        if value is None and not required:
             return None
         try:
-            moment = datetime.fromisoformat(found) if isinstance(found, str) else None
+            date = datetime.fromisoformat(value) if isinstance(value, str) else None
         except ValueError:
-            moment = None
-        if moment is None:
-            self.wrong(field, f"{_shown(found)} is not a date (ISO 8601)")
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            date = None
+        if date is None:
+            self.fail(field, f"{_shown(value)} is not a date (ISO 8601)")
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
 
     def table(self, field: str) -> Mapping[str, object]:
-        found = self.value(field)
-        if not isinstance(found, Mapping):
-            self.wrong(field, f"has to be an object, not {_kind(found)}")
-        return found
+        value = self.value(field)
+        if not isinstance(value, Mapping):
+            self.fail(field, f"has to be an object, not {_kind(value)}")
+        return value
 
 
 def _alpha_features(config: _Config) -> tuple[Feature, ...]:
     if not config.has("features"):
         other = next((name for name in ("groups", "variants") if config.has(name)), None)
         hint = f"; {other!r} is another generation's shape" if other else ""
-        config.wrong("features", f"is missing, so nobody is enrolled{hint}")
+        config.fail("features", f"is missing, so nobody is enrolled{hint}")
     table = config.table("features")
     if not table:
-        config.wrong("features", "is empty, so nobody is enrolled")
+        config.fail("features", "is empty, so nobody is enrolled")
     return tuple(_alpha_feature(config, name, content) for name, content in table.items())
 
 
 def _alpha_feature(config: _Config, name: str, content: object) -> Feature:
     field = f"features.{name}"
     if not isinstance(content, Mapping) or not isinstance(content.get("values"), list):
-        config.wrong(f"{field}.values", "has to be a list")
+        config.fail(f"{field}.values", "has to be a list")
     values = tuple(_cast(config, f"{field}.values", value) for value in content["values"])
     _check_groups(config, f"{field}.values", values)
     if UNSAMPLED in values:
-        config.wrong(f"{field}.values", f"has a group {UNSAMPLED!r}, the wiki's word for users outside the sample")
+        config.fail(f"{field}.values", f"has a group {UNSAMPLED!r}, the wiki's word for users outside the sample")
     control = _cast(config, f"{field}.control", content.get("control", values[0]))
     if control not in values:
-        config.wrong(f"{field}.control", f"{_shown(control)} is not one of the values")
+        config.fail(f"{field}.control", f"{_shown(control)} is not among the values")
     return Feature(name, control, values)
 
 
 def _xlab_feature(config: _Config, name: str) -> Feature:
     if not config.has("groups") and config.has("features"):
-        config.wrong("groups", "is missing; 'features' is another generation's shape")
+        config.fail("groups", "is missing; 'features' is another generation's shape")
     groups = config.value("groups")
     if not isinstance(groups, list) or not all(isinstance(group, str) for group in groups):
-        config.wrong("groups", "has to be a list of texts")
+        config.fail("groups", "has to be a list of texts")
     _check_groups(config, "groups", tuple(groups))
     return Feature(name, groups[0], tuple(groups))
 
 
 def _check_groups(config: _Config, field: str, groups: tuple[str, ...]) -> None:
     if not groups:
-        config.wrong(field, "is empty: an experiment without groups enrols nobody that can be counted")
+        config.fail(field, "is empty: an experiment without groups enrols users that cannot be counted")
     if "" in groups:
-        config.wrong(field, "has an empty group, which the event schema rejects")
+        config.fail(field, "has an empty group, which the event schema rejects")
     if len(set(groups)) < len(groups):
-        config.wrong(field, "names a group twice")
+        config.fail(field, "names a group twice")
 
 
 def _cast(config: _Config, field: str, value: object) -> str:
-    """Return *value* as the extension casts it: true → "true", 3 → "3"."""
+    """Return *value* cast as the extension does: true → "true", 3 → "3"."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int):
         return str(value)
-    return config.wrong(field, f"has to hold texts, booleans or whole numbers, not {_kind(value)}")
+    return config.fail(field, f"has to hold texts, booleans or whole numbers, not {_kind(value)}")
 
 
 def _sample_rate(config: _Config) -> SampleRate:
     table = config.table("sample_rate")
     if "default" not in table:
-        config.wrong("sample_rate.default", "is missing")
+        config.fail("sample_rate.default", "is missing")
     default = table["default"]
     if isinstance(default, bool) or not isinstance(default, int | float) or not 0 <= default <= 1:
-        config.wrong("sample_rate.default", f"{_shown(default)} is not a number between 0 and 1")
+        config.fail("sample_rate.default", f"{_shown(default)} is not a number between 0 and 1")
     wikis = tuple(_wiki_rate(config, key, names) for key, names in table.items() if key != "default")
     return SampleRate(float(default), wikis)
 
@@ -362,15 +362,15 @@ def _wiki_rate(config: _Config, key: str, names: object) -> tuple[float, tuple[s
     field = f"sample_rate.{key}"
     rate = float(key) if _RATE.fullmatch(key) else math.nan
     if not 0 <= rate <= 1:
-        config.wrong(field, f"the key {_shown(key)} is not a number between 0 and 1")
+        config.fail(field, f"the key {_shown(key)} is not a number between 0 and 1")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        config.wrong(field, "has to be a list of wikis' database names")
+        config.fail(field, "has to be a list of wikis' database names")
     return rate, tuple(names)
 
 
 def _list(payload: object, where: str) -> list[object]:
     if not isinstance(payload, list):
-        raise ConfigError(where, f"MPIC has to answer a bare array, not {_kind(payload)}")
+        raise ConfigError(where, f"MPIC has to return a bare array, not {_kind(payload)}")
     return payload
 
 

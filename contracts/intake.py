@@ -1,4 +1,4 @@
-"""What an answer of EventGate means for each event of the request (contract: eventgate-http.md)."""
+"""Interpret a response of EventGate for each event of the request (contract: eventgate-http.md)."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -13,10 +13,10 @@ from common.http import open_client
 
 
 class EventOutcome(StrEnum):
-    """What the sender knows of an event.
+    """The outcome of an event, as far as the sender knows it.
 
-    OK: accepted and produced. INVALID: refused, and why. ERROR: not accepted for another reason. INDETERMINATE: the
-    sender cannot know: hasty (202), no answer, a broken connection, or an answer that the contract does not have.
+    OK: accepted and produced. INVALID: refused by validation. ERROR: not accepted for another reason. INDETERMINATE:
+    the sender cannot know: hasty (202), no response, a broken connection, or a response outside the contract.
     """
 
     OK = "ok"
@@ -26,24 +26,24 @@ class EventOutcome(StrEnum):
 
 
 class EventAnswer(NamedTuple):
-    """What became of one event, and why (empty when it was accepted)."""
+    """The outcome of one event, and the reason, which is empty for an accepted event."""
 
     outcome: EventOutcome
     reason: str = ""
 
 
 class IntakeError(DogfoodError):
-    """The intake does not answer at all."""
+    """The intake does not respond."""
 
     page = "docs/guide/troubleshooting.md"
 
 
 class _Failures(NamedTuple):
-    """What the body of an answer says of events that were not accepted.
+    """The failures in the body of a response.
 
     Attributes:
-        named: by the `meta.id` of the event that the body repeats.
-        unnamed: those whose event has no id, such as `null`, and problems of the request as a whole.
+        named: failures by the `meta.id` of the event that the body repeats.
+        unnamed: failures of events without an id, such as `null`, and of the request as a whole.
     """
 
     named: Mapping[str, EventAnswer]
@@ -55,25 +55,25 @@ _LONGEST_REASON = 300
 
 
 def interpret(status: int | None, reason: str, body: bytes, event_ids: Sequence[str]) -> tuple[EventAnswer, ...]:
-    """Return an answer for each event of a request, in the order they were sent. Raises nothing.
+    """Return the outcome of each event of a request, in the order they were sent. Raises nothing.
 
-    EventGate tells which events failed by repeating them, so they are found by their `meta.id`. In a partial failure
-    an event that is not repeated was accepted – unless some failure carries none of the ids that were sent: that one
-    could be any of them, and all events not named are indeterminate.
+    EventGate repeats the events that failed, so `meta.id` identifies them. In a partial failure an event that is not
+    repeated was accepted. The exception is a failure without an id that was sent: it could be any event, so all
+    events that are not named are indeterminate.
 
     Args:
-        status: of the HTTP answer, None when none came.
-        reason: the answer's reason phrase, or what happened to the connection.
-        body: of the answer.
-        event_ids: `meta.id` of each event that was sent, each once.
+        status: HTTP status of the response; None without a response.
+        reason: the response's reason phrase, or the error of the connection.
+        body: body of the response.
+        event_ids: `meta.id` of each event of the request, each once.
     """
     if status == 201:
         return (_OK,) * len(event_ids)
     if status == 202:
         return (EventAnswer(EventOutcome.INDETERMINATE, "answered before validation"),) * len(event_ids)
     if status not in (207, 400, 500):
-        what = f"unexpected answer {status} {reason}" if status else reason or "no answer"
-        return (EventAnswer(EventOutcome.INDETERMINATE, _short(what)),) * len(event_ids)
+        why = f"unexpected answer {status} {reason}" if status else reason or "no answer"
+        return (EventAnswer(EventOutcome.INDETERMINATE, _short(why)),) * len(event_ids)
     failures = _failures(body)
     rest = _of_unnamed(status, reason, failures, event_ids)
     return tuple(failures.named.get(event_id, rest) for event_id in event_ids)
@@ -82,38 +82,38 @@ def interpret(status: int | None, reason: str, body: bytes, event_ids: Sequence[
 def check_reachable(
     url: str, egress: Egress = LOOPBACK, *, timeout_s: float = 5.0, transport: httpx.BaseTransport | None = None
 ) -> None:
-    """See whether anything answers HTTP where events are posted to; sends no event.
+    """Check that a server answers HTTP at the intake; no event is sent.
 
     Args:
-        url: where events are posted to.
+        url: address to which events are posted.
         egress: the policy for connections; this machine only by default.
-        timeout_s: seconds to wait for an answer.
-        transport: how the request is made; for tests.
+        timeout_s: seconds to wait for a response.
+        transport: replaces the network, for tests.
 
     Raises:
-        IntakeError: nothing answers.
+        IntakeError: no response.
     """
     try:
         with open_client(egress, timeout_s=timeout_s, transport=transport) as client:
             client.options(url)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise IntakeError(f"the intake at {url} does not answer ({error}): is it up? `dogfood status` tells") from error
+        raise IntakeError(f"the intake at {url} does not answer ({error}): is it up? See `dogfood status`") from error
 
 
 def first_reason(reason: str, body: bytes) -> str:
-    """Return why the first failed event of an answer failed: as *body* says, else the *reason* phrase."""
+    """Return the reason of the first failed event in *body*; *reason* when it has none."""
     failures = _failures(body)
     return next((answer.reason for answer in (*failures.named.values(), *failures.unnamed)), reason)
 
 
 def _of_unnamed(status: int, reason: str, failures: _Failures, event_ids: Sequence[str]) -> EventAnswer:
-    """Return what became of the events that the answer does not name by their ids."""
+    """Return the outcome of the events that the response does not name by their ids."""
     if status == 207:
-        # A failure that names an id nobody sent is as good as one without a name.
+        # A failure with an id that was not sent is treated like one without an id.
         stray = [*failures.unnamed, *(failures.named[key] for key in failures.named.keys() - set(event_ids))]
         if failures.named and not stray:
             return _OK
-        why = f"some event failed, the answer does not tell which: {stray[0].reason}" if stray else "failures not named"
+        why = f"some event failed, the answer does not name it: {stray[0].reason}" if stray else "failures not named"
         return EventAnswer(EventOutcome.INDETERMINATE, _short(why))
     if failures.unnamed and not failures.named:
         return failures.unnamed[0]

@@ -1,7 +1,6 @@
-"""Kafka as the platform's clients see it: whether a broker answers, its topics, and reading one from a position.
+"""Kafka client: check brokers, create topics, read a topic from a position.
 
-Importing this module needs the package confluent-kafka, which only those install who use Kafka; so it is imported where
-Kafka was asked for.
+Importing this module needs the optional package confluent-kafka, so import it only where Kafka is used.
 """
 
 import logging
@@ -26,35 +25,35 @@ if TYPE_CHECKING:
     from confluent_kafka import Message
     from confluent_kafka.admin._metadata import ClusterMetadata
 
-#: Partitions of a topic that is made here.
+#: Partitions of a topic that the kit creates.
 PARTITIONS = 3
 _ANSWER_S = 10.0
 _MESSAGES = 10_000
 
 #: Errors of a partition without a leader.
-_LED_BY_NOBODY = (
+_NO_LEADER = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 )
 
-#: What every client of ours is told. The library's own log repeats each failed attempt to connect; errors are raised.
+#: Options of every client. The library's log is off, as it repeats each failed connection; errors are raised.
 CLIENT = {"log_level": 0, "reconnect.backoff.max.ms": 500, "socket.connection.setup.timeout.ms": 5000}
 
 
 class BrokerError(DogfoodError):
-    """Kafka does not answer, or not as it should."""
+    """Kafka does not respond, or fails."""
 
 
-def no_log() -> logging.Logger:
-    """Return a logger that says nothing, for clients: what matters is raised, or told by delivery reports."""
+def disabled_logger() -> logging.Logger:
+    """Return a disabled logger for clients, whose errors are raised or are in delivery reports."""
     logger = logging.getLogger("experiment-dogfood.kafka")
     logger.disabled = True
     return logger
 
 
-def answers(bootstrap: str, *, within_s: float = _ANSWER_S) -> bool:
-    """Return whether the brokers at *bootstrap* (`host:port`, with commas) answer with their metadata in time."""
+def is_reachable(bootstrap: str, *, within_s: float = _ANSWER_S) -> bool:
+    """Return whether the brokers at *bootstrap* (`host:port`, comma-separated) return their metadata in time."""
     try:
         topics(bootstrap, within_s=within_s)
     except BrokerError:
@@ -66,9 +65,9 @@ def topics(bootstrap: str, *, within_s: float = _ANSWER_S) -> frozenset[str]:
     """Return the names of all topics.
 
     Raises:
-        BrokerError: nothing answers within so many seconds.
+        BrokerError: no response within *within_s* seconds.
     """
-    admin = AdminClient({**CLIENT, "bootstrap.servers": bootstrap}, logger=no_log())
+    admin = AdminClient({**CLIENT, "bootstrap.servers": bootstrap}, logger=disabled_logger())
     try:
         return frozenset(admin.list_topics(timeout=within_s).topics)
     except KafkaException as error:
@@ -76,30 +75,30 @@ def topics(bootstrap: str, *, within_s: float = _ANSWER_S) -> frozenset[str]:
 
 
 def make_topics(bootstrap: str, names: Collection[str], *, within_s: float = _ANSWER_S) -> None:
-    """Make the topics that are not there yet, with `PARTITIONS` partitions and the brokers' own replication.
+    """Create the missing topics, with `PARTITIONS` partitions and the brokers' default replication.
 
     Raises:
-        BrokerError: nothing answers, or the brokers do not allow it.
+        BrokerError: no response, or the brokers do not allow it.
     """
     missing = sorted(frozenset(names) - topics(bootstrap, within_s=within_s))
     if not missing:
         return
-    admin = AdminClient({**CLIENT, "bootstrap.servers": bootstrap}, logger=no_log())
-    made = admin.create_topics([NewTopic(name, PARTITIONS) for name in missing], operation_timeout=within_s)
-    for name, future in made.items():
+    admin = AdminClient({**CLIENT, "bootstrap.servers": bootstrap}, logger=disabled_logger())
+    futures = admin.create_topics([NewTopic(name, PARTITIONS) for name in missing], operation_timeout=within_s)
+    for name, future in futures.items():
         try:
             future.result(within_s)
         except KafkaException as error:
-            # Another process may have been faster.
+            # Another process may have created it in the meantime.
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise BrokerError(f"Kafka at {bootstrap} does not let topic {name} be made: {_told(error)}") from error
+                raise BrokerError(f"Kafka at {bootstrap} does not create the topic {name}: {_reason(error)}") from error
 
 
 class KafkaReader:
     """Reads one topic from a position: the next offset of each partition.
 
-    A partition is called `<cluster id>/<number>`, because its offsets mean nothing in another cluster, or in one that
-    was made anew.
+    The name of a partition is `<cluster id>/<number>`, because its offsets are invalid in another or a recreated
+    cluster.
     """
 
     def __init__(self, bootstrap: str, topic: str, position: Mapping[str, int] | None = None) -> None:
@@ -109,14 +108,14 @@ class KafkaReader:
 
     @property
     def position(self) -> dict[str, int]:
-        """Where the next read begins; give it to a new reader to go on there."""
+        """The next offsets; a new reader with this position continues there."""
         return dict(self._position)
 
     def read(self) -> Iterator[Batch]:
-        """Yield what has been written since, up to now; a message without a value is an empty line.
+        """Yield the messages from the position to the end of the topic; one without a value is an empty line.
 
         Raises:
-            BrokerError: the brokers do not answer, or stop to.
+            BrokerError: the brokers do not respond, or stop responding.
         """
         with _consumer(self._bootstrap) as consumer:
             metadata = _metadata(consumer)
@@ -125,7 +124,7 @@ class KafkaReader:
                 yield from self._read_partition(consumer, f"{metadata.cluster_id}/{number}", number)
 
     def skip(self) -> None:
-        """Move the position behind everything that is there. Raises BrokerError."""
+        """Move the position to the end of the topic. Raises BrokerError."""
         with _consumer(self._bootstrap) as consumer:
             metadata = _metadata(consumer)
             known = metadata.topics.get(self._topic)
@@ -137,7 +136,7 @@ class KafkaReader:
         first, end = _span(consumer, self._topic, number)
         start = self._position.get(name, first)
         if not first <= start <= end:
-            # Messages were deleted, or the topic was made anew: what is there is read, and readers know doubles by id.
+            # Messages were deleted, or the topic was recreated: read all that exists; readers drop duplicates by id.
             start = first
         if start == end:
             return
@@ -146,7 +145,7 @@ class KafkaReader:
         while start < end:
             messages = consumer.consume(min(_MESSAGES, end - start), timeout=0.5)
             lines = [line for message in messages for line in _line(message)]
-            start = _behind(consumer, messages, start)
+            start = _next_offset(consumer, messages, start)
             if lines:
                 self._position[name] = start
                 yield Batch(name, lines, start)
@@ -157,15 +156,15 @@ class KafkaReader:
 
 @contextmanager
 def _consumer(bootstrap: str) -> Iterator["Consumer"]:
-    # The library asks for a group, which plays no role where partitions are assigned by hand. A broker that waits for
-    # more messages of one partition keeps the next one waiting.
+    # The library requires a group, although partitions are assigned explicitly. The short wait keeps a broker that
+    # waits for more messages of one partition from delaying the next.
     options = {
         "group.id": "dogfood",
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
         "fetch.wait.max.ms": 10,
     }
-    consumer = Consumer({**CLIENT, **options, "bootstrap.servers": bootstrap}, logger=no_log())
+    consumer = Consumer({**CLIENT, **options, "bootstrap.servers": bootstrap}, logger=disabled_logger())
     try:
         yield consumer
     except KafkaException as error:
@@ -180,16 +179,16 @@ def _metadata(consumer: "Consumer") -> "ClusterMetadata":
 
 
 def _span(consumer: "Consumer", topic: str, number: int) -> tuple[int, int]:
-    """Return the first offset of a partition and the one behind its last.
+    """Return the first offset of a partition and the one after its last.
 
-    A partition that has just been made, or whose broker has just come back, is led by nobody for a moment.
+    Retries while the partition has no leader, as just after its creation or the restart of its broker.
     """
     give_up = time.monotonic() + _ANSWER_S
     while True:
         try:
             first, end = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=_ANSWER_S)
         except KafkaException as error:
-            if error.args[0].code() not in _LED_BY_NOBODY or time.monotonic() > give_up:
+            if error.args[0].code() not in _NO_LEADER or time.monotonic() > give_up:
                 raise
             time.sleep(0.1)
         else:
@@ -200,17 +199,17 @@ def _line(message: "Message") -> tuple[bytes, ...]:
     return () if message.error() else (message.value() or b"",)
 
 
-def _behind(consumer: "Consumer", messages: "list[Message]", start: int) -> int:
-    """Return the offset behind *messages*; offsets of which there is no message are passed over as well."""
+def _next_offset(consumer: "Consumer", messages: "list[Message]", start: int) -> int:
+    """Return the offset after *messages*; offsets without a message are skipped."""
     [partition] = consumer.position(consumer.assignment())
-    here = partition.offset if partition.offset > OFFSET_BEGINNING and partition.offset >= 0 else start
-    return max([start, here, *(offset + 1 for message in messages if (offset := message.offset()) is not None)])
+    position = partition.offset if partition.offset > OFFSET_BEGINNING and partition.offset >= 0 else start
+    return max([start, position, *(offset + 1 for message in messages if (offset := message.offset()) is not None)])
 
 
 def _no_answer(bootstrap: str, error: KafkaException) -> BrokerError:
-    return BrokerError(f"Kafka at {bootstrap} does not answer ({_told(error)}): is it up? `dogfood status` tells")
+    return BrokerError(f"Kafka at {bootstrap} does not answer ({_reason(error)}): is it up? See `dogfood status`")
 
 
-def _told(error: KafkaException) -> str:
-    reason = error.args[0]
-    return str(reason.str()) if isinstance(reason, KafkaError) else str(reason)
+def _reason(error: KafkaException) -> str:
+    cause = error.args[0]
+    return str(cause.str()) if isinstance(cause, KafkaError) else str(cause)

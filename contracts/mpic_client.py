@@ -1,5 +1,6 @@
-"""Client for MPIC's public API, the one that the wiki asks."""
+"""Client of MPIC's public API, which the wiki uses too."""
 
+from typing import Self
 from urllib.parse import quote
 
 import httpx
@@ -8,7 +9,6 @@ from common.egress import LOOPBACK, Egress, EgressError
 from common.errors import DogfoodError
 from common.http import open_client
 from contracts.assignment import Generation
-from contracts.closing import Closing
 from contracts.configs import (
     Experiment,
     Instrument,
@@ -19,27 +19,27 @@ from contracts.configs import (
     read_instruments,
 )
 
-#: How long the wiki waits for MPIC (contract: mpic-api.md).
+#: The wiki's timeout for MPIC, in seconds (contract: mpic-api.md).
 TIMEOUT_S = 1.0
 
 
 class MpicError(DogfoodError):
-    """MPIC does not answer, or answers something that is no list of configs."""
+    """MPIC does not respond, or its response is not a list of configs."""
 
     page = "docs/guide/troubleshooting.md"
 
 
-class MpicClient(Closing):
-    """Asks MPIC for configs.
+class MpicClient:
+    """Reads configs from MPIC; a context manager that closes its connections.
 
     Args:
         base_url: such as `http://127.0.0.1:8086`.
         egress: the policy for connections; this machine only by default.
-        timeout_s: seconds to wait for an answer.
-        transport: how requests are made; for tests.
+        timeout_s: seconds to wait for a response.
+        transport: replaces the network, for tests.
 
     Raises:
-        MpicError: *base_url* is no address.
+        MpicError: *base_url* is not a URL.
     """
 
     def __init__(
@@ -66,19 +66,19 @@ class MpicClient(Closing):
         return self._get("/api/v1/instruments", {})
 
     def experiments(self, generation: Generation) -> tuple[Experiment, ...]:
-        """Return the experiments. Raises MpicError, or ConfigError when one of them makes no sense."""
+        """Return the experiments. Raises MpicError, or ConfigError when one is invalid."""
         return parse_experiments(generation, self.raw_experiments(generation))
 
     def instruments(self) -> tuple[Instrument, ...]:
-        """Return the instruments. Raises MpicError, or ConfigError when one of them makes no sense."""
+        """Return the instruments. Raises MpicError, or ConfigError when one is invalid."""
         return parse_instruments(self.raw_instruments())
 
     def read_experiments(self, generation: Generation) -> ReadConfigs[Experiment]:
-        """Return the experiments, and why those that cannot be read cannot. Raises MpicError."""
+        """Return the valid experiments, and the faults of the others. Raises MpicError."""
         return read_experiments(generation, self.raw_experiments(generation))
 
     def read_instruments(self) -> ReadConfigs[Instrument]:
-        """Return the instruments, and why those that cannot be read cannot. Raises MpicError."""
+        """Return the valid instruments, and the faults of the others. Raises MpicError."""
         return read_instruments(self.raw_instruments())
 
     def put(self, kind: str, name: str, config: dict[str, object]) -> None:
@@ -90,7 +90,7 @@ class MpicClient(Closing):
             config: the config, as the API serves it.
 
         Raises:
-            MpicError: MPIC does not answer, or refuses the config; the message says which field.
+            MpicError: MPIC does not respond, or refuses the config; the message names the field.
         """
         path = f"/api/v1/{kind}/{quote(name, safe='')}"
         try:
@@ -98,12 +98,18 @@ class MpicClient(Closing):
         except httpx.HTTPError as error:
             raise self._unreachable(path, error) from error
         if answer.status_code not in (200, 201):
-            what = " ".join(answer.text.split())[:300] if answer.status_code == 422 else answer.reason_phrase
-            raise MpicError(f"MPIC refused {kind[:-1]} {name!r} ({answer.status_code}): {what}")
+            why = " ".join(answer.text.split())[:300] if answer.status_code == 422 else answer.reason_phrase
+            raise MpicError(f"MPIC refused {kind[:-1]} {name!r} ({answer.status_code}): {why}")
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _get(self, path: str, query: dict[str, str]) -> list[object]:
         try:
@@ -120,9 +126,9 @@ class MpicClient(Closing):
                 f"MPIC at {answer.url} answers {kind} that is not JSON: is this the right address?"
             ) from None
         if not isinstance(content, list):
-            raise MpicError(f"MPIC at {answer.url} answers something else than a bare array of configs")
+            raise MpicError(f"MPIC at {answer.url} does not answer a bare array of configs")
         return content
 
     def _unreachable(self, path: str, error: Exception) -> MpicError:
-        what = "takes too long" if isinstance(error, httpx.TimeoutException) else "does not answer"
-        return MpicError(f"MPIC at {self._base_url}{path} {what} ({error}): is it up? `dogfood status` tells")
+        problem = "takes too long" if isinstance(error, httpx.TimeoutException) else "does not answer"
+        return MpicError(f"MPIC at {self._base_url}{path} {problem} ({error}): is it up? See `dogfood status`")

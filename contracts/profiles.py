@@ -1,8 +1,9 @@
-"""What an event has to look like, per generation of the platform: one table, read by everything that makes or judges
-events.
+"""Event profiles: the fields that events of each generation must and must not have.
 
-Sources: the contract `wiki.md`, and for `xlab` the real code of September 2025 as it ran. Contextual attributes are not
-here: they are what an instrument asks for.
+Code that creates events and code that judges them read this one table.
+
+Sources: the contract `wiki.md`, and for `xlab` the deployed code of September 2025. Contextual attributes are not
+part of a profile, as each instrument requests its own.
 """
 
 from collections.abc import Mapping
@@ -12,21 +13,21 @@ from typing import Literal
 from contracts.assignment import Generation
 from contracts.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2
 
-#: The real name of the click-through-rate instrument's code.
+#: Name of the click-through-rate instrument in the platform's code.
 CTR_INSTRUMENT = "ClickThroughRateInstrument"
 
-#: What a client sends as a subject's id as long as it does not know the subject.
+#: Subject id that a client sends while it does not know the subject.
 PLACEHOLDER = "awaiting"
 
 
 @dataclass(frozen=True, slots=True)
 class IdentifierType:
-    """One kind of subject.
+    """A type of subject ids.
 
     Attributes:
-        sampling_unit: as events name it; empty where events do not.
-        account_id: which of an account's ids is hashed: `user_id` (local) or `central_id` (across wikis).
-        pattern: regular expression of the ids of subjects that events carry.
+        sampling_unit: name of the unit in events; empty when events do not name it.
+        account_id: the account's id that is hashed: `user_id` (local) or `central_id` (across wikis).
+        pattern: regular expression of the subject ids in events.
     """
 
     sampling_unit: str
@@ -36,17 +37,17 @@ class IdentifierType:
 
 @dataclass(frozen=True, slots=True)
 class EventProfile:
-    """What the click-through-rate events of one generation look like.
+    """The shape of the click-through-rate events of one generation.
 
     Attributes:
-        schema: that they name.
-        fragment: member that says the experiment: `experiments` (every enrolment) or `experiment` (one).
-        required: fields that every event has, by path, besides those that the schema requires.
+        schema: URI of their schema.
+        fragment: member with the experiment: `experiments` (every enrolment) or `experiment` (one).
+        required: paths of the fields that every event has, besides those that the schema requires.
         forbidden: fields that no event has.
-        constants: fields with one value, whatever the instrument is called.
-        identifier: what the subjects of registered users are.
-        coordinator: that JavaScript adds where the page names none; empty where events name none.
-        beacon_is_list: whether a beacon is a JSON array, also of a single event.
+        constants: fields with a fixed value, which does not depend on the instrument's name.
+        identifier: type of the subject ids of registered users.
+        coordinator: value that JavaScript adds when the page has none; empty when events have no such field.
+        beacon_is_list: whether a beacon is a JSON array, also for a single event.
     """
 
     schema: str
@@ -63,11 +64,11 @@ class EventProfile:
         return field not in self.forbidden
 
     def instrument_name(self, configured: str) -> str:
-        """Return what events have as `instrument_name` when the instrument is called *configured*."""
+        """Return the `instrument_name` of events whose instrument is *configured* under this name."""
         return self.constants.get("instrument_name", configured)
 
     def as_json(self) -> dict[str, object]:
-        """Return what a client needs of this, for a program in another language."""
+        """Return the fields that a client in another language needs."""
         return {
             "schema": self.schema, "fragment": self.fragment, "forbidden": list(self.forbidden),
             "constants": dict(self.constants), "coordinator": self.coordinator, "beaconIsList": self.beacon_is_list,
@@ -100,5 +101,5 @@ PROFILES: Mapping[Generation, EventProfile] = {
 
 
 def profile_of(generation: Generation) -> EventProfile:
-    """Return what events of *generation* look like."""
+    """Return the profile of *generation*."""
     return PROFILES[generation]

@@ -1,4 +1,4 @@
-"""Does the intake serve a schema? Asked with an event that it has to refuse, so that nothing is produced."""
+"""Probe whether the intake serves a schema, with an event that it must refuse, so nothing is produced."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -13,7 +13,7 @@ _TIMEOUT_S = 10.0
 
 
 class Served(StrEnum):
-    """Whether the intake can load a schema; UNKNOWN: its answer does not tell."""
+    """Whether the intake can load a schema; UNKNOWN when its response is inconclusive."""
 
     YES = "yes"
     NO = "no"
@@ -21,28 +21,28 @@ class Served(StrEnum):
 
 
 class SchemaAnswer(NamedTuple):
-    """What the intake answers to an event that names a schema and lacks what the schema requires.
+    """The intake's response to an event that names a schema and lacks its required fields.
 
     Attributes:
-        served: whether it can load the schema.
-        told: its own words, or why there are none.
+        served: whether the intake can load the schema.
+        detail: the reason in the response, or why there is none.
     """
 
     served: Served
-    told: str
+    detail: str
 
 
 def probe_schema(
     intake: str, schema: str, stream: str, egress: Egress, *, transport: httpx.BaseTransport | None = None
 ) -> SchemaAnswer:
-    """Ask the *intake* whether it serves *schema*. Raises nothing.
+    """Return whether the *intake* serves *schema*. Raises nothing.
 
     Args:
-        intake: where events are posted to, without `hasty`.
-        schema: URI, as an event names it.
-        stream: that the event names.
+        intake: address to which events are posted, without `hasty`.
+        schema: URI of the schema.
+        stream: stream that the event names.
         egress: the policy for the connection.
-        transport: how the request is made; for tests.
+        transport: replaces the network, for tests.
     """
     try:
         with open_client(egress, timeout_s=_TIMEOUT_S, transport=transport) as client:
@@ -53,10 +53,10 @@ def probe_schema(
 
 
 def read_answer(status: int, reason: str) -> SchemaAnswer:
-    """Read the answer to such an event: EventGate says what is missing only when it has loaded the schema."""
+    """Interpret the response: EventGate names missing fields only after it has loaded the schema."""
     if status == 400 and "required" in reason:
         return SchemaAnswer(Served.YES, reason)
     if "schema" in reason.lower():
         return SchemaAnswer(Served.NO, reason)
-    told = f"an event without its required fields is answered {status}: {reason or 'nothing'}"
-    return SchemaAnswer(Served.UNKNOWN, told)
+    detail = f"an event without its required fields is answered {status}: {reason or 'nothing'}"
+    return SchemaAnswer(Served.UNKNOWN, detail)

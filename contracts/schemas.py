@@ -1,4 +1,4 @@
-"""The project's own JSON Schema files, looked up by an event's `$schema`. Nothing is ever fetched."""
+"""Validate events against the project's JSON Schema files, by `$schema`. Nothing is fetched."""
 
 import re
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ FOLDER = Path(__file__).resolve().parent / "schema"
 WEB_BASE_1_3_0 = "/analytics/product_metrics/web/base/1.3.0"
 WEB_BASE_1_4_2 = "/analytics/product_metrics/web/base/1.4.2"
 
-#: A plain path of names and a version: no address, no `..`, no escapes.
+#: A path of names and a version: no host, no `..`, no escapes.
 _URI = re.compile(r"(/[a-z0-9_]+(?:-[a-z0-9_]+)*)+/\d+\.\d+\.\d+")
 
-#: EventGate takes a URI for a file's: it does not mind what stands behind the path, nor slashes too many.
-_BEHIND = re.compile(r"/*(?:[?#].*)?$", re.S)
+#: EventGate maps a URI to a file: it ignores repeated slashes, and a query or fragment after the path.
+_SUFFIX = re.compile(r"/*(?:[?#].*)?$", re.S)
 _SLASHES = re.compile(r"//+")
 
-#: EventGate's validator checks formats by patterns, which let through days and hours that no calendar has.
+#: EventGate's validator checks formats by patterns, which accept some dates and hours that do not exist.
 _TIME_OF_DAY = r"(?:[0-2][0-9]:[0-5][0-9]:[0-5][0-9]|23:59:60)(?:\.[0-9]+)?"
 _FORMATS: Mapping[str, str] = {
     "date-time": rf"^[0-9]{{4}}-[01][0-9]-[0-3][0-9][Tt\s]{_TIME_OF_DAY}(?:[Zz]|[+-][0-9]{{2}}(?::?[0-9]{{2}})?)$",
@@ -35,11 +35,11 @@ class SchemaNotFoundError(LookupError):
 
 
 class NestedTooDeeplyError(ValueError):
-    """An event has more levels than the validator follows (255)."""
+    """An event has more levels than the validator supports (255)."""
 
 
 class Problem(NamedTuple):
-    """Why an event is invalid: *path* as EventGate writes it (`.page.id`, empty for the event), and a message."""
+    """A reason why an event is invalid: *path* in EventGate's form (`.page.id`, empty for the event), and a message."""
 
     path: str
     message: str
@@ -49,7 +49,7 @@ class Problem(NamedTuple):
 
 
 class Schema(NamedTuple):
-    """One schema, ready to validate."""
+    """One schema with its validator."""
 
     uri: str
     title: str
@@ -57,7 +57,7 @@ class Schema(NamedTuple):
 
 
 class SchemaRegistry:
-    """All schemas of a folder, each loaded when an event first names it."""
+    """The schemas of a folder, each loaded when an event first names it."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._folder = folder
@@ -67,10 +67,10 @@ class SchemaRegistry:
         """Return the schema *uri*.
 
         Raises:
-            SchemaNotFoundError: there is none of that name, or *uri* is an address or climbs out of the folder.
+            SchemaNotFoundError: the folder has no such schema, or *uri* is a URL or leaves the folder.
         """
         if uri not in self._loaded:
-            name = _SLASHES.sub("/", _BEHIND.sub("", uri))
+            name = _SLASHES.sub("/", _SUFFIX.sub("", uri))
             path = self._folder / f"{name[1:]}.json"
             if not _URI.fullmatch(name) or not path.is_file():
                 raise SchemaNotFoundError(f"Failed loading schema at {uri}")
@@ -80,11 +80,11 @@ class SchemaRegistry:
         return self._loaded[uri]
 
     def validate(self, event: Mapping[str, object]) -> tuple[Problem, ...]:
-        """Return why *event* is invalid under the schema it names; nothing when it is valid.
+        """Return the problems of *event* under the schema that it names; none when it is valid.
 
         Raises:
-            SchemaNotFoundError: the event names no schema, or none of the folder's.
-            NestedTooDeeplyError: it cannot be told.
+            SchemaNotFoundError: the event names no schema, or one that the folder does not have.
+            NestedTooDeeplyError: the event has too many levels.
         """
         uri = event.get("$schema")
         if not isinstance(uri, str):
@@ -105,7 +105,7 @@ class SchemaRegistry:
 
 _FORMAT_NAMES = {pattern: name for name, pattern in _FORMATS.items()}
 
-#: EventGate words its messages as Ajv does; the rest of jsonschema-rs's are used as they are.
+#: EventGate's messages, which are those of Ajv; others of jsonschema-rs are used unchanged.
 _MESSAGES: Mapping[str, str] = {
     "type": "should be {types}",
     "enum": "should be equal to one of the allowed values",
@@ -121,7 +121,7 @@ _MESSAGES: Mapping[str, str] = {
 
 
 def _with_loose_formats(content: Any) -> Any:  # noqa: ANN401 (JSON)
-    """Return the schema *content* with patterns in place of formats."""
+    """Return the schema *content* with patterns instead of formats."""
     if isinstance(content, list):
         return [_with_loose_formats(item) for item in content]
     if not isinstance(content, dict):
@@ -146,7 +146,7 @@ def _problem(error: jsonschema_rs.ValidationError) -> Problem:
 
 
 def _step(key: str | int) -> str:
-    """Return one step of a path as Ajv writes it: `.page`, `[0]`, `['user-agent']`."""
+    """Return one step of a path in the form of Ajv: `.page`, `[0]`, `['user-agent']`."""
     if isinstance(key, int):
         return f"[{key}]"
     if _NAME.fullmatch(key):

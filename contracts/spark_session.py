@@ -1,4 +1,4 @@
-"""A Spark session with Hive support: on this machine, or where `spark-submit` runs it."""
+"""Open a Spark session with Hive support, on this machine or under `spark-submit`."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from common.errors import KitFaultError
 
-#: What a session asks for on one machine; under `spark-submit` that decides.
+#: Settings of a session on this machine; under `spark-submit` its caller chooses them.
 _LOCAL = {
     "spark.master": "local[2]",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -19,7 +19,7 @@ _LOCAL = {
     "spark.sql.shuffle.partitions": "2",
 }
 
-#: What the table's content depends on, wherever the job runs.
+#: Settings of every session, because the content of the table depends on them.
 _ALWAYS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -38,18 +38,18 @@ _ALWAYS = {
 }
 
 
-_SHORT = " -XX:TieredStopAtLevel=1"
+_QUICK_START = " -XX:TieredStopAtLevel=1"
 
 
-class Where(NamedTuple):
-    """Where a session runs and what it knows.
+class SessionOptions(NamedTuple):
+    """Options of a session.
 
     Attributes:
-        state: folder for the embedded metastore and for what Spark puts aside.
+        state: folder for the embedded metastore and Spark's temporary files.
         metastore: address of a Hive metastore, `thrift://host:9083`; empty for an embedded one under *state*.
-        memory: of the session on this machine, as in `2g`.
-        jars: to load besides Spark's own.
-        short: let Java compile quickly rather than well: a job of seconds is over before that would pay.
+        memory: memory of the session on this machine, as in `2g`.
+        jars: additional JAR files.
+        short: use Java's quick compiler only, which pays for jobs of a few seconds.
     """
 
     state: Path
@@ -59,61 +59,62 @@ class Where(NamedTuple):
     short: bool = False
 
 
-def open_session(where: Where, name: str = "dogfood") -> SparkSession:
-    """Return a session with Hive support, or the process's own if there is one.
+def open_session(options: SessionOptions, name: str = "dogfood") -> SparkSession:
+    """Return a session with Hive support, or the existing session of this process.
 
     Raises:
-        KitFaultError: Spark does not start, for want of Java above all.
+        KitFaultError: Spark does not start, most often because Java is missing.
     """
-    where.state.mkdir(parents=True, exist_ok=True)
+    options.state.mkdir(parents=True, exist_ok=True)
     builder = SparkSession.builder.appName(name).enableHiveSupport()
-    for key, value in settings(where).items():
+    for key, value in session_config(options).items():
         builder = builder.config(key, value)
-    if not submitted():
+    if not is_spark_submit():
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        # Without this Spark looks up the host's name, which need not resolve.
+        # Without this, Spark resolves the host's name, which may fail.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    # Errors are told in one line by whoever asked; this logger prints each with all that was on Java's stack.
+    # Callers print errors in one line; this logger would print each with its Java stack.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     try:
         return builder.getOrCreate()
     except Exception as error:
-        said = str(error).strip().splitlines()
+        lines = str(error).strip().splitlines()
         raise KitFaultError(
-            f"Spark does not start ({said[0] if said else type(error).__name__}): it needs Java 17 or newer, "
+            f"Spark does not start ({lines[0] if lines else type(error).__name__}): it needs Java 17 or newer, "
             "for instance Debian's default-jre-headless"
         ) from error
 
 
-def submitted() -> bool:
-    """Return whether `spark-submit` runs this process: it has decided then where Spark runs, and with what."""
+def is_spark_submit() -> bool:
+    """Return whether `spark-submit` runs this process, and so has chosen the cluster and resources."""
     return "PYSPARK_GATEWAY_PORT" in os.environ
 
 
-def settings(where: Where) -> Mapping[str, str]:
-    """Return the session's settings, by Spark's names for them."""
-    found = dict(_ALWAYS)
-    if not submitted():
-        found |= _LOCAL | {
-            "spark.driver.memory": where.memory,
-            "spark.local.dir": str(where.state / "spark"),
-            # Derby's log goes there too.
-            "spark.driver.extraJavaOptions": f"-Dderby.system.home={where.state}{_SHORT if where.short else ''}",
+def session_config(options: SessionOptions) -> Mapping[str, str]:
+    """Return the settings of a session by Spark's names."""
+    config = dict(_ALWAYS)
+    if not is_spark_submit():
+        java_options = _QUICK_START if options.short else ""
+        config |= _LOCAL | {
+            "spark.driver.memory": options.memory,
+            "spark.local.dir": str(options.state / "spark"),
+            # Derby writes its log there too.
+            "spark.driver.extraJavaOptions": f"-Dderby.system.home={options.state}{java_options}",
         }
-    if where.jars:
-        found["spark.jars"] = ",".join(str(jar) for jar in where.jars)
-    if where.metastore:
-        found["spark.hadoop.hive.metastore.uris"] = where.metastore
+    if options.jars:
+        config["spark.jars"] = ",".join(str(jar) for jar in options.jars)
+    if options.metastore:
+        config["spark.hadoop.hive.metastore.uris"] = options.metastore
     else:
-        database = where.state / METASTORE
-        found |= {
+        database = options.state / METASTORE
+        config |= {
             "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={database};create=true",
             "spark.hadoop.hive.metastore.schema.verification": "false",
             "spark.hadoop.datanucleus.schema.autoCreateAll": "true",
-            "spark.sql.warehouse.dir": str(where.state / "databases"),
+            "spark.sql.warehouse.dir": str(options.state / "databases"),
         }
-    return found
+    return config
 
 
-#: Folder of the embedded metastore's database, under the state's.
+#: Folder of the embedded metastore's database, under `SessionOptions.state`.
 METASTORE = "metastore_db"

@@ -1,4 +1,4 @@
-"""Stream configs: what `action=streamconfigs` serves, how instruments are merged in, and stream sampling."""
+"""Stream configs: parse `action=streamconfigs`, merge instruments, sample streams."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from contracts.configs import ConfigError, Instrument
 from contracts.profiles import EventProfile
 
-#: The schema every instrument of MPIC is given; MPIC's own `schema_title` is ignored by the wiki.
+#: The schema of every instrument of MPIC; the wiki ignores MPIC's `schema_title`.
 SCHEMA_TITLE = "analytics/product_metrics/web/base"
 DESTINATION = "eventgate-analytics-external"
 DATA_CENTRES = ("eqiad", "codfw")
 ERROR_STREAM = f"{DESTINATION}.error.validation"
 
-#: Sample units the JavaScript client knows; with any other (MPIC also offers `device` and `user`) it sends nothing.
+#: Sample units of the JavaScript client; with others (MPIC also has `device` and `user`) it sends nothing.
 SAMPLE_UNITS = ("pageview", "session")
 
 
 class Batch(NamedTuple):
-    """Complete lines of one part of a topic (a segment, a partition), and the position behind them."""
+    """Complete lines of one part of a topic (a segment or a partition), and the position after them."""
 
     part: str
     lines: list[bytes]
@@ -33,12 +33,11 @@ class StreamConfig:
     """One stream.
 
     Attributes:
-        stream: its name.
-        schema_title: title its events' schema must have.
-        destination_event_service: which intake takes it.
+        stream: name of the stream.
+        schema_title: required title of its events' schema.
+        destination_event_service: the intake that accepts its events.
         provide_values: the contextual attributes that clients add.
-        sample_rate, sample_unit: stream sampling, None when the config has none (everything is sent).
-        topics: one a data centre.
+        sample_rate, sample_unit: stream sampling; None without sampling (all events are sent).
     """
 
     stream: str
@@ -50,11 +49,11 @@ class StreamConfig:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The stream's topics, one a data centre."""
+        """The topic of each data centre."""
         return topics(self.stream)
 
     def to_json(self) -> dict[str, object]:
-        """Return the config in the shape in which the wiki exports it."""
+        """Return the config in the shape that the wiki exports."""
         content: dict[str, object] = {
             "stream": self.stream,
             "schema_title": self.schema_title,
@@ -73,12 +72,12 @@ def topic(stream: str, data_centre: str) -> str:
 
 
 def topics(stream: str) -> tuple[str, ...]:
-    """Return a stream's topics, one a data centre."""
+    """Return the topic of *stream* in each data centre."""
     return tuple(topic(stream, data_centre) for data_centre in DATA_CENTRES)
 
 
 def parse_stream_configs(payload: object) -> dict[str, StreamConfig]:
-    """Return the streams of `{"streams": {name: {...}}}`. Raises ConfigError naming the first thing that is wrong."""
+    """Return the streams of `{"streams": {name: {...}}}`. Raises ConfigError naming the first invalid field."""
     streams = read_stream_configs(payload)
     for error in streams.faults.values():
         raise error
@@ -86,11 +85,11 @@ def parse_stream_configs(payload: object) -> dict[str, StreamConfig]:
 
 
 class ReadStreams(NamedTuple):
-    """Stream configs that can be read, and why the others cannot.
+    """The valid stream configs, and the faults of the others.
 
     Attributes:
-        configs: by stream.
-        faults: by stream.
+        configs: valid configs by stream.
+        faults: errors by stream.
     """
 
     configs: dict[str, StreamConfig]
@@ -98,30 +97,30 @@ class ReadStreams(NamedTuple):
 
 
 def read_stream_configs(payload: object) -> ReadStreams:
-    """Return the streams of `{"streams": {name: {...}}}`; one that cannot be read does not hide the others.
+    """Return the valid streams of `{"streams": {name: {...}}}`, and the faults of the others.
 
     Raises:
-        ConfigError: the answer as a whole is no stream configs.
+        ConfigError: *payload* has another shape.
     """
     if not isinstance(payload, Mapping) or payload.get("streams") is None:
         raise ConfigError("streams", "stream configs have to be an object with a member 'streams'")
-    found = ReadStreams({}, {})
+    streams = ReadStreams({}, {})
     for name, content in _table(payload["streams"], "streams").items():
         try:
-            found.configs[name] = _parse(name, content)
+            streams.configs[name] = _parse(name, content)
         except ConfigError as error:
-            found.faults[name] = error
-    return found
+            streams.faults[name] = error
+    return streams
 
 
 def merge(static: Mapping[str, StreamConfig], instruments: Iterable[Instrument], wiki: str) -> dict[str, StreamConfig]:
-    """Return the stream configs the wiki exports: *static* ones win whole, active instruments add theirs.
+    """Return the stream configs that the wiki exports: those of active instruments, overridden by *static* ones.
 
-    Of two active instruments that write to one stream the later one decides.
+    Of two active instruments with the same stream, the later one applies.
 
     Args:
-        static: the wiki's own stream configs.
-        instruments: MPIC's; those that are switched off are left out.
+        static: stream configs of the wiki's settings.
+        instruments: instruments of MPIC; inactive ones are left out.
         wiki: database name, which selects the sample rate.
     """
     merged = {
@@ -138,20 +137,20 @@ def merge(static: Mapping[str, StreamConfig], instruments: Iterable[Instrument],
     return {**merged, **static}
 
 
-def seen_by_client(config: StreamConfig, profile: EventProfile) -> StreamConfig:
-    """Return *config* as the client of *profile* uses it: one whose events name no sample does not sample streams."""
+def client_stream_config(config: StreamConfig, profile: EventProfile) -> StreamConfig:
+    """Return *config* as the client of *profile* uses it: without a `sample` field it does not sample streams."""
     return config if profile.has("sample") else replace(config, sample_rate=None, sample_unit=None)
 
 
 def in_stream_sample(config: StreamConfig, pageview_id: str, session_id: str) -> bool:
-    """Return whether the client sends events of a page view: stream sampling, on top of any enrolment.
+    """Return whether the client sends the events of a page view under stream sampling, regardless of enrolment.
 
     Args:
-        config: of the stream; without a sample everything is sent, with an unknown unit nothing.
-        pageview_id, session_id: tokens of 20 hex digits; the stream's unit says which one decides.
+        config: config of the stream; without a sample all events are sent, with an unknown unit none.
+        pageview_id, session_id: tokens of 20 hex digits; the stream's unit selects one.
 
     Raises:
-        ValueError: the token that decides does not begin with eight hex digits.
+        ValueError: the selected token does not begin with eight hex digits.
     """
     if config.sample_rate is None:
         return True
@@ -162,7 +161,7 @@ def in_stream_sample(config: StreamConfig, pageview_id: str, session_id: str) ->
 
 
 def in_stream_samples(config: StreamConfig, starts: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Return `in_stream_sample` for many page views or sessions: *starts* are the first eight hex digits' values."""
+    """Return `in_stream_sample` for many tokens: *starts* are the values of their first eight hex digits."""
     if config.sample_rate is None:
         return np.ones(len(starts), dtype=np.bool_)
     if config.sample_unit not in SAMPLE_UNITS:
@@ -208,7 +207,7 @@ def _sample(content: object, where: str) -> tuple[float | None, str | None]:
 
 
 def _table(content: object, where: str) -> Mapping[str, object]:
-    """Return an object that may be absent; PHP writes an empty one as an empty array."""
+    """Return *content* as an object, empty when it is absent; PHP writes an empty object as an empty array."""
     if content is None or content == []:
         return {}
     if not isinstance(content, Mapping):

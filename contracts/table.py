@@ -1,7 +1,7 @@
-"""The table `event.product_metrics_web_base`: its columns, and reading events or files into them.
+"""The table `event.product_metrics_web_base`: its columns, and converting events and files to its rows.
 
-A row is an event: nested objects are structs, objects with free keys are maps, `$schema` is called `_schema`, as in
-Hive. The columns follow from the schema files of both generations, so that one table holds both.
+A row is an event. As in Hive, nested objects are structs, objects with free keys are maps, and `$schema` is named
+`_schema`. The columns are derived from the schema files of both generations, so one table holds both.
 """
 
 import os
@@ -18,7 +18,7 @@ from common.errors import DogfoodError
 from contracts.schemas import FOLDER
 
 TABLE = "product_metrics_web_base"
-#: Beside the table: when each row reached its topic and the table. The table's own columns are those of the schema.
+#: Name of the second table: when each row reached its topic and the table. The first has the schema's columns only.
 ARRIVALS = f"{TABLE}_arrivals"
 ARRIVALS_FILE = "_arrivals.parquet"
 PARTITIONS = ("datacenter", "year", "month", "day", "hour")
@@ -38,31 +38,24 @@ _MISPLACED = """
 
 Structure = Mapping[str, object]
 
-#: So many lines are turned into rows by one thread at a time.
+#: Lines that one thread converts at a time.
 _CHUNK = 4_096
 
 _TYPES = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}
 
 
 class TableError(DogfoodError):
-    """Files that are no rows of the table."""
+    """Files do not hold rows of the table."""
 
     page = "docs/reference/checks.md"
 
 
 class BrokenLine(NamedTuple):
-    """A line that is no event: in which file, at which line (1 is the first), and why."""
+    """A line that is not an event: its *file*, its *line* (1 is the first), and the reason."""
 
     file: str
     line: int
     why: str
-
-
-class Rows(NamedTuple):
-    """Rows read from files, and the lines that could not be used."""
-
-    table: pa.Table
-    broken: tuple[BrokenLine, ...]
 
 
 @cache
@@ -81,27 +74,27 @@ def columns() -> dict[str, str]:
 
 
 def column_name(name: str) -> str:
-    """Return what the table calls an event's member: `$schema` is none of Hive's names."""
+    """Return the column of an event's member *name*; Hive does not allow the `$` of `$schema`."""
     return name.replace("$", "_")
 
 
 def parquet_files(folder: Path) -> list[Path]:
-    """Return the Parquet files under *folder*, without those that a writer has not finished.
+    """Return the finished Parquet files under *folder*.
 
-    What begins with `_` or `.` is no data, as in Hive: `_temporary` is where Spark writes until a job commits.
+    As in Hive, names that begin with `_` or `.` are skipped: Spark writes to `_temporary` until a job commits.
     """
-    found: list[Path] = []
-    # Unlike a glob, this does not mind folders that are gone before it comes to them.
+    paths: list[Path] = []
+    # Unlike a glob, this tolerates folders that are removed during the search.
     for where, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(("_", "."))]
-        found += [Path(where, name) for name in names if name.endswith(".parquet") and not name.startswith(("_", "."))]
-    return sorted(found)
+        paths += [Path(where, name) for name in names if name.endswith(".parquet") and not name.startswith(("_", "."))]
+    return sorted(paths)
 
 
 def select_lines(source: str) -> str:
-    """Return SQL that turns the column `line` (an event's JSON) of *source* into the table's columns.
+    """Return SQL that converts the column `line` (an event's JSON) of *source* to the table's columns.
 
-    A value of another type than its column's becomes null, as it would in Hive.
+    As in Hive, a value of another type than its column's becomes null.
     """
     literal = orjson.dumps(structure()).decode().replace("'", "''")
     picked = ", ".join(f'event."{name}" AS "{column_name(name)}"' for name in structure())
@@ -111,7 +104,7 @@ def select_lines(source: str) -> str:
 def rows_of(lines: Sequence[bytes], connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Return events (each valid JSON) as rows of the table, in the same order."""
     text = pa.array(lines, type=pa.binary()).cast(pa.string())
-    # The database reads a chunk a thread.
+    # The database uses one thread per chunk.
     chunks = [text.slice(first, _CHUNK) for first in range(0, len(text), _CHUNK)]
     source = pa.table({"line": pa.chunked_array(chunks, pa.string())})
     connection.register("lines_to_read", source)
@@ -122,25 +115,25 @@ def rows_of(lines: Sequence[bytes], connection: duckdb.DuckDBPyConnection) -> pa
 
 
 def event_of(row: Mapping[str, object]) -> dict[str, object]:
-    """Return the event of a flat row, one whose columns are called `page__title` instead of `page.title`.
+    """Return the event of a flat row, whose columns have names such as `page__title` instead of `page.title`.
 
-    Columns that are null, or that no event has, are left out.
+    Null and unknown columns are left out.
     """
     event: dict[str, object] = {}
-    for place, member, column in _leaves():
+    for name, member, column in _leaves():
         value = row.get(column)
         if value is None:
             continue
         if member is None:
-            event[place] = value
+            event[name] = value
         else:
-            event.setdefault(place, {})[member] = value  # type: ignore[index]
+            event.setdefault(name, {})[member] = value  # type: ignore[index]
     return event
 
 
 @cache
 def _leaves() -> tuple[tuple[str, str | None, str], ...]:
-    """Return every field of an event: its name, that of the member in it where it has some, and its flat column."""
+    """Return the leaf fields of an event: name, name of the member or None, and flat column."""
     return tuple(
         (name, member, column_name(name) if member is None else f"{column_name(name)}__{member}")
         for name, kind in structure().items()
@@ -151,10 +144,10 @@ def _leaves() -> tuple[tuple[str, str | None, str], ...]:
 def parquet_rows(
     path: Path, connection: duckdb.DuckDBPyConnection, *, data_centre: bool = False
 ) -> duckdb.DuckDBPyRelation:
-    """Return the rows of a Parquet file, or of a folder of them in Hive layout, to be read when they are asked for.
+    """Return the rows of a Parquet file, or of a folder in Hive layout, as a lazy relation.
 
-    Columns the files do not have are null. With *data_centre* there is a last column `datacenter`: the files' own, or
-    by the partition that a row is in; null outside the layout.
+    Missing columns are null. With *data_centre* the last column is `datacenter`: from the files, or else from the
+    partition of the row; null outside the layout.
 
     Raises:
         TableError: there are no Parquet files, or they cannot be read as rows of the table.
@@ -164,24 +157,24 @@ def parquet_rows(
         raise TableError(f"{path} holds no Parquet files")
     names = [str(file) for file in files]
     try:
-        found = connection.read_parquet(names, hive_partitioning=False, union_by_name=True, filename=data_centre)
-        have = set(found.columns)
-        if "meta" not in have:
-            raise TableError(f"{path} is no table of events: it has no column 'meta'")
+        relation = connection.read_parquet(names, hive_partitioning=False, union_by_name=True, filename=data_centre)
+        available = set(relation.columns)
+        if "meta" not in available:
+            raise TableError(f"{path} is not a table of events: it has no column 'meta'")
         picked = ", ".join(
-            f'CAST("{name}" AS {kind}) AS "{name}"' if name in have else f'CAST(NULL AS {kind}) AS "{name}"'
+            f'CAST("{name}" AS {kind}) AS "{name}"' if name in available else f'CAST(NULL AS {kind}) AS "{name}"'
             for name, kind in columns().items()
         )
         if data_centre:
             by_path = "nullif(regexp_extract(filename, '/datacenter=([^/]+)/', 1), '')"
-            picked += f", {'CAST(datacenter AS VARCHAR)' if 'datacenter' in have else by_path} AS datacenter"
-        return found.project(picked)
+            picked += f", {'CAST(datacenter AS VARCHAR)' if 'datacenter' in available else by_path} AS datacenter"
+        return relation.project(picked)
     except duckdb.Error as error:
         raise TableError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
 
 
 def read_parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Read what `parquet_rows` returns into memory.
+    """Return the rows of `parquet_rows`, read into memory.
 
     Raises:
         TableError: there are no Parquet files, they cannot be read, or a column has an unusable type.
@@ -193,9 +186,9 @@ def read_parquet(path: Path, connection: duckdb.DuckDBPyConnection) -> pa.Table:
 
 
 def misplaced_rows(folder: Path, connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
-    """Return how many rows of a table in Hive layout are in another hour's partition than `meta.dt` names.
+    """Return the number of rows, in a table in Hive layout, whose partition is not the hour of `meta.dt`.
 
-    The keys are (partition, hour they belong to), both as `2025-01-31T14`; files outside the layout are left out.
+    The keys are (partition, hour of `meta.dt`), both as `2025-01-31T14`; files outside the layout are left out.
     """
     files = [str(path) for path in parquet_files(folder) if all(f"{name}=" in str(path) for name in PARTITIONS)]
     if not files:

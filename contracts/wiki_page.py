@@ -1,4 +1,4 @@
-"""What a page of the wiki tells its JavaScript: the `RLCONF` object in its HTML."""
+"""Read the configuration that a wiki page passes to its JavaScript: the `RLCONF` object in its HTML."""
 
 from collections.abc import Mapping
 
@@ -11,16 +11,16 @@ _END = "};"
 
 
 class PageError(DogfoodError):
-    """A page without configuration: it is not the wiki's, or the wiki failed."""
+    """A page has no configuration: it is not a wiki page, or the wiki failed."""
 
 
 def page_config(html: str) -> Mapping[str, object]:
-    """Return what the page with this HTML tells its JavaScript. Raises PageError."""
+    """Return the JavaScript configuration in a page's HTML. Raises PageError."""
     start = html.find(_MARK)
     if start < 0:
         raise PageError("the page has no RLCONF: it is not a page of MediaWiki, or the wiki failed")
     end = start
-    # An object's end may also stand inside a text; the first end that makes a whole object is the right one.
+    # An end mark may also occur in a string; the right one is the first that completes an object.
     while (end := html.find(_END, end + 1)) >= 0:
         try:
             content: object = orjson.loads(html[start + len(_MARK) : end + 1])
@@ -28,10 +28,10 @@ def page_config(html: str) -> Mapping[str, object]:
             continue
         if isinstance(content, dict):
             return content
-    raise PageError("the page's RLCONF is no JSON object: is the wiki in debug mode?")
+    raise PageError("the page's RLCONF is not a JSON object: is the wiki in debug mode?")
 
 
 def page_experiments(config: Mapping[str, object]) -> Mapping[str, object]:
-    """Return what a page was told of its user's experiments; PHP writes an empty object as a list."""
-    told = config.get("wgMetricsPlatformUserExperiments")
-    return told if isinstance(told, Mapping) else {}
+    """Return the user's experiments in a page's configuration; PHP writes an empty object as a list."""
+    experiments = config.get("wgMetricsPlatformUserExperiments")
+    return experiments if isinstance(experiments, Mapping) else {}

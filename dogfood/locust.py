@@ -169,4 +169,4 @@ class _Tail:
         self._files = FileTail()
 
     def fresh(self) -> bytes:
-        return b"".join(self._files.fresh(path) for path in self._folder.glob(self._pattern))
+        return b"".join(self._files.new_lines(path) for path in self._folder.glob(self._pattern))

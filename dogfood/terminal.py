@@ -168,7 +168,7 @@ def _checks(analysis: Analysis) -> RenderableType:
     table.add_column(no_wrap=True)
     table.add_column()
     for check in analysis.checks:
-        table.add_row(Text(check.verdict, style=_COLOURS[check.verdict]), check.name, Text(check.summary))
+        table.add_row(Text(check.status, style=_COLOURS[check.status]), check.name, Text(check.summary))
     return table
 
 

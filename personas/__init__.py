@@ -1,1 +1,1 @@
-"""Who visits, what they do, and which events that makes: pure functions of (seed, index)."""
+"""Personas, their subjects, visits and events: pure functions of (seed, index)."""

@@ -1,4 +1,4 @@
-"""The kit's own experiment and instrument, in the shape in which MPIC serves them."""
+"""The kit's example experiment and instrument, as MPIC serves them."""
 
 from collections.abc import Mapping
 
@@ -7,10 +7,10 @@ from contracts.assignment import Generation
 EXPERIMENT = "dogfood-ctr"
 STREAM = "product_metrics.web_base"
 
-#: Friendly name of the control that unpins the main menu, which the first production test measured.
+#: Friendly name of the button that unpins the main menu, the element of the first production test.
 ELEMENT = "pinnable-header.vector-main-menu.unpin"
 
-#: What the first production test of the CTR instrument asked for.
+#: Attributes that the first production test of the CTR instrument requested.
 ATTRIBUTES = (
     "page_id",
     "page_title",
@@ -34,7 +34,7 @@ def example_experiment(generation: Generation, *, name: str = EXPERIMENT, rate: 
     """Return the config of an experiment with a control and a treatment group.
 
     Args:
-        generation: whose shape the config has.
+        generation: decides the shape of the config.
         name: slug and name.
         rate: sample rate of every wiki.
     """
@@ -48,7 +48,7 @@ def example_experiment(generation: Generation, *, name: str = EXPERIMENT, rate: 
 def example_instrument(*, name: str = EXPERIMENT, rate: float = 1.0) -> Mapping[str, object]:
     """Return the config of the CTR instrument on the pinnable main menu."""
     common = _common(name, "Clicks on the control that unpins the main menu", rate, "session", "instrument")
-    # MPIC serves these dates by both generations' names.
+    # MPIC serves these dates under the names of both generations.
     return {**common, "utc_start_dt": _START, "utc_end_dt": _END, "contextual_attributes": list(ATTRIBUTES)}
 
 

@@ -1,7 +1,7 @@
-"""Makes `pools.json`: the names of people and of pages that subjects and visits are drawn from.
+"""Create `pools.json`: names of users and titles of pages.
 
-Run by hand, `python -m personas.make_name_pools`, when a language is added. The result is checked in, because another
-version of Faker may make other names, and the same seed has to make the same events everywhere.
+Run `python -m personas.make_name_pools` after adding a language. The file is under version control, because another
+version of Faker may create other names, and a seed has to create the same events everywhere.
 """
 
 from collections.abc import Callable
@@ -37,12 +37,12 @@ def make() -> dict[str, dict[str, list[str]]]:
 
 
 def _distinct(draw: Callable[[], str], count: int) -> list[str]:
-    found: dict[str, None] = {}
-    while len(found) < count:
-        # A wiki knows names and titles in Unicode's normal form C only.
+    texts: dict[str, None] = {}
+    while len(texts) < count:
+        # A wiki stores names and titles in Unicode's normal form C.
         text = "".join(letter for letter in normalize("NFC", draw()) if letter not in "#<>[]|{}/_.@:")
-        found[text[:1].upper() + " ".join(text[1:].split())] = None
-    return list(found)
+        texts[text[:1].upper() + " ".join(text[1:].split())] = None
+    return list(texts)
 
 
 if __name__ == "__main__":

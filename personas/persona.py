@@ -1,4 +1,4 @@
-"""The personas: read from the TOML files in `personas/catalogue/`, one a persona."""
+"""Personas, read from the TOML files in `personas/catalogue/`."""
 
 import tomllib
 from collections.abc import Callable, Mapping
@@ -18,28 +18,28 @@ T = TypeVar("T")
 
 
 class PersonaError(DogfoodError):
-    """A persona file that cannot be read or does not make sense. The message names the file and the field."""
+    """A persona file cannot be read or is invalid. The message names the file and the field."""
 
     page = "docs/design/extending.md"
 
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """One kind of visitor.
+    """One type of subject.
 
     Attributes:
-        name: the file's name without `.toml`.
+        name: name of the file without `.toml`.
         weight: share of all subjects, relative to the other personas.
         skin, platform: MediaWiki skin; `desktop_browser` or `mobile_browser`.
         groups: user groups beyond `*`, `user` and `autoconfirmed`.
         bot: whether the account has the bot right.
         locales: (interface language, weight).
         edit_counts: (lowest, highest, weight).
-        sessions: (browser sessions in the run, weight).
-        page_views: (page views in a session, weight).
+        sessions: (number of browser sessions in the run, weight).
+        page_views: (number of page views in a session, weight).
         see, react, dwell, away: quantiles in milliseconds; see the comments in the files.
         account_age_days, scroll_depth: quantiles, in days and in percent.
-        control, treatment: chance of a click on a seen element, in millionths.
+        control, treatment: probability of a click on an element in view, in millionths.
     """
 
     name: str
@@ -64,14 +64,14 @@ class Persona:
 
 
 def load_personas(folder: Path = FOLDER) -> tuple[Persona, ...]:
-    """Read every persona of *folder*, ordered by name.
+    """Return the personas of *folder*, ordered by name.
 
     Raises:
-        PersonaError: a file that is not TOML or does not make sense, or a folder without any.
+        PersonaError: a file is not TOML or is invalid, or the folder has no files.
     """
     personas = tuple(_read(path) for path in sorted(folder.glob("*.toml")))
     if not personas:
-        raise PersonaError(f"no personas in {folder}: it should hold one TOML file a persona")
+        raise PersonaError(f"no personas in {folder}: it has to hold one TOML file per persona")
     return personas
 
 
@@ -84,7 +84,7 @@ def _read(path: Path) -> Persona:
 
 
 class _Reader:
-    """Turns one file's content into a persona, naming the field that does not make sense."""
+    """Converts the content of one file to a persona; errors name the invalid field."""
 
     def __init__(self, path: Path, content: Mapping[str, object]) -> None:
         self._path = path
@@ -94,8 +94,8 @@ class _Reader:
         known = {*_SCALARS, *_TABLES, "click_propensity"}
         for key in self._content:
             if key not in known:
-                self._wrong(key, "is not a field of a persona")
-        chances = self._table("click_propensity")
+                self._fail(key, "is not a field of a persona")
+        probabilities = self._table("click_propensity")
         times = self._table("times_ms")
         return Persona(
             name=self._path.stem,
@@ -115,54 +115,54 @@ class _Reader:
             away=self._quantiles("times_ms.away", times.get("away"), 1),
             account_age_days=self._quantiles("account_age_days", self._table("account_age_days").get("quantiles"), 0),
             scroll_depth=self._quantiles("scroll_depth", self._table("scroll_depth").get("quantiles"), 0, 100),
-            control=self._chance(chances, "control"),
-            treatment=self._chance(chances, "treatment"),
+            control=self._probability(probabilities, "control"),
+            treatment=self._probability(probabilities, "treatment"),
         )
 
-    def _wrong(self, field: str, what: str) -> NoReturn:
-        raise PersonaError(f"{self._path}: {field} {what}")
+    def _fail(self, field: str, why: str) -> NoReturn:
+        raise PersonaError(f"{self._path}: {field} {why}")
 
-    def _scalar(self, field: str, kind: type[T], good: Callable[[T], object] = lambda _: True, what: str = "") -> T:
+    def _scalar(self, field: str, kind: type[T], valid: Callable[[T], object] = lambda _: True, form: str = "") -> T:
         value = self._content.get(field)
-        if type(value) is not kind or not good(value):
-            self._wrong(field, f"has to be {what or f'a {kind.__name__}'}, not {value!r}")
+        if type(value) is not kind or not valid(value):
+            self._fail(field, f"has to be {form or f'a {kind.__name__}'}, not {value!r}")
         return value
 
     def _groups(self) -> tuple[str, ...]:
         groups = self._scalar("groups", list)
         if not all(isinstance(group, str) and group for group in groups):
-            self._wrong("groups", "has to be a list of names of user groups")
+            self._fail("groups", "has to be a list of names of user groups")
         return tuple(groups)
 
     def _table(self, field: str) -> Mapping[str, object]:
         value = self._content.get(field)
         if not isinstance(value, dict) or not value:
-            self._wrong(field, "is missing or empty")
+            self._fail(field, "is missing or empty")
         return value
 
     def _weights(self, field: str, read: Callable[[str], T]) -> list[tuple[T, int]]:
         pairs = []
         for key, weight in self._table(field).items():
             if type(weight) is not int or weight <= 0:
-                self._wrong(f"{field}.{key}", f"has to be a whole number above 0, not {weight!r}")
+                self._fail(f"{field}.{key}", f"has to be a whole number above 0, not {weight!r}")
             try:
                 pairs.append((read(key), weight))
             except ValueError as error:
-                self._wrong(f"{field}.{key}", str(error))
+                self._fail(f"{field}.{key}", str(error))
         return pairs
 
     def _quantiles(self, field: str, value: object, lowest: int, highest: int = 2**31 - 1) -> tuple[int, ...]:
-        good = isinstance(value, list) and len(value) >= 2 and all(type(item) is int for item in value)
-        if not good or not isinstance(value, list):
-            self._wrong(field, "has to be a list of at least two whole numbers")
+        valid = isinstance(value, list) and len(value) >= 2 and all(type(item) is int for item in value)
+        if not valid or not isinstance(value, list):
+            self._fail(field, "has to be a list of at least two whole numbers")
         if sorted(value) != value or value[0] < lowest or value[-1] > highest:
-            self._wrong(field, f"has to rise from at least {lowest} to at most {highest}, not {value}")
+            self._fail(field, f"has to rise from at least {lowest} to at most {highest}, not {value}")
         return tuple(value)
 
-    def _chance(self, table: Mapping[str, object], group: str) -> int:
+    def _probability(self, table: Mapping[str, object], group: str) -> int:
         value = table.get(group)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
-            self._wrong(f"click_propensity.{group}", f"has to be a number between 0 and 1, not {value!r}")
+            self._fail(f"click_propensity.{group}", f"has to be a number between 0 and 1, not {value!r}")
         return round(value * 1_000_000)
 
 

@@ -1,4 +1,4 @@
-"""Who there is: subjects, drawn in blocks, each a pure function of (seed, index)."""
+"""The population: subjects, computed in blocks, each a pure function of (seed, index)."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from personas.persona import Persona, PersonaError
 from personas.rng import BLOCK, below, choose, quantile, raw, raw_of_blocks, thresholds
 
-_SUBJECT, _SEED = 1, 2  # purposes of draws
+_SUBJECT, _SEED = 1, 2  # purposes, see `personas.rng.raw`
 _FIELDS = 8
 
-#: The first fields: persona, and the gaps before the local and the central id.
-_OF_IDENTITY = 3
+#: Number of words for the identity: persona, and the gaps before the local and the central id.
+_IDENTITY_WORDS = 3
 
 
 class Pools(NamedTuple):
-    """Names of people and titles of pages, by interface language."""
+    """Names of users and titles of pages, by interface language."""
 
     names: dict[str, list[str]]
     titles: dict[str, list[str]]
@@ -31,13 +31,13 @@ class Pools(NamedTuple):
 
 @cache
 def pools() -> Pools:
-    """Return the pools that `personas.make_name_pools` made."""
+    """Return the pools in `pools.json` (`personas.make_name_pools`)."""
     content = orjson.loads((files("personas") / "pools.json").read_bytes())
     return Pools(content["names"], content["titles"])
 
 
 class Identities(NamedTuple):
-    """Columns of equal length, one element a subject; as of `Subjects`."""
+    """The first columns of `Subjects`."""
 
     index: NDArray[np.int64]  # type: ignore[assignment]  # tuple has a method of that name
     user_id: NDArray[np.int64]
@@ -46,17 +46,17 @@ class Identities(NamedTuple):
 
 
 class Subjects(NamedTuple):
-    """Columns of equal length, one element a subject.
+    """Columns of subjects, of equal length.
 
     Attributes:
-        index: int64; position in the population.
+        index: int64; index in the population.
         user_id: int64; the wiki's local id, unique.
         central_id: int64; the id across wikis, unique.
         persona: int64; index into `Population.personas`.
         locale: int64; index into the persona's locales.
         name: int64; index into the language's pool of names.
         edit_count: int64.
-        account_age_s: int64; seconds before the run's epoch that the account was made.
+        account_age_s: int64; age of the account at the run's epoch, in seconds.
     """
 
     index: NDArray[np.int64]  # type: ignore[assignment]  # tuple has a method of that name
@@ -81,16 +81,16 @@ class Population:
     personas: tuple[Persona, ...]
 
     def blocks(self, first: int, count: int) -> Subjects:
-        """Return the subjects of *count* blocks from number *first* on, always BLOCK of each, also beyond *size*."""
-        draws = raw_of_blocks(self.seed, _SUBJECT, first, [(_FIELDS, BLOCK)] * count)
+        """Return the subjects of *count* blocks from number *first* on, always BLOCK of each, even beyond *size*."""
+        words = raw_of_blocks(self.seed, _SUBJECT, first, [(_FIELDS, BLOCK)] * count)
         index = np.arange(first * BLOCK, (first + count) * BLOCK, dtype=np.int64)
-        who = self._identities(index, draws[:_OF_IDENTITY])
+        identities = self._identities(index, words[:_IDENTITY_WORDS])
         columns = np.zeros((4, len(index)), dtype=np.int64)
         for position, item in enumerate(self.personas):
-            mine = who.persona == position
-            columns[:, mine] = _traits(item, draws[_OF_IDENTITY:, mine])
+            rows = identities.persona == position
+            columns[:, rows] = _traits(item, words[_IDENTITY_WORDS:, rows])
         return Subjects(
-            *who,
+            *identities,
             locale=columns[0],
             name=columns[1],
             edit_count=columns[2],
@@ -98,55 +98,55 @@ class Population:
         )
 
     def subjects(self, first: int, count: int) -> Subjects:
-        """Return *count* subjects from *first* on (as many as there are)."""
+        """Return up to *count* subjects from *first* on."""
         end = min(first + count, self.size)
         if end <= first:
             return Subjects(*(np.zeros(0, np.int64) for _ in Subjects._fields))
         begin = first // BLOCK
-        found = self.blocks(begin, -(-end // BLOCK) - begin)
-        return Subjects(*(column[first - begin * BLOCK :][: end - first] for column in found))
+        subjects = self.blocks(begin, -(-end // BLOCK) - begin)
+        return Subjects(*(column[first - begin * BLOCK :][: end - first] for column in subjects))
 
     def identities(self, first: int, count: int) -> Identities:
-        """Return who the *count* subjects from *first* on are (as many as there are), as in `subjects`."""
+        """Return the identities of up to *count* subjects from *first* on, as in `subjects`."""
         end = min(first + count, self.size)
         numbers = range(first // BLOCK, -(-end // BLOCK)) if end > first else range(0)
-        draws = [raw(self.seed, _SUBJECT, number, (_OF_IDENTITY, BLOCK)) for number in numbers]
+        words = [raw(self.seed, _SUBJECT, number, (_IDENTITY_WORDS, BLOCK)) for number in numbers]
         index = np.arange(first, max(first, end), dtype=np.int64)
-        every = np.concatenate([np.zeros((_OF_IDENTITY, 0), np.uint64), *draws], axis=1)
-        return self._identities(index, every[:, first % BLOCK :][:, : len(index)])
+        all_words = np.concatenate([np.zeros((_IDENTITY_WORDS, 0), np.uint64), *words], axis=1)
+        return self._identities(index, all_words[:, first % BLOCK :][:, : len(index)])
 
-    def _identities(self, index: NDArray[np.int64], draws: NDArray[np.uint64]) -> Identities:
-        """Return who the subjects at *index* are, by the first rows of their *draws*."""
+    def _identities(self, index: NDArray[np.int64], words: NDArray[np.uint64]) -> Identities:
+        """Return the identities of the subjects *index*, by the first rows of their random *words*."""
         local_base, central_base = below(raw(self.seed, _SEED, 0, (2,)), 1_000_000_000)
         return Identities(
             index=index,
-            # Ids rise with gaps, as a wiki gives them out; three and seven apart, so that they stay unique.
-            user_id=1_000 + local_base + 3 * index + below(draws[1], 3),
-            central_id=50_000_000 + central_base + 7 * index + below(draws[2], 7),
-            persona=choose(draws[0], thresholds([item.weight for item in self.personas])),
+            # Ids rise with gaps, as on a wiki; steps of three and seven keep them unique.
+            user_id=1_000 + local_base + 3 * index + below(words[1], 3),
+            central_id=50_000_000 + central_base + 7 * index + below(words[2], 7),
+            persona=choose(words[0], thresholds([item.weight for item in self.personas])),
         )
 
     def user_names(self, subjects: Subjects) -> Iterator[str]:
-        """Yield the user name of each of *subjects*: a name of the persona's language and a number, unique."""
+        """Yield the unique user name of each of *subjects*: a name in the persona's language and a number."""
         for index, persona, locale, name in zip(*(subjects[i].tolist() for i in (0, 3, 4, 5)), strict=True):
             language = self.personas[persona].locales[locale][0]
             yield f"{pools().names[language][name]} {index + 1}"
 
 
-def _traits(persona: Persona, draws: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Return locale, name, edit count and account age (rows) for the subjects whose *draws* (columns) these are."""
-    locale = choose(draws[0], thresholds([weight for _, weight in persona.locales]))
+def _traits(persona: Persona, words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return locale, name, edit count and account age (rows) of subjects by their random *words* (columns)."""
+    locale = choose(words[0], thresholds([weight for _, weight in persona.locales]))
     sizes = np.array([len(pools().names[language]) for language, _ in persona.locales], dtype=np.int64)
     bounds = np.array([(low, high) for low, high, _ in persona.edit_counts], dtype=np.int64)
-    row = choose(draws[2], thresholds([weight for *_, weight in persona.edit_counts]))
+    row = choose(words[2], thresholds([weight for *_, weight in persona.edit_counts]))
     low, high = bounds[row, 0], bounds[row, 1]
-    edits = low + below(draws[3], high - low + 1)
-    days = quantile(draws[4], [day * 86_400 for day in persona.account_age_days])
-    return np.stack([locale, below(draws[1], sizes[locale]), edits, days])
+    edits = low + below(words[3], high - low + 1)
+    days = quantile(words[4], [day * 86_400 for day in persona.account_age_days])
+    return np.stack([locale, below(words[1], sizes[locale]), edits, days])
 
 
 def languages(personas: tuple[Persona, ...]) -> set[str]:
-    """Return every interface language that *personas* may have.
+    """Return the interface languages of *personas*.
 
     Raises:
         PersonaError: there are no names and titles in one of them.
@@ -155,12 +155,12 @@ def languages(personas: tuple[Persona, ...]) -> set[str]:
         for language, _ in persona.locales:
             if language not in pools().names:
                 raise PersonaError(
-                    f"{persona.name}.toml: locales.{language} is no language that there are names in "
-                    f"({', '.join(sorted(pools().names))}): add it to personas/make_name_pools.py"
+                    f"{persona.name}.toml: locales.{language} has no pool of names "
+                    f"(there are {', '.join(sorted(pools().names))}): add it to personas/make_name_pools.py"
                 )
     return set(chain.from_iterable((language for language, _ in item.locales) for item in personas))
 
 
 def fingerprint(personas: tuple[Persona, ...]) -> str:
-    """Return a short mark of *personas* and the pools: with others, the same seed makes other events."""
+    """Return a short hash of *personas* and the pools, which together with the seed decide the events."""
     return hashlib.sha256(repr((personas, pools())).encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The scripts of the docs site, for `make docs`: pinned files, checked, through npm's client. Mermaid draws the diagrams;
-# iframe-worker lets the search work in a site that is opened from a file.
-# Without npm the site is built all the same: diagrams are shown as text, and the search needs a web server.
+# Download the scripts of the docs site for `make docs`: pinned and checked files, through npm's client. Mermaid draws the
+# diagrams; iframe-worker makes the search work in a site that is opened from a file.
+# Without npm the site is built too: diagrams are text, and the search needs a web server.
 set -euo pipefail
 
 to="docs/javascripts"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# system.sh [--check] [java]: PHP for the testbed's wiki and a Chromium for its readers; with `java`, Java and Maven for
-# Kafka instead. Says what is missing, and why it is wanted. On Debian it is installed: as root and without a terminal right
-# away, at a terminal after a question when sudo is needed. Elsewhere, and with --check, nothing is installed; what does not
-# need them works all the same.
+# system.sh [--check] [java]: install PHP for the testbed's wiki and Chromium for its sessions; with `java`, Java and Maven
+# for Kafka instead. Lists what is missing and why it is needed. On Debian it installs the packages: immediately as root or
+# without a terminal, otherwise after a question if sudo is needed. On other systems, and with --check, it installs
+# nothing; features without these programs work.
 set -euo pipefail
 
 php_modules="mbstring intl xml pdo_sqlite curl"
@@ -24,7 +24,7 @@ lacks_chromium() {
   for name in $chromium; do
     if command -v "$name" >/dev/null; then return 1; fi
   done
-  # Playwright's own browser will do as well.
+  # Playwright's browser is sufficient too.
   for cache in "${PLAYWRIGHT_BROWSERS_PATH:-}" "$HOME/.cache/ms-playwright" "$HOME/Library/Caches/ms-playwright"; do
     if [ -n "$cache" ] && compgen -G "$cache/chromium*" >/dev/null; then return 1; fi
   done
@@ -38,11 +38,11 @@ lacks_java() {
   [ "${major:-0}" -lt 17 ]
 }
 
-# Whether it is only to be told what is missing.
+# Only list what is missing.
 check=""
 if [ "${1:-}" = "--check" ]; then check="yes"; shift; fi
 
-# want PACKAGES REASON: notes what is to be installed, and says why.
+# want PACKAGES REASON: add packages to install, and print why.
 wanted=""
 want() {
   wanted="$wanted $1"
@@ -53,7 +53,7 @@ without="leave browsers and wiki out: make dogfood ARGS='--fidelity synthetic'"
 if [ "${1:-}" = "java" ]; then
   if lacks_java; then want default-jre-headless "Kafka and Spark run on Java 17 or newer"; fi
   if ! command -v mvn >/dev/null; then want maven "fetches the jars of Kafka and Spark"; fi
-  without="leave the stream in files, as it is unless --stream kafka is said"
+  without="leave the stream in files, which is the default (no --stream kafka)"
 else
   if lacks_php; then want "$php_packages" "TestWiki, which is MediaWiki, runs on PHP"; fi
   if lacks_chromium; then want chromium "the fidelity 'browser' drives real browsers"; fi
@@ -70,7 +70,7 @@ fi
 as_root=""
 if [ "$(id -u)" -ne 0 ]; then
   if [ -t 0 ] && [ -t 1 ] && command -v sudo >/dev/null; then
-    # A person is there: nothing is done as root that was not agreed to.
+    # At a terminal, ask before running anything as root.
     read -r -p "Install these by 'sudo apt-get install'? [y/N] " answer
     case "$answer" in y | Y | yes) as_root="sudo" ;; *) as_root="missing" ;; esac
   elif sudo -n true 2>/dev/null; then
@@ -82,7 +82,7 @@ fi
 if command -v apt-get >/dev/null && [ "$as_root" != "missing" ]; then
   echo "installing:$wanted"
   $as_root apt-get update -qq
-  # Debian's build without windows does the same for a third of the CPU.
+  # The headless build of Debian needs a third of the CPU.
   case " $wanted " in *" chromium "*)
     if apt-cache show chromium-headless-shell >/dev/null 2>&1; then wanted="$wanted chromium-headless-shell"; fi
   esac

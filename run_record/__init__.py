@@ -1,1 +1,1 @@
-"""What a run is: its target, its manifest, its ledger."""
+"""The record of a run: target and manifest before it, ledger and load report during it."""

@@ -1,4 +1,4 @@
-"""The wiki's test accounts: who can log in. A file with passwords in it stays outside runs and repositories."""
+"""Read and write the wiki's test accounts. Files with passwords stay outside runs and repositories."""
 
 import os
 from collections.abc import Iterable
@@ -8,8 +8,9 @@ from typing import NamedTuple
 import msgspec
 import orjson
 
+from common.atomic_write import atomic_write
 from common.errors import DogfoodError
-from common.typed_json import Origin, Reader, Whole, content_of
+from common.typed_json import NonNegative, Origin, Reader, content_of
 from run_record.credentials import Credentials
 
 
@@ -17,9 +18,9 @@ class TestAccount(NamedTuple):
     """A test account of the wiki.
 
     Attributes:
-        name, password: to log in with.
+        name, password: credentials for logging in.
         user_id, central_id: the wiki's local id and the id across wikis.
-        subject: position in the population of personas, whose habits it has.
+        subject: index of the subject in the population, which decides the account's behaviour.
     """
 
     name: str
@@ -30,12 +31,12 @@ class TestAccount(NamedTuple):
 
 
 class _Row(msgspec.Struct, forbid_unknown_fields=True):
-    """An account as its file has it: the password may be elsewhere."""
+    """A row of the file of accounts; without a password, the keyring has it."""
 
     name: str
-    user_id: Whole
-    central_id: Whole
-    subject: Whole
+    user_id: NonNegative
+    central_id: NonNegative
+    subject: NonNegative
     password: str = ""
 
 
@@ -49,30 +50,27 @@ class AccountsError(DogfoodError):
 
 
 def read_accounts(path: Path) -> tuple[TestAccount, ...]:
-    """Return the accounts of the file *path* (NDJSON), in its order; a password that it leaves out is the keyring's.
+    """Return the accounts of the file *path* (NDJSON), in order; missing passwords are read from the keyring.
 
     Raises:
-        AccountsError: there is no such file, or it is not one.
-        KeyringError: a password is nowhere.
+        AccountsError: there is no such file, or it is malformed.
+        CredentialsError: the keyring has no password for an account.
     """
-    keyring = Credentials(os.environ)
-    # The errors never repeat a line of the file: it holds passwords.
-    fix = "write it as docs/guide/testwiki.md says, or let `dogfood up` make it"
+    credentials = Credentials(os.environ)
+    # Errors never quote the file, because it holds passwords.
+    fix = "write it as docs/guide/testwiki.md says, or create it with `dogfood up`"
     origin = Origin(path, AccountsError, fix, secret=True)
     try:
         rows = list(_READER.rows(content_of(origin), origin))
     except FileNotFoundError:
-        raise AccountsError(f"there are no test accounts at {path}: `dogfood up` makes them for the testbed") from None
+        raise AccountsError(f"there are no test accounts at {path}: create the testbed's with `dogfood up`") from None
     return tuple(
-        TestAccount(row.name, row.password or keyring.password(row.name), row.user_id, row.central_id, row.subject)
+        TestAccount(row.name, row.password or credentials.password(row.name), row.user_id, row.central_id, row.subject)
         for row in rows
     )
 
 
 def write_accounts(path: Path, accounts: Iterable[TestAccount]) -> None:
-    """Write *accounts* to *path*, readable by its owner only, in one step. Raises OSError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write *accounts* to *path* in one step, readable only by its owner. Raises OSError."""
     content = b"".join(orjson.dumps(item._asdict(), option=orjson.OPT_APPEND_NEWLINE) for item in accounts)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-    draft.replace(path)
+    atomic_write(path, content, mode=0o600)

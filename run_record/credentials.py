@@ -1,7 +1,8 @@
-"""Passwords of test accounts that are kept outside the repository and outside runs.
+"""Passwords of test accounts, which are kept outside the repository and runs.
 
-From the environment, `DOGFOOD_PASSWORD`, when all accounts have the same one; else from a keyring: a TOML file, which
-`DOGFOOD_KEYRING` names (default `~/.config/dogfood/keyring.toml`), with a table `passwords` of account names.
+They come from the variable `DOGFOOD_PASSWORD` if all accounts have the same one, otherwise from a keyring. That is a
+TOML file with a table `passwords` by account name; `DOGFOOD_KEYRING` names it (default
+`~/.config/dogfood/keyring.toml`).
 """
 
 import stat
@@ -11,44 +12,44 @@ from pathlib import Path
 
 from common.errors import DogfoodError
 
-PASSWORD, KEYRING = "DOGFOOD_PASSWORD", "DOGFOOD_KEYRING"  # names of variables
+PASSWORD, KEYRING = "DOGFOOD_PASSWORD", "DOGFOOD_KEYRING"  # environment variables
 
 _DEFAULT = Path("~/.config/dogfood/keyring.toml")
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 class CredentialsError(DogfoodError):
-    """There is no password for an account, or the keyring cannot be trusted. The message never holds a password."""
+    """An account has no password, or the keyring cannot be trusted. The message never has a password."""
 
 
 class Credentials:
-    """Tells passwords.
+    """Looks up passwords of accounts.
 
     Args:
-        environment: variables of the process.
+        environment: environment variables.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._common = environment.get(PASSWORD, "")
+        self._shared_password = environment.get(PASSWORD, "")
         self._path = Path(environment.get(KEYRING, "") or _DEFAULT).expanduser()
-        self._known: Mapping[str, object] | None = None
+        self._passwords: Mapping[str, object] | None = None
 
     def password(self, account: str) -> str:
         """Return the password of *account*.
 
         Raises:
-            CredentialsError: there is none, or the keyring is inside the repository, readable by others, or no TOML.
+            CredentialsError: no password, or the keyring is inside the repository, readable by others, or not TOML.
         """
-        if self._common:
-            return self._common
-        if self._known is None:
-            self._known = _read(self._path)
-        found = self._known.get(account)
-        if not isinstance(found, str) or not found:
+        if self._shared_password:
+            return self._shared_password
+        if self._passwords is None:
+            self._passwords = _read(self._path)
+        password = self._passwords.get(account)
+        if not isinstance(password, str) or not password:
             raise CredentialsError(
                 f"there is no password for {account!r}: set {PASSWORD}, or add it to [passwords] in {self._path}"
             )
-        return found
+        return password
 
 
 def _read(path: Path) -> Mapping[str, object]:
@@ -59,7 +60,7 @@ def _read(path: Path) -> Mapping[str, object]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        # Not with the parser's own words: they may repeat a line of the file.
+        # The parser's message may quote the file, so it is dropped.
         raise CredentialsError(f"the keyring {path} cannot be read as TOML") from None
     if real.is_relative_to(_REPOSITORY):
         raise CredentialsError(f"the keyring {path} is inside the repository: keep it elsewhere")

@@ -1,10 +1,10 @@
-"""Why the traffic of a run ended."""
+"""Reasons for the end of a run's traffic."""
 
 from enum import StrEnum
 
 
 class End(StrEnum):
-    """The reason; see `stopped_early` for those that somebody or something asked for."""
+    """The reason for the end of a run's traffic."""
 
     FINISHED = "finished"
     STOPPED = "stopped by user"
@@ -16,7 +16,7 @@ class End(StrEnum):
 
     @property
     def stopped_early(self) -> bool:
-        """Whether the traffic was ended on purpose before all of it had been offered."""
+        """Whether the traffic was stopped on purpose before its end."""
         return self in (End.STOPPED, End.TIME_LIMIT, End.CEILING, End.LATE)
 
     @property

@@ -1,4 +1,4 @@
-"""Reading files of rows that grow while they are read."""
+"""Read NDJSON files while they grow."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,28 +7,28 @@ import orjson
 
 
 class FileTail:
-    """Reads NDJSON files, each line once, from where it stopped the last time."""
+    """Reads each line of NDJSON files once, continuing after the last read."""
 
     def __init__(self) -> None:
-        self._read: dict[Path, int] = {}
+        self._offsets: dict[Path, int] = {}
 
-    def fresh(self, path: Path) -> bytes:
-        """Return the whole lines that came to the file *path* since the last call; a line without an end waits for it.
+    def new_lines(self, path: Path) -> bytes:
+        """Return the complete lines appended to *path* since the last call.
 
         Raises:
             OSError: the file cannot be read.
         """
-        start = self._read.get(path, 0)
+        start = self._offsets.get(path, 0)
         with path.open("rb") as file:
             file.seek(start)
             content = file.read()
         whole = content[: content.rfind(b"\n") + 1]
-        self._read[path] = start + len(whole)
+        self._offsets[path] = start + len(whole)
         return whole
 
-    def fresh_objects(self, path: Path) -> Iterator[dict[str, object]]:
-        """Yield the JSON objects among the fresh lines of *path*; other lines are passed over. Raises OSError."""
-        for line in self.fresh(path).splitlines():
+    def new_objects(self, path: Path) -> Iterator[dict[str, object]]:
+        """Yield the JSON objects in the new lines of *path*; other lines are skipped. Raises OSError."""
+        for line in self.new_lines(path).splitlines():
             try:
                 row: object = orjson.loads(line)
             except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""What the platform itself answered when a run was made, besides events: its schemas, its stream config."""
+"""The platform's state during a run: which schemas it serves, and its stream config."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,18 +15,18 @@ from contracts.schema_probe import Served
 FILE_NAME = "platform.json"
 
 
-class PlatformAnswersError(DogfoodError):
-    """What the platform answered cannot be read."""
+class PlatformStateError(DogfoodError):
+    """The file of the platform's state cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
-class PlatformAnswers:
-    """What the platform answered.
+class PlatformState:
+    """The platform's state during a run.
 
     Attributes:
-        schemas: by the URI that events name, whether the intake serves it.
-        stream: what the wiki exports of the run's own stream; None when it was not asked, empty when it exports none.
-        notes: what is wrong with configs of others, which the run does not depend on; a sentence each.
+        schemas: whether the intake serves a schema, by its URI.
+        stream: the wiki's config of the run's stream; None when it was not queried, empty when there is none.
+        notes: faults in configs of others, which the run does not depend on; a sentence for each.
     """
 
     schemas: Mapping[str, Served] = field(default_factory=dict)
@@ -34,21 +34,20 @@ class PlatformAnswers:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, run: Path) -> "PlatformAnswers":
-        """Return what was written into the folder *run*; nothing where no file is. Raises PlatformAnswersError."""
+    def read(cls, run: Path) -> "PlatformState":
+        """Return the state in the folder *run*, empty without a file. Raises PlatformStateError."""
         try:
-            answers = _reader().file(Origin(run / FILE_NAME, PlatformAnswersError))
+            return _reader().file(Origin(run / FILE_NAME, PlatformStateError))
         except FileNotFoundError:
             return cls()
-        return answers
 
     def write(self, run: Path) -> None:
-        """Write the answers into the folder *run*, in one step."""
+        """Write the state to the folder *run* in one step."""
         atomic_write(
             run / FILE_NAME, orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         )
 
 
 @cache
-def _reader() -> Reader[PlatformAnswers]:
-    return Reader(PlatformAnswers)
+def _reader() -> Reader[PlatformState]:
+    return Reader(PlatformState)

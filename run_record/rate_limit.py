@@ -1,4 +1,4 @@
-"""Keeps senders below a target's ceilings while they run, whatever their schedules say."""
+"""Rate limiter: keep senders below a target's ceilings, regardless of their schedules."""
 
 import math
 import threading
@@ -9,13 +9,13 @@ from run_record.target import Ceilings
 
 
 class Balance(NamedTuple):
-    """What was used of a target's ceilings.
+    """The used part of a target's ceilings.
 
     Attributes:
-        begun_s: moment of the first event, by the governor's clock; NaN before it.
-        credit: events that may be sent now.
-        at_s: moment at which the credit was computed; -inf before the first request.
-        spent: events let through.
+        begun_s: time of the first event, by the rate limiter's clock; NaN before it.
+        credit: number of events that may be sent now.
+        at_s: time at which the credit was computed; -inf before the first request.
+        spent: number of admitted events.
     """
 
     begun_s: float = math.nan
@@ -24,39 +24,39 @@ class Balance(NamedTuple):
     spent: float = 0.0
 
 
-class Account(Protocol):
-    """Keeps one balance for all who share it."""
+class BalanceStore(Protocol):
+    """A balance that several senders may share."""
 
     def change(self, step: Callable[[Balance], tuple[Balance, float]]) -> float:
-        """Replace the balance by what *step* makes of it, in one go; return the number that *step* returns."""
+        """Replace the balance by the result of *step*, atomically; return the second value of *step*."""
 
 
-class _OwnAccount:
-    """A balance that nobody shares."""
+class _LocalBalance:
+    """A balance of one sender."""
 
     def __init__(self, balance: Balance) -> None:
-        self._balance = balance
+        self._value = balance
         self._lock = threading.Lock()
 
     def change(self, step: Callable[[Balance], tuple[Balance, float]]) -> float:
         with self._lock:
-            self._balance, wait_s = step(self._balance)
+            self._value, wait_s = step(self._value)
         return wait_s
 
 
 class RateLimiter:
-    """Lets events through: at most the rate (and 1 % more in any one second), nor more than there may be, nor too late.
+    """Admits events up to the rate (plus 1 % in any second), the number and the duration of the ceilings.
 
-    The schedule asks for less than the ceilings, or the run would not have been set up; but after a stall everything
-    that was due meanwhile is sent as fast as it goes, and that is when the rate has to be held.
+    The schedule is below the ceilings, or the set-up of the run would have failed. After a stall, however, a sender
+    sends all overdue events as fast as it can, so it needs the limit.
 
     Args:
-        ceilings: of the target.
-        share: the part of the rate and of the events that this machine may have, when there are several.
-        start_s: the moment of the run's first event, by the clock whose times are given to `wait`; None when it is
-            the moment at which the first event is let through.
-        account: keeps the balance where several senders share it.
-        clock: tells the time instead of the caller, where senders with clocks of their own share an account.
+        ceilings: ceilings of the target.
+        share: this machine's share of the rate and the events, when there are several machines.
+        start_s: time of the run's first event, by the clock of the times given to `wait`; None for the time at which
+            the first event is admitted.
+        balance: the balance, where several senders share it.
+        clock: source of the time, where senders that share a balance have different clocks.
     """
 
     def __init__(
@@ -65,35 +65,35 @@ class RateLimiter:
         *,
         share: float = 1.0,
         start_s: float | None = 0.0,
-        account: Account | None = None,
+        balance: BalanceStore | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._rate = ceilings.rate * share
         self._events = ceilings.events * share
         self._seconds = ceilings.seconds
-        # Credit for events, one at least: it grows by the rate up to what a hundredth of a second may have.
+        # Maximum credit: the events of a hundredth of a second, at least one.
         self._most = max(1.0, self._rate / 100)
-        self._account = account or _OwnAccount(Balance(begun_s=math.nan if start_s is None else start_s))
+        self._balance = balance or _LocalBalance(Balance(begun_s=math.nan if start_s is None else start_s))
         self._clock = clock
 
     @classmethod
-    def free(cls) -> Self:
-        """Return one that lets everything through."""
+    def unlimited(cls) -> Self:
+        """Return a rate limiter that admits all events."""
         return cls(Ceilings())
 
     @property
-    def lets_all(self) -> bool:
-        """Whether there is nothing that it would ever hold back."""
+    def is_unlimited(self) -> bool:
+        """Whether all events are admitted."""
         return math.isinf(self._rate) and math.isinf(self._events) and math.isinf(self._seconds)
 
     def wait(self, events: int, now_s: float = 0.0) -> float:
-        """Return the seconds until a request of *events* may be sent: 0 now, infinite never.
+        """Return the seconds until a request of *events* may be sent: 0 for now, infinite for never.
 
-        A request that may be sent now is counted as sent. One with more events than a hundredth of a second may have
-        goes when there is full credit, and the next one waits the longer.
+        A request that may be sent now is counted as sent. One with more events than the maximum credit is admitted at
+        full credit, and the next one waits longer.
         """
-        moment = self._clock() if self._clock is not None else now_s
-        return self._account.change(lambda balance: self._step(balance, events, moment))
+        time_s = self._clock() if self._clock is not None else now_s
+        return self._balance.change(lambda balance: self._step(balance, events, time_s))
 
     def _step(self, balance: Balance, events: int, now_s: float) -> tuple[Balance, float]:
         begun_s = now_s if math.isnan(balance.begun_s) else balance.begun_s

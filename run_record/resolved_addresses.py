@@ -1,4 +1,4 @@
-"""The addresses of a run's hosts, resolved once and kept in its folder, so that all its processes use the same ones."""
+"""The IP addresses of a run's hosts, stored in its folder, so all its processes use the same ones."""
 
 from pathlib import Path
 
@@ -12,20 +12,20 @@ FILE_NAME = "egress.json"
 
 
 def write_pins(folder: Path, egress: Egress) -> None:
-    """Keep the pinned addresses of *egress* in the run's *folder*."""
+    """Write the pinned addresses of *egress* to the run's *folder*."""
     atomic_write(folder / FILE_NAME, orjson.dumps(egress.to_json(), option=orjson.OPT_INDENT_2))
 
 
 def pinned(folder: Path, target: Target, resolver: Resolver = system_resolver) -> Egress:
-    """Return the policy of the run in *folder*: the addresses in its file, or those that resolve now, which are kept.
+    """Return the egress policy of the run in *folder*, from its file or, the first time, from the resolver.
 
     Args:
-        folder: of the run.
-        target: of the run; its hosts and networks limit what the file may name.
-        resolver: returns the addresses of a host, where the folder has no file.
+        folder: folder of the run.
+        target: target of the run; its hosts and networks limit the addresses in the file.
+        resolver: returns the addresses of a host when the folder has no file.
 
     Raises:
-        TargetError: the file is damaged or names what the target does not, or a host does not resolve.
+        TargetError: the file is damaged or has a host that the target has not, or a host does not resolve.
     """
     path = folder / FILE_NAME
     try:
@@ -41,6 +41,6 @@ def pinned(folder: Path, target: Target, resolver: Resolver = system_resolver) -
         egress.require(target.networks)
     except (EgressError, orjson.JSONDecodeError) as error:
         raise TargetError(f"{path} cannot be used: {error}") from error
-    if strangers := sorted(egress.pins.keys() - {host.lower() for host in target.hosts}):
-        raise TargetError(f"{path} names {strangers[0]!r}, which target {target.name!r} does not: nothing was sent")
+    if unknown := sorted(egress.pins.keys() - {host.lower() for host in target.hosts}):
+        raise TargetError(f"{path} names {unknown[0]!r}, which target {target.name!r} does not: nothing was sent")
     return egress

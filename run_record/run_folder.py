@@ -1,4 +1,4 @@
-"""The folders of the runs: made once, found by name, the newest under the name `latest`."""
+"""Create and find the folders of runs; `latest` is a link to the newest."""
 
 import re
 from contextlib import suppress
@@ -16,26 +16,26 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class RunFolderError(DogfoodError):
-    """A run that does not exist, or whose folder cannot be made."""
+    """A run does not exist, or its folder cannot be created."""
 
     page = "docs/guide/troubleshooting.md"
 
 
 def new_run(runs: Path, *, name: str | None = None, now: datetime | None = None) -> Path:
-    """Make the folder of a new run under *runs* and let `latest` point to it.
+    """Create the folder of a new run under *runs*, and link `latest` to it.
 
     Args:
-        runs: the folder of all runs; made when it is missing.
-        name: the run's name; by default the moment it starts, `20260131-143000`, with a number when taken.
-        now: the clock (UTC).
+        runs: the folder of all runs; created when it is missing.
+        name: the run's name; by default its start time, `20260131-143000`, with a number if that is in use.
+        now: the current time (UTC).
 
     Raises:
-        RunFolderError: the name is not a plain word, is taken, or the folder cannot be made.
+        RunFolderError: the name is invalid or in use, or the folder cannot be created.
     """
     if name is not None and (not _NAME.fullmatch(name) or name == LATEST):
         raise RunFolderError(f"run name {name!r}: use letters, digits, dots, dashes and underscores")
     if runs.exists() and not runs.is_dir():
-        raise RunFolderError(f"cannot make a run in {runs}: it is no folder")
+        raise RunFolderError(f"cannot create a run in {runs}: it is not a folder")
     stem = name or (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
     try:
         folder = _make(runs, stem, numbered=name is None)
@@ -45,12 +45,12 @@ def new_run(runs: Path, *, name: str | None = None, now: datetime | None = None)
     except FileExistsError:
         raise RunFolderError(f"run {stem!r} exists already in {runs}: choose another name") from None
     except OSError as error:
-        raise RunFolderError(f"cannot make a run in {runs}: {error.strerror}") from error
+        raise RunFolderError(f"cannot create a run in {runs}: {error.strerror}") from error
     return folder
 
 
 def find_run(runs: Path, name: str) -> Path:
-    """Return the folder of the run *name*: a name under *runs* (also `latest`), or a path.
+    """Return the folder of the run *name*, which is a name under *runs* (also `latest`) or a path.
 
     Raises:
         RunFolderError: there is no such run.
@@ -61,23 +61,23 @@ def find_run(runs: Path, name: str) -> Path:
         if (folder / FILE_NAME).is_file():
             return folder.resolve()
     known = sorted(path.parent.name for path in runs.glob(f"*/{FILE_NAME}") if path.parent.name != LATEST)
-    hint = f"the newest there is {known[-1]!r}" if known else "there is none yet: `dogfood run` makes one"
+    hint = f"the newest there is {known[-1]!r}" if known else "there is none yet; create one with `dogfood run`"
     raise RunFolderError(f"no run {name!r} in {runs}: {hint}")
 
 
 def _is_copy(runs: Path, name: str) -> bool:
-    """Return whether *name* is `latest`, and a folder instead of a link to the newest run."""
+    """Return whether *name* is `latest`, and that is a folder instead of a link."""
     return name == LATEST and (runs / LATEST).is_dir() and not (runs / LATEST).is_symlink()
 
 
 def _newest(runs: Path) -> Path | None:
-    """Return the run that was set up last; None where there is none."""
-    found: list[tuple[str, str, Path]] = []
+    """Return the run with the latest set-up; None without runs."""
+    candidates: list[tuple[str, str, Path]] = []
     for path in runs.glob(f"*/{FILE_NAME}"):
         with suppress(DogfoodError):
-            found.append((Manifest.read(path.parent).created, path.parent.name, path.parent))
-    # A copy under the name `latest` is the same run as the one it was copied from, which comes first then.
-    return max(found, key=lambda item: (item[0], item[1] != LATEST, item[1]))[2] if found else None
+            candidates.append((Manifest.read(path.parent).created, path.parent.name, path.parent))
+    # A folder `latest` is a copy of another run; prefer the original.
+    return max(candidates, key=lambda item: (item[0], item[1] != LATEST, item[1]))[2] if candidates else None
 
 
 def _make(runs: Path, stem: str, *, numbered: bool) -> Path:
@@ -96,8 +96,8 @@ def _make(runs: Path, stem: str, *, numbered: bool) -> Path:
 
 def _point_latest(runs: Path, folder: Path) -> None:
     if _is_copy(runs, LATEST):
-        return  # runs that were copied with their links followed; `find_run` looks for the newest
-    draft = runs / f".{LATEST}.{folder.name}"
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(folder.name, target_is_directory=True)
-    draft.replace(runs / LATEST)
+        return  # the runs were copied without links; `find_run` looks for the newest
+    link = runs / f".{LATEST}.{folder.name}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder.name, target_is_directory=True)
+    link.replace(runs / LATEST)

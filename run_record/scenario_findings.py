@@ -1,4 +1,4 @@
-"""What scenarios found: a row a step that was looked at, whether it was as it should be or not."""
+"""The findings of scenarios: one row for each step that was checked, passed or not."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -13,40 +13,43 @@ FILE_NAME = "findings.ndjson"
 
 
 class ScenarioFinding(NamedTuple):
-    """One thing that a scenario looked at.
+    """One checked step of a scenario.
 
     Attributes:
-        scenario: its name.
-        step: what was looked at, in a few words.
-        ok: whether it was as it should be.
-        layer: which layer is at fault when it was not.
-        told: what was seen, for people.
-        evidence: folder, within the run's, of screenshot, trace and console log; empty when all was well.
+        scenario: name of the scenario.
+        step: the checked property, in a few words.
+        ok: whether it holds.
+        layer: layer at fault when it does not.
+        observation: the observed facts, for people. Key in the file: `told`.
+        evidence: folder, relative to the run's, of screenshot, trace and console log; empty when the step passed.
     """
 
     scenario: str
     step: str
     ok: bool
     layer: str
-    told: str
+    observation: str
     evidence: str = ""
 
 
-_READER = Reader(ScenarioFinding)
+#: JSON keys of fields whose key is not their name.
+_KEYS = {"observation": "told"}
+_READER = Reader(ScenarioFinding, _KEYS)
 
 
 class ScenarioFindingsError(DogfoodError):
-    """Findings that cannot be read."""
+    """The findings cannot be read."""
 
 
 def write_scenario_findings(run: Path, findings: list[ScenarioFinding]) -> None:
-    """Write the findings of the run in the folder *run*, in one step."""
-    lines = [orjson.dumps(finding._asdict(), option=orjson.OPT_APPEND_NEWLINE) for finding in findings]
+    """Write *findings* to the folder *run* in one step."""
+    rows = ({_KEYS.get(name, name): value for name, value in finding._asdict().items()} for finding in findings)
+    lines = [orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows]
     atomic_write(run / FILE_NAME, b"".join(lines))
 
 
 def read_scenario_findings(run: Path) -> tuple[ScenarioFinding, ...]:
-    """Return the findings of the run in the folder *run*; none when no scenario was played. Raises ScenarioFindingsError."""
+    """Return the findings of the run in the folder *run*, empty without scenarios. Raises ScenarioFindingsError."""
     origin = Origin(run / FILE_NAME, ScenarioFindingsError)
     try:
         return tuple(_READER.rows(content_of(origin), origin))

@@ -1,4 +1,4 @@
-"""A target: which systems a run may talk to, and how hard. Nothing is sent to a host that the target does not name."""
+"""Targets: the systems and hosts that a run may send to, and the ceilings of its traffic."""
 
 import ipaddress
 import math
@@ -15,26 +15,26 @@ from common.errors import DogfoodError
 
 FOLDER = Path(__file__).resolve().parent.parent / "targets"
 
-#: Goes into a header of every request: plain, short, and without anything a log or a query would have to escape.
+#: Tags are part of a header of every request: short, and without characters that logs or queries escape.
 _TAG = re.compile(r"[a-z0-9][a-z0-9-]{2,49}")
 
 _OPTIONAL = ("wiki", "production", "tag", "networks", "ceilings")
 
 
 class TargetError(DogfoodError):
-    """A target that does not exist, cannot be read, or does not allow what was asked for."""
+    """A target does not exist, cannot be read, or does not allow the requested traffic."""
 
     page = "docs/reference/targets.md"
 
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """The most that the runs of one time may do to a target together; infinite where the target sets none.
+    """The limits of all concurrent runs on a target together; infinite where the target sets none.
 
     Attributes:
-        rate: events a second.
-        events: altogether.
-        seconds: from its first event to its last.
+        rate: events per second.
+        events: number of events.
+        seconds: duration from the first event to the last.
     """
 
     rate: float = math.inf
@@ -43,7 +43,7 @@ class Ceilings:
 
     @classmethod
     def from_toml(cls, path: Path, content: object) -> Self:
-        """Return the ceilings of a target's table. Raises TargetError."""
+        """Return the ceilings in a target's table. Raises TargetError."""
         known = [item.name for item in fields(cls)]
         if not isinstance(content, dict) or content.keys() - set(known):
             raise TargetError(f"{path}: ceilings is a table of {', '.join(known)}")
@@ -53,17 +53,17 @@ class Ceilings:
         return cls(**{name: float(value) for name, value in content.items()})
 
     def check(self, target: str, *, rate: float = 0.0, events: float = 0.0, seconds: float = 0.0) -> None:
-        """Refuse what is above a ceiling of the target called *target*. Raises TargetError."""
-        for what, asked, most, unit in (
+        """Refuse values above a ceiling of the target *target*. Raises TargetError."""
+        for name, value, most, unit in (
             ("rate", rate, self.rate, "events/s"),
             ("number of events", events, self.events, "events"),
             ("duration", seconds, self.seconds, "s"),
         ):
-            # A rate that follows from a mean may be off in its last digits.
-            if asked > most * (1 + 1e-9):
+            # A rate computed from a mean may be off in its last digits.
+            if value > most * (1 + 1e-9):
                 raise TargetError(
-                    f"target {target!r} allows a {what} of {most:,g} {unit} at most, this would be {asked:,.6g}: "
-                    "nothing was sent. Ask for less."
+                    f"target {target!r} allows a {name} of {most:,g} {unit}, not {value:,.6g}: nothing was sent; "
+                    "lower it"
                 )
 
 
@@ -74,15 +74,15 @@ class Target:
     Attributes:
         name: the file's name without `.toml`.
         description: one line for people.
-        intake: where events are posted, with path.
-        mpic: base address of the configuration service.
-        hosts: the host names that may be sent to; every address has to be on one of them.
-        wiki: base address of the wiki; empty where there is none to visit.
-        production: whether real readers depend on it: a run has to be confirmed by the target's name, and the target
-            has to set every ceiling, a tag and the networks.
-        tag: part of the user agent of everything that is sent, so that analysts can leave it out; may be empty.
-        networks: where the hosts' addresses have to be, whatever DNS says; empty when they may be anywhere.
-        ceilings: the most that one run may do.
+        intake: URL to which events are posted.
+        mpic: base URL of the configuration service.
+        hosts: allowed host names; every URL has to have one of them.
+        wiki: base URL of the wiki; empty without one.
+        production: whether real readers depend on it. A run then has to be confirmed by the target's name, and the
+            target has to set every ceiling, a tag and the networks.
+        tag: part of the user agent of every request, so analysts can exclude it; may be empty.
+        networks: networks that have to contain the hosts' addresses; empty allows any address.
+        ceilings: limits of the traffic.
     """
 
     name: str
@@ -98,11 +98,11 @@ class Target:
 
     @classmethod
     def read(cls, name: str, folder: Path = FOLDER) -> Self:
-        """Read the target *name* from `<folder>/<name>.toml`, or from *name* itself when it is a path to one.
+        """Read the target *name* from `<folder>/<name>.toml`, or from the path *name* if that ends with `.toml`.
 
         Raises:
-            TargetError: no such target, not TOML, a field missing, unknown or of the wrong type, or an address
-                on a host that the target does not name.
+            TargetError: no such target, not TOML, a field that is missing, unknown or of the wrong type, or a URL
+                with a host that the target does not allow.
         """
         path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
         try:
@@ -116,15 +116,15 @@ class Target:
 
     @classmethod
     def _from_toml(cls, path: Path, content: dict[str, object]) -> Self:
-        wanted = {item.name for item in fields(cls)} - {"name"}
-        if missing := wanted - set(_OPTIONAL) - content.keys():
+        known = {item.name for item in fields(cls)} - {"name"}
+        if missing := known - set(_OPTIONAL) - content.keys():
             raise TargetError(f"{path}: {', '.join(sorted(missing))} is missing")
-        if unknown := content.keys() - wanted:
+        if unknown := content.keys() - known:
             raise TargetError(f"{path}: {', '.join(sorted(unknown))} is not a field of a target")
         hosts = content["hosts"]
         if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) for host in hosts):
             raise TargetError(f"{path}: hosts has to be a list of host names")
-        texts = {key: content[key] for key in wanted & content.keys() - {"hosts", "production", "networks", "ceilings"}}
+        texts = {key: content[key] for key in known & content.keys() - {"hosts", "production", "networks", "ceilings"}}
         for key, value in texts.items():
             if not isinstance(value, str):
                 raise TargetError(f"{path}: {key} has to be a string")
@@ -139,53 +139,53 @@ class Target:
         return target.at()
 
     def _check_whole(self, path: Path, content: Mapping[str, object]) -> None:
-        """Refuse a tag that cannot be sent, and a production target that leaves anything open."""
+        """Refuse an invalid tag, and a production target without a tag, networks or a ceiling."""
         if self.tag and not _TAG.fullmatch(self.tag):
             raise TargetError(f"{path}: tag has to be 3 to 50 small letters, digits and dashes")
         if not self.production:
             return
         ceilings = content.get("ceilings", {})
-        wanted: dict[str, object] = {"tag": self.tag, "networks": self.networks}
-        wanted |= {f"ceilings.{item.name}": item.name in dict(ceilings) for item in fields(Ceilings)}  # type: ignore[call-overload]
-        if missing := [name for name, value in wanted.items() if not value]:
+        required: dict[str, object] = {"tag": self.tag, "networks": self.networks}
+        required |= {f"ceilings.{item.name}": item.name in dict(ceilings) for item in fields(Ceilings)}  # type: ignore[call-overload]
+        if missing := [name for name, value in required.items() if not value]:
             raise TargetError(f"{path}: a production target needs {', '.join(missing)}")
 
     def at(self, *, intake: str | None = None, mpic: str | None = None, wiki: str | None = None) -> Self:
-        """Return this target with other addresses, as far as it allows their hosts.
+        """Return a copy with other addresses.
 
         Raises:
-            TargetError: an address is not http(s), or its host is not one of `hosts`.
+            TargetError: an address is not http(s), or its host is not among `hosts`.
         """
-        moved = replace(self, intake=intake or self.intake, mpic=mpic or self.mpic, wiki=wiki or self.wiki)
-        for address in filter(None, (moved.intake, moved.mpic, moved.wiki)):
-            moved._check(address)
-        return moved
+        target = replace(self, intake=intake or self.intake, mpic=mpic or self.mpic, wiki=wiki or self.wiki)
+        for address in filter(None, (target.intake, target.mpic, target.wiki)):
+            target._check(address)
+        return target
 
     def confirmed(self, name: str) -> Self:
-        """Return this target when it may be sent to: at once, or by its *name* when it is production.
+        """Return this target if events may be sent to it; a production target has to be confirmed by its *name*.
 
         Raises:
-            TargetError: it is production, and *name* is not its name.
+            TargetError: it is a production target, and *name* is not its name.
         """
         if self.production and name != self.name:
-            told = f"not {name!r}" if name else "and it was not confirmed"
+            why = f"not {name!r}" if name else "and it was not confirmed"
             raise TargetError(
-                f"target {self.name!r} is production, {told}: nothing was sent. If you are sure: --confirm {self.name}"
+                f"target {self.name!r} is production, {why}: nothing was sent. If you are sure: --confirm {self.name}"
             )
         return self
 
     def egress(self, resolver: Resolver = system_resolver, *, confirm: str | None = None) -> Egress:
-        """Return the policy for connections to this target: its hosts, resolved now and pinned from now on.
+        """Return the egress policy of this target: its hosts, resolved and pinned now.
 
         Args:
             resolver: returns the addresses of a host.
-            confirm: the target's name as the user repeated it; None where `confirmed` was called already.
+            confirm: the target's name as the user repeated it; None after a call of `confirmed`.
 
         Raises:
-            TargetError: a host of one of the addresses is not known, or a host has an address outside the networks.
+            TargetError: a host of an address does not resolve, or a host has an address outside the networks.
         """
-        used = (self.intake, self.mpic, self.wiki)
-        needed = {host for address in used if address and (host := urlsplit(address).hostname)}
+        urls = (self.intake, self.mpic, self.wiki)
+        needed = {host for address in urls if address and (host := urlsplit(address).hostname)}
         sends = confirm is None or not self.production or confirm == self.name
         try:
             return Egress.resolve(

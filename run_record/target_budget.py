@@ -1,9 +1,8 @@
-"""One budget for a target: its ceilings hold for all processes of this machine together.
+"""Share a target's ceilings between all processes of this machine.
 
-A folder for each target, in the user's state folder, has two kinds of files. `balance` holds what was used, and is
-changed under a lock of the file. Each process that sends has a `lease-…` file and locks it as long as it lives: the
-kernel lets go of the lock when the process ends, however it ends, so nothing has to be cleaned up after a crash. The
-budget begins anew when the last lease is gone.
+A folder for each target, in the user's state folder, has two kinds of files. `balance` has the used part of the
+ceilings and is changed under a file lock. Each sending process has a `lease-…` file and holds a lock on it. The kernel
+releases the lock when the process ends, so a crash needs no cleanup. The budget is reset when no lease is left.
 """
 
 import fcntl
@@ -26,11 +25,11 @@ from common.errors import DogfoodError
 from run_record.rate_limit import Balance, RateLimiter
 from run_record.target import Ceilings, Target, TargetError
 
-#: Names the folder in which budgets are kept; by default one in the user's state folder.
+#: Environment variable with the folder of all budgets; by default one in the user's state folder.
 STATE_VARIABLE = "DOGFOOD_STATE"
 
-_BALANCE, _GATE, _LEASE = "balance", "gate", "lease-"
-_FORM = struct.Struct("4d")
+_BALANCE, _GATE, _LEASE = "balance", "gate", "lease-"  # file names
+_LAYOUT = struct.Struct("4d")
 
 
 class BudgetError(DogfoodError):
@@ -40,20 +39,20 @@ class BudgetError(DogfoodError):
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:
-    """Return the folder in which budgets are kept: `$DOGFOOD_STATE`, or one in the user's state folder."""
-    if named := environment.get(STATE_VARIABLE):
-        return Path(named)
+    """Return the folder of all budgets: `$DOGFOOD_STATE`, or one in the user's state folder."""
+    if folder := environment.get(STATE_VARIABLE):
+        return Path(folder)
     home = environment.get("XDG_STATE_HOME") or str(Path("~/.local/state").expanduser())
     return Path(home) / "experiment-dogfood"
 
 
 class Holder(NamedTuple):
-    """A process that sends to a target, as its lease names it.
+    """A process that sends to a target: the content of its lease.
 
     Attributes:
-        run: folder of the run, or what else sends.
-        rate: events a second that are planned; 0 where that is not known.
-        process: its id.
+        run: folder of the run, or name of another sender.
+        rate: planned events per second; 0 when unknown.
+        process: id of the process.
     """
 
     run: str
@@ -61,14 +60,14 @@ class Holder(NamedTuple):
     process: int
 
 
-class _SharedAccount:
+class _SharedBalance:
     """The balance of a target in a file that several processes change."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if os.fstat(self._descriptor).st_size < _FORM.size:
-            os.ftruncate(self._descriptor, _FORM.size)
-        self._memory = mmap.mmap(self._descriptor, _FORM.size)
+        if os.fstat(self._descriptor).st_size < _LAYOUT.size:
+            os.ftruncate(self._descriptor, _LAYOUT.size)
+        self._memory = mmap.mmap(self._descriptor, _LAYOUT.size)
         # A lock of the file excludes other processes, not other threads of this one.
         self._lock = threading.Lock()
 
@@ -76,8 +75,8 @@ class _SharedAccount:
         with self._lock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             try:
-                balance, wait_s = step(Balance(*_FORM.unpack_from(self._memory)))
-                _FORM.pack_into(self._memory, 0, *balance)
+                balance, wait_s = step(Balance(*_LAYOUT.unpack_from(self._memory)))
+                _LAYOUT.pack_into(self._memory, 0, *balance)
                 return wait_s
             finally:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
@@ -91,11 +90,11 @@ class _SharedAccount:
 
 
 class TargetBudget:
-    """The part of one process in a target's budget, held until `close` or the end of the process."""
+    """The lease of one process on a target's budget, held until `close` or the end of the process."""
 
-    def __init__(self, ceilings: Ceilings, account: _SharedAccount | None, lease: Path | None, descriptor: int) -> None:
+    def __init__(self, ceilings: Ceilings, balance: _SharedBalance | None, lease: Path | None, descriptor: int) -> None:
         self._ceilings = ceilings
-        self._account = account
+        self._balance = balance
         self._lease, self._descriptor = lease, descriptor
 
     @classmethod
@@ -107,16 +106,16 @@ class TargetBudget:
         rate: float = 0.0,
         folder: Path | None = None,
     ) -> Self:
-        """Take part in the budget of *target*; the first to do so begins it anew.
+        """Add a lease to the budget of *target*; the first lease resets it.
 
         Args:
-            target: whose ceilings hold, with the address of the intake that is used.
-            run: folder of the run, or what else sends; processes of one run name the same.
-            rate: events a second that this run plans; 0 where another process of the run says so.
-            folder: of all budgets; by default the user's.
+            target: target with its ceilings and the address of its intake.
+            run: folder of the run, or name of another sender; the same for all processes of a run.
+            rate: planned events per second of this run; 0 when another process of the run gives it.
+            folder: folder of all budgets; by default the user's.
 
         Raises:
-            TargetError: with the rates of the runs that go on now, *rate* would be above the ceiling.
+            TargetError: *rate* and the rates of other current runs exceed the ceiling together.
             BudgetError: the folder cannot be used.
         """
         return cls.of_intake(target.name, target.intake, target.ceilings, run, rate=rate, folder=folder)
@@ -132,52 +131,44 @@ class TargetBudget:
         rate: float = 0.0,
         folder: Path | None = None,
     ) -> Self:
-        """Do as `open`, where a process knows the *intake* and the *ceilings* of the target *name* only."""
+        """Do the same as `open`, for a process that has only the *intake* and the *ceilings* of the target *name*."""
         if ceilings == Ceilings():
             return cls(ceilings, None, None, -1)
-        place = (folder or state_folder(os.environ)) / "targets" / quote(urlsplit(intake).netloc, safe="")
+        target_folder = (folder or state_folder(os.environ)) / "targets" / quote(urlsplit(intake).netloc, safe="")
         try:
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _gate(place):
-                others = list(_living(place))
+            target_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _gate(target_folder):
+                others = list(_holders(target_folder))
                 _check_rates(name, ceilings, Holder(run, rate, os.getpid()), others)
-                account = _SharedAccount(place / _BALANCE)
+                balance = _SharedBalance(target_folder / _BALANCE)
                 if not others:
-                    account.reset()
-                return cls(ceilings, account, *_new_lease(place, Holder(run, rate, os.getpid())))
+                    balance.reset()
+                return cls(ceilings, balance, *_new_lease(target_folder, Holder(run, rate, os.getpid())))
         except OSError as error:
             raise BudgetError(
-                f"the budget of target {name!r} cannot be kept in {place}: {error.strerror}; "
-                f"name another folder with {STATE_VARIABLE}"
+                f"the budget of target {name!r} cannot be stored in {target_folder}: {error.strerror}; "
+                f"choose another folder with {STATE_VARIABLE}"
             ) from error
 
-    def governor(self, share: float = 1.0) -> RateLimiter:
-        """Return what holds this process below the ceilings, together with all others; *share* is this machine's."""
-        if self._account is None:
+    def rate_limiter(self, share: float = 1.0) -> RateLimiter:
+        """Return the rate limiter of this process, which shares the balance; *share* is this machine's."""
+        if self._balance is None:
             return RateLimiter(self._ceilings, share=share, start_s=None)
-        # The monotonic clock is the same for all processes of a machine.
-        return RateLimiter(self._ceilings, share=share, account=self._account, clock=time.monotonic)
+        # All processes of a machine have the same monotonic clock.
+        return RateLimiter(self._ceilings, share=share, balance=self._balance, clock=time.monotonic)
 
     def spent(self) -> float:
-        """Return how many events were let through since the budget began; 0 without ceilings."""
-        found = [0.0]
-
-        def look(balance: Balance) -> tuple[Balance, float]:
-            found[0] = balance.spent
-            return balance, 0.0
-
-        if self._account is not None:
-            self._account.change(look)
-        return found[0]
+        """Return the number of admitted events since the budget was reset; 0 without ceilings."""
+        return 0.0 if self._balance is None else self._balance.change(lambda balance: (balance, balance.spent))
 
     def close(self) -> None:
         """Give the lease back."""
-        if self._account is None or self._lease is None:
+        if self._balance is None or self._lease is None:
             return
         self._lease.unlink(missing_ok=True)
         os.close(self._descriptor)
-        self._account.close()
-        self._account = self._lease = None
+        self._balance.close()
+        self._balance = self._lease = None
 
     def __enter__(self) -> Self:
         return self
@@ -187,9 +178,9 @@ class TargetBudget:
 
 
 @contextmanager
-def _gate(place: Path) -> Iterator[None]:
-    """Let one process at a time look at the leases and add its own."""
-    descriptor = os.open(place / _GATE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _gate(folder: Path) -> Iterator[None]:
+    """Hold the lock for reading the leases and adding one."""
+    descriptor = os.open(folder / _GATE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -197,17 +188,17 @@ def _gate(place: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _new_lease(place: Path, holder: Holder) -> tuple[Path, int]:
-    path = place / f"{_LEASE}{uuid.uuid4().hex}"
+def _new_lease(folder: Path, holder: Holder) -> tuple[Path, int]:
+    path = folder / f"{_LEASE}{uuid.uuid4().hex}"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     os.write(descriptor, orjson.dumps(holder._asdict()))
     return path, descriptor
 
 
-def _living(place: Path) -> Iterator[Holder]:
-    """Yield the holders of the leases whose processes live; remove the others' files."""
-    for path in place.glob(f"{_LEASE}*"):
+def _holders(folder: Path) -> Iterator[Holder]:
+    """Yield the holders of the leases whose processes are alive; remove the other leases."""
+    for path in folder.glob(f"{_LEASE}*"):
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -222,7 +213,7 @@ def _living(place: Path) -> Iterator[Holder]:
 
 
 def _holder(path: Path) -> Holder:
-    """Return what a lease that somebody holds says; one that cannot be read still counts."""
+    """Return the holder of a lease; an unreadable lease counts too."""
     with suppress(OSError, ValueError, TypeError, KeyError):
         content = orjson.loads(path.read_bytes())
         return Holder(str(content["run"]), float(content["rate"]), int(content["process"]))
@@ -236,11 +227,11 @@ def _check_rates(name: str, ceilings: Ceilings, own: Holder, others: list[Holder
     for other in others:
         if other.run != own.run:
             rates[other.run] = max(rates.get(other.run, 0.0), other.rate)
-    together = sum(rates.values())
-    if together and together + own.rate > ceilings.rate * (1 + 1e-9):
+    total = sum(rates.values())
+    if total and total + own.rate > ceilings.rate * (1 + 1e-9):
         busiest = max((other for other in others if other.run in rates), key=lambda other: other.rate)
         raise TargetError(
             f"target {name!r} allows a rate of {ceilings.rate:,g} events/s: {busiest.run} (process {busiest.process}) "
-            f"and others plan {together:,.6g} now, and this run {own.rate:,.6g} more: nothing was sent. "
-            "Wait for the other run, or ask for less."
+            f"and others plan {total:,.6g} now, and this run {own.rate:,.6g} more: nothing was sent. "
+            "Wait for the other run, or lower the rate."
         )

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from common.errors import DogfoodError
-from common.parent_death import tethered
+from common.parent_death import end_with_parent
 from testbed.http_server import guarded
 
 JAVA = 17
@@ -80,7 +80,7 @@ def _fetch(pom: Path, to: Path) -> None:
         raise DogfoodError("Maven is missing, which fetches the jars: install it (Debian: apt-get install maven)")
     words = ("--batch-mode", "--quiet", "--strict-checksums", "-Dstyle.color=never", "--file", str(pom.resolve()))
     done = subprocess.run(
-        tethered([maven, *words, _COPY, f"-DoutputDirectory={to}"]), capture_output=True, text=True, check=False
+        end_with_parent([maven, *words, _COPY, f"-DoutputDirectory={to}"]), capture_output=True, text=True, check=False
     )
     if done.returncode:
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("[ERROR]")]

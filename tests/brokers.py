@@ -1,4 +1,4 @@
-"""A Kafka broker of the testbed's own, for tests: on a free port, killed and started again as a test likes."""
+"""A Kafka broker for tests, on a free port; tests can kill and restart it."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import free_port
+from common.ports import free_port
 from tests.wikis import need
 
 
@@ -32,38 +32,38 @@ class RunningBroker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
-        from contracts.kafka import answers
+        """Start the broker and wait until it responds."""
+        from contracts.kafka import is_reachable
 
         command = [sys.executable, "-m", "testbed.stream.kafka", "--port", str(self._port)]
         command += ["--data", str(self._folder / "kafka")]
         with (self._folder / "kafka.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 240
-        while not answers(self.bootstrap, within_s=1):
+        while not is_reachable(self.bootstrap, within_s=1):
             text = (self._folder / "kafka.log").read_text(errors="replace")[-2000:]
             assert self._process.poll() is None, f"Kafka did not come up: {text}"
             assert time.monotonic() < deadline, f"Kafka does not answer: {text}"
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
+        """Send a signal to the broker."""
         assert self._process is not None
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill the broker, as a crash would."""
         self.signal(signal.SIGKILL)
         self.wait()
 
     def wait(self) -> None:
-        """Wait for its end."""
+        """Wait for the end of the broker."""
         assert self._process is not None
         self._process.wait(120)
 
 
 @contextmanager
 def running_broker(folder: Path) -> Iterator[RunningBroker]:
-    """Run a broker until the block ends; skip the test where that cannot be done, which in CI is a failure."""
+    """Run a broker until the block ends; skip the test where programs are missing (in CI: fail)."""
     need("java", "mvn")
     need_client()
     broker = RunningBroker(folder)

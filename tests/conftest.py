@@ -1,4 +1,4 @@
-"""Shared by all tests: how they are spread over processes, and the services that exist once in a process."""
+"""Distribution of the tests over processes, and the services that exist once per process."""
 
 import atexit
 import os
@@ -18,7 +18,7 @@ from tests.spark import spark
 
 __all__ = ["spark"]
 
-# Machines are shared and noisy: how long an example takes says nothing.
+# Machines are shared and noisy, so the duration of an example means nothing.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
@@ -26,7 +26,7 @@ settings.load_profile("shared")
 for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
     os.environ.pop(name, None)
 
-# Budgets of targets are kept apart from those of the user who runs the tests.
+# Budgets of targets are separate from those of the user who runs the tests.
 os.environ["DOGFOOD_STATE"] = tempfile.mkdtemp(prefix="dogfood-state-")
 atexit.register(shutil.rmtree, os.environ["DOGFOOD_STATE"], ignore_errors=True)
 
@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class ByGroup(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Sends a group, or the rest of a file, to one process as a whole."""
+    """Sends all tests of a group, or of a file, to one process."""
 
     def _split_scope(self, nodeid: str) -> str:
         return shared.unit_of(nodeid)
@@ -61,15 +61,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
-    """A broker for all tests: each uses its own topics, or skips what is there; who kills it starts it again."""
+    """A broker for all tests. Each uses its own topics, or skips old messages, and restarts the broker after a kill."""
     with running_broker(tmp_path_factory.mktemp("broker")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def documented_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder in which the documents' commands work: a whole testbed, the locustfiles, and a run in `runs/`."""
-    # Tests of other things need not know of the testbed.
+    """A folder for the commands of the documentation: a complete testbed, the locustfiles, and a run in `runs/`."""
+    # Other tests do not need to import the testbed.
     from tests.documents import ROOT
     from tests.wikis import call, urls_of_testbed, wiki_testbed
 
@@ -79,11 +79,11 @@ def documented_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         done = call(home, "up")
         assert done.returncode == 0, done.stderr
         urls = urls_of_testbed(home)
-        # Locust reads its options from here, as it would where the testbed is on ports of its own.
+        # Locust reads its options from this file, because the testbed has other ports.
         (home / "locust.conf").write_text(
             f"intake = {urls['intake']}/v1/events\nmpic = {urls['mpic']}\nwiki-url = {urls['wiki']}\n"
         )
-        # The accounts are where they are by default; only one of the locustfiles knows the option.
+        # The accounts have their default path, because only one locustfile has the option.
         (home / ".testbed").symlink_to("testbed")
         done = call(home, "run", "--visitors", "2000", "--arrival-rate", "500")
         assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Where the contracts of the systems under test are, for the tests that are held against them."""
+"""Paths of the contracts of the systems under test."""
 
 import os
 from pathlib import Path

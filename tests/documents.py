@@ -1,4 +1,4 @@
-"""The documentation pages: their code blocks, the marks of these, and the commands in them."""
+"""The code blocks of the documentation, their marks, and the commands in them."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ import click
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 
-#: What people read; docs/reference/cli.md is made from the commands and compared with them.
+#: Pages for people; docs/reference/cli.md is generated from the commands and compared with them.
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
@@ -57,7 +57,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def calls(text: str, program: str) -> Iterator[list[str]]:
-    """Yield the words of each call of *program* in shell commands, without what is piped, redirected or remarked."""
+    """Yield the arguments of each call of *program* in shell commands, without pipes, redirections and comments."""
     for line in text.replace("\\\n", " ").splitlines():
         for part in re.split(r"\|+|;|&&", line.split(" #")[0]):
             words = _words(part)
@@ -69,21 +69,21 @@ def _words(part: str) -> list[str]:
     try:
         words = shlex.split(part, comments=True)
     except ValueError:
-        # Half of a quoted text that has a separator in it.
+        # Part of a quoted string that has a separator in it.
         return []
     ends = [number for number, word in enumerate(words) if word.startswith((">", "<"))]
     return words[: ends[0]] if ends else words
 
 
 def find_command(group: click.Command, words: list[str]) -> tuple[click.Command, list[str]]:
-    """Return the command that *words* name, and the words after its name. Raises KeyError when there is none."""
+    """Return the command named by *words* and its arguments. Raises KeyError for an unknown command."""
     while isinstance(group, click.Group) and words and not words[0].startswith("-"):
-        result = group.get_command(click.Context(group), words[0])
-        if result is None and group.invoke_without_command:
+        command = group.get_command(click.Context(group), words[0])
+        if command is None and group.invoke_without_command:
             break
-        if result is None:
+        if command is None:
             raise KeyError(words[0])
-        group, words = result, words[1:]
+        group, words = command, words[1:]
     return group, words
 
 

@@ -1,4 +1,4 @@
-"""The pinned packages: who needs each, and under which licence it says it is."""
+"""The pinned packages: the packages that need each, and its licence."""
 
 import re
 from importlib import metadata
@@ -8,7 +8,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "requirements"
 
-#: One licence under the several names that packages give it.
+#: SPDX identifiers of licence names in packages.
 _NAMES = {
     "MIT License": "MIT", "MIT license": "MIT", "Apache Software License": "Apache-2.0", "Apache 2.0": "Apache-2.0",
     "BSD License": "BSD", "BSD 2-Clause License": "BSD-2-Clause", "2-clause BSD": "BSD-2-Clause",
@@ -17,19 +17,19 @@ _NAMES = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }  # fmt: skip
 
-#: Pins of other systems or Pythons, which are not installed here.
+#: Pinned packages of other systems or Python versions, which are not installed.
 _ELSEWHERE = {"colorama": "BSD", "pywin32": "PSF-2.0", "pyyaml-ft": "MIT"}
 
 
 class Pin(NamedTuple):
-    """A pinned package: the packages that need it; none when the project itself does."""
+    """A pinned package and the packages that need it; none for a direct dependency."""
 
     name: str
     needed_by: tuple[str, ...]
 
 
 def pins() -> dict[str, Pin]:
-    """Return every package that some file of pins has, by name."""
+    """Return the packages of all files of pins, by name."""
     by_name: dict[str, set[str]] = {}
     for path in sorted(REQUIREMENTS.glob("*.txt")):
         name = ""
@@ -47,14 +47,14 @@ def pins() -> dict[str, Pin]:
 
 
 def direct() -> frozenset[str]:
-    """Return the packages that the project names itself."""
+    """Return the direct dependencies of the project."""
     lines = [line for path in REQUIREMENTS.glob("*.in") for line in path.read_text(encoding="utf-8").splitlines()]
     names = [re.split(r"[\[=<>;]", line)[0].strip() for line in lines if line and not line.startswith(("#", "-r"))]
     return frozenset(map(normal, names))
 
 
 def normal(name: str) -> str:
-    """Return *name* as package indexes write it."""
+    """Return *name* in the normalised form of package indexes."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -1,44 +1,44 @@
-"""A stand-in for an intake that does exactly so many requests a second, one after the other: a known limit.
+"""A fake intake with a known limit of requests per second, which it serves one after the other.
 
-What comes faster waits in a queue. `python -m tests.limited_intake --port P --limit 400`
+Faster requests wait in a queue. `python -m tests.limited_intake --port P --limit 400`
 """
 
 import argparse
 import asyncio
 
 _CREATED = b"HTTP/1.1 201 All 1 out of 1 events were accepted.\r\nContent-Length: 0\r\n\r\n"
-_FINE = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+_HEALTHY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 class Limited(asyncio.Protocol):
-    """One connection. All of a server share the moment from which it is free again."""
+    """One connection. All connections share the time from which the server is free."""
 
     free_at = 0.0
-    each_s = 0.0
+    service_time_s = 0.0
 
     def __init__(self) -> None:
-        self._held = b""
+        self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self._held += data
-        while (end := self._held.find(b"\r\n\r\n")) >= 0:
-            head = self._held[:end].lower()
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            head = self._buffer[:end].lower()
             length = next((int(line[15:]) for line in head.split(b"\r\n") if line.startswith(b"content-length:")), 0)
-            if len(self._held) < end + 4 + length:
+            if len(self._buffer) < end + 4 + length:
                 return
-            self._held = self._held[end + 4 + length :]
+            self._buffer = self._buffer[end + 4 + length :]
             self._answer(head.startswith(b"post"))
 
     def _answer(self, is_event: bool) -> None:
         if not is_event:
-            self._transport.write(_FINE)
+            self._transport.write(_HEALTHY)
             return
         loop, kind = asyncio.get_running_loop(), type(self)
-        kind.free_at = max(kind.free_at, loop.time()) + kind.each_s
+        kind.free_at = max(kind.free_at, loop.time()) + kind.service_time_s
         loop.call_at(kind.free_at, self._transport.write, _CREATED)
 
 
@@ -47,7 +47,7 @@ async def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--limit", type=float, required=True)
     requested = parser.parse_args()
-    Limited.each_s = 1 / requested.limit
+    Limited.service_time_s = 1 / requested.limit
     server = await asyncio.get_running_loop().create_server(Limited, "127.0.0.1", requested.port)
     await server.serve_forever()
 

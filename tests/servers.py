@@ -1,9 +1,7 @@
-"""The testbed's services as processes of their own, for tests: started on a free port, stopped by process id."""
+"""The testbed's services as processes, for tests: started on a free port, stopped by process id."""
 
-import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,23 +11,10 @@ from pathlib import Path
 
 import httpx
 
-#: Ports that the kernel gives to nobody who does not ask for them, from 15,000 to 31,999.
-_PORTS = range(15_000, 32_000)
+from common.ports import free_port
 
-#: Two processes of a test run begin far apart, and none returns to a port soon.
-_next_port = itertools.count(os.getpid() * 1_009)
-
-#: How long a service may take to come up: on a busy machine Python alone takes seconds.
+#: Seconds within which a service has to answer: on a busy machine Python alone takes some.
 WITHIN_S = 120
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on, and that no other call returns soon."""
-    while True:
-        port = _PORTS[next(_next_port) % len(_PORTS)]
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class Server:
@@ -40,7 +25,7 @@ class Server:
         self.url = url
 
     def kill(self) -> None:
-        """End the process at once, as a crash would."""
+        """Kill the process, as a crash would."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(60)
 
@@ -50,7 +35,7 @@ def serving(module: str, *arguments: str, port: int | None = None, log: Path) ->
     """Run `python -m module` until the block ends.
 
     Raises:
-        AssertionError: it does not come up within two minutes; with the last line it said.
+        AssertionError: it does not answer within two minutes; the message has its last line.
     """
     port = port or free_port()
     command = [sys.executable, "-W", "error", "-m", module, "--port", str(port), *arguments]
@@ -77,4 +62,4 @@ def _await(process: subprocess.Popen[bytes], port: int, module: str, log: Path) 
             return
         time.sleep(0.02)
     lines = log.read_text(errors="replace").strip().splitlines()
-    raise AssertionError(f"{module} did not come up: {lines[-1] if lines else 'it lines nothing'}")
+    raise AssertionError(f"{module} did not come up: {lines[-1] if lines else 'it printed nothing'}")

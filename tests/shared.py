@@ -1,4 +1,4 @@
-"""What the processes of a test run share: things that are made once, and groups of tests that stay in one process."""
+"""Folders that the processes of a test run share, and groups of tests that run in one process."""
 
 import fcntl
 import os
@@ -31,8 +31,8 @@ def remove_folder() -> None:
     shutil.rmtree(os.environ.pop(_FOLDER), ignore_errors=True)
 
 
-def made_once(name: str, make: Callable[[Path], None]) -> Path:
-    """Return a folder that the first process to ask fills with *make*; the others wait for it."""
+def create_once(name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that the first process fills with *make* while the others wait."""
     folder = Path(os.environ[_FOLDER]) / name
     done = folder.with_suffix(".done")
     with folder.with_suffix(".lock").open("w") as lock:
@@ -66,7 +66,7 @@ def in_starting_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 
 
 def unit_of(nodeid: str) -> str:
-    """Return what a test is sent to a process with: its group, which xdist writes behind an @, or else its file."""
+    """Return the unit of distribution of a test: its group, which xdist appends after an @, or its file."""
     return nodeid.rpartition("@")[2] if nodeid.rfind("@") > nodeid.rfind("]") else nodeid.partition("::")[0]
 
 

@@ -1,4 +1,4 @@
-"""One Spark session for all tests that need one; Java and pyspark have to be there in CI."""
+"""One Spark session for all tests; in CI, Java and pyspark are required."""
 
 import importlib.util
 import os
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def need_spark() -> None:
-    """Skip what cannot run here, and say what is missing; in CI that is a failure."""
+    """Skip the test when pyspark or Java is missing; in CI, fail."""
     missing = [] if importlib.util.find_spec("pyspark") else ["pyspark (requirements/spark.txt)"]
     missing += [] if shutil.which("java") else ["Java 17 (Debian: default-jre-headless)"]
     if missing and os.environ.get("CI"):
@@ -26,9 +26,9 @@ def need_spark() -> None:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SparkSession]":
     need_spark()
-    from contracts.spark_session import Where, open_session
+    from contracts.spark_session import SessionOptions, open_session
 
     folder: Path = tmp_path_factory.mktemp("spark")
-    session = open_session(Where(folder, short=True), "tests")
+    session = open_session(SessionOptions(folder, short=True), "tests")
     yield session
     session.stop()

@@ -116,14 +116,14 @@ def test_check_passes_clean_and_fails_shared_sessions(
 ) -> None:
     clean = make_run(tmp_path / "clean", visitors=200)
     clean.land()
-    assert shared_sessions(clean.folder).verdict is CheckStatus.PASS
+    assert shared_sessions(clean.folder).status is CheckStatus.PASS
     broken = make_run(tmp_path / "broken", visitors=200)
     first, *others = broken.events
     stranger = next(event for event in others if event["performer"]["id"] != first["performer"]["id"])
     stranger["performer"]["session_id"] = first["performer"]["session_id"]
     broken.land()
     result = shared_sessions(broken.folder)
-    assert (result.verdict, result.layer) == (CheckStatus.FAIL, Layer.EXPOSURE)
+    assert (result.status, result.layer) == (CheckStatus.FAIL, Layer.EXPOSURE)
     assert "shared by up to 2 subjects" in result.summary
 
 

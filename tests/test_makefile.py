@@ -1,4 +1,4 @@
-"""`make dogfood` tells the exit code that make itself swallows."""
+"""`make dogfood` prints the exit code of the run, which make does not pass on."""
 
 import subprocess
 from pathlib import Path
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
     ("code", "word"), [(0, "GO"), (1, "NO-GO"), (2, "wrong use"), (3, "INCONCLUSIVE"), (4, "INVALID"), (137, "signal")]
 )
 @pytest.mark.parametrize("target", ["dogfood", "dogfood-full"])
-def test_make_tells_the_real_exit_code(tmp_path: Path, target: str, code: int, word: str) -> None:
+def test_make_prints_the_exit_code_of_the_run(tmp_path: Path, target: str, code: int, word: str) -> None:
     program = tmp_path / "dogfood"
     program.write_text(f'#!/bin/sh\n[ "$1" = run ] || exit 0\necho "$@"\nexit {code}\n')
     program.chmod(0o755)

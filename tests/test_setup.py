@@ -1,4 +1,4 @@
-"""What the set-up installs: told first, agreed to at a terminal; and the licences of all packages."""
+"""The set-up lists what it installs and asks at a terminal; the licences of all packages."""
 
 import os
 import pty
@@ -42,7 +42,7 @@ def test_no_package_is_under_a_gpl() -> None:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> dict[str, str]:
-    """The environment of a Debian without PHP and Chromium, whose apt-get and sudo write down that they were called."""
+    """The environment of a Debian without PHP and Chromium, whose apt-get and sudo record their calls."""
     for name in ("bash", "sh", "grep", "sed", "head", "php"):
         if name != "php":
             (tmp_path / name).symlink_to(f"/usr/bin/{name}" if Path(f"/usr/bin/{name}").exists() else f"/bin/{name}")
@@ -57,7 +57,7 @@ def machine(tmp_path: Path) -> dict[str, str]:
     return {"PATH": str(tmp_path), "HOME": str(tmp_path)}
 
 
-def told(machine: dict[str, str], *words: str, user: str = "0") -> subprocess.CompletedProcess[str]:
+def run_script(machine: dict[str, str], *words: str, user: str = "0") -> subprocess.CompletedProcess[str]:
     environment = {**machine, "AS_USER": user}
     command = ["bash", str(SCRIPT), *words]
     return subprocess.run(
@@ -70,26 +70,26 @@ def calls(machine: dict[str, str]) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def test_a_check_tells_and_installs_nothing(machine: dict[str, str]) -> None:
-    done = told(machine, "--check")
+def test_a_check_lists_and_installs_nothing(machine: dict[str, str]) -> None:
+    done = run_script(machine, "--check")
     assert done.returncode == 1
     assert re.search(r"missing: php-cli .* – TestWiki.*\nmissing: chromium – ", done.stdout)
     assert calls(machine) == ""
 
 
 def test_php_that_prints_much_is_not_missing(machine: dict[str, str]) -> None:
-    # More than a pipe holds follows the module that is looked for: whoever stops reading early ends php by SIGPIPE.
+    # The output after the module is larger than a pipe, so a reader that stops early ends php by SIGPIPE.
     php = Path(machine["PATH"]) / "php"
     php.write_text(
         "#!/bin/bash\nprintf '%s\\n' mbstring intl xml pdo_sqlite curl\n"
         "for ((i = 0; i < 20000; i++)); do echo 'another module'; done\n"
     )
     php.chmod(0o755)
-    assert "missing: php-cli" not in told(machine, "--check").stdout
+    assert "missing: php-cli" not in run_script(machine, "--check").stdout
 
 
 @pytest.mark.parametrize("user", ["0", "1000"])
-def test_without_a_terminal_it_goes_on(machine: dict[str, str], user: str) -> None:
+def test_without_a_terminal_it_installs(machine: dict[str, str], user: str) -> None:
     done = subprocess.run(
         ["bash", str(SCRIPT)],
         env={**machine, "AS_USER": user},
@@ -104,7 +104,7 @@ def test_without_a_terminal_it_goes_on(machine: dict[str, str], user: str) -> No
 
 
 @pytest.mark.parametrize(("answer", "installs"), [("y", True), ("n", False), ("", False)])
-def test_at_a_terminal_sudo_is_asked_for_once(machine: dict[str, str], answer: str, installs: bool) -> None:
+def test_at_a_terminal_it_asks_once(machine: dict[str, str], answer: str, installs: bool) -> None:
     output = at_a_terminal({**machine, "AS_USER": "1000"}, answer)
     assert output.count("[y/N]") == 1
     assert output.index("missing: chromium") < output.index("[y/N]")
@@ -113,14 +113,14 @@ def test_at_a_terminal_sudo_is_asked_for_once(machine: dict[str, str], answer: s
 
 
 def at_a_terminal(environment: dict[str, str], answer: str) -> str:
-    """Return what the script says at a terminal where *answer* is typed."""
+    """Return the output of the script at a terminal where *answer* is typed."""
     master, terminal = pty.openpty()
     with subprocess.Popen(
         ["bash", str(SCRIPT)], env=environment, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
     ) as process:
         os.close(terminal)
         os.write(master, f"{answer}\n".encode())
-        summary = b""
+        output = b""
         while True:
             try:
                 part = os.read(master, 1024)
@@ -128,7 +128,7 @@ def at_a_terminal(environment: dict[str, str], answer: str) -> str:
                 break
             if not part:
                 break
-            summary += part
+            output += part
         process.wait(20)
     os.close(master)
-    return summary.decode().replace("\r\n", "\n")
+    return output.decode().replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""A testbed with a wiki, for tests: on free ports, with accounts and pages that are made once per test run."""
+"""A testbed with a wiki for tests, on free ports; accounts and pages are created once per test run."""
 
 import json
 import os
@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from common.ports import free_port
 from dogfood.testbed_control.seed import accounts_file, seed_wiki
 from dogfood.testbed_control.services import NAMES, Testbed, WikiOptions
 from tests.jitter import skip_when_too_busy
-from tests.servers import free_port
-from tests.shared import made_once
+from tests.shared import create_once
 
-#: What a run on the wiki needs besides Python.
+#: Programs that a run on the wiki needs.
 _PROGRAMS = ("php", "apt-get", "dpkg-deb")
 
 
@@ -32,7 +32,7 @@ def need(*programs: str) -> None:
 
 
 def _make_seeded_testbed(folder: Path) -> None:
-    """Fetch and install MediaWiki, and make its pages and accounts, as the first `dogfood up` does."""
+    """Download and install MediaWiki, and create its pages and accounts, as the first `dogfood up` does."""
     testbed = Testbed(folder)
     try:
         testbed.up({name: free_port() for name in NAMES})
@@ -42,9 +42,9 @@ def _make_seeded_testbed(folder: Path) -> None:
 
 
 def seeded_testbed() -> Path:
-    """Return the folder of a testbed whose wiki has its pages and accounts; nobody may start it."""
+    """Return the folder of a testbed whose wiki has pages and accounts; it must not be started."""
     need(*_PROGRAMS)
-    return made_once("seeded-testbed", _make_seeded_testbed)
+    return create_once("seeded-testbed", _make_seeded_testbed)
 
 
 def copy_seeded_wiki(testbed: Path) -> None:
@@ -97,6 +97,6 @@ def latest(folder: Path) -> dict[str, Any]:
 
 
 def check(verdict: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return what the check *name* says."""
+    """Return the result of the check *name*."""
     result: dict[str, Any] = next(item for item in verdict["checks"] if item["name"] == name)
     return result

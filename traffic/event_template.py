@@ -11,7 +11,7 @@ from contracts.configs import UNSAMPLED
 from contracts.profiles import profile_of
 from contracts.streams import StreamConfig
 from personas.plan.event_templates import edit_count_bucket, js_number
-from run_record.page_views import forced_by_hand
+from run_record.page_views import is_overridden
 
 Config = Mapping[str, object]
 

@@ -1,1 +1,1 @@
-"""Capacity: what a launch will need, and what a system under load was seen to sustain. Pure; it sends nothing."""
+"""Capacity: search, soak, spike and forecast, as pure functions of the measured steps."""

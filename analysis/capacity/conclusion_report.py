@@ -1,23 +1,28 @@
-"""What a search found as JSON, as JUnit XML, and as one self-contained HTML file, all from the same objects."""
+"""Report of a capacity search: JSON, JUnit XML, and one self-contained HTML file from the same objects."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from xml.etree import ElementTree
 
 import numpy as np
 import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.capacity.conclusion import CapacityReport, Result
-from analysis.capacity.objectives import told
+from analysis.capacity.objectives import formatted
 from analysis.capacity.scalability import Scalability
 from analysis.capacity.steps import Judged, StepOutcome, measured
 from analysis.reports.charts import Figure, script
 from common.junit_xml import to_bytes
+from common.sentences import count_of
 
-#: Colours that can be told apart on white and on black, and by the colour-blind (Okabe & Ito, 2008).
+#: Colours that are distinct on white, on black, and for colour-blind readers (Okabe & Ito, 2008).
 _COLOURS = {StepOutcome.HELD: "#0072b2", StepOutcome.BROKEN: "#d55e00", StepOutcome.INVALID: "#cc79a7"}
 _SOFT = "#999999"
+_STATUSES = {
+    Result.FAIL: CaseStatus.FAILURE,
+    Result.INVALID: CaseStatus.ERROR,
+    Result.INCONCLUSIVE: CaseStatus.SKIPPED,
+}
 _PLAIN: Mapping[str, object] = {
     "height": 340, "margin": {"l": 65, "r": 20, "t": 30, "b": 45}, "paper_bgcolor": "rgba(0,0,0,0)",
     "plot_bgcolor": "rgba(0,0,0,0)", "legend": {"orientation": "h", "y": 1.15},
@@ -25,7 +30,7 @@ _PLAIN: Mapping[str, object] = {
 
 
 def to_json(finding: CapacityReport, setting: Mapping[str, object]) -> bytes:
-    """Return *finding* as JSON; *setting* is all that it takes to do the same again."""
+    """Return *finding* as JSON; *setting* has everything needed to repeat the check."""
     sustained, law = finding.sustained, finding.scalability
     content = {
         "result": finding.result,
@@ -45,7 +50,7 @@ def to_json(finding: CapacityReport, setting: Mapping[str, object]) -> bytes:
 
 
 def junit(finding: CapacityReport, name: str) -> bytes:
-    """Return *finding* as a test suite: one case for the result, and one for each objective at the confirmed rate."""
+    """Return *finding* as a test suite: a case for the result and for each objective at the confirmed rate."""
     suite = ElementTree.Element("testsuite", name=f"dogfood capacity {name}")
     case = ElementTree.SubElement(suite, "testcase", classname="capacity", name="result")
     tag = {Result.FAIL: "failure", Result.INVALID: "error", Result.INCONCLUSIVE: "skipped"}.get(finding.result)
@@ -56,13 +61,12 @@ def junit(finding: CapacityReport, name: str) -> bytes:
     counts = {word: int(tag == word) for word in ("failure", "error", "skipped")}
     for objective in finding.objectives:
         values = confirmed_values(finding).get(objective.name, [])
-        case = ElementTree.SubElement(suite, "testcase", classname="objective", name=objective.text)
         if values:
-            worst = told(objective.name, max(values))
-            ElementTree.SubElement(case, "system-out").text = f"{worst} at worst in {len(values)} windows"
+            worst = formatted(objective.name, max(values))
+            ElementTree.SubElement(case, "system-out").text = f"{worst} at worst in {count_of(len(values), 'window')}"
         else:
             counts["skipped"] += 1
-            ElementTree.SubElement(case, "skipped", message="no rate was confirmed, or nobody looked")
+            ElementTree.SubElement(case, "skipped", message="no rate was confirmed, or the value is unknown")
     suite.set("tests", str(1 + len(finding.objectives)))
     for word, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
         suite.set(attribute, str(counts[word]))
@@ -70,33 +74,34 @@ def junit(finding: CapacityReport, name: str) -> bytes:
 
 
 def confirmed_values(finding: CapacityReport) -> dict[str, list[float]]:
-    """Return what was measured of each objective in the windows that confirmed the sustained rate."""
-    found: dict[str, list[float]] = {}
+    """Return the values of each objective in the windows that confirmed the sustained rate."""
+    values_by_name: dict[str, list[float]] = {}
     for item in finding.steps:
         step = item.step
         confirming = finding.sustained is not None and step.rate == finding.sustained.rate
         if confirming and step.purpose == "confirm" and item.outcome is StepOutcome.HELD:
             for name, value in measured(step).items():
                 if value is not None:
-                    found.setdefault(name, []).append(value)
-    return found
+                    values_by_name.setdefault(name, []).append(value)
+    return values_by_name
 
 
-def render(finding: CapacityReport, name: str, setting: Mapping[str, object], again: str) -> str:
+def render(finding: CapacityReport, name: str, setting: Mapping[str, object], command_line: str) -> str:
     """Return the report as HTML.
 
     Args:
-        finding: what was found.
-        name: of the check.
-        setting: all that it takes to do the same again.
-        again: the command that does.
+        finding: conclusion of the search.
+        name: name of the check.
+        setting: everything needed to repeat the check.
+        command_line: command that repeats it.
     """
     environment = Environment(loader=PackageLoader("analysis"), autoescape=True, undefined=StrictUndefined)
     charts = {"curve": _curve(finding), "delays": _delays(finding)}
     if finding.scalability is not None:
         charts["law"] = _law_chart(finding, finding.scalability)
     return environment.get_template("capacity.html.j2").render(
-        f=finding, name=name, setting=setting, again=again, told=told, confirmed=confirmed_values(finding),
+        f=finding, name=name, setting=setting, command_line=command_line, formatted=formatted,
+        confirmed=confirmed_values(finding),
         script=script(charts if finding.steps else {}),
     )  # fmt: skip
 
@@ -122,11 +127,11 @@ def _law_json(law: Scalability) -> dict[str, object]:
 
 
 def _curve(finding: CapacityReport) -> Figure:
-    """Return achieved over offered, a point a step, with the line where they are equal and what is required."""
+    """Return the chart of achieved over offered rate, with a point for each step, the diagonal and the requirement."""
     data: list[dict[str, object]] = []
     highest = max((item.step.rate for item in finding.steps), default=1.0)
     data.append(
-        {"type": "scatter", "mode": "lines", "name": "all of it", "x": [0, highest], "y": [0, highest],
+        {"type": "scatter", "mode": "lines", "name": "all answered", "x": [0, highest], "y": [0, highest],
          "line": {"color": _SOFT, "dash": "dot", "width": 1}}
     )  # fmt: skip
     for outcome, colour in _COLOURS.items():
@@ -158,14 +163,14 @@ def _delays(finding: CapacityReport) -> Figure:
         for item in finding.objectives if item.name in ("p50", "p95", "p99", "max")
     ]  # fmt: skip
     layout = {
-        **_PLAIN, "xaxis": {"title": {"text": "asked, events/s"}, "rangemode": "tozero"},
+        **_PLAIN, "xaxis": {"title": {"text": "requested, events/s"}, "rangemode": "tozero"},
         "yaxis": {"title": {"text": "latency, ms (logarithmic)"}, "type": "log"}, "shapes": lines + _upright(finding),
     }  # fmt: skip
     return {"data": data, "layout": layout}
 
 
 def _law_chart(finding: CapacityReport, law: Scalability) -> Figure:
-    """Return the fitted law over the measured range as a line, and beyond it, as far as its peak, dashed."""
+    """Return the chart of the fitted law: a line over the measured range, dashed beyond it up to the peak."""
     valid = [item.step for item in finding.steps if item.outcome is not StepOutcome.INVALID]
     inside = np.linspace(0, law.measured_concurrency, 80)
     data: list[dict[str, object]] = [
@@ -177,11 +182,11 @@ def _law_chart(finding: CapacityReport, law: Scalability) -> Figure:
     if law.extrapolated and law.peak_concurrency is not None:
         beyond = np.linspace(law.measured_concurrency, law.peak_concurrency.value, 40).tolist()
         data.append(
-            {"type": "scatter", "mode": "lines", "name": "extrapolated: a guess", "x": beyond,
+            {"type": "scatter", "mode": "lines", "name": "extrapolated", "x": beyond,
              "y": [law.at(n) for n in beyond], "line": {"color": _SOFT, "dash": "dash"}}
         )  # fmt: skip
     layout = {
-        **_PLAIN, "xaxis": {"title": {"text": "events under way (rate x mean service time)"}, "rangemode": "tozero"},
+        **_PLAIN, "xaxis": {"title": {"text": "concurrent events (rate x mean service time)"}, "rangemode": "tozero"},
         "yaxis": {"title": {"text": "answered, events/s"}, "rangemode": "tozero"},
     }  # fmt: skip
     return {"data": data, "layout": layout}

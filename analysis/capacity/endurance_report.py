@@ -1,4 +1,4 @@
-"""What a soak or a spike found, as JSON and as one self-contained HTML file."""
+"""Report of a soak or a spike, as JSON and as one self-contained HTML file."""
 
 from collections.abc import Mapping
 
@@ -14,56 +14,58 @@ _PLAIN: Mapping[str, object] = {
 }  # fmt: skip
 
 
-def to_json(found: Endurance, setting: Mapping[str, object]) -> bytes:
-    """Return *found* as JSON; *setting* is all that it takes to do the same again."""
-    step = found.judged.step
+def to_json(endurance: Endurance, setting: Mapping[str, object]) -> bytes:
+    """Return *endurance* as JSON; *setting* has everything needed to repeat the check."""
+    step = endurance.judged.step
     content = {
-        "result": found.result,
-        "sentence": found.sentence,
+        "result": endurance.result,
+        "sentence": endurance.sentence,
         "rate": step.rate,
         "seconds": step.seconds,
         "offered": step.offered,
         "answered": step.answered,
         "failed": step.failed + step.dropped,
         "latency_ms": step.latency_ms._asdict(),
-        "recovery_s": found.recovery_s,
-        "trends": [{**trend._asdict(), "an_hour": trend.an_hour._asdict()} for trend in found.trends],
-        "breaches": [breach.sentence for breach in found.judged.breaches],
+        "recovery_s": endurance.recovery_s,
+        "trends": [{**trend._asdict(), "an_hour": trend.an_hour._asdict()} for trend in endurance.trends],
+        "breaches": [breach.sentence for breach in endurance.judged.breaches],
         "faults": step.faults,
         "run": step.run,
         "setting": setting,
-        "timeline": [second._asdict() for second in found.seconds],
+        "timeline": [second._asdict() for second in endurance.seconds],
     }
     return orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def render(found: Endurance, name: str, setting: Mapping[str, object], again: str) -> str:
+def render(endurance: Endurance, name: str, setting: Mapping[str, object], command_line: str) -> str:
     """Return the report as HTML; see `analysis.capacity.conclusion_report.render` for the arguments."""
     environment = Environment(loader=PackageLoader("analysis"), autoescape=True, undefined=StrictUndefined)
-    charts = {"rates": _rates(found), "delays": _delays(found)}
-    if found.memory:
-        charts["memory"] = _memory(found)
+    charts = {"rates": _rates(endurance), "delays": _delays(endurance)}
+    if endurance.memory:
+        charts["memory"] = _memory(endurance)
     return environment.get_template("endurance.html.j2").render(
-        f=found, name=name, setting=setting, again=again, script=script(charts)
+        f=endurance, name=name, setting=setting, command_line=command_line, script=script(charts)
     )
 
 
-def _rates(found: Endurance) -> Figure:
+def _rates(endurance: Endurance) -> Figure:
     names = ("offered", "answered", "failed")
-    return _over_time(found, "events/s", {name: [getattr(row, name) for row in found.seconds] for name in names})
+    return _over_time(
+        endurance, "events/s", {name: [getattr(row, name) for row in endurance.seconds] for name in names}
+    )
 
 
-def _delays(found: Endurance) -> Figure:
-    lines = {"p50": [s.p50 for s in found.seconds], "p99": [s.p99 for s in found.seconds]}
-    return _over_time(found, "latency, ms (logarithmic)", lines, kind="log")
+def _delays(endurance: Endurance) -> Figure:
+    lines = {"p50": [s.p50 for s in endurance.seconds], "p99": [s.p99 for s in endurance.seconds]}
+    return _over_time(endurance, "latency, ms (logarithmic)", lines, kind="log")
 
 
-def _over_time(found: Endurance, unit: str, lines: Mapping[str, list[float]], kind: str = "linear") -> Figure:
-    seconds = [row.second for row in found.seconds]
+def _over_time(endurance: Endurance, unit: str, lines: Mapping[str, list[float]], kind: str = "linear") -> Figure:
+    seconds = [row.second for row in endurance.seconds]
     data = [{"type": "scatter", "mode": "lines", "name": name, "x": seconds, "y": y} for name, y in lines.items()]
     shapes = []
-    if found.spike is not None:
-        area = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "x0": found.spike[0], "x1": found.spike[1]}
+    if endurance.spike is not None:
+        area = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "x0": endurance.spike[0], "x1": endurance.spike[1]}
         shapes.append({**area, "fillcolor": "#999999", "opacity": 0.2, "line": {"width": 0}})
     axis = {"title": {"text": unit}, "type": kind}
     return {
@@ -72,8 +74,8 @@ def _over_time(found: Endurance, unit: str, lines: Mapping[str, list[float]], ki
     }
 
 
-def _memory(found: Endurance) -> Figure:
-    times, values = zip(*found.memory, strict=True)
+def _memory(endurance: Endurance) -> Figure:
+    times, values = zip(*endurance.memory, strict=True)
     line = {"type": "scatter", "mode": "lines", "name": "memory", "x": list(times), "y": [v / 1e6 for v in values]}
     return {
         "data": [line],

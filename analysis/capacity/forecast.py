@@ -1,9 +1,9 @@
-"""What an experiment will send: a traffic model, in plain arithmetic.
+"""Forecast of the events of an experiment: a linear traffic model.
 
-    events a second = page views a second x peak factor x share of logged-in readers x sample rate
-                      x share of views that show the element x (events a view + clicks an impression)
+    events per second = page views per second x peak factor x share of logged-in readers x sample rate
+                      x share of views that show the element x (events per view + clicks per impression)
 
-Everything is linear in the sample rate, so the largest safe rate is a division.
+The model is linear in the sample rate, so the largest safe rate is a quotient.
 """
 
 import math
@@ -16,41 +16,40 @@ from common.errors import DogfoodError
 
 DAY_S = 86_400
 
-#: Raw rows are kept so long.
+#: Retention of raw rows, days.
 RETENTION_DAYS = 90
 
-#: More events a second than this in one stream need the data engineers' agreement.
+#: Events per second in one stream above which the data engineers must agree.
 STREAM_LIMIT = 1000.0
 
 #: Experiments begin, and their rates change, at 14:30 UTC.
 _CHANGE_HOUR, _CHANGE_MINUTE = 14, 30
 
-#: Thursday: the last day of a week on which rates are changed.
+#: Last day of a week on which rates change: Thursday.
 _LAST_CHANGE_DAY = 3
 
-#: A rate is typed in by people, so it is given to so many significant digits.
+#: Significant digits of a rate, because people type it in.
 _RATE_DIGITS = 4
 
 
 class ForecastError(DogfoodError):
-    """Figures that no traffic can have. The message names the figure."""
+    """Impossible figure of a traffic model; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What decides how much an experiment sends.
+    """Figures that determine the events of an experiment.
 
     Attributes:
-        pageviews: page views a second, on average over a day, of all wikis the experiment is on.
+        pageviews: page views per second, averaged over a day, of all wikis of the experiment.
         logged_in: share of page views by readers who can be enrolled, 0 to 1.
         views_with_element: share of those that show the instrumented element, 0 to 1.
         ctr: clicks per view with the element.
-        events_per_view: events, other than clicks, of one view with the element, by stream; clicks go to the
-            first of the streams.
+        events_per_view: events other than clicks per view with the element, by stream; clicks go to the first stream.
         sample_rate: share of readers that are enrolled, 0 to 1.
-        peak: page views a second at the busiest time of the day, over the average.
-        stream_limit: events a second that one stream may carry.
-        background: events a second, at the peak, that others send into each stream already.
+        peak: page views per second at the busiest time of the day, divided by the average.
+        stream_limit: events per second that one stream may carry.
+        background: events per second, at the peak, that others send to each stream.
     """
 
     pageviews: float
@@ -70,13 +69,13 @@ class Traffic:
             _within(name, getattr(self, name), 0, 1e12)
         _within("peak", self.peak, 1, 1000)
         if not self.events_per_view:
-            raise ForecastError("events per view: name at least one stream")
+            raise ForecastError("events per view: no stream is named; name at least one")
         for value in self.events_per_view.values():
             _within("events_per_view", value, 0, 1e6)
 
 
 class EventSize(NamedTuple):
-    """Mean size of an event, in bytes: as it is posted, and as a row of the table (compressed)."""
+    """Mean size of an event in bytes: as a request body, and as a compressed row of the table."""
 
     body: float
     row: float
@@ -84,7 +83,7 @@ class EventSize(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Sizes of events, measured on *events* rendered ones; *share* says of which experiment and settings."""
+    """Mean sizes of impressions and clicks, measured on *events* rendered events; *source* describes those."""
 
     impression: EventSize
     click: EventSize
@@ -93,17 +92,17 @@ class Sizes:
 
 
 class StreamNeed(NamedTuple):
-    """What one stream needs at a sample rate.
+    """Load and storage of one stream at a sample rate.
 
     Attributes:
-        stream: its name.
-        average, peak: events a second of this experiment.
-        peak_bytes: bytes a second of event bodies at the peak.
-        rows_a_day, gb_a_day: in the table (GB = 10^9 bytes, compressed).
-        kept_gb: what the table holds of it once rows are as old as they get.
-        headroom: events a second below the stream's limit at the peak, with what others send; negative when above.
-        used: share of the stream's limit that is used at the peak, with what others send.
-        largest_rate: the largest sample rate at which the peak stays within the limit; 0 when others use all of it.
+        stream: name of the stream.
+        average, peak: events per second of this experiment.
+        peak_bytes: bytes per second of event bodies at the peak.
+        rows_a_day, gb_a_day: rows and GB per day in the table (GB = 10^9 bytes, compressed).
+        kept_gb: GB in the table at the end of the retention period.
+        headroom: events per second below the stream's limit at the peak, background included; negative when above.
+        used: used share of the stream's limit at the peak, background included.
+        largest_rate: largest sample rate with a peak within the limit; 0 when others use all of it.
     """
 
     stream: str
@@ -119,7 +118,7 @@ class StreamNeed(NamedTuple):
 
 
 class RampStep(NamedTuple):
-    """One step of a ramp-up: from when, at which sample rate, and the busiest stream's events a second then."""
+    """One step of a ramp-up: start, sample rate, and load of the busiest stream, events per second."""
 
     at: datetime
     rate: float
@@ -131,15 +130,15 @@ class RampStep(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What an experiment will need.
+    """Forecast of an experiment.
 
     Attributes:
-        traffic: what was asked about.
-        sizes: of its events.
-        streams: what each needs at the sample rate that was asked about.
-        largest_rate: the largest sample rate that keeps every stream within its limit, exactly.
-        fits: whether the sample rate that was asked about does.
-        ramp: doubling steps up to that rate, or to the largest that is safe when that is lower.
+        traffic: figures of the model.
+        sizes: sizes of its events.
+        streams: load and storage of each stream at the model's sample rate.
+        largest_rate: largest sample rate that keeps every stream within its limit, exactly.
+        fits: whether the model's sample rate does.
+        ramp: doubling steps up to that rate, or up to the largest safe rate when that is lower.
     """
 
     traffic: Traffic
@@ -151,30 +150,30 @@ class Forecast:
 
     @property
     def tightest(self) -> StreamNeed:
-        """The stream that allows the smallest sample rate."""
+        """Stream with the smallest allowed sample rate."""
         return min(self.streams, key=lambda need: (need.largest_rate, -need.used))
 
 
 def forecast(
     traffic: Traffic, sizes: Sizes, *, now: datetime, first_rate: float = 0.001, every_days: int = 2
 ) -> Forecast:
-    """Return what *traffic* will need.
+    """Return the forecast of *traffic*.
 
     Args:
-        traffic: the model's figures.
-        sizes: of its events.
-        now: the ramp-up begins at the next 14:30 UTC after it.
+        traffic: figures of the model.
+        sizes: sizes of its events.
+        now: the ramp-up begins at the next 14:30 UTC after this moment.
         first_rate: sample rate of the ramp-up's first step.
-        every_days: days between its steps, at least: a step that would fall on a Friday or a weekend is on the Monday.
+        every_days: least days between steps; a step on a Friday or a weekend moves to the Monday.
 
     Raises:
-        ForecastError: the ramp-up's figures make no sense.
+        ForecastError: a figure of the ramp-up is impossible.
     """
     _within("first_rate", first_rate, 1e-9, 1)
     _within("every_days", every_days, 1, 365)
     streams = tuple(_need(traffic, sizes, stream) for stream in traffic.events_per_view)
     largest = min(need.largest_rate for need in streams)
-    # Compared as rates: the largest one itself fits, whatever the last digit of a product says.
+    # Comparing rates avoids rounding: the largest rate itself fits.
     fits = traffic.sample_rate <= largest
     goal = min(traffic.sample_rate, largest if fits else rounded_down(largest))
     steps = _ramp_rates(first_rate, goal)
@@ -187,9 +186,9 @@ def forecast(
 
 
 def largest_safe_rate(traffic: Traffic, stream: str) -> float:
-    """Return the largest sample rate, at most 1, whose peak stays within the limit of *stream*.
+    """Return the largest sample rate, at most 1, with a peak within the limit of *stream*.
 
-    0 when others use all of the stream already; 1 when even everybody's events fit.
+    0 when others use all of the stream; 1 when the events of all readers fit.
     """
     room = traffic.stream_limit - traffic.background
     whole = _events_a_second(traffic, stream, 1.0) * traffic.peak
@@ -199,12 +198,12 @@ def largest_safe_rate(traffic: Traffic, stream: str) -> float:
 
 
 def rounded_down(rate: float) -> float:
-    """Return *rate* rounded towards 0 to four significant digits, so that it stays safe when it is typed in."""
+    """Return *rate* rounded towards 0 to four significant digits, so that a typed rate stays safe."""
     if rate <= 0:
         return 0.0
     digits = _RATE_DIGITS - 1 - math.floor(math.log10(rate))
     lowered = math.floor(rate * 10.0**digits) / 10.0**digits
-    # A power of ten is not exact for a tiny rate.
+    # Powers of ten are inexact for tiny rates.
     return min(lowered, rate)
 
 
@@ -215,12 +214,12 @@ def first_change(now: datetime) -> datetime:
 
 
 def _working_day(at: datetime) -> datetime:
-    """Return *at*, or the Monday after it from Friday to Sunday: nobody watches a change over a weekend."""
+    """Return *at*, or the next Monday from Friday to Sunday, because nobody watches a change over a weekend."""
     return at + timedelta(days=7 - at.weekday()) if at.weekday() > _LAST_CHANGE_DAY else at
 
 
 def _change_times(now: datetime, every_days: int) -> Iterator[datetime]:
-    """Yield the moments of a ramp-up's steps without an end."""
+    """Yield the moments of a ramp-up's steps, endlessly."""
     at = first_change(now)
     while True:
         yield at
@@ -271,7 +270,7 @@ def _ramp_step(traffic: Traffic, stream: str, rate: float, at: datetime) -> Ramp
 
 
 def _ramp_rates(first: float, goal: float) -> list[float]:
-    """Return *first*, doubled until *goal* is reached, which is the last; only *goal* when that is lower."""
+    """Return *first*, doubled until *goal*, which comes last; only *goal* when that is lower."""
     if goal <= 0:
         return []
     rates = []
@@ -284,4 +283,4 @@ def _ramp_rates(first: float, goal: float) -> list[float]:
 
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not (math.isfinite(value) and low <= value <= high):
-        raise ForecastError(f"{name.replace('_', ' ')} has to be between {low:g} and {high:g}, not {value:g}")
+        raise ForecastError(f"{name.replace('_', ' ')} must be between {low:g} and {high:g}, not {value:g}")

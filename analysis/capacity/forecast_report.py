@@ -1,4 +1,4 @@
-"""A forecast as figures with units and sources, as JSON, and as one self-contained HTML file."""
+"""Report of a forecast: figures with units and sources, JSON, and one self-contained HTML file."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -11,7 +11,7 @@ from analysis.capacity.forecast import RETENTION_DAYS, STREAM_LIMIT, Forecast, S
 from analysis.reports.charts import Figure as Chart
 from analysis.reports.charts import script
 
-#: Colours that can be told apart on white and on black, and by the colour-blind (Okabe & Ito, 2008).
+#: Colours that are distinct on white, on black, and for colour-blind readers (Okabe & Ito, 2008).
 _NEED, _OTHERS, _LIMIT = "#0072b2", "#999999", "#d55e00"
 _CLEAR = "rgba(0,0,0,0)"
 
@@ -19,7 +19,7 @@ _CONTRACT = "platform's rule"
 
 
 class ForecastFigure(NamedTuple):
-    """One number of a forecast: what it is, its value as people read it, its unit, and where it comes from."""
+    """One number of a forecast: name, formatted value, unit and source."""
 
     name: str
     value: str
@@ -28,17 +28,17 @@ class ForecastFigure(NamedTuple):
 
 
 def assumptions(forecast: Forecast) -> list[ForecastFigure]:
-    """Return the figures that went in."""
+    """Return the figures of the model."""
     traffic, sizes = forecast.traffic, forecast.sizes
-    limit_source = _CONTRACT if traffic.stream_limit == STREAM_LIMIT else "as asked"
+    limit_source = _CONTRACT if traffic.stream_limit == STREAM_LIMIT else "as given"
     usual = {field.name: field.default for field in fields(Traffic)}
 
     def source(name: str) -> str:
-        return "default" if getattr(traffic, name) == usual[name] else "as asked"
+        return "default" if getattr(traffic, name) == usual[name] else "as given"
 
-    other_events = "default" if list(traffic.events_per_view.values()) == [1] else "as asked"
+    other_events = "default" if list(traffic.events_per_view.values()) == [1] else "as given"
     rows = [
-        ForecastFigure("page views", f"{traffic.pageviews:,g}", "views/s", "as asked"),
+        ForecastFigure("page views", f"{traffic.pageviews:,g}", "views/s", "as given"),
         ForecastFigure("logged in", f"{traffic.logged_in:.4g}", "share", source("logged_in")),
         ForecastFigure("with the element", f"{traffic.views_with_element:.4g}", "share", source("views_with_element")),
         ForecastFigure("clicks", f"{traffic.ctr:.4g}", "per view with it", source("ctr")),
@@ -65,7 +65,7 @@ def assumptions(forecast: Forecast) -> list[ForecastFigure]:
 
 
 def needs(need: StreamNeed) -> list[ForecastFigure]:
-    """Return the figures that came out for one stream."""
+    """Return the resulting figures of one stream."""
     return [
         ForecastFigure("events, average", f"{need.average:,.1f}", "events/s",
                "views x logged in x sample rate x with the element x (events + clicks)"),
@@ -81,7 +81,7 @@ def needs(need: StreamNeed) -> list[ForecastFigure]:
 
 
 def sentence(forecast: Forecast) -> str:
-    """Return the answer in one sentence."""
+    """Return the result in one sentence."""
     need, traffic = forecast.tightest, forecast.traffic
     safe = f"{rounded_down(forecast.largest_rate):.4g}"
     total = need.peak + traffic.background
@@ -90,12 +90,12 @@ def sentence(forecast: Forecast) -> str:
     if forecast.fits:
         return f"{at} at the peak, {need.used:.0%} of the {limit}. The largest safe sample rate is {safe}."
     if not forecast.largest_rate:
-        return f"{at} at the peak: others use all of the {limit} already, so that no sample rate is safe."
+        return f"{at} at the peak: others use all of the {limit}, so no sample rate is safe."
     return f"{at} at the peak, above the {limit}. The largest safe sample rate is {safe}."
 
 
 def to_json(forecast: Forecast) -> bytes:
-    """Return *forecast* as JSON: the figures as numbers, in the units that their names tell."""
+    """Return *forecast* as JSON: figures as numbers, in the units of their names."""
     traffic = asdict(forecast.traffic)
     content = {
         "fits": forecast.fits,
@@ -176,10 +176,10 @@ def _streams_chart(forecast: Forecast) -> Chart:
 def _ramp_chart(forecast: Forecast) -> Chart:
     limit = forecast.traffic.stream_limit
     times = [step.at.isoformat() for step in forecast.ramp]
-    told = [f"sample rate {step.rate:.4g}" for step in forecast.ramp]
+    labels = [f"sample rate {step.rate:.4g}" for step in forecast.ramp]
     background = forecast.traffic.background
     data = [
-        {"type": "scatter", "mode": "lines+markers", "name": name, "x": times, "y": values, "text": told,
+        {"type": "scatter", "mode": "lines+markers", "name": name, "x": times, "y": values, "text": labels,
          "line": {"shape": "hv", "dash": dash, "color": _NEED}}
         for name, values, dash in (
             ("at the peak, with others", [step.peak + background for step in forecast.ramp], "solid"),
@@ -201,7 +201,7 @@ _PLAIN: Mapping[str, object] = {
 
 
 def _line(*, x: float | None = None, y: float | None = None) -> Mapping[str, object]:
-    """Return the stream's limit as a line across the picture: upright at *x*, or level at *y*."""
+    """Return the stream's limit as a line across the chart: vertical at *x*, or horizontal at *y*."""
     ends = (
         {"x0": x, "x1": x, "y0": 0, "y1": 1, "yref": "paper"}
         if x is not None
@@ -210,12 +210,12 @@ def _line(*, x: float | None = None, y: float | None = None) -> Mapping[str, obj
     return {"type": "line", "line": {"color": _LIMIT, "width": 2, "dash": "dash"}, **ends}
 
 
-def _note(**place: object) -> Mapping[str, object]:
+def _note(**position: object) -> Mapping[str, object]:
     return {
         "text": "limit",
         "showarrow": False,
         "xanchor": "left",
         "yanchor": "bottom",
         "font": {"color": _LIMIT},
-        **place,
+        **position,
     }

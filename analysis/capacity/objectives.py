@@ -1,4 +1,4 @@
-"""Objectives of a service, as people write them: `p99=250ms`, `errors=0.1%`, `lost=0`."""
+"""Service-level objectives in their written form: `p99=250ms`, `errors=0.1%`, `lost=0`."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,17 +14,17 @@ _VALUE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(us|ms|s|%)?")
 
 
 class ObjectiveError(DogfoodError):
-    """An objective that makes no sense."""
+    """Objective that cannot be parsed."""
 
 
 class Objective(NamedTuple):
-    """The most that something may be.
+    """Maximum of a measured value.
 
     Attributes:
         name: `p50`, `p95`, `p99`, `max` (latency from the intended time), `errors` (share of events that were refused,
             not answered, or never sent) or `lost` (events that did not land).
-        limit: milliseconds, a share, or events.
-        text: as it was written.
+        limit: maximum: milliseconds, a share, or events.
+        text: written form.
     """
 
     name: str
@@ -33,29 +33,30 @@ class Objective(NamedTuple):
 
 
 class Breach(NamedTuple):
-    """An objective that was not met, and what was measured."""
+    """Objective that was not met, with the measured value."""
 
     objective: Objective
     value: float
 
     @property
     def sentence(self) -> str:
-        """For people."""
-        return f"{self.objective.name} was {told(self.objective.name, self.value)}, more than {self.objective.text}"
+        """Name, value and limit, as part of a sentence."""
+        value = formatted(self.objective.name, self.value)
+        return f"{self.objective.name} was {value} (limit {self.objective.text})"
 
 
 DEFAULTS = ("p99=250ms", "errors=0.1%", "lost=0")
 
 
 def parse(text: str) -> Objective:
-    """Return the objective that *text* means. Raises ObjectiveError."""
+    """Return the objective written as *text*. Raises ObjectiveError."""
     name, _, value = text.partition("=")
-    name, found = name.strip(), _VALUE.fullmatch(value.strip())
+    name, match = name.strip(), _VALUE.fullmatch(value.strip())
     if name not in NAMES:
-        raise ObjectiveError(f"objective {text!r}: there is none called {name!r} (there are {', '.join(NAMES)})")
-    if found is None:
-        raise ObjectiveError(f"objective {text!r}: write it like one of {', '.join(DEFAULTS)}")
-    number, unit = float(found[1]), found[2]
+        raise ObjectiveError(f"objective {text!r}: unknown name {name!r}; use one of {', '.join(NAMES)}")
+    if match is None:
+        raise ObjectiveError(f"objective {text!r}: invalid value; write it like {', '.join(DEFAULTS)}")
+    number, unit = float(match[1]), match[2]
     if name in LATENCIES and unit in _MS:
         return Objective(name, number * _MS[unit], text)
     if name == "errors" and unit in (None, "%"):
@@ -64,40 +65,40 @@ def parse(text: str) -> Objective:
             return Objective(name, share, text)
     if name == "lost" and unit is None and number == int(number):
         return Objective(name, number, text)
-    wanted = {"errors": "a share, like errors=0.1%", "lost": "a whole number, like lost=0"}
-    raise ObjectiveError(f"objective {text!r}: {name} is {wanted.get(name, f'a time, like {name}=250ms')}")
+    forms = {"errors": "a share, like errors=0.1%", "lost": "a whole number, like lost=0"}
+    raise ObjectiveError(f"objective {text!r}: {name} must be {forms.get(name, f'a time, like {name}=250ms')}")
 
 
-def with_defaults(asked: Iterable[str]) -> tuple[Objective, ...]:
-    """Return the objectives that *asked* name, and the defaults of the kinds that they do not name.
+def with_defaults(texts: Iterable[str]) -> tuple[Objective, ...]:
+    """Return the objectives written as *texts*, and the defaults of the other kinds.
 
-    There is always one of latency: in an open model, a rate that is too high shows as a queue that grows.
+    One is always of latency, because in an open-loop test an excessive rate shows as a growing queue.
 
     Raises:
-        ObjectiveError: one makes no sense, or is named twice.
+        ObjectiveError: one is invalid, or named twice.
     """
-    found = [parse(text) for text in asked]
-    names = [objective.name for objective in found]
+    objectives = [parse(text) for text in texts]
+    names = [objective.name for objective in objectives]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ObjectiveError(f"objective {', '.join(sorted(twice))} is named more than once")
     has_latency = any(name in LATENCIES for name in names)
     defaults = [parse(text) for text in DEFAULTS]
     missing = [item for item in defaults if item.name not in names and not (item.name in LATENCIES and has_latency)]
-    return tuple(sorted((*found, *missing), key=lambda item: NAMES.index(item.name)))
+    return tuple(sorted((*objectives, *missing), key=lambda item: NAMES.index(item.name)))
 
 
 def breaches(measured: Mapping[str, float | None], objectives: Sequence[Objective]) -> tuple[Breach, ...]:
-    """Return the objectives that what was *measured* does not meet; what nobody measured breaks none."""
-    found = []
+    """Return the objectives that the *measured* values do not meet; unknown values count as met."""
+    broken = []
     for objective in objectives:
         value = measured[objective.name]
         if value is not None and value > objective.limit:
-            found.append(Breach(objective, value))
-    return tuple(found)
+            broken.append(Breach(objective, value))
+    return tuple(broken)
 
 
-def told(name: str, value: float) -> str:
-    """Return a measured *value* of an objective as people write it."""
+def formatted(name: str, value: float) -> str:
+    """Return a measured *value* of an objective with its unit."""
     if name in LATENCIES:
         return f"{value:,.4g} ms"
     return f"{value:.3%}" if name == "errors" else f"{value:,.0f}"

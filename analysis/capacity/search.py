@@ -1,8 +1,8 @@
-"""The search for the sustained rate: a pure function of what was seen so far to the step to take next.
+"""Search for the sustained rate: a pure function from the steps so far to the next one.
 
-Grow by doubling until an objective breaks; bisect what lies between; confirm on longer windows. A break is believed
-when it happens twice, and a generator's fault when it happens three times, for machines are shared. The requirement
-itself is tried whenever it lies in between, so that the answer to "will it do?" never has to be read off a neighbour.
+Double the rate until an objective breaks, bisect the interval, and confirm on longer windows. A break counts when it
+happens twice, and a fault of the generator when it happens three times, because machines are shared. The required rate
+itself is tried whenever it lies in the interval, so that the result never depends on a neighbouring rate.
 """
 
 import math
@@ -13,37 +13,37 @@ from dataclasses import dataclass
 from analysis.capacity.steps import Judged, NextStep, Purpose, StepOutcome
 from common.errors import DogfoodError
 
-#: Rates are given to so many significant digits.
+#: Significant digits of a rate.
 _DIGITS = 3
 
-#: A rate breaks when it broke so often.
+#: Breaks after which a rate counts as broken.
 _TRIES = 2
 
-#: And one at which the generator was at fault not more often than this: machines are shared.
-_SPOILT = 3
+#: Faults of the generator after which a rate counts as beyond it, because machines are shared.
+_MOST_INVALID = 3
 
-#: The search ends below this many events a second.
+#: Lowest rate of a search, events per second.
 _LOWEST = 0.5
 
 
 class SearchError(DogfoodError):
-    """A search that makes no sense."""
+    """Search with contradictory settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchSettings:
-    """How to search.
+    """Settings of a search.
 
     Attributes:
-        start: the first rate, events a second.
-        ceiling: no rate above this is tried.
-        require: the rate that has to be sustained, None when there is none.
-        precision: how close, relatively, the sustained rate and the lowest broken one have to come.
+        start: first rate, events per second.
+        ceiling: maximum rate, events per second.
+        require: required rate, events per second; None without a requirement.
+        precision: maximum relative difference between the sustained rate and the lowest broken one.
         probe_s: held seconds of a step that grows or bisects.
         hold_s: held seconds of a step that confirms.
-        windows: how many of those have to hold, all of them.
-        attempts: at how many rates confirmation may fail before the search gives up.
-        most_steps: the search gives up after so many.
+        windows: number of confirming windows, all of which must hold.
+        attempts: number of rates at which confirmation may fail.
+        most_steps: maximum number of steps.
     """
 
     start: float
@@ -58,26 +58,26 @@ class SearchSettings:
 
     def __post_init__(self) -> None:
         if not 0 < self.start <= self.ceiling:
-            raise SearchError(f"the first rate has to be above 0 and at most {self.ceiling:g}, not {self.start:g}")
+            raise SearchError(f"the first rate must be above 0 and at most {self.ceiling:g}, not {self.start:g}")
         if self.require is not None and not 0 < self.require <= self.ceiling:
             raise SearchError(
-                f"{self.require:g} events/s are required, and no more than {self.ceiling:g} may be tried: "
-                "raise the ceiling, or ask for less"
+                f"{self.require:g} events/s are required, but the ceiling is {self.ceiling:g}: raise the ceiling, or "
+                "require less"
             )
         if not 0.001 <= self.precision < 1:
-            raise SearchError(f"the precision has to be between 0.001 and 1, not {self.precision:g}")
+            raise SearchError(f"the precision must be between 0.001 and 1, not {self.precision:g}")
 
 
 @dataclass(frozen=True, slots=True)
 class SearchState:
-    """What the steps so far say.
+    """State of a search after some steps.
 
     Attributes:
-        good: the highest rate that held below everything that is known to break; None when there is none.
-        bad: the lowest rate that broke, believed; None when there is none.
-        weak: the lowest rate at which the generator was at fault as often as it was tried; None when there is none.
-        confirmed: windows that held at *good*.
-        given_up: the steps cannot lead to an answer any more.
+        good: highest rate that held, below every broken one; None without one.
+        bad: lowest rate that counts as broken; None without one.
+        weak: lowest rate beyond the generator; None without one.
+        confirmed: number of windows that held at *good*.
+        given_up: whether more steps cannot lead to a result.
     """
 
     good: float | None
@@ -88,54 +88,54 @@ class SearchState:
 
     @property
     def top(self) -> float:
-        """The lowest rate that is known not to do, infinite when there is none."""
+        """Lowest rate that is broken or beyond the generator; infinite without one."""
         return min(self.bad or math.inf, self.weak or math.inf)
 
 
 def search_state(settings: SearchSettings, steps: Sequence[Judged]) -> SearchState:
-    """Return what *steps* say."""
-    seen = Counter((item.step.rate, item.outcome, item.step.purpose is Purpose.CONFIRM) for item in steps)
+    """Return the state of the search after *steps*."""
+    counts = Counter((item.step.rate, item.outcome, item.step.purpose is Purpose.CONFIRM) for item in steps)
     rates = sorted({item.step.rate for item in steps})
-    bad = next((rate for rate in rates if _is_bad(seen, rate)), None)
-    weak = next((rate for rate in rates if _invalid(seen, rate) >= _SPOILT and not _held(seen, rate)), None)
+    bad = next((rate for rate in rates if _is_bad(counts, rate)), None)
+    weak = next((rate for rate in rates if _invalid(counts, rate) >= _MOST_INVALID and not _held(counts, rate)), None)
     top = min(bad or math.inf, weak or math.inf)
-    held = [rate for rate in rates if rate < top and _held(seen, rate)]
+    held = [rate for rate in rates if rate < top and _held(counts, rate)]
     good = held[-1] if held else None
-    unsteady = [rate for rate in rates if seen[rate, StepOutcome.BROKEN, True]]
-    # Confirmation that keeps being spoilt by the generator ends nowhere.
-    spoilt = good is not None and seen[good, StepOutcome.INVALID, True] > settings.windows
+    unsteady = [rate for rate in rates if counts[rate, StepOutcome.BROKEN, True]]
+    # Confirmation that the generator keeps invalidating never ends.
+    endless = good is not None and counts[good, StepOutcome.INVALID, True] > settings.windows
     return SearchState(
         good,
         bad,
         weak,
-        confirmed=seen[good, StepOutcome.HELD, True] if good is not None else 0,
-        given_up=len(unsteady) > settings.attempts or len(steps) >= settings.most_steps or spoilt,
+        confirmed=counts[good, StepOutcome.HELD, True] if good is not None else 0,
+        given_up=len(unsteady) > settings.attempts or len(steps) >= settings.most_steps or endless,
     )
 
 
 def next_step(settings: SearchSettings, steps: Sequence[Judged]) -> NextStep | None:
-    """Return the step to take next, or None when the search is over."""
+    """Return the next step, or None when the search is over."""
     if not steps:
         return NextStep(Purpose.GROW, settings.start, settings.probe_s)
-    now = search_state(settings, steps)
-    if now.given_up:
+    state = search_state(settings, steps)
+    if state.given_up:
         return None
     again = _undecided(steps)
     if again is not None:
         return again
-    if now.good is None and now.weak is not None and now.top == now.weak:
-        # The generator gives out before anything held: a slower one would only be a worse one.
+    if state.good is None and state.weak is not None and state.top == state.weak:
+        # The generator reaches its limit before any rate held, so a lower rate proves nothing.
         return None
-    if now.good is None:
+    if state.good is None:
         lower = rounded(min(item.step.rate for item in steps) / 2)
         return NextStep(Purpose.GROW, lower, settings.probe_s) if lower >= _LOWEST else None
-    if now.top == math.inf and now.good < settings.ceiling:
-        return NextStep(Purpose.GROW, _higher(settings, now.good), settings.probe_s)
-    between = _between(settings, now)
+    if state.top == math.inf and state.good < settings.ceiling:
+        return NextStep(Purpose.GROW, _higher(settings, state.good), settings.probe_s)
+    between = _between(settings, state)
     if between is not None:
         return NextStep(Purpose.BISECT, between, settings.probe_s)
-    if now.confirmed < settings.windows:
-        return NextStep(Purpose.CONFIRM, now.good, settings.hold_s)
+    if state.confirmed < settings.windows:
+        return NextStep(Purpose.CONFIRM, state.good, settings.hold_s)
     return None
 
 
@@ -145,7 +145,7 @@ def rounded(rate: float) -> float:
 
 
 def _undecided(steps: Sequence[Judged]) -> NextStep | None:
-    """Return the last step once more when it broke, or was spoilt by the generator, not often enough to be sure."""
+    """Return the last step again when it broke, or was invalid, too few times to count."""
     last = steps[-1]
     rate, purpose = last.step.rate, last.step.purpose
     if last.outcome is StepOutcome.HELD or (last.outcome is StepOutcome.BROKEN and purpose is Purpose.CONFIRM):
@@ -154,45 +154,45 @@ def _undecided(steps: Sequence[Judged]) -> NextStep | None:
     if any(item.outcome is StepOutcome.HELD for item in same) and purpose is not Purpose.CONFIRM:
         return None
     times = sum(item.outcome is last.outcome for item in same)
-    enough = _SPOILT if last.outcome is StepOutcome.INVALID else _TRIES
+    enough = _MOST_INVALID if last.outcome is StepOutcome.INVALID else _TRIES
     return NextStep(purpose, rate, last.step.seconds) if times < enough else None
 
 
 def _higher(settings: SearchSettings, good: float) -> float:
-    """Return the next rate to grow to: twice as much, or what is required when that is on the way."""
+    """Return the next rate: the double, or the required one when that lies below."""
     goal = settings.require
     if goal is not None and good < goal < 2 * good:
         return goal
     return min(2 * good, settings.ceiling)
 
 
-def _between(settings: SearchSettings, now: SearchState) -> float | None:
-    """Return the rate to bisect at, None when what is known is close enough."""
-    good, top, goal = now.good, now.top, settings.require
+def _between(settings: SearchSettings, state: SearchState) -> float | None:
+    """Return the rate to bisect at; None when the interval is small enough."""
+    good, top, goal = state.good, state.top, settings.require
     if good is None or top == math.inf:
         return None
     if goal is not None and good < goal < top:
         return goal
-    # Where the generator gives out first there is no capacity to be found; what was held is all that is known.
-    if now.bad is None or top != now.bad or top <= good * (1 + settings.precision):
+    # When the generator reaches its limit first, the capacity stays unknown.
+    if state.bad is None or top != state.bad or top <= good * (1 + settings.precision):
         return None
     middle = rounded(math.sqrt(good * top))
     return middle if good < middle < top else None
 
 
-Seen = Counter[tuple[float, StepOutcome, bool]]
+Counts = Counter[tuple[float, StepOutcome, bool]]
 
 
-def _held(seen: Seen, rate: float) -> int:
-    return seen[rate, StepOutcome.HELD, False] + seen[rate, StepOutcome.HELD, True]
+def _held(counts: Counts, rate: float) -> int:
+    return counts[rate, StepOutcome.HELD, False] + counts[rate, StepOutcome.HELD, True]
 
 
-def _invalid(seen: Seen, rate: float) -> int:
-    return seen[rate, StepOutcome.INVALID, False] + seen[rate, StepOutcome.INVALID, True]
+def _invalid(counts: Counts, rate: float) -> int:
+    return counts[rate, StepOutcome.INVALID, False] + counts[rate, StepOutcome.INVALID, True]
 
 
-def _is_bad(seen: Seen, rate: float) -> bool:
-    """Tell whether a rate breaks: confirmation broke, or it broke as often as it was tried and never held."""
-    if seen[rate, StepOutcome.BROKEN, True]:
+def _is_bad(counts: Counts, rate: float) -> bool:
+    """Return whether a rate counts as broken: a confirmation broke, or it broke twice and never held."""
+    if counts[rate, StepOutcome.BROKEN, True]:
         return True
-    return seen[rate, StepOutcome.BROKEN, False] >= _TRIES and not _held(seen, rate)
+    return counts[rate, StepOutcome.BROKEN, False] >= _TRIES and not _held(counts, rate)

@@ -1,4 +1,4 @@
-"""From what a generator wrote down to a step: only what was intended for the held window counts."""
+"""Reader of a step from the generator's report: only events due in the held window count."""
 
 from collections.abc import Sequence
 
@@ -7,34 +7,34 @@ from run_record.load_report.report import LoadReport, Percentiles, Window, merge
 
 
 def window_of(load: LoadReport, first: int, seconds: int) -> list[Window]:
-    """Return the seconds of *load* from *first* on, *seconds* of them or as many as there are."""
+    """Return the seconds of *load* from *first* on, *seconds* of them at most."""
     return [window for window in load.windows if first <= window.second < first + seconds]
 
 
 def step_of(
     load: LoadReport,
-    move: NextStep,
-    settle_s: int,
+    request: NextStep,
+    warm_up_s: int,
     *,
     server_cpu: float | None = None,
     lost: int | None = None,
     verdict: str | None = None,
     run: str | None = None,
 ) -> Step:
-    """Return what was seen in the window that was held after *settle_s* seconds.
+    """Return the measurements of the window that was held after *warm_up_s* seconds.
 
-    The seconds while connections are made and queues fill are left out, for they tell nothing of the rate.
+    The warm-up, while connections open and queues fill, says nothing about the rate.
 
     Args:
-        load: of the whole run.
-        move: what was asked for.
-        settle_s: seconds at the beginning that are left out.
+        load: report of the whole run.
+        request: purpose, rate and held seconds that were requested.
+        warm_up_s: seconds at the beginning that are left out.
         server_cpu, lost, verdict, run: see `Step`.
     """
-    windows = window_of(load, settle_s, int(move.seconds))
+    windows = window_of(load, warm_up_s, int(request.seconds))
     service = merged(window.service for window in windows)
     return Step(
-        move.purpose, move.rate, move.seconds,
+        request.purpose, request.rate, request.seconds,
         **_counts(windows),
         latency_ms=_delays(percentiles(merged(window.latency for window in windows))),
         service_ms=_delays(percentiles(service)),
@@ -52,5 +52,5 @@ def _counts(windows: Sequence[Window]) -> dict[str, int]:
     return {name: sum(getattr(window, name) for window in windows) for name in names}
 
 
-def _delays(found: Percentiles) -> Delays:
-    return Delays(found.p50, found.p95, found.p99, found.max)
+def _delays(values: Percentiles) -> Delays:
+    return Delays(values.p50, values.p95, values.p99, values.max)

@@ -1,4 +1,4 @@
-"""A held step: what was offered at one rate for a while, and what came of it."""
+"""Held steps: the load at one rate, its measurements, and their comparison with the objectives."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 from analysis.capacity.objectives import Breach, Objective, breaches
 
-#: A window in which less than this share of the asked rate was offered says nothing about the server.
+#: Least share of the requested rate that must be offered for a step to say anything about the server.
 MIN_OFFERED = 0.98
 
-#: Besides, so many events may be missing: at the edges of a window of constant pace, and (in standard deviations of
-#: their number) by chance in one of Poisson arrivals.
+#: Events that may be missing besides: at the edges of a window of constant pace, and, in standard deviations of their
+#: number, by chance with Poisson arrivals.
 _EDGES, _DEVIATIONS = 2, 4
 
 
 class Purpose(StrEnum):
-    """Why a step was taken."""
+    """Purpose of a step."""
 
     GROW = "grow"
     BISECT = "bisect"
@@ -27,7 +27,7 @@ class Purpose(StrEnum):
 
 
 class StepOutcome(StrEnum):
-    """What a step says of its rate. INVALID: the generator was at fault, so it says nothing of the server."""
+    """Outcome of a step. INVALID: the generator was at fault, so the step says nothing about the server."""
 
     HELD = "held"
     BROKEN = "broken"
@@ -35,7 +35,7 @@ class StepOutcome(StrEnum):
 
 
 class NextStep(NamedTuple):
-    """A step to take: at how many events a second, held for how many seconds, and why."""
+    """Step to run: purpose, rate in events per second, and held seconds."""
 
     purpose: Purpose
     rate: float
@@ -43,7 +43,7 @@ class NextStep(NamedTuple):
 
 
 class Delays(NamedTuple):
-    """Of one kind, in milliseconds."""
+    """Percentiles of one delay, milliseconds."""
 
     p50: float
     p95: float
@@ -53,31 +53,31 @@ class Delays(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What was measured at one rate, over the held window alone: what came before, to settle, is left out.
+    """Measurements at one rate, over the held window only, without the warm-up.
 
     Attributes:
-        purpose: why the step was taken.
-        rate: events a second that were asked for.
+        purpose: purpose of the step.
+        rate: requested events per second.
         seconds: length of the held window.
-        offered: events whose intended time was in the window.
-        sent: of those, put on the wire.
-        answered: of those, with an HTTP answer.
-        accepted: of those, accepted by the intake.
-        failed: refused, or without an answer; answers "received, not validated" (202) are neither.
+        offered: events with their intended time in the window.
+        sent: number of those that were sent.
+        answered: number of those with an HTTP response.
+        accepted: number of those that the intake accepted.
+        failed: refused, or without a response; "received, not validated" (202) is neither.
         dropped: offered and never sent.
-        latency_ms: from the intended time to the answer.
-        service_ms: from the wire to the answer.
+        latency_ms: intended time to response.
+        service_ms: sending to response.
         service_mean_ms: mean of the latter.
-        lag_ms: 99th percentile of how far the generator was behind its schedule.
-        errors: events of the whole run, settling included, by what became of them when they were not accepted.
-        generator_cpu: share of one core that the busiest worker used, None when unknown.
-        server_cpu: cores that the server used over the run, None when it is elsewhere.
-        lost: events that the intake accepted, or received, and that did not land; None when nobody looked.
-        verdict: what the analysis says of the run as a whole, None when it was not asked.
-        invalid: why the step proves nothing about the server.
-        workers_needed: how many workers the generator should have had, None when it had enough.
+        lag_ms: p99 lag of the generator behind its schedule.
+        errors: events of the whole run, warm-up included, that were not accepted, by result.
+        generator_cpu: share of one core that the busiest worker used; None when unknown.
+        server_cpu: cores that the server used over the run; None for a remote server.
+        lost: events that the intake accepted, or received, and that did not land; None when unknown.
+        verdict: verdict of the analysis of the run; None without an analysis.
+        invalid: reasons why the step proves nothing about the server.
+        workers_needed: number of workers that the generator needs; None when it had enough.
         pace: `constant` or `poisson`.
-        run: folder of the run that the step was, None when it was none.
+        run: folder of the step's run; None without one.
     """
 
     purpose: Purpose
@@ -105,19 +105,19 @@ class Step:
 
     @property
     def offered_rate(self) -> float:
-        """Events offered a second."""
+        """Events offered per second."""
         return self.offered / self.seconds
 
     @property
     def achieved_rate(self) -> float:
-        """Events answered a second, of those that were intended for the window."""
+        """Events answered per second, of those due in the window."""
         return self.answered / self.seconds
 
     @property
     def delivered_rate(self) -> float | None:
-        """Events a second that are known to have landed, of those that were intended for the window.
+        """Events per second that are known to have landed, of those due in the window.
 
-        None for hasty answers whose events nobody has looked for.
+        None for hasty responses when the landed events are unknown.
         """
         if self.lost is not None:
             return max(0, self.answered - self.failed - self.lost) / self.seconds
@@ -125,23 +125,22 @@ class Step:
 
     @property
     def concurrency(self) -> float:
-        """Mean number of events under way at the server (Little's law: rate x mean service time)."""
+        """Mean number of concurrent events at the server (Little's law: rate x mean service time)."""
         return self.achieved_rate * self.service_mean_ms / 1000
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """Why the step proves nothing about the server; empty when it does."""
-        asked = self.rate * self.seconds
-        slack = _DEVIATIONS * math.sqrt(asked) if self.pace == "poisson" else _EDGES
-        if self.offered < MIN_OFFERED * asked - slack:
-            told = f"only {self.offered_rate:,.1f} of {self.rate:,.1f} events/s were offered"
-            return (*self.invalid, told)
+        """Reasons why the step proves nothing about the server; empty for a valid step."""
+        due = self.rate * self.seconds
+        slack = _DEVIATIONS * math.sqrt(due) if self.pace == "poisson" else _EDGES
+        if self.offered < MIN_OFFERED * due - slack:
+            return (*self.invalid, f"only {self.offered_rate:,.1f} of {self.rate:,.1f} events/s were offered")
         return self.invalid
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A step beside the objectives."""
+    """Step with its outcome and the objectives that it breaks."""
 
     step: Step
     outcome: StepOutcome
@@ -149,15 +148,15 @@ class Judged:
 
 
 def judge(step: Step, objectives: Sequence[Objective]) -> Judged:
-    """Return *step* with what it says of its rate."""
+    """Return *step* with its outcome."""
     if step.faults:
         return Judged(step, StepOutcome.INVALID, ())
-    found = breaches(measured(step), objectives)
-    return Judged(step, StepOutcome.BROKEN if found else StepOutcome.HELD, found)
+    broken = breaches(measured(step), objectives)
+    return Judged(step, StepOutcome.BROKEN if broken else StepOutcome.HELD, broken)
 
 
 def measured(step: Step) -> Mapping[str, float | None]:
-    """Return what each objective is compared with: milliseconds, shares, or counts; None when nobody looked."""
+    """Return the value for each objective: milliseconds, shares, or counts; None when unknown."""
     failed = step.failed + step.dropped
     return {
         **step.latency_ms._asdict(),

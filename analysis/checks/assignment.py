@@ -2,41 +2,43 @@
 
 from analysis.run_model.load import Evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
+from common.sentences import agree, count_of
 
 _EXAMPLES = 5
 
 
 def check_assignment(evidence: Evidence) -> CheckResult:
-    """Recompute the group of every landed subject; any that differs is a failure.
+    """Recompute the group of every landed subject; any difference is a failure.
 
-    An alpha subject is the wiki's local user id and is hashed here; an xlab subject id is the hash itself. A
-    difference that the sent events do not have came into the rows later, so its layer is the table.
+    An alpha subject is the wiki's local user id and is hashed here; an xlab subject id is the hash itself. When the
+    sent events have the right group, the difference came into the rows later and the layer is the table.
     """
-    found = evidence.landed_subjects
-    if not found["subjects"]:
-        why = "no landed event names its subject" if found["events"] else "no event of the experiment landed"
+    subjects = evidence.landed_subjects
+    if not subjects["subjects"]:
+        reason = "no landed event names its subject" if subjects["events"] else "no event of the experiment landed"
         return CheckResult(
-            "assignment", Layer.ASSIGNMENT, CheckStatus.INCONCLUSIVE, f"Assignment cannot be checked: {why}."
+            "assignment", Layer.ASSIGNMENT, CheckStatus.INCONCLUSIVE, f"Assignment cannot be checked: {reason}."
         )
-    nameless = found["nameless_events"]
-    counts = {"subjects": found["subjects"], "rows_without_subject": nameless}
-    if not found["mismatches"]:
+    nameless = subjects["nameless_events"]
+    counts = {"subjects": subjects["subjects"], "rows_without_subject": nameless}
+    if not subjects["mismatches"]:
         summary = f"All {counts['subjects']:,} landed subjects are in the group that the contract gives them."
         if nameless:
-            summary += f" {nameless:,} landed events name no subject, so theirs is not known."
+            summary += f" {count_of(nameless, 'landed event')} without a subject cannot be checked."
         return CheckResult("assignment", Layer.ASSIGNMENT, CheckStatus.PASS, summary, evidence=counts)
     later = not evidence.sent_subjects["mismatches"]
     where = (
-        "though all that was sent had the right group: look between the intake and the table"
+        ", though every event was sent with the right group: look between the intake and the table"
         if later
-        else "look at what the wiki hashes, and at the experiment's groups and rate there"
+        else ": look at what the wiki hashes, and at the experiment's groups and sample rate there"
     )
     summary = (
-        f"{found['wrong_subjects']:,} of {counts['subjects']:,} landed subjects ({found['wrong_events']:,} events) "
-        f"are in another group than the contract gives them, {where}."
+        f"{subjects['wrong_subjects']:,} of {count_of(counts['subjects'], 'landed subject')} "
+        f"({count_of(subjects['wrong_events'], 'event')}) {agree(subjects['wrong_subjects'], 'is', 'are')} not in "
+        f"the group that the contract gives them{where}."
     )
     examples = evidence.engine.ask("mismatches", {"most": _EXAMPLES}, seen="seen_landed")
-    wrong = found["mismatches"]
-    detail = {**counts, "mismatches": wrong, "events": found["wrong_events"], "examples": examples}
+    wrong = subjects["mismatches"]
+    detail = {**counts, "mismatches": wrong, "events": subjects["wrong_events"], "examples": examples}
     layer = Layer.TABLE if later else Layer.ASSIGNMENT
     return CheckResult("assignment", layer, CheckStatus.FAIL, summary, wrong, threshold=0, evidence=detail)

@@ -1,15 +1,15 @@
-"""Did every event that was sent become one row, with the content it was sent with?
+"""Checks of delivery: every sent event should become one row with the sent content.
 
 Every sent event has exactly one fate (`analysis/sql/classified.sql`):
 
-- ok: a row landed, whatever the sender was answered.
-- corrupted: a row landed with other content; what the intake fills in is not compared.
+- ok: a row landed, with any response to the sender.
+- corrupted: a row landed with other content; fields that the intake fills in are not compared.
 - late: the row's receive time is later after the event's `dt` than the deadline.
-- invalid: in the error stream, or refused to the sender (400, 500) and not landed.
+- invalid: in the error stream, or refused (400, 500) and not landed.
 - lost: answered 201 or 202, and in neither the table nor the error stream.
-- indeterminate: no answer, and not landed.
+- indeterminate: no response, and not landed.
 
-On the side of the rows: *duplicated* counts ids that landed more than once, *unexpected* rows whose id was not sent.
+Among the rows, *duplicated* counts ids that landed more than once, *unexpected* rows whose id was not sent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,17 +21,18 @@ from analysis.statistics import unlike
 from analysis.summaries.gaps import find_gaps
 from analysis.summaries.segments import count_segments, outlier_segments
 from analysis.verdict import ALPHA, CheckResult, CheckStatus, Layer
+from common.sentences import agree, clause, count_of
 
 _EXAMPLES = 5
 
-#: Above this share of events of which nobody knows what became, a clean rest proves too little.
+#: Largest share of events with unknown outcome at which the others are still enough for a pass.
 MAX_INDETERMINATE = 0.01
 
 FATES = ("ok", "lost", "corrupted", "indeterminate", "invalid", "late")
 
 
 def reconcile(evidence: Evidence) -> dict[str, int]:
-    """Return the reconciliation: events offered, by fate, and ids duplicated and unexpected."""
+    """Return the reconciliation: events offered, events by fate, and duplicated and unexpected ids."""
     counts = dict.fromkeys(FATES, 0)
     for row in evidence.fates:
         counts[str(row["fate"])] += int(str(row["events"]))
@@ -44,7 +45,7 @@ def reconcile(evidence: Evidence) -> dict[str, int]:
 
 
 def check_lost(evidence: Evidence) -> CheckResult:
-    """Find events that were acknowledged and are nowhere, and say what they have in common."""
+    """Find acknowledged events in neither the table nor the error stream, and describe their common properties."""
     groups = _by_group(evidence, "lost")
     lost = sum(count for count, _ in groups.values())
     layer = evidence.delivery_layer
@@ -53,78 +54,87 @@ def check_lost(evidence: Evidence) -> CheckResult:
         return _passed("lost", layer, f"No event was lost between {between}.")
     vanished = {str(row["group_name"]): row["subjects"] for row in evidence.engine.ask("vanished")}
     apart = outlier_segments(count_segments(evidence))
-    told = "; ".join(
+    losses = "; ".join(
         f"group {group!r} lost {count / total:.2%} of its events ({count:,} of {total:,})"
         for group, (count, total) in groups.items()
         if count
     )
     spared = [group for group, (count, _) in groups.items() if not count]
-    spared_told = f"; {' and '.join(map(repr, spared))} lost none" if spared else ""
-    gone = f" {sum(map(int, map(str, vanished.values()))):,} subjects vanished altogether." if vanished else ""
+    others = f"; {' and '.join(map(repr, spared))} lost none" if spared else ""
+    subjects = sum(map(int, map(str, vanished.values())))
+    remarks = f" {count_of(subjects, 'subject')} vanished completely." if vanished else ""
     where = next((item for item in apart if item.dimension != "group"), None)
-    gone += _last_seen(evidence)
+    remarks += _last_seen(evidence)
     if evidence.dropped.all_of_them:
         layer = Layer.INSTRUMENT
-        gone += f" No intake could accept them: {evidence.dropped.problem}."
+        remarks += f" No intake accepts them: {clause(evidence.dropped.problem)}."
     elif not evidence.whereabouts.known and _of_whole_hours(evidence, lost):
         layer = Layer.TABLE
-        gone += " All of them are of whole hours from which nothing landed: look whether their partitions have come."
+        remarks += " They fill whole hours from which nothing landed: check whether the partitions have arrived."
     elif _heavy_subjects_vanished(evidence):
         layer = Layer.TABLE
-        gone += " They had sent more events than others: look for a filter that takes them for bots."
+        remarks += " These subjects had sent more events than others: look for a filter that takes them for bots."
     elif where is not None:
-        gone += (
-            f" Most of it where {where.dimension} is {where.value!r}: {where.share:.2%} there, {where.rest:.2%} "
-            "elsewhere."
+        remarks += (
+            f" The loss is concentrated where {where.dimension} is {where.value!r}: {where.share:.2%} there, "
+            f"{where.rest:.2%} elsewhere."
         )
     detail = {
         "lost": lost,
-        "by_group": _told(groups),
+        "by_group": _groups_json(groups),
         "segments": [item._asdict() for item in apart[:_EXAMPLES]],
         "vanished_subjects": vanished,
         "last_seen": evidence.whereabouts._asdict(),
         "examples": _ids(evidence, "lost"),
     }
-    summary = f"Between {between}, {told}{spared_told}.{gone}"
+    number = f"{count_of(lost, 'event')} {agree(lost, 'was', 'were')}"
+    summary = f"{number} lost between {between}: {losses}{others}.{remarks}"
     return CheckResult("lost", layer, CheckStatus.FAIL, summary, lost, threshold=0, evidence=detail)
 
 
 def _last_seen(evidence: Evidence) -> str:
-    """Return a sentence on where lost events were seen last, where that was looked at."""
-    found = evidence.whereabouts
-    told = []
-    if found.hours:
-        told.append(f"{found.behind:,} are in the stream, and nothing of their hours is in the table: look whether the")
-        told[-1] += f" partition of {', '.join(f'{hour}:00 UTC' for hour in found.hours[:3])} has come"
-    elif found.behind:
-        told.append(f"{found.behind:,} are in the stream and not in the table: look at ingestion")
-    if found.elsewhere:
-        told.append(f"{found.astray:,} are in another stream ({', '.join(found.elsewhere)})")
-    if found.nowhere and found.known:
-        told.append(f"{found.nowhere:,} are in no stream: look at the intake, which acknowledged them")
-    return f" {'; '.join(told)}." if told else ""
+    """Return a sentence on where lost events were seen last; empty when the streams are unknown."""
+    lost = evidence.whereabouts
+    clauses = []
+    if lost.hours:
+        hours = ", ".join(f"{hour}:00 UTC" for hour in lost.hours[:3])
+        clauses.append(
+            f"{_number_in(lost.behind)} the stream, and the table has no row of their hours: check whether the "
+            f"partition of {hours} has arrived"
+        )
+    elif lost.behind:
+        clauses.append(f"{_number_in(lost.behind)} the stream and not in the table: look at ingestion")
+    if lost.elsewhere:
+        clauses.append(f"{_number_in(lost.astray)} another stream ({', '.join(lost.elsewhere)})")
+    if lost.nowhere and lost.known:
+        clauses.append(f"{_number_in(lost.nowhere)} no stream: look at the intake, which acknowledged them")
+    return f" {'; '.join(clauses)}." if clauses else ""
+
+
+def _number_in(events: int) -> str:
+    return f"{events:,} {agree(events, 'is', 'are')} in"
 
 
 def _of_whole_hours(evidence: Evidence, lost: int) -> bool:
-    """Return whether *lost* events are those of whole hours from which nothing landed."""
-    silences = find_gaps(evidence.moments)
-    return all(silence.hourly for silence in silences) and sum(silence.lost for silence in silences) == lost
+    """Return whether the *lost* events are exactly those of whole hours from which nothing landed."""
+    gaps = find_gaps(evidence.moments)
+    return all(gap.hourly for gap in gaps) and sum(gap.lost for gap in gaps) == lost
 
 
 def _heavy_subjects_vanished(evidence: Evidence) -> bool:
-    """Return whether what is lost is whole subjects, and such as had sent far more events than the others.
+    """Return whether only whole subjects are lost, and those had sent far more events than the others.
 
-    Far more: half as many again on average, and four standard errors apart (Welch, 1947).
+    Far more means over 1.5 times as many on average, and over four standard errors apart (Welch, 1947).
     """
     rows = {str(row["what"]): row for row in evidence.engine.ask("vanished_weight")}
     if "partial" in rows or not {"vanished", "untouched"} <= rows.keys():
         return False
-    (gone, gone_error), (rest, rest_error) = (_mean_events(rows[what]) for what in ("vanished", "untouched"))
-    return gone > 1.5 * rest and gone - rest > 4 * (gone_error + rest_error) ** 0.5
+    (lost, lost_error), (rest, rest_error) = (_mean_events(rows[kind]) for kind in ("vanished", "untouched"))
+    return lost > 1.5 * rest and lost - rest > 4 * (lost_error + rest_error) ** 0.5
 
 
 def _mean_events(row: Mapping[str, object]) -> tuple[float, float]:
-    """Return the mean number of events a subject, and the square of its standard error."""
+    """Return the mean number of events per subject, and the square of its standard error."""
     subjects, events, squared = (int(str(row[name])) for name in ("subjects", "events", "events_squared"))
     mean = events / subjects
     spread = max(squared / subjects - mean**2, 0.0) * subjects / max(subjects - 1, 1)
@@ -138,14 +148,15 @@ def check_duplicated(evidence: Evidence) -> CheckResult:
         return _passed("duplicated", Layer.STREAM, "No event landed twice.")
     extra = sum(int(str(row["copies"])) - 1 for row in rows)
     summary = (
-        f"{len(rows):,} events landed more than once ({extra:,} rows too many): look at retries and at de-duplication."
+        f"{count_of(len(rows), 'event')} landed more than once ({count_of(extra, 'surplus row')}): look at retries "
+        "and at deduplication."
     )
     detail = {"duplicated": len(rows), "rows_too_many": extra, "examples": rows[:_EXAMPLES]}
     return CheckResult("duplicated", Layer.STREAM, CheckStatus.FAIL, summary, len(rows), threshold=0, evidence=detail)
 
 
 def check_corrupted(evidence: Evidence) -> CheckResult:
-    """Find rows whose content is not what was sent, and name the fields."""
+    """Find rows that differ from what was sent, and name the fields."""
     groups = _by_group(evidence, "corrupted")
     count = sum(number for number, _ in groups.values())
     if not count:
@@ -153,34 +164,37 @@ def check_corrupted(evidence: Evidence) -> CheckResult:
     fields = {
         name.replace("__", "."): number for name, number in evidence.engine.ask("corrupted_fields")[0].items() if number
     }
-    told = ", ".join(f"{name} in {number:,}" for name, number in fields.items())
+    changes = ", ".join(f"{name} in {number:,}" for name, number in fields.items())
     detail = {
         "corrupted": count,
         "fields": fields,
-        "by_group": _told(groups),
+        "by_group": _groups_json(groups),
         "examples": _ids(evidence, "corrupted"),
     }
-    summary = f"{count:,} rows hold something else than was sent ({told}): look at what rewrites rows after the intake."
+    differ = f"{count_of(count, 'row')} {agree(count, 'differs', 'differ')}"
+    summary = f"{differ} from what was sent ({changes}): look at what rewrites rows after the intake."
     return CheckResult("corrupted", Layer.TABLE, CheckStatus.FAIL, summary, count, threshold=0, evidence=detail)
 
 
 def check_unexpected(evidence: Evidence) -> CheckResult:
-    """Find rows that claim this run's instrument or experiment and were never sent."""
+    """Find rows that claim this run's instrument or experiment and were not sent."""
     rows = evidence.unexpected
-    others = ", ".join(f"{count:,} rows of run {name}" for name, count in evidence.other_runs.items())
-    apart = f" Left out: {others}, whose ledger names them." if others else ""
+    others = ", ".join(f"{count_of(count, 'row')} of run {name}" for name, count in evidence.other_runs.items())
+    excluded = f" Not counted: {others}, by that run's ledger." if others else ""
     if not rows:
-        summary = f"No row claims this experiment that was not sent.{apart}"
+        summary = f"Every row that claims this experiment was sent.{excluded}"
         detail: dict[str, object] = {"other_runs": dict(evidence.other_runs)}
         return CheckResult("unexpected", Layer.TABLE, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
-    told = f"{len(rows):,} rows claim this experiment or instrument and were never sent{_received(rows)}"
-    summary = f"{told}: look for another sender, or ids that were changed.{apart}"
+    claim = f"{count_of(len(rows), 'row')} {agree(len(rows), 'claims', 'claim')} this experiment or instrument"
+    summary = (
+        f"{claim} without having been sent{_received(rows)}: look for another sender, or for changed ids.{excluded}"
+    )
     detail = {"unexpected": len(rows), "examples": rows[:_EXAMPLES], "other_runs": dict(evidence.other_runs)}
     return CheckResult("unexpected", Layer.TABLE, CheckStatus.FAIL, summary, len(rows), threshold=0, evidence=detail)
 
 
 def _received(rows: Sequence[Mapping[str, object]]) -> str:
-    """Return from when to when rows were received, where they have a time."""
+    """Return the period in which *rows* were received; empty when none has a time."""
     moments = [int(str(row["first_ms"])) for row in rows if row["first_ms"] is not None]
     if not moments:
         return ""
@@ -192,36 +206,37 @@ def _received(rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def check_invalid(evidence: Evidence) -> CheckResult:
-    """Find events that the intake refused, or dropped behind a 202, and tell why.
+    """Find events that the intake refused, or dropped behind a 202, and give the reason.
 
-    What was sent is validated again here, under what the intake serves: when it is valid, as the intake would have
-    completed it, the intake is at fault; otherwise the client that sent it.
+    Sent events are validated again, with the schemas that the intake serves and the fields that it fills in. When they
+    are valid the intake is at fault, otherwise the client.
     """
     rows = evidence.engine.ask("reasons")
     count = sum(int(str(row["events"])) for row in rows)
     if not count:
         if evidence.dropped.events:
             return _dropped(evidence.dropped)
-        return _passed("invalid", Layer.INSTRUMENT, "The intake found no event invalid.")
-    why = str(rows[0]["reason"]) or "it gave no reason"
+        return _passed("invalid", Layer.INSTRUMENT, "The intake refused no event.")
+    reason = str(rows[0]["reason"]) or "it gave no reason"
     problem_of = intake_schemas(evidence).problem_of
     problem = next(filter(None, map(problem_of, evidence.sent_bodies("refused_events", VALIDATED))), "")
     if problem:
         layer, where = Layer.INSTRUMENT, f"at what the client sends ({problem})"
     else:
-        layer, where = Layer.INTAKE, "at the intake and its log, for the schema allows what was sent"
+        layer, where = Layer.INTAKE, "at the intake and its log, for the sent events fit the schema"
     share = count / max(len(evidence.ledger.visit), 1)
-    summary = f"The intake refused {count:,} events ({share:.1%}), most often because {why}: look {where}."
+    refused = f"{count_of(count, 'event')} ({share:.1%}) {agree(count, 'was', 'were')} refused by the intake"
+    summary = f"{refused}, most often because {clause(reason)}: look {where}."
     detail = {"invalid": count, "reasons": rows[:_EXAMPLES], "examples": _ids(evidence, "invalid")}
     return CheckResult("invalid", layer, CheckStatus.FAIL, summary, count, threshold=0, evidence=detail)
 
 
 def _dropped(dropped: Dropped) -> CheckResult:
-    """Return the result where nobody reported events that no intake could accept, and they are lost behind a 202."""
-    of = "" if dropped.validated == dropped.lost else f" of {dropped.validated:,} that were validated"
+    """Return the result for invalid events that were lost behind a 202 without a report."""
+    of = "" if dropped.validated == dropped.lost else f" of {dropped.validated:,} validated"
     summary = (
-        f"{dropped.events:,}{of} of the {dropped.lost:,} events that were answered 202 and are nowhere cannot be "
-        f"accepted by any intake: {dropped.problem}. Look at what the client sends."
+        f"{dropped.events:,}{of} of the {count_of(dropped.lost, 'lost event')} behind a 202 "
+        f"{agree(dropped.events, 'is', 'are')} invalid: {clause(dropped.problem)}. Look at what the client sends."
     )
     detail = {"invalid": dropped.events, **dropped._asdict()}
     return CheckResult(
@@ -230,10 +245,10 @@ def _dropped(dropped: Dropped) -> CheckResult:
 
 
 def check_indeterminate(evidence: Evidence) -> CheckResult:
-    """Find events of which nobody can know what became; more of one group's than of the others' is a failure.
+    """Find events with an unknown outcome; a larger share in one group than in the others is a failure.
 
-    What goes missing without an answer by chance, or because a worker was killed, does so in every group alike. So the
-    share of subjects with such an event is compared by Fisher's exact test, group against the rest.
+    Responses that are missing by chance, or because a worker was killed, are missing in every group alike. Fisher's
+    exact test compares the share of subjects with such an event, each group against the rest.
     """
     counts = reconcile(evidence)
     share = counts["indeterminate"] / counts["offered"] if counts["offered"] else 0.0
@@ -244,36 +259,41 @@ def check_indeterminate(evidence: Evidence) -> CheckResult:
         "by_group": rows,
         "examples": _ids(evidence, "indeterminate"),
     }
-    told = f"{counts['indeterminate']:,} of {counts['offered']:,} events were never answered and did not land."
+    unknown = counts["indeterminate"]
+    summary = f"{unknown:,} of {count_of(counts['offered'], 'event')} got no response and did not land."
     p_value = None
     if not counts["offered"]:
-        told, outcome = "Nothing was sent, so nothing is known.", CheckStatus.INCONCLUSIVE
+        summary, status = "No event was sent, so there is no outcome to know.", CheckStatus.INCONCLUSIVE
     elif (p_value := unlike([(int(str(row["hit"])), int(str(row["subjects"]))) for row in rows])) < ALPHA:
-        outcome = CheckStatus.FAIL
-        told = f"Between the client and the intake, {_unanswered(rows)}: no answer came, and they did not land."
+        status = CheckStatus.FAIL
+        summary = (
+            f"{count_of(unknown, 'event')} got no response and did not land, not alike in all groups: "
+            f"{_unanswered(rows)}. Look between the client and the intake."
+        )
     else:
-        outcome = CheckStatus.INCONCLUSIVE if share > MAX_INDETERMINATE else CheckStatus.PASS
+        status = CheckStatus.INCONCLUSIVE if share > MAX_INDETERMINATE else CheckStatus.PASS
     return CheckResult(
-        "indeterminate", Layer.TRANSPORT, outcome, told, share, p_value, MAX_INDETERMINATE, evidence=detail
+        "indeterminate", Layer.TRANSPORT, status, summary, share, p_value, MAX_INDETERMINATE, evidence=detail
     )
 
 
 def _unanswered(rows: Sequence[Mapping[str, object]]) -> str:
-    told = []
+    clauses = []
     for row in sorted(rows, key=lambda row: -int(str(row["hit"])) / int(str(row["subjects"]))):
         events, sent = int(str(row["events"])), int(str(row["sent_events"]))
         count = f"{events / sent:.2%} of its events ({events:,} of {sent:,})" if events else "none"
-        told.append(f"group {str(row['group_name'])!r} lost {count}")
-    return "; ".join(told)
+        clauses.append(f"group {str(row['group_name'])!r} lost {count}")
+    return "; ".join(clauses)
 
 
 def check_late(evidence: Evidence) -> CheckResult:
-    """Find rows that came after the deadline."""
+    """Find rows that arrived after the deadline."""
     count = sum(number for number, _ in _by_group(evidence, "late").values())
     hours = evidence.manifest.deadline_s / 3600
     if not count:
-        return _passed("late", Layer.TABLE, f"Every row arrived within {hours:g} hours of its event.")
-    summary = f"{count:,} rows arrived more than {hours:g} hours after their event: look at clocks and at queues."
+        return _passed("late", Layer.TABLE, f"Every row arrived within {count_of(hours, 'hour')} of its event.")
+    late = f"{count_of(count, 'row')} arrived more than {count_of(hours, 'hour')} after the event"
+    summary = f"{late}: look at clocks and at queues."
     detail = {"late": count, "examples": _ids(evidence, "late")}
     return CheckResult("late", Layer.TABLE, CheckStatus.FAIL, summary, count, threshold=0, evidence=detail)
 
@@ -283,16 +303,16 @@ def _passed(name: str, layer: Layer, summary: str) -> CheckResult:
 
 
 def _by_group(evidence: Evidence, fate: str) -> dict[str, tuple[int, int]]:
-    """Return, per group, how many events met *fate*, and how many were sent."""
-    found: dict[str, tuple[int, int]] = {}
+    """Return, per group, the number of events with *fate* and the number sent."""
+    counts: dict[str, tuple[int, int]] = {}
     for row in evidence.fates:
-        count, total = found.get(str(row["group_name"]), (0, 0))
+        count, total = counts.get(str(row["group_name"]), (0, 0))
         events = int(str(row["events"]))
-        found[str(row["group_name"])] = (count + events * (row["fate"] == fate), total + events)
-    return found
+        counts[str(row["group_name"])] = (count + events * (row["fate"] == fate), total + events)
+    return counts
 
 
-def _told(groups: dict[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+def _groups_json(groups: dict[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
     return {group: {"events": count, "of": total} for group, (count, total) in groups.items()}
 
 

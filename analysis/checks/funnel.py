@@ -1,25 +1,29 @@
-"""Are funnels in order: one impression, then clicks, numbered from 1, one funnel a start of the instrument?"""
+"""Check the order of funnels: one impression, then clicks, numbered from 1; one funnel per start of the instrument."""
 
 from analysis.run_model.load import Evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
+from common.sentences import agree, count_of
 from contracts.profiles import profile_of
 
 _EXAMPLES = 5
 
 _RULES = {
-    "click_without_impression": "have a click and no impression",
-    "impression_twice": "have two impressions or more",
-    "no_position": "have events without a position",
-    "position_twice": "have a position twice",
-    "position_missing": "have a gap in their positions, or do not begin at 1",
-    "click_before_impression": "have a click from before their impression",
-    "events_without_funnel": "events have no funnel token",
-    "page_views_with_two": "page views have more than one funnel: the instrument was started twice",
+    "click_without_impression": "a click and no impression",
+    "impression_twice": "more than one impression",
+    "no_position": "events without a position",
+    "position_twice": "a position twice",
+    "position_missing": "a gap in their positions, or do not begin at 1",
+    "click_before_impression": "a click before their impression",
+    "events_without_funnel": "no funnel token",
+    "page_views_with_two": "more than one funnel: the instrument was started twice",
 }
+
+#: What the rules that are not about funnels count.
+_NOUNS = {"events_without_funnel": "event", "page_views_with_two": "page view"}
 
 
 def check_funnel(evidence: Evidence) -> CheckResult:
-    """Look for funnels that are out of order, first in what was sent, then in those that landed whole and changed."""
+    """Find funnels that are out of order: in the sent events first, then in changed funnels that landed whole."""
     funnels, sent = _broken(evidence, "said")
     changed_funnels, landed = 0, dict[str, int]()
     if any(row["fate"] == "corrupted" for row in evidence.fates):
@@ -33,34 +37,33 @@ def check_funnel(evidence: Evidence) -> CheckResult:
         "landed": landed,
     }
     if not funnels:
-        why = "No event of the instrument was sent, so there is no funnel."
-        return CheckResult("funnel", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, why, evidence=detail, matters=False)
+        reason = "No event of the instrument was sent, so there is no funnel."
+        return CheckResult("funnel", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, reason, evidence=detail, matters=False)
     if not wrong:
-        summary = f"All {funnels:,} funnels are in order."
+        summary = f"All {count_of(funnels, 'funnel')} are in order."
         return CheckResult("funnel", Layer.INSTRUMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
-    told = "; ".join(_tell(rule, count, funnels) for rule, count in wrong.items())
-    where = "look at the instrument" if sent else "though they were sent in order: look at what rewrites rows"
+    problems = "; ".join(_sentence(rule, count, funnels) for rule, count in wrong.items())
+    where = ": look at the instrument" if sent else ", though they were sent in order: look at what rewrites rows"
     layer = Layer.INSTRUMENT if sent else Layer.TABLE
     if "page_views_with_two" in wrong:
         table = "said" if sent else "observed_changed"
         detail["examples"] = evidence.engine.ask("page_funnels", observed=table)[:_EXAMPLES]
     return CheckResult(
-        "funnel", layer, CheckStatus.FAIL, f"{told}: {where}.", max(wrong.values()), threshold=0, evidence=detail
+        "funnel", layer, CheckStatus.FAIL, f"{problems}{where}.", max(wrong.values()), threshold=0, evidence=detail
     )
 
 
 def _broken(evidence: Evidence, table: str) -> tuple[int, dict[str, int]]:
-    """Return how many funnels *table* has, and how many break which rule."""
+    """Return the number of funnels of *table*, and the number that break each rule."""
     [row] = evidence.engine.ask("funnels", observed=table)
     counts = {name: int(str(value)) for name, value in row.items()}
     counts["page_views_with_two"] = len(evidence.engine.ask("page_funnels", observed=table))
     if not profile_of(evidence.manifest.generation).has("funnel_event_sequence_position"):
-        # Events of this generation have no position; the order of a funnel follows from its times.
+        # This generation has no position; the order of a funnel follows from its times.
         counts["no_position"] = 0
     return counts["funnels"], {rule: counts[rule] for rule in _RULES if counts[rule]}
 
 
-def _tell(rule: str, count: int, funnels: int) -> str:
-    if rule in ("events_without_funnel", "page_views_with_two"):
-        return f"{count:,} {_RULES[rule]}"
-    return f"{count:,} of {funnels:,} funnels {_RULES[rule]}"
+def _sentence(rule: str, count: int, funnels: int) -> str:
+    part = count_of(count, _NOUNS[rule]) if rule in _NOUNS else f"{count:,} of {count_of(funnels, 'funnel')}"
+    return f"{part} {agree(count, 'has', 'have')} {_RULES[rule]}"

@@ -1,4 +1,4 @@
-"""Are there as many subjects in each group, and in the sample, as the contract's hashes allow for?"""
+"""Checks of the sample ratio, overall and by segment, and of the sample rate."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -17,12 +17,13 @@ from analysis.statistics import (
 from analysis.summaries.funnel import FunnelStage, due_visits, natural_subjects
 from analysis.summaries.segments import IN_ROWS, SegmentCount, count_segments
 from analysis.verdict import ALPHA, CheckResult, CheckStatus, Layer
+from common.sentences import count_of
 from contracts.assignment import expected_shares
 
-#: With less power than this to see 60 to 40 where 50 to 50 was meant, a pass would say nothing.
+#: Least power to detect 60 to 40 in place of 50 to 50 (an effect of 0.2); below it a pass would mean nothing.
 _EFFECT, _POWER = 0.2, 0.8
 
-#: A segment with fewer subjects is not tested: nothing in it could be told from chance.
+#: Least subjects of a segment that is tested; fewer cannot show more than chance.
 _MIN_SUBJECTS = 50
 
 _EXAMPLES = 5
@@ -31,29 +32,29 @@ Shares = Sequence[Fraction]
 
 
 def landed_subjects(evidence: Evidence) -> dict[str, int]:
-    """Return how many distinct subjects landed in each group of the experiment.
+    """Return the number of distinct subjects that landed in each group of the experiment.
 
-    Unknown groups are left out, and so are subjects that were chosen for their group.
+    Unknown groups and subjects that were chosen for their group are left out.
     """
     landed = {str(row["group_name"]): int(str(row["by_chance"])) for row in evidence.landed_groups}
     return {name: landed.get(name, 0) for name in evidence.group_names()}
 
 
 def check_sample_ratio(evidence: Evidence) -> CheckResult:
-    """Test the subjects of each group against the exact expected shares, at every stage that they pass.
+    """Test the subjects of each group against the exact expected shares, at every stage.
 
-    The first stage at which the ratio is off says where the imbalance came about. Clicks are only tested in an A/A
-    run: elsewhere the treatment may well change how many click.
+    The imbalance arose at the first stage with a mismatch. Clicks are tested in A/A runs only, because a treatment may
+    change how many subjects click.
     """
-    if why := nothing_to_compare(evidence):
-        return CheckResult("sample-ratio", Layer.EXPOSURE, CheckStatus.INCONCLUSIVE, why, matters=False)
+    if reason := nothing_to_compare(evidence):
+        return CheckResult("sample-ratio", Layer.EXPOSURE, CheckStatus.INCONCLUSIVE, reason, matters=False)
     shares = expected_shares(len(evidence.group_names()), evidence.plan.rate).groups
     stages = _stages(evidence)
     landed = stages[FunnelStage.LANDED]
     tests = {stage: multinomial_test(counts, shares) for stage, counts in stages.items() if sum(counts)}
     adjusted = dict(zip(tests, holm([test.p_value for test in tests.values()]), strict=True))
     off = [stage for stage in tests if adjusted[stage] < ALPHA and _matters(evidence, stages[stage], shares)]
-    told = _ratio(evidence, landed)
+    ratio = _ratio(evidence, landed)
     result = tests.get(FunnelStage.LANDED)
     detail = {
         "subjects": {
@@ -65,71 +66,72 @@ def check_sample_ratio(evidence: Evidence) -> CheckResult:
     }
     layer = Layer.EXPOSURE
     if off:
-        outcome, first = CheckStatus.FAIL, off[0]
-        layer, summary = _blame(evidence, first, stages, tests[first])
+        status, first = CheckStatus.FAIL, off[0]
+        layer, summary = _diagnose(evidence, first, stages, tests[first])
         result = tests[first]
     elif result is None or ratio_power(sum(landed), shares, _EFFECT, ALPHA) < _POWER:
-        outcome, summary = CheckStatus.INCONCLUSIVE, f"Too few subjects landed to judge the sample ratio ({told})."
+        status, summary = CheckStatus.INCONCLUSIVE, f"Too few subjects landed to test the sample ratio ({ratio})."
     else:
-        outcome, summary = CheckStatus.PASS, f"{told} subjects landed, as expected (p = {result.p_value:.3f})."
+        status, summary = CheckStatus.PASS, f"{ratio} subjects landed, as expected (p = {result.p_value:.3f})."
     statistic, p_value = (result.statistic, result.p_value) if result else (None, None)
-    return CheckResult("sample-ratio", layer, outcome, summary, statistic, p_value, ALPHA, detail)
+    return CheckResult("sample-ratio", layer, status, summary, statistic, p_value, ALPHA, detail)
 
 
 def check_segments(evidence: Evidence) -> CheckResult:
-    """Test the sample ratio of what landed in every segment, with Holm's correction over all of them."""
+    """Test the sample ratio of the landed subjects of every segment, with Holm's correction over all segments."""
     shares = expected_shares(len(evidence.group_names()), evidence.plan.rate).groups
-    alone = nothing_to_compare(evidence)
-    found = {} if alone else _segment_ratios(evidence, count_segments(evidence))
-    if not found:
-        why = alone or "No segment has enough subjects to judge its sample ratio."
-        return CheckResult("segments", Layer.EXPOSURE, CheckStatus.INCONCLUSIVE, why, matters=False)
-    tests = {key: multinomial_test(landed, shares) for key, (_, landed) in found.items()}
+    no_groups = nothing_to_compare(evidence)
+    ratios = {} if no_groups else _segment_ratios(evidence, count_segments(evidence))
+    if not ratios:
+        reason = no_groups or "No segment has enough subjects to test its sample ratio."
+        return CheckResult("segments", Layer.EXPOSURE, CheckStatus.INCONCLUSIVE, reason, matters=False)
+    tests = {key: multinomial_test(landed, shares) for key, (_, landed) in ratios.items()}
     adjusted = dict(zip(tests, holm([test.p_value for test in tests.values()]), strict=True))
     off = sorted(
-        (key for key in tests if adjusted[key] < ALPHA and _matters(evidence, found[key][1], shares)),
+        (key for key in tests if adjusted[key] < ALPHA and _matters(evidence, ratios[key][1], shares)),
         key=adjusted.__getitem__,
     )
     least = min(adjusted.values())
     detail = {
-        "segments": len(found),
+        "segments": len(ratios),
         "off": [
-            {"dimension": key[0], "value": key[1], "subjects": found[key][1], "p_value_adjusted": adjusted[key]}
+            {"dimension": key[0], "value": key[1], "subjects": ratios[key][1], "p_value_adjusted": adjusted[key]}
             for key in off[:_EXAMPLES]
         ],
     }
     if not off:
         summary = (
-            f"The sample ratio is as expected in each of {len(found)} segments (smallest p = {least:.3f}, corrected)."
+            f"The sample ratio of {count_of(len(ratios), 'segment')} is as expected (smallest p = {least:.3f}, "
+            "corrected)."
         )
         return CheckResult("segments", Layer.EXPOSURE, CheckStatus.PASS, summary, None, least, ALPHA, detail)
-    (dimension, value), (sent, landed) = off[0], found[off[0]]
+    (dimension, value), (sent, landed) = off[0], ratios[off[0]]
     before = multinomial_test(sent, shares).p_value if sum(sent) else 1.0
-    # Of what only rows tell, nobody knows how it was when it was sent, unless nothing was lost.
+    # Dimensions that only rows have are unknown for sent events, unless nothing was lost.
     unknown = dimension in IN_ROWS and any(row["fate"] == "lost" for row in evidence.fates)
     layer = Layer.EXPOSURE if before < ALPHA and not unknown else evidence.delivery_layer
-    more = f", and {len(off) - 1} more segments are off" if len(off) > 1 else ""
+    more = f", and in {count_of(len(off) - 1, 'more segment')}" if len(off) > 1 else ""
     where = "what one group meets there" if layer is Layer.EXPOSURE else "what one group lost there on the way"
     summary = (
-        f"Sample-ratio mismatch where {dimension} is {value!r}: {_ratio(evidence, landed)} subjects landed{more}: "
+        f"Sample-ratio mismatch where {dimension} is {value!r} ({_ratio(evidence, landed)} subjects landed){more}: "
         f"look for {where}."
     )
     return CheckResult("segments", layer, CheckStatus.FAIL, summary, tests[off[0]].statistic, least, ALPHA, detail)
 
 
 def check_sample_rate(evidence: Evidence) -> CheckResult:
-    """Test how many of the subjects that came are in the sample against the wiki's sample rate.
+    """Test the number of visiting subjects in the sample against the wiki's sample rate.
 
-    Subjects who are in the sample and sent nothing (they never saw the element, or the run was stopped before), and
-    those of whom every event is indeterminate, cannot be seen in the table; they are counted as the plan has them.
-    When those that were offered pass the same test, the rest got lost on the way, which is the layer then.
+    Subjects in the sample who sent nothing (they never saw the element, or the run was stopped before), and subjects
+    with only indeterminate events, cannot be in the table; they count as planned. When the subjects with offered events
+    pass the same test, the others were lost on the way, and the layer is that of delivery.
     """
     people = evidence.participants
     natural = people.came & ~people.chosen
-    came = int(np.count_nonzero(natural))
-    if not came:
+    visited = int(np.count_nonzero(natural))
+    if not visited:
         return CheckResult(
-            "sample-rate", Layer.ASSIGNMENT, CheckStatus.INCONCLUSIVE, "Nobody came, so there is no rate."
+            "sample-rate", Layer.ASSIGNMENT, CheckStatus.INCONCLUSIVE, "No subject visited, so there is no rate."
         )
     offered = np.zeros(len(natural), dtype=np.bool_)
     offered[evidence.ledger.visit] = True
@@ -138,12 +140,12 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     landed = sum(landed_subjects(evidence).values())
     share = float(1 - expected_shares(len(evidence.group_names()), evidence.plan.rate).not_in_sample)
     unknowable = sum(bool(natural[int(str(row["visit"]))]) for row in evidence.engine.ask("unknowable"))
-    count = min(landed + silent + unknowable, came)
+    count = min(landed + silent + unknowable, visited)
     sent = int(np.count_nonzero(offered)) + silent
-    p_value = rate_test(count, came, share)
+    p_value = rate_test(count, visited, share)
     squared = _sampled_twice(evidence, share)
     detail = {
-        "came": came,
+        "came": visited,
         "in_sample": count,
         "in_sample_when_sent": sent,
         "of_them_silent": silent,
@@ -151,45 +153,43 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
         "expected": share,
         "as_if_sampled_twice": squared,
     }
-    told = f"{count:,} of {came:,} subjects are in the sample ({count / came:.2%})"
-    wanted = f"{told}, where the sample rate is {evidence.plan.rate:.2%}"
-    layer, outcome = Layer.ASSIGNMENT, CheckStatus.FAIL
+    sampled = f"{count:,} of {count_of(visited, 'subject')} are in the sample ({count / visited:.2%})"
+    mismatch = f"{sampled}, with a sample rate of {evidence.plan.rate:.2%}"
+    layer, status = Layer.ASSIGNMENT, CheckStatus.FAIL
     if squared:
         layer = Layer.TRANSPORT
         summary = (
-            f"Of the subjects in the sample only the share of the rate itself landed, {landed:,} in all: that "
-            "is the rate "
-            f"squared ({share**2:.2%} where {share:.2%} was meant). Look for stream sampling on top of the "
-            "experiment's."
+            f"{count_of(landed, 'subject')} landed, as if sampled twice ({share**2:.2%} in place of {share:.2%}): "
+            "look for stream sampling on top of the experiment's."
         )
     elif p_value >= ALPHA:
-        outcome = CheckStatus.PASS
-        summary = f"{told}, as the sample rate of {evidence.plan.rate:.2%} has it (p = {p_value:.3f})."
-    elif rate_test(sent, came, share) >= ALPHA:
+        status = CheckStatus.PASS
+        summary = f"{mismatch} (p = {p_value:.3f})."
+    elif rate_test(sent, visited, share) >= ALPHA:
         layer = evidence.delivery_layer
-        summary = f"{wanted} and {sent:,} were when the events were sent: look at what happened to them on the way."
+        summary = f"{mismatch}; {sent:,} were when the events were sent. Look at what they lost on the way."
     else:
-        summary = f"{wanted}: look at the wiki's rate, and at sampling on top."
-    return CheckResult("sample-rate", layer, outcome, summary, count / came, p_value, ALPHA, detail)
+        summary = f"{mismatch}: look at the wiki's rate, and for sampling on top of it."
+    return CheckResult("sample-rate", layer, status, summary, count / visited, p_value, ALPHA, detail)
 
 
 def nothing_to_compare(evidence: Evidence) -> str:
-    """Return why there are not two groups with subjects to compare; empty where there may be."""
+    """Return why two groups with subjects cannot be compared; empty when they may be."""
     people = evidence.participants
     enrolled = int(np.count_nonzero(people.came & ~people.chosen & (people.group >= 0)))
     if len(evidence.group_names()) < 2:
-        return "One group: nothing to compare."
+        return "The experiment has one group: nothing to compare."
     if not evidence.plan.rate:
         return "The sample rate is 0, so nobody is enrolled: nothing to compare."
     if enrolled == 1:
-        return "One subject: nothing to compare."
+        return "Only one subject is enrolled: nothing to compare."
     return ""
 
 
 def _sampled_twice(evidence: Evidence, share: float) -> bool:
-    """Return whether of those with something to send, in every group, no more landed than the rate's own share.
+    """Return whether, in every group, the share of subjects that landed is the sample rate itself.
 
-    Sampling on top of the experiment's leaves that share, whatever the group.
+    Sampling on top of the experiment's leaves that share of the subjects with an event to send, in any group.
     """
     if evidence.manifest.stopped_early or share >= 1:
         return False
@@ -204,7 +204,7 @@ def _sampled_twice(evidence: Evidence, share: float) -> bool:
 
 
 def _stages(evidence: Evidence) -> dict[FunnelStage, list[int]]:
-    """Return the subjects of each group at the stages whose ratio is known, in the order in which they are passed."""
+    """Return the subjects of each group at the stages with a known ratio, in order."""
     stages = natural_subjects(evidence)
     stages[FunnelStage.LANDED] = list(landed_subjects(evidence).values())
     if not evidence.plan.settings.aa:
@@ -212,14 +212,17 @@ def _stages(evidence: Evidence) -> dict[FunnelStage, list[int]]:
     return stages
 
 
-def _blame(
+def _diagnose(
     evidence: Evidence, first: FunnelStage, stages: Mapping[FunnelStage, Sequence[int]], test: MultinomialTest
 ) -> tuple[Layer, str]:
-    """Return the layer and the sentence of a ratio that is off from the stage *first* on."""
-    told = _ratio(evidence, stages[first])
+    """Return layer and sentence for a mismatch that begins at the stage *first*."""
+    ratio = _ratio(evidence, stages[first])
     if test.impossible:
-        return Layer.ASSIGNMENT, f"{test.impossible:,} subjects are in a group that nobody can be in ({told})."
-    mismatch = f"Sample-ratio mismatch: {told} subjects"
+        return (
+            Layer.ASSIGNMENT,
+            f"{count_of(test.impossible, 'subject')} landed in a group with a share of 0 ({ratio}): look at the hash.",
+        )
+    mismatch = f"Sample-ratio mismatch: {ratio} subjects"
     if first is FunnelStage.LANDED:
         before = _ratio(evidence, stages[FunnelStage.IMPRESSION])
         return evidence.delivery_layer, (
@@ -227,9 +230,12 @@ def _blame(
             "look at what one group lost on the way."
         )
     if first is FunnelStage.ASSIGNED:
-        return Layer.ASSIGNMENT, f"{mismatch} are assigned (p = {test.p_value:.2g}): look at who came and at the hash."
+        return (
+            Layer.ASSIGNMENT,
+            f"{mismatch} are assigned (p = {test.p_value:.2g}): look at the hash, and at which subjects visit.",
+        )
     did = {
-        FunnelStage.EXPOSED: "were told their group",
+        FunnelStage.EXPOSED: "were shown their group",
         FunnelStage.IMPRESSION: "sent an impression",
         FunnelStage.CLICK: "clicked",
     }[first]
@@ -239,7 +245,7 @@ def _blame(
 
 
 def _matters(evidence: Evidence, counts: Sequence[int], shares: Shares) -> bool:
-    """Return whether an imbalance is as large as was asked for."""
+    """Return whether an imbalance reaches the smallest one that the caller set."""
     return not evidence.floor or exceeds_floor(counts, shares, evidence.floor)
 
 
@@ -250,15 +256,15 @@ def _ratio(evidence: Evidence, counts: Sequence[int]) -> str:
 def _segment_ratios(
     evidence: Evidence, segments: Sequence[SegmentCount]
 ) -> dict[tuple[str, str], tuple[list[int], list[int]]]:
-    """Return the subjects of each group that sent and that landed, for the segments with enough of them.
+    """Return sent and landed subjects of each group, for the segments that are large enough.
 
-    A dimension with one segment is the whole run, which the sample ratio has tested.
+    A dimension with one segment is the whole run, which `check_sample_ratio` tests.
     """
     names = evidence.group_names()
-    found: dict[tuple[str, str], tuple[list[int], list[int]]] = {}
+    ratios: dict[tuple[str, str], tuple[list[int], list[int]]] = {}
     for item in segments:
-        sent, landed = found.setdefault((item.dimension, item.value), ([0] * len(names), [0] * len(names)))
+        sent, landed = ratios.setdefault((item.dimension, item.value), ([0] * len(names), [0] * len(names)))
         sent[names.index(item.group)] = item.sent_subjects
         landed[names.index(item.group)] = item.landed_subjects
-    several = {dimension for dimension, _ in found if sum(key[0] == dimension for key in found) > 1}
-    return {key: pair for key, pair in found.items() if key[0] in several and sum(pair[0]) >= _MIN_SUBJECTS}
+    several = {dimension for dimension, _ in ratios if sum(key[0] == dimension for key in ratios) > 1}
+    return {key: pair for key, pair in ratios.items() if key[0] in several and sum(pair[0]) >= _MIN_SUBJECTS}

@@ -1,17 +1,18 @@
-"""Was everything that the scenarios looked at as it should be? Each finding counts at its own layer."""
+"""Check the findings of scenarios; each counts at its own layer."""
 
 from collections.abc import Sequence
 
 from analysis.run_model.load import Evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
+from common.sentences import agree, clause, count_of
 from run_record.scenario_findings import ScenarioFinding
 
-#: As many kinds of findings a layer are named in the sentence; the evidence has all of them.
+#: Scenarios per layer that the sentence names; the evidence has all.
 _NAMED = 4
 
 
 def check_scenarios(evidence: Evidence) -> CheckResult:
-    """Name the findings that are wrong, by layer and kind; the first layer that an event meets is the check's."""
+    """Name the wrong findings by layer and scenario; the layer that an event meets first is the check's."""
     findings = evidence.findings
     wrong = [finding for finding in findings if not finding.ok]
     by_layer = _by_layer(wrong)
@@ -22,19 +23,22 @@ def check_scenarios(evidence: Evidence) -> CheckResult:
     }
     if not wrong:
         scenarios = len({finding.scenario for finding in findings})
-        summary = f"{scenarios} scenarios looked at {len(findings)} things, and all were as they should be."
-        summary = summary if findings else "No scenario looked at anything besides its events."
+        summary = f"{count_of(len(findings), 'finding')} of {count_of(scenarios, 'scenario')}: all as expected."
+        summary = summary if findings else "The scenarios have no findings besides their events."
         return CheckResult("scenarios", Layer.INSTRUMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
-    # What the kit could not do proves nothing, and what others found while it could stands.
+    # Steps that the kit could not play prove nothing; other findings stand.
     unplayed = by_layer.pop(Layer.GENERATOR, [])
     if not by_layer:
-        summary = f"{len(unplayed)} steps of scenarios could not be played: {_kinds(unplayed)}."
+        summary = f"{count_of(len(unplayed), 'step')} of scenarios could not be played: {_by_scenario(unplayed)}."
         return CheckResult(
             "scenarios", Layer.GENERATOR, CheckStatus.INVALID, summary, len(unplayed), threshold=0, evidence=detail
         )
-    told = [f"{layer} – {_kinds(members)}" for layer, members in by_layer.items()]
-    more = f" Besides, {len(unplayed)} steps could not be played and prove nothing." if unplayed else ""
-    summary = f"Scenarios found {len(wrong) - len(unplayed)} things wrong: {'. '.join(told)}.{more}"
+    layers = [f"{layer} – {_by_scenario(members)}" for layer, members in by_layer.items()]
+    more = f" {count_of(len(unplayed), 'step')} could not be played." if unplayed else ""
+    number = len(wrong) - len(unplayed)
+    summary = (
+        f"{count_of(number, 'finding')} of scenarios {agree(number, 'is', 'are')} wrong: {'. '.join(layers)}.{more}"
+    )
     layer = next(iter(by_layer))
     return CheckResult("scenarios", layer, CheckStatus.FAIL, summary, len(wrong), threshold=0, evidence=detail)
 
@@ -45,16 +49,16 @@ def _by_layer(findings: Sequence[ScenarioFinding]) -> dict[Layer, list[ScenarioF
     return {layer: members for layer, members in layers.items() if members}
 
 
-def _kinds(findings: Sequence[ScenarioFinding]) -> str:
-    """Return the findings of one layer by kind: each scenario once, by its first finding and how many more it has."""
-    kinds: dict[str, list[ScenarioFinding]] = {}
+def _by_scenario(findings: Sequence[ScenarioFinding]) -> str:
+    """Return each scenario of *findings* with its first finding and the number of the others."""
+    scenarios: dict[str, list[ScenarioFinding]] = {}
     for finding in findings:
-        kinds.setdefault(finding.scenario, []).append(finding)
-    told = []
-    for scenario, members in list(kinds.items())[:_NAMED]:
+        scenarios.setdefault(finding.scenario, []).append(finding)
+    clauses = []
+    for scenario, members in list(scenarios.items())[:_NAMED]:
         first, others = members[0], len(members) - 1
         more = f", {others} more" if others else ""
-        told.append(f"{scenario}, {first.step!r}: {first.told.rstrip('.')}{more}")
-    if len(kinds) > _NAMED:
-        told.append(f"{len(kinds) - _NAMED} more scenarios")
-    return "; ".join(told)
+        clauses.append(f"{scenario}, {first.step!r}: {clause(first.told)}{more}")
+    if len(scenarios) > _NAMED:
+        clauses.append(count_of(len(scenarios) - _NAMED, "more scenario"))
+    return "; ".join(clauses)

@@ -1,10 +1,11 @@
-"""What happens to events as a stream: gaps in time, deliveries under new ids, canaries taken for traffic."""
+"""Checks of the stream: gaps in time, redelivery under new ids, canary events in the table, freshness."""
 
 import numpy as np
 
 from analysis.run_model.load import Evidence
 from analysis.summaries.gaps import find_gaps
 from analysis.verdict import CheckResult, CheckStatus, Layer
+from common.sentences import agree, count_of
 from contracts.streams import topics
 
 _EXAMPLES = 5
@@ -13,51 +14,52 @@ _HOUR_MS = 3_600_000
 
 
 def check_replayed(evidence: Evidence) -> CheckResult:
-    """Find events that landed again under another id."""
+    """Find events that landed a second time under another id."""
     rows = evidence.engine.ask("replayed") if evidence.unexpected else []
     if not rows:
-        summary = "No event landed again under another id."
+        summary = "Every event landed only under the id that it was sent with."
         return CheckResult("replayed", Layer.STREAM, CheckStatus.PASS, summary, 0, threshold=0)
     summary = (
-        f"{len(rows):,} events landed again under another id, with funnel, position and action of one that was sent: "
-        "look at what retries, and where ids are given."
+        f"{count_of(len(rows), 'event')} landed again under another id, with funnel, position and action of a sent "
+        "event: look at what retries, and at where ids are assigned."
     )
     detail = {"replayed": len(rows), "examples": rows[:_EXAMPLES]}
     return CheckResult("replayed", Layer.STREAM, CheckStatus.FAIL, summary, len(rows), threshold=0, evidence=detail)
 
 
 def check_canaries(evidence: Evidence) -> CheckResult:
-    """Find canary events in the table: they prove that a quiet stream is alive and are no traffic."""
+    """Find canary events in the table: they show that a quiet stream is alive and do not count as traffic."""
     rows = evidence.engine.ask("canaries")
     count = sum(int(str(row["events"])) for row in rows)
     if not count:
         summary, detail = _streamed_canaries(evidence)
         return CheckResult("canaries", Layer.TABLE, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
-    summary = f"{count:,} canary events are in the table, where they count as traffic: look at ingestion's filter."
+    are = f"{count_of(count, 'canary event')} {agree(count, 'is', 'are')}"
+    summary = f"{are} in the table, counted as traffic: look at ingestion's filter."
     detail = {"canaries": count, "streams": rows[:_EXAMPLES]}
     return CheckResult("canaries", Layer.TABLE, CheckStatus.FAIL, summary, count, threshold=0, evidence=detail)
 
 
 def _streamed_canaries(evidence: Evidence) -> tuple[str, dict[str, object]]:
-    """Return what the stream had in the way of canaries, none of which is in the table."""
+    """Return the sentence and the evidence of a table without canary events, with the number in the stream."""
     if not evidence.whereabouts.known:
         return "No canary event is in the table.", {}
     own = topics(evidence.manifest.stream)
     rows = [row for row in evidence.engine.ask("canaries_streamed") if row["topic"] in own]
-    seen = sum(int(str(row["events"])) for row in rows)
-    told = "The stream had none, so nothing shows that ingestion drops" if not seen else f"The stream had {seen:,} of"
-    return f"No canary event is in the table. {told} them.", {"streamed": rows}
+    events = sum(int(str(row["events"])) for row in rows)
+    stream = f"The stream had {events:,} of" if events else "The stream had none, so nothing shows that ingestion drops"
+    return f"No canary event is in the table. {stream} them.", {"streamed": rows}
 
 
 def check_freshness(evidence: Evidence) -> CheckResult:
-    """Find rows that could be read later than was promised, and hours whose events were acknowledged and have no row.
+    """Find rows that became readable after the deadline, and hours with acknowledged events and no row.
 
-    Inconclusive, and no matter, where nobody wrote down when rows were added.
+    Inconclusive, and without effect on the verdict, when the table does not record when rows were added.
     """
     delays, hours = evidence.arrival_delays.table, evidence.manifest.deadline_s / 3600
     if not len(delays):
-        why = "It was not written down when rows were added to the table."
-        return CheckResult("freshness", Layer.TABLE, CheckStatus.INCONCLUSIVE, why, matters=False)
+        reason = "The table does not record when rows were added."
+        return CheckResult("freshness", Layer.TABLE, CheckStatus.INCONCLUSIVE, reason, matters=False)
     late = int(np.count_nonzero(delays > evidence.manifest.deadline_s * 1000))
     empty = [
         int(str(row["bucket"])) * _HOUR_MS
@@ -65,35 +67,41 @@ def check_freshness(evidence: Evidence) -> CheckResult:
         if row["acknowledged_events"] and not row["landed_events"]
     ]
     median, most = (float(np.percentile(delays, at)) / 1000 for at in (50, 99))
-    told = f"half of the rows could be read {median:,.0f} s after their events, 99 % after {most:,.0f} s"
+    delay = f"p50 {median:,.0f} s, p99 {most:,.0f} s after the event"
     detail = {"rows": len(delays), "late": late, "share": late / len(delays), "hours_without_rows_ms": empty}
     if late or empty:
-        parts = [f"{late / len(delays):.2%} of the rows could be read later than {hours:g} hours"] if late else []
-        parts += [f"{len(empty)} hours have no row although events were acknowledged"] if empty else []
-        summary = f"{' and '.join(parts)} ({told}): look at when ingestion runs."
+        parts = (
+            [f"{late / len(delays):.2%} of the rows became readable after {count_of(hours, 'hour')}"] if late else []
+        )
+        no_row = f"{count_of(len(empty), 'hour')} with acknowledged events {agree(len(empty), 'has', 'have')} no row"
+        parts += [no_row] if empty else []
+        summary = f"{' and '.join(parts)} ({delay}): look at when ingestion runs."
         return CheckResult(
             "freshness", Layer.TABLE, CheckStatus.FAIL, summary, late + len(empty), threshold=0, evidence=detail
         )
-    summary = f"Of {len(delays):,} rows {told}; none later than {hours:g} hours."
+    summary = f"All {count_of(len(delays), 'row')} became readable within {count_of(hours, 'hour')} ({delay})."
     return CheckResult("freshness", Layer.TABLE, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
 
 
 def check_silences(evidence: Evidence) -> CheckResult:
-    """Look for stretches of time from which nothing landed, and tell a partition's from an intake's."""
-    silences = find_gaps(evidence.moments)
-    if not silences:
+    """Find periods from which nothing landed; whole hours point at a partition, others at the intake."""
+    gaps = find_gaps(evidence.moments)
+    if not gaps:
         landed = any(moment.landed for moment in evidence.moments)
-        summary = "There was no stretch of time from which nothing landed." if landed else "Nothing landed at any time."
+        summary = "Events from every period landed." if landed else "No event landed at any time."
         return CheckResult("silences", Layer.INTAKE, CheckStatus.PASS, summary, 0, threshold=0)
-    missing = sum(silence.acknowledged for silence in silences)
-    first = silences[0]
-    hourly = all(silence.hourly for silence in silences)
+    missing = sum(gap.acknowledged for gap in gaps)
+    first = gaps[0]
+    hourly = all(gap.hourly for gap in gaps)
     layer = Layer.TABLE if hourly else Layer.INTAKE
-    where = "at ingestion: whole hours are missing" if hourly else "at the intake: it answered and produced nothing"
-    more = f", and {len(silences) - 1} more such stretches" if len(silences) > 1 else ""
-    summary = (
-        f"Nothing landed of {missing:,} acknowledged events of {(first.until_ms - first.from_ms) / 1000:,.0f} seconds "
-        f"on end{more}: look {where}."
+    where = (
+        "at ingestion: whole hours are missing" if hourly else "at the intake: it acknowledged events and produced none"
     )
-    detail = {"silences": [silence._asdict() for silence in silences[:10]]}
+    more = f" and {count_of(len(gaps) - 1, 'more such gap')}" if len(gaps) > 1 else ""
+    seconds = count_of(round((first.until_ms - first.from_ms) / 1000), "second")
+    summary = (
+        f"{count_of(missing, 'acknowledged event')} did not land: nothing landed from {seconds} on end{more}. "
+        f"Look {where}."
+    )
+    detail = {"silences": [gap._asdict() for gap in gaps[:10]]}
     return CheckResult("silences", layer, CheckStatus.FAIL, summary, missing, threshold=0, evidence=detail)

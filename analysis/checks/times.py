@@ -1,4 +1,4 @@
-"""Are the times right: clocks, the experiment's dates, the hour that a row is filed under?"""
+"""Checks of times: clocks, the experiment's dates, the partition of each row."""
 
 from datetime import UTC, datetime
 
@@ -7,13 +7,14 @@ import numpy as np
 from analysis.run_model.load import SETTLE_MS, Evidence
 from analysis.run_model.sent_events import first_ms, last_ms
 from analysis.verdict import CheckResult, CheckStatus, Layer
+from common.sentences import agree, count_of
 
-#: A client's clock may be this much ahead of the intake's.
+#: Most that a client's clock may be ahead of the intake's, milliseconds.
 _AHEAD_MS = 60_000
 
 _RULES = {
-    "no_time": "have no time of the client's that can be read",
-    "no_intake_time": "have no time of the intake's that can be read",
+    "no_time": "have no readable client time",
+    "no_intake_time": "have no readable intake time",
     "from_the_future": "are from a client whose clock is more than a minute ahead",
     "before_the_run": "reached the intake before the run began",
     "before_due": "were received more than a minute before they were due",
@@ -22,32 +23,32 @@ _RULES = {
 
 
 def check_times(evidence: Evidence) -> CheckResult:
-    """Look for rows whose times cannot be."""
+    """Find rows with impossible times."""
     if not evidence.observed_rows:
-        why = "No row landed, so no time is known."
-        return CheckResult("times", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, why, matters=False)
+        reason = "No row landed, so there is no time to check."
+        return CheckResult("times", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, reason, matters=False)
     first = first_ms(evidence.manifest, evidence.ledger)
     [row] = evidence.engine.ask("times", {"from_ms": first - SETTLE_MS, "ahead_ms": _AHEAD_MS})
     until = last_ms(evidence.manifest, evidence.ledger) + _AHEAD_MS
     [received] = evidence.engine.ask("received", {"ahead_ms": _AHEAD_MS, "until_ms": until})
     counts = {name: int(str(value)) for name, value in (row | received).items()}
-    # Rows that were received before they were due tell of the intake's clock, and nothing of the client's.
+    # A row that was received before it was due is a fault of the intake's clock, not of the client's.
     counts["from_the_future"] = max(0, counts["from_the_future"] - counts["before_due"])
     if evidence.own_epoch:
-        # The events' dt is in another time than the intake's, as was asked for.
+        # The run was started with another epoch, so the events' dt differs from the intake's time.
         counts["from_the_future"] = 0
     wrong = {rule: counts[rule] for rule in _RULES if counts[rule]}
     if not wrong:
-        summary = "The clients' times and the intake's are all where they can be."
+        summary = "All times of clients and intake are plausible."
         return CheckResult("times", Layer.INSTRUMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=counts)
-    told = "; ".join(f"{count:,} of {counts['events']:,} rows {_RULES[rule]}" for rule, count in wrong.items())
+    problems = "; ".join(f"{count:,} of {counts['events']:,} rows {_RULES[rule]}" for rule, count in wrong.items())
     layer = Layer.INSTRUMENT if {"no_time", "from_the_future"} & wrong.keys() else Layer.INTAKE
-    summary = f"{told}: look at the clocks."
+    summary = f"{problems}: look at the clocks."
     return CheckResult("times", layer, CheckStatus.FAIL, summary, sum(wrong.values()), threshold=0, evidence=counts)
 
 
 def check_active(evidence: Evidence) -> CheckResult:
-    """Look for events that were sent while the experiment was not on, by its own dates and switch."""
+    """Find events that were sent outside the experiment's dates or while it was switched off."""
     experiment, ledger = evidence.plan.experiment, evidence.ledger
     sent = ledger.sent_ms
     start = -np.inf if experiment.start is None else experiment.start.timestamp() * 1000
@@ -55,31 +56,32 @@ def check_active(evidence: Evidence) -> CheckResult:
     outside = int(np.count_nonzero((sent < start) | (sent > end)))
     detail = {"requests": len(sent), "outside": outside, "status": experiment.status}
     if not experiment.status and len(sent):
-        summary = f"{len(sent):,} requests were sent although the experiment is switched off: look at who still enrols."
+        were = f"{count_of(len(sent), 'request')} {agree(len(sent), 'was', 'were')}"
+        summary = f"{were} sent although the experiment is switched off: look at what still enrols subjects."
         return CheckResult("active", Layer.CONFIG, CheckStatus.FAIL, summary, len(sent), threshold=0, evidence=detail)
     if outside:
         dates = f"{_day(experiment.start)} to {_day(experiment.end)}"
         summary = (
-            f"{outside:,} of {len(sent):,} requests were sent outside the experiment's dates ({dates}): look at "
-            "its config."
+            f"{outside:,} of {count_of(len(sent), 'request')} {agree(outside, 'was', 'were')} sent outside the "
+            f"experiment's dates ({dates}): look at its config."
         )
         return CheckResult("active", Layer.CONFIG, CheckStatus.FAIL, summary, outside, threshold=0, evidence=detail)
-    summary = "The experiment was on whenever an event was sent."
+    summary = "The experiment was active whenever an event was sent."
     return CheckResult("active", Layer.CONFIG, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
 
 
 def check_partitions(evidence: Evidence) -> CheckResult:
-    """Look for rows in another hour's partition than their receive time names."""
-    found = evidence.misplaced
-    wrong = sum(found.values())
+    """Find rows in the partition of another hour than that of their receive time."""
+    misplaced = evidence.misplaced
+    wrong = sum(misplaced.values())
     if wrong:
-        partition, hour = next(iter(found))
+        partition, hour = next(iter(misplaced))
         summary = (
-            f"{wrong:,} rows are in another hour's partition than they belong to (of {hour} in {partition}): look "
-            "at ingestion."
+            f"{count_of(wrong, 'row')} {agree(wrong, 'is', 'are')} in the partition of another hour (of {hour} in "
+            f"{partition}): look at ingestion."
         )
         detail = {
-            "misplaced": {f"{hour} in {partition}": count for (partition, hour), count in list(found.items())[:10]}
+            "misplaced": {f"{hour} in {partition}": count for (partition, hour), count in list(misplaced.items())[:10]}
         }
         return CheckResult("partitions", Layer.TABLE, CheckStatus.FAIL, summary, wrong, threshold=0, evidence=detail)
     summary = "Every row is in the partition of its hour."

@@ -1,4 +1,4 @@
-"""Did the wiki put every account into the contract's group, and did its instrument do what it should?"""
+"""Checks of sessions on the wiki: the group that pages show to accounts, and the events of each page view."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,15 +13,16 @@ from analysis.checks.wiki_diagnosis import (
 )
 from analysis.run_model.load import Evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
+from common.sentences import agree, clause, count_of
 from contracts.assignment import Generation, subject_id
-from run_record.page_views import PageView, forced_by_hand, page_group
+from run_record.page_views import PageView, is_overridden, page_group
 from run_record.roster import Fidelity
 
 _EXAMPLES = 5
 
 
 def check_wiki_assignment(evidence: Evidence) -> CheckResult:
-    """Compare what every page told its user with the contract, account by account."""
+    """Compare the group that every page showed with the contract, account by account."""
     name = "wiki-assignment"
     broken = [view for view in evidence.page_views if view.failure]
     pages = list(_pages(evidence))
@@ -38,51 +39,52 @@ def check_wiki_assignment(evidence: Evidence) -> CheckResult:
         "examples": [page._asdict() for page in wrong[:_EXAMPLES]],
     }
     if broken and not wrong:
-        summary = f"{len(broken):,} of {len(evidence.page_views):,} pages were not shown ({broken[0].failure})"
+        fact = f"{len(broken):,} of {count_of(len(evidence.page_views), 'page')} were not shown ({broken[0].failure})"
         layer, where = Layer.EXPOSURE, "look at the wiki's log"
         if not pages:
             layer = Layer.CONFIG
-            where = "logging in works, so look at what only pages of users with accounts need: MPIC's answer"
+            where = "logging in works, so look at what only pages of accounts need, MPIC's response"
         return CheckResult(
-            name, layer, CheckStatus.FAIL, f"{summary}: {where}.", len(broken), threshold=0, evidence=detail
+            name, layer, CheckStatus.FAIL, f"{fact}: {where}.", len(broken), threshold=0, evidence=detail
         )
     if not wrong:
-        summary = f"The wiki told all {accounts:,} accounts the group that the contract gives them, on every page."
+        summary = f"All {count_of(accounts, 'account')} were given the contract's group on every page."
         return CheckResult(name, Layer.ASSIGNMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
     layer, where = diagnose_assignment(pages)
-    what = (
-        "told {} of {} accounts another group, or another subject id, than the contract has"
+    fact = (
+        "were given another group, or another subject id, than the contract's"
         if any(page.group for page in wrong)
-        else "did not tell {} of {} accounts the group that they are in by the contract"
+        else "were not given the contract's group"
     )
-    summary = f"The wiki {what.format(f'{len(ids):,}', f'{accounts:,}')}: {where}."
+    summary = f"{len(ids):,} of {count_of(accounts, 'account')} {fact}: {where}."
     return CheckResult(name, layer, CheckStatus.FAIL, summary, len(ids), threshold=0, evidence=detail)
 
 
 def _nothing_read(evidence: Evidence) -> CheckResult:
-    """Return what is known of the wiki's assignment when no page was read to its end."""
+    """Return the result when no page of the wiki was read to its end."""
     if not evidence.given_up:
-        why = "No page of the wiki was read, so its own assignment is not known."
-        return CheckResult("wiki-assignment", Layer.ASSIGNMENT, CheckStatus.INCONCLUSIVE, why)
-    why = f"No page of the wiki was read to its end ({evidence.given_up[0].given_up}). Use a quieter machine."
-    return CheckResult("wiki-assignment", Layer.GENERATOR, CheckStatus.INVALID, why)
+        summary = "No page of the wiki was read, so the wiki's assignment is unknown."
+        return CheckResult("wiki-assignment", Layer.ASSIGNMENT, CheckStatus.INCONCLUSIVE, summary)
+    cause = clause(evidence.given_up[0].given_up)
+    summary = f"No page of the wiki was read to its end ({cause}): use a quieter machine."
+    return CheckResult("wiki-assignment", Layer.GENERATOR, CheckStatus.INVALID, summary)
 
 
 def check_instrument(evidence: Evidence) -> CheckResult:
-    """Compare the events that each page view should have made with those that left for the intake."""
+    """Compare the events that each page view should send with those that left for the intake."""
     if (unplayed := _unplayed(evidence)) is not None:
         return unplayed
     sent = _sent(evidence)
     missing: Counter[str] = Counter()
     extra: Counter[str] = Counter()
     examples: list[Mapping[str, object]] = []
-    owed: list[ExpectedEvents] = []
+    due: list[ExpectedEvents] = []
     known = {view.pageview_id for view in (*evidence.page_views, *evidence.given_up)}
     for view in evidence.page_views:
-        found = sent.get(view.pageview_id, {})
+        counts = sent.get(view.pageview_id, {})
         gaps = {
-            action: view.expected.get(action, 0) - found.get(action, (0, 0))[0]
-            for action in sorted({*view.expected, *found})
+            action: view.expected.get(action, 0) - counts.get(action, (0, 0))[0]
+            for action in sorted({*view.expected, *counts})
         }
         missing.update({action: gap for action, gap in gaps.items() if gap > 0})
         extra.update({action: -gap for action, gap in gaps.items() if gap < 0})
@@ -92,7 +94,7 @@ def check_instrument(evidence: Evidence) -> CheckResult:
             if gap
         ]
         if any(view.expected.values()):
-            owed.append(_owed(evidence, view, gaps))
+            due.append(_expected_events(evidence, view, gaps))
     strays = sum(count for key, actions in sent.items() if key not in known for count, _ in actions.values())
     expected = sum(sum(view.expected.values()) for view in evidence.page_views)
     detail = {
@@ -104,60 +106,62 @@ def check_instrument(evidence: Evidence) -> CheckResult:
     }
     wrong = missing.total() + extra.total() + strays
     if not expected and not wrong:
-        why = "No page view had reason to make an event."
-        return CheckResult("instrument", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, why, evidence=detail)
+        summary = "No page view had an event to send."
+        return CheckResult("instrument", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, summary, evidence=detail)
     if not wrong:
-        summary = f"Every page view made the events that it should have, {expected:,} in all."
+        summary = f"All {count_of(expected, 'expected event')} of page views were sent, and no others."
         return CheckResult("instrument", Layer.INSTRUMENT, CheckStatus.PASS, summary, 0, threshold=0, evidence=detail)
-    told = [f"{count:,} {action}s are missing" for action, count in missing.items()]
-    told += [f"{count:,} {action}s are too many" for action, count in extra.items()]
-    told += [f"{strays:,} events belong to no page view"] if strays else []
+    problems = [f"{count_of(count, action)} {agree(count, 'is', 'are')} missing" for action, count in missing.items()]
+    problems += [
+        f"{count_of(count, f'surplus {action}')} {agree(count, 'was', 'were')} sent" for action, count in extra.items()
+    ]
+    problems += [f"{count_of(strays, 'event')} {agree(strays, 'belongs', 'belong')} to no page view"] if strays else []
     only_missing = not (extra or strays)
-    layer, where = diagnose_missing(owed) if only_missing else Diagnosis(Layer.INSTRUMENT, "look at the instrument")
-    summary = f"Of {expected:,} events that page views should have made, {', '.join(told)}: {where}."
+    layer, where = diagnose_missing(due) if only_missing else Diagnosis(Layer.INSTRUMENT, "look at the instrument")
+    summary = f"{', '.join(problems)} ({count_of(expected, 'event')} expected of page views): {where}."
     return CheckResult("instrument", layer, CheckStatus.FAIL, summary, wrong, threshold=0, evidence=detail)
 
 
 def _unplayed(evidence: Evidence) -> CheckResult | None:
-    """Return that browsers were to be part of the run and read no page to its end; None when they did."""
+    """Return the result of a run whose browsers read no page to its end; None when one did, or none took part."""
     if Fidelity.BROWSER not in evidence.manifest.fidelities:
         return None
     if any(view.fidelity is Fidelity.BROWSER for view in evidence.page_views):
         return None
     wrong = [item for item in evidence.findings if not item.ok]
-    why = wrong[0].told if wrong else "the run ended before that"
-    summary = f"No browser session was played to its end ({why}): nothing is known of the instrument."
-    spoilt = evidence.load is not None and bool(evidence.load.invalid)
-    if spoilt or any(item.layer != Layer.GENERATOR for item in wrong):
+    cause = clause(wrong[0].told) if wrong else "the run ended before that"
+    summary = f"No browser session was played to its end ({cause}), so the instrument is untested."
+    bad_load = evidence.load is not None and bool(evidence.load.invalid)
+    if bad_load or any(item.layer != Layer.GENERATOR for item in wrong):
         # The checks `lag` and `scenarios` name the reason.
         return CheckResult("instrument", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, summary, 0)
     return CheckResult("instrument", Layer.GENERATOR, CheckStatus.INVALID, summary, 0)
 
 
-def _owed(evidence: Evidence, view: PageView, gaps: Mapping[str, int]) -> ExpectedEvents:
-    """Return what *view* owed, of which *gaps* says how many events of each action are missing."""
+def _expected_events(evidence: Evidence, view: PageView, gaps: Mapping[str, int]) -> ExpectedEvents:
+    """Return the events that *view* should send; *gaps* has the number of missing ones by action."""
     missing = {action: gap for action, gap in gaps.items() if gap > 0}
-    # The page saw as many leave as came, and those that went elsewhere.
-    came = {action: view.expected.get(action, 0) - gap for action, gap in missing.items()}
-    seen = sum(max(0, view.seen_by_page.get(action, 0) - count) for action, count in came.items())
+    # The page saw those that arrived leave, and those that went elsewhere.
+    arrived = {action: view.expected.get(action, 0) - gap for action, gap in missing.items()}
+    seen = sum(max(0, view.seen_by_page.get(action, 0) - count) for action, count in arrived.items())
     number = int(evidence.participants.group[view.visit])
     group = evidence.group_names()[number] if number >= 0 else "(not in the sample)"
     return ExpectedEvents(group, sum(view.expected.values()), sum(missing.values()), seen, view.stayed_ms, view.visit)
 
 
 class EnrolmentPath(NamedTuple):
-    """What became of the funnels of one scenario, and of one way of leaving a page where it compares several.
+    """Funnels of one scenario, split by the way of leaving a page when the scenario compares several.
 
-    A funnel is what one page view should have made, from the impression on.
+    A funnel is the events that one page view should send, from the impression on.
 
     Attributes:
         scenario: its name; `http` for sessions without a browser.
-        way: of leaving the page, or empty.
-        funnels: how many there should be.
-        sent: how many left for the intake whole.
-        landed: how many are in the table whole.
-        events: how many events they should have.
-        seen_by_page, seen_by_network: how many of those events the page itself, and the browser's network log, knew of.
+        way: way of leaving the page, or empty.
+        funnels: number expected.
+        sent: number that left for the intake complete.
+        landed: number complete in the table.
+        events: number of events that the funnels should have.
+        seen_by_page, seen_by_network: number of those events that the page, and the browser's network log, recorded.
     """
 
     scenario: str
@@ -171,17 +175,17 @@ class EnrolmentPath(NamedTuple):
 
 
 def count_enrolment_paths(evidence: Evidence) -> tuple[EnrolmentPath, ...]:
-    """Return what became of the funnels, per scenario and way of leaving."""
+    """Return the counts of funnels, per scenario and way of leaving a page."""
     sent = _sent(evidence)
     rows: dict[tuple[str, str], Counter[str]] = {}
     for view in evidence.page_views:
         if not any(view.expected.values()):
             continue
-        found = sent.get(view.pageview_id, {})
+        counts = sent.get(view.pageview_id, {})
         row = rows.setdefault((view.scenario, view.way), Counter())
         row["funnels"] += 1
-        row["sent"] += all(found.get(action, (0, 0))[0] >= count for action, count in view.expected.items())
-        row["landed"] += all(found.get(action, (0, 0))[1] >= count for action, count in view.expected.items())
+        row["sent"] += all(counts.get(action, (0, 0))[0] >= count for action, count in view.expected.items())
+        row["landed"] += all(counts.get(action, (0, 0))[1] >= count for action, count in view.expected.items())
         row["events"] += sum(view.expected.values())
         row["seen_by_page"] += sum(view.seen_by_page.values())
         row["seen_by_network"] += sum(view.seen_by_network.values())
@@ -191,16 +195,16 @@ def count_enrolment_paths(evidence: Evidence) -> tuple[EnrolmentPath, ...]:
 
 
 def _sent(evidence: Evidence) -> dict[str, dict[str, tuple[int, int]]]:
-    """Return, by page view and action, how many events were sent and how many of them landed."""
-    found: dict[str, dict[str, tuple[int, int]]] = {}
+    """Return, by page view and action, the number of events sent and the number landed."""
+    events: dict[str, dict[str, tuple[int, int]]] = {}
     for row in evidence.engine.ask("session_events", {"first_visit": evidence.manifest.visitors}):
         counts = int(str(row["sent_events"])), int(str(row["landed_events"]))
-        found.setdefault(str(row["pageview_id"]), {})[str(row["action"])] = counts
-    return found
+        events.setdefault(str(row["pageview_id"]), {})[str(row["action"])] = counts
+    return events
 
 
 def _pages(evidence: Evidence) -> Iterator[ReportedEnrolment]:
-    """Yield what each page that was shown told its user, beside what the contract has."""
+    """Yield the group that each page showed, with the contract's group."""
     names, people = evidence.group_names(), evidence.participants
     roster = {account.visit: account for account in evidence.roster}
     for view in evidence.page_views:
@@ -210,22 +214,22 @@ def _pages(evidence: Evidence) -> Iterator[ReportedEnrolment]:
         account = roster[view.visit]
         yield ReportedEnrolment(
             account.user_id,
-            _told(evidence, view),
+            _shown_group(evidence, view),
             names[number] if number >= 0 else None,
             _subject_fits(evidence, view, account.central_id),
-            forced_by_hand(view.told, evidence.plan.experiment.name),
+            is_overridden(view.experiments, evidence.plan.experiment.name),
         )
 
 
 def _subject_fits(evidence: Evidence, view: PageView, central_id: int) -> bool:
-    """Return whether the subject id that an xlab page was told is the contract's."""
-    if evidence.manifest.generation is Generation.ALPHA or _told(evidence, view) is None:
+    """Return whether the subject id on an xlab page is the contract's."""
+    if evidence.manifest.generation is Generation.ALPHA or _shown_group(evidence, view) is None:
         return True
     name = evidence.plan.experiment.name
-    ids = view.told.get("subject_ids")
+    ids = view.experiments.get("subject_ids")
     return isinstance(ids, Mapping) and ids.get(name) == subject_id(central_id, name)
 
 
-def _told(evidence: Evidence, view: PageView) -> str | None:
+def _shown_group(evidence: Evidence, view: PageView) -> str | None:
     experiment = evidence.plan.experiment
-    return page_group(view.told, evidence.manifest.generation, experiment.name, experiment.features[0].name)
+    return page_group(view.experiments, evidence.manifest.generation, experiment.name, experiment.features[0].name)

@@ -1,4 +1,4 @@
-"""Which layer is at fault when pages of the wiki do not say or do what they should: from what the pages have in common.
+"""Diagnosis of wrong pages of the wiki: the layer at fault, from what those pages have in common.
 
 Pure functions of counts and of small tuples; `analysis.checks.wiki` gathers them.
 """
@@ -10,20 +10,19 @@ from typing import NamedTuple
 from analysis.statistics import shorter, unlike
 from analysis.verdict import ALPHA, Layer
 
-#: Of accounts that were told nothing on a page, so large a share was told their group on another: configs differ.
+#: Share of the accounts without a group on one page that have it on another, from which the configs of pages differ.
 _FLICKERS = 0.25
 
-
-#: So many accounts on either side make a pattern: all of one group, none of the others.
+#: Least accounts on either side of a pattern: all of one group, none of the others.
 PATTERN_SUBJECTS = 2
 
 _MORE_ACCOUNTS = (
-    f"with {PATTERN_SUBJECTS} accounts or more in each group the layer would be exposure, so let more accounts visit"
+    f"with {PATTERN_SUBJECTS} accounts or more in each group the layer would be exposure, so add accounts to the run"
 )
 
 
 class Apart(Enum):
-    """Whether one group is hit and the others are not; TOO_FEW: it looks so, of too few accounts."""
+    """Whether one group is affected and the others are not. TOO_FEW: the pattern is there, with too few accounts."""
 
     YES = "yes"
     TOO_FEW = "too few"
@@ -31,14 +30,14 @@ class Apart(Enum):
 
 
 class ReportedEnrolment(NamedTuple):
-    """What one page view told its user.
+    """Group that one page view showed to its account.
 
     Attributes:
-        user_id: of the account.
-        group: that it told; None is none.
+        user_id: user id of the account.
+        group: group on the page; None without one.
         expected: group by the contract.
-        fits: whether the subject id that it told is the contract's.
-        forced: whether it told that the group was chosen by hand.
+        fits: whether the subject id on the page is the contract's.
+        forced: whether the page marks the group as chosen by an override.
     """
 
     user_id: int
@@ -49,68 +48,68 @@ class ReportedEnrolment(NamedTuple):
 
     @property
     def is_wrong(self) -> bool:
-        """Whether it told anything else than the contract."""
+        """Whether the page differs from the contract."""
         return self.group != self.expected or not self.fits
 
 
 class Diagnosis(NamedTuple):
-    """A layer, and where to look."""
+    """Layer at fault, and where to look."""
 
     layer: Layer
     where: str
 
 
 def diagnose_assignment(pages: Sequence[ReportedEnrolment]) -> Diagnosis:
-    """Return who is to blame for *pages* of which some told another group than the contract.
+    """Return the layer at fault for *pages*, of which some showed another group than the contract's.
 
-    - Nobody was told any group: the wiki does not have the experiment.
-    - Wrong pages are all of accounts that chose their group by hand.
-    - Enrolments are missing and none is wrong: of accounts that were enrolled on other pages, the configs differ
-      between pages; in one group only, that group meets something that the other does not.
-    - Else the assignment itself is another.
+    - No page showed a group: the wiki does not have the experiment.
+    - All wrong pages are of accounts with an override.
+    - Enrolments are missing and no group is wrong: when the accounts were enrolled on other pages, the configs differ
+      between pages; when they are of one group, that group meets something that the other does not.
+    - Otherwise the assignment itself differs.
     """
     wrong = [page for page in pages if page.is_wrong]
     if not any(page.group for page in pages):
-        return Diagnosis(Layer.CONFIG, "no page enrolled anybody: look whether the wiki gets the experiment from MPIC")
-    if all(page.forced for page in wrong):
         return Diagnosis(
-            Layer.EXPOSURE, "each of them chose the group by an override: look at links and cookies with `mpo`"
+            Layer.CONFIG, "no page enrolled anybody, so check whether the wiki gets the experiment from MPIC"
         )
+    if all(page.forced for page in wrong):
+        return Diagnosis(Layer.EXPOSURE, "each has an override, so look at links and cookies with `mpo`")
     if all(page.group is None for page in wrong):
         missing = {page.user_id for page in wrong}
         several = {page.user_id for page in pages if page.group is not None} & missing
         if len(several) >= max(1.0, _FLICKERS * len(missing)):
             return Diagnosis(
                 Layer.CONFIG,
-                f"{len(several):,} of them were enrolled on other pages, so pages differ in the config that they see: "
-                "look at what caches MPIC's answer",
+                f"{len(several):,} of them were enrolled on other pages, so the configs of pages differ. Look at what "
+                "caches MPIC's response",
             )
         counts = _missing_by_group(pages)
         apart = _apart(counts, counts)
         if apart is Apart.YES:
             return Diagnosis(
                 Layer.EXPOSURE,
-                f"{_by_group(counts)} were told nothing: look for a condition that only one group has to meet",
+                f"{_by_group(counts)} were shown no group. Look for a condition that only one group has to meet",
             )
-        more = f". {_by_group(counts)} were: {_MORE_ACCOUNTS}" if apart is Apart.TOO_FEW else ""
-        return Diagnosis(Layer.ASSIGNMENT, f"they were told nothing: look at the sample rate that the wiki uses{more}")
+        more = f". {_by_group(counts)} were shown none: {_MORE_ACCOUNTS}" if apart is Apart.TOO_FEW else ""
+        return Diagnosis(Layer.ASSIGNMENT, f"they were shown none, so look at the sample rate that the wiki uses{more}")
     return Diagnosis(Layer.ASSIGNMENT, "look at what the wiki hashes, and at the experiment's groups and rate there")
 
 
 class ExpectedEvents(NamedTuple):
-    """What one page view owed, and what of it left for the intake.
+    """Events that one page view should send, and the number that did not leave for the intake.
 
     Attributes:
-        group: of its user, by the contract.
-        owed: events.
-        missing: of them.
-        seen: of the missing, those that the page itself saw leave.
-        stayed_ms: how long the reader stayed; negative when that is not known.
-        subject: number of the user, the same in all of one user's page views.
+        group: group of its account, by the contract.
+        due: number of events that it should send.
+        missing: number of those that did not leave.
+        seen: number of the missing that the page itself saw leave.
+        stayed_ms: time that the reader stayed, milliseconds; negative when unknown.
+        subject: number of the account, the same in all its page views.
     """
 
     group: str
-    owed: int
+    due: int
     missing: int
     seen: int
     stayed_ms: int
@@ -118,13 +117,13 @@ class ExpectedEvents(NamedTuple):
 
 
 def diagnose_missing(views: Sequence[ExpectedEvents]) -> Diagnosis:
-    """Return who is to blame for events that page views owed and that never left for the intake.
+    """Return the layer at fault for events that page views should have sent and that never left for the intake.
 
-    - One group's page views miss more than the others': it meets something that the others do not. Few accounts cannot
-      show that by a test of chance, so there the pattern itself does: all page views of one group, none of the others'.
-    - The pages saw them leave: they went elsewhere.
-    - Page views that were left soon miss them, those of readers who stayed do not: they were lost on leaving.
-    - Else the instrument did not make them.
+    - One group's page views miss more than the others': that group meets something that the others do not. Few accounts
+      cannot show that in a significance test, so a pattern decides: all page views of one group, none of the others.
+    - The pages saw the events leave: they went to another address.
+    - Only page views that readers left soon miss events: they were lost on leaving.
+    - Otherwise the instrument did not send them.
     """
     short = [view for view in views if view.missing]
     counts = _hit_by_group(views)
@@ -132,13 +131,13 @@ def diagnose_missing(views: Sequence[ExpectedEvents]) -> Diagnosis:
     if apart is Apart.YES:
         return Diagnosis(
             Layer.EXPOSURE,
-            f"{_by_group(counts)} page views lack some: look for what one group meets and the other does not",
+            f"{_by_group(counts)} page views lack some. Look for what one group meets and the other does not",
         )
     seen = sum(view.seen for view in short)
     if seen:
         return Diagnosis(
             Layer.TRANSPORT,
-            f"the pages themselves saw {seen:,} of them leave: look at the address that beacons go to",
+            f"the pages themselves saw {seen:,} of them leave, so look at the address that beacons go to",
         )
     timed = [view for view in views if view.stayed_ms >= 0]
     stays = [[view.stayed_ms for view in timed if bool(view.missing) is missing] for missing in (True, False)]
@@ -146,8 +145,8 @@ def diagnose_missing(views: Sequence[ExpectedEvents]) -> Diagnosis:
         longest = max(stays[0]) / 1000
         return Diagnosis(
             Layer.TRANSPORT,
-            f"readers of those pages had left within {longest:.1f} s, and those who stayed longer miss nothing: "
-            "look at what is sent when a page is left",
+            f"readers of those pages left within {longest:.1f} s, and page views of longer stays miss none. Look at "
+            "what is sent when a reader leaves",
         )
     if apart is Apart.TOO_FEW:
         return Diagnosis(
@@ -157,11 +156,11 @@ def diagnose_missing(views: Sequence[ExpectedEvents]) -> Diagnosis:
 
 
 def _apart(counts: Mapping[str, tuple[int, int]], subjects: Mapping[str, tuple[int, int]]) -> Apart:
-    """Return whether one group is hit and the others are not.
+    """Return whether one group is affected and the others are not.
 
     Args:
-        counts: of each group, how many page views or accounts are hit, and how many there are.
-        subjects: the same in accounts; only whether a group has enough of them is looked at.
+        counts: of each group, the number of page views or accounts affected, and the total.
+        subjects: the same in accounts; decides whether a group has enough of them.
     """
     if unlike(list(counts.values())) < ALPHA:
         return Apart.YES
@@ -174,7 +173,7 @@ def _apart(counts: Mapping[str, tuple[int, int]], subjects: Mapping[str, tuple[i
 
 
 def _missing_by_group(pages: Sequence[ReportedEnrolment]) -> dict[str, tuple[int, int]]:
-    """Return of each group how many accounts were told nothing, and how many there are."""
+    """Return, for each group, the number of accounts that were shown no group, and the total."""
     accounts: dict[str, set[int]] = {}
     without: dict[str, set[int]] = {}
     for page in pages:
@@ -193,7 +192,7 @@ def _hit_by_group(views: Sequence[ExpectedEvents]) -> dict[str, tuple[int, int]]
 
 
 def _subjects_by_group(views: Sequence[ExpectedEvents]) -> dict[str, tuple[int, int]]:
-    """Return of each group how many accounts lack an event, and how many there are."""
+    """Return, for each group, the number of accounts that lack an event, and the total."""
     groups = {view.group for view in views}
     hit = {group: {view.subject for view in views if view.group == group and view.missing} for group in groups}
     every = {group: {view.subject for view in views if view.group == group} for group in groups}

@@ -1,4 +1,4 @@
-"""The report's interactive pictures, as figures for plotly."""
+"""Interactive charts of the report, as figures for plotly."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,14 +10,14 @@ from analysis.summaries.timeline import TimeBucket
 
 Figure = Mapping[str, object]
 
-#: Colours that can be told apart on white and on black, and by the colour-blind (Okabe & Ito, 2008).
+#: Colours that are distinct on white, on black, and for colour-blind readers (Okabe & Ito, 2008).
 _SENT, _LANDED, _LOST = "#999999", "#0072b2", "#d55e00"
 
 _CLEAR = "rgba(0,0,0,0)"
 
 
 def over_time(moments: Sequence[TimeBucket]) -> Figure:
-    """Return sent against landed events over time, a bar a stretch, with what was lost of it."""
+    """Return the chart of sent and landed events over time, with a bar of lost events for each period."""
     times = [datetime.fromtimestamp(moment.at_ms / 1000, UTC).isoformat() for moment in moments]
     span = moments[0].span_ms if moments else 1000
     lines = [
@@ -37,7 +37,7 @@ def over_time(moments: Sequence[TimeBucket]) -> Figure:
 
 
 def script(figures: Mapping[str, Figure]) -> str:
-    """Return JavaScript that draws each of *figures* into the element of its name; plotly comes with it."""
+    """Return JavaScript that draws each of *figures* into the element of its name, plotly included."""
     # "</" would end the script element, and "<!--" begin a comment in it.
     data = orjson.dumps(figures).decode().replace("<", "\\u003c")
     return f"{get_plotlyjs()}\n{_DRAW.replace('FIGURES', data)}"

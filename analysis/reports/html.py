@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML file, made from the same objects as `verdict.json`."""
+"""HTML report: one self-contained file, rendered from the same objects as `verdict.json`."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,38 +9,37 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis.analyse import Analysis, GroupCount
-from analysis.reports import number_format as wording
+from analysis.reports import number_format
 from analysis.reports.charts import over_time, script
 from analysis.reports.links import within
 from analysis.summaries.funnel import FunnelStage
 from analysis.verdict import CheckStatus, Layer
 
-#: What the words of the reconciliation mean, and whether a count above 0 is a fault of the pipeline.
+#: Meaning of each word of the reconciliation, and whether a count above 0 is a fault of the pipeline.
 WORDS: Mapping[str, tuple[str, bool]] = {
-    "offered": ("put on the wire", False),
-    "ok": ("landed once or more, as sent", False),
+    "offered": ("sent by the generator", False),
+    "ok": ("landed once or more, with the sent content", False),
     "lost": ("answered 201 or 202, in neither the table nor the error stream", True),
     "duplicated": ("ids that landed more than once", True),
     "corrupted": ("landed with other content", True),
-    "unexpected": ("landed, never sent", True),
+    "unexpected": ("landed without having been sent", True),
     "invalid": ("refused by the intake", True),
     "late": ("landed after the deadline", True),
-    "indeterminate": ("no answer and not landed: nobody can know", False),
+    "indeterminate": ("no response and not landed: outcome unknown", False),
 }
 
-
-#: What is measured from when to when.
+#: Start and end of each measured delay.
 DELAYS: Mapping[str, str] = {
-    "latency": "a request's intended time until its answer",
-    "service": "sending until the answer",
-    "freshness": "when an event was due until the intake had received it, by its own clock",
-    "topic": "when an event was due until it was in its topic, by the broker's clock",
-    "table": "when an event was due until its row could be read in the table",
+    "latency": "intended time of a request to its response",
+    "service": "sending to the response",
+    "freshness": "due time of an event to its arrival at the intake, by the intake's clock",
+    "topic": "due time of an event to its arrival in the topic, by the broker's clock",
+    "table": "due time of an event to its row being readable in the table",
 }
 
 
 class Bar(NamedTuple):
-    """One group in the picture, in percent of its width."""
+    """One group in the chart, in percent of its width."""
 
     group: GroupCount
     expected: float
@@ -50,14 +49,14 @@ class Bar(NamedTuple):
 
 
 class Stop(NamedTuple):
-    """One layer on the map: the worst that a check said of it (None when none that matters looks at it)."""
+    """One layer on the map, with the worst status of its checks (None without a check that matters)."""
 
     layer: Layer
-    outcome: CheckStatus | None
+    status: CheckStatus | None
 
 
 class Cell(NamedTuple):
-    """Subjects of one stage: observed, expected, and whether that is a fault."""
+    """Subjects of one stage: observed, expected, and whether the difference is a fault."""
 
     observed: int | None
     expected: float | None
@@ -65,7 +64,7 @@ class Cell(NamedTuple):
 
 
 class StageRow(NamedTuple):
-    """All stages of one fidelity and group."""
+    """Stages of one fidelity and group."""
 
     fidelity: str
     group: str
@@ -73,7 +72,7 @@ class StageRow(NamedTuple):
 
 
 class SegmentRow(NamedTuple):
-    """One segment: its subjects in each group that landed, and its events."""
+    """One segment: landed subjects of each group, sent and lost events."""
 
     dimension: str
     value: str
@@ -86,13 +85,13 @@ _WORST = (CheckStatus.INVALID, CheckStatus.FAIL, CheckStatus.INCONCLUSIVE, Check
 
 
 def render(analysis: Analysis) -> str:
-    """Return the report on *analysis* as HTML."""
+    """Return *analysis* as an HTML report."""
     loader = PackageLoader("analysis")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     environment.filters["pretty"] = _pretty
     environment.filters["within"] = within
     environment.filters["moment"] = _moment
-    environment.globals["say"] = wording
+    environment.globals["say"] = number_format
     low, high = _axis(analysis)
     return environment.get_template("report.html.j2").render(
         a=analysis,
@@ -103,36 +102,36 @@ def render(analysis: Analysis) -> str:
         bars=[_bar(group, low, high) for group in analysis.groups],
         axis=(low, high),
         segments=_segment_rows(analysis),
-        differences=[wording.difference(item) for item in analysis.differences],
-        power=wording.power(analysis.power, analysis.groups[0].expected_share if analysis.groups else 0.0),
+        differences=[number_format.difference(item) for item in analysis.differences],
+        power=number_format.power(analysis.power, analysis.groups[0].expected_share if analysis.groups else 0.0),
         delay_words=DELAYS,
         script=script({"series": over_time(analysis.series)} if analysis.series else {}),
     )
 
 
 def _segment_rows(analysis: Analysis) -> list[SegmentRow]:
-    """Return the segments of every dimension that has several, with those that lost something first."""
+    """Return the segments of every dimension with several, the largest share of lost events first."""
     names = [group.name for group in analysis.groups]
-    found: dict[tuple[str, str], SegmentRow] = {}
+    segments: dict[tuple[str, str], SegmentRow] = {}
     for item in analysis.segments:
         key = item.dimension, item.value
-        row = found.get(key, SegmentRow(*key, (0,) * len(names), 0, 0))
+        row = segments.get(key, SegmentRow(*key, (0,) * len(names), 0, 0))
         landed = list(row.landed)
         landed[names.index(item.group)] += item.landed_subjects
-        found[key] = row._replace(
+        segments[key] = row._replace(
             landed=tuple(landed),
             sent_events=row.sent_events + item.sent_events,
             lost_events=row.lost_events + item.lost_events,
         )
-    sizes = Counter(dimension for dimension, _ in found)
-    rows = [row for row in found.values() if sizes[row.dimension] > 1]
+    sizes = Counter(dimension for dimension, _ in segments)
+    rows = [row for row in segments.values() if sizes[row.dimension] > 1]
     return sorted(rows, key=lambda row: -row.lost_events / row.sent_events)
 
 
 def _stage_rows(analysis: Analysis) -> list[StageRow]:
     rows: dict[tuple[str, str], list[Cell]] = {}
     for count in analysis.stages:
-        # Who is assigned is left to chance, and judged by the sample ratio; from then on nobody may get lost.
+        # Assignment is random, and tested by the sample ratio; from then on no subject may be lost.
         exact = count.stage is not FunnelStage.ASSIGNED and None not in (count.observed, count.expected)
         cell = Cell(count.observed, count.expected, exact and count.observed != count.expected)
         rows.setdefault((count.fidelity, count.group), []).append(cell)
@@ -140,25 +139,27 @@ def _stage_rows(analysis: Analysis) -> list[StageRow]:
 
 
 def _stops(analysis: Analysis) -> list[Stop]:
-    # As in the verdict: what is inconclusive and does not matter would put a warning beside a GO.
-    told = [check for check in analysis.checks if check.matters or check.verdict is not CheckStatus.INCONCLUSIVE]
-    said = {layer: {check.verdict for check in told if check.layer is layer} for layer in Layer}
-    return [Stop(layer, next((worst for worst in _WORST if worst in said[layer]), None)) for layer in Layer]
+    # As in the verdict, an inconclusive check that does not matter is left out.
+    deciding = [check for check in analysis.checks if check.matters or check.status is not CheckStatus.INCONCLUSIVE]
+    statuses = {layer: {check.status for check in deciding if check.layer is layer} for layer in Layer}
+    return [Stop(layer, next((worst for worst in _WORST if worst in statuses[layer]), None)) for layer in Layer]
 
 
 def _axis(analysis: Analysis) -> tuple[float, float]:
-    """Return the shares between which the picture is drawn: all intervals and expectations, with some air."""
+    """Return the range of the chart's axis: all intervals and expected shares, with a margin."""
     values = [value for group in analysis.groups for value in (group.low, group.high, group.expected_share)]
     low, high = min(values, default=0.0), max(values, default=1.0)
-    air = max((high - low) * 0.15, 0.005)
-    return max(0.0, low - air), min(1.0, high + air)
+    margin = max((high - low) * 0.15, 0.005)
+    return max(0.0, low - margin), min(1.0, high + margin)
 
 
 def _bar(group: GroupCount, low: float, high: float) -> Bar:
-    def place(share: float) -> float:
+    def percent(share: float) -> float:
         return round((share - low) / (high - low) * 100, 2)
 
-    return Bar(group, place(group.expected_share), place(group.low), place(group.high), place(group.landed_share))
+    return Bar(
+        group, percent(group.expected_share), percent(group.low), percent(group.high), percent(group.landed_share)
+    )
 
 
 def _pretty(value: object) -> str:

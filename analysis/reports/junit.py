@@ -1,19 +1,22 @@
-"""The checks of a run as JUnit XML, which build servers show."""
+"""JUnit XML of the checks of a run, for build servers."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from xml.etree import ElementTree
 
 from analysis.analyse import Analysis
-from analysis.verdict import CheckResult, CheckStatus
-from common.junit_xml import to_bytes
+from analysis.verdict import CheckStatus
+from common.junit_xml import Case, CaseStatus, suite_xml
 
-_TAGS = {CheckStatus.FAIL: "failure", CheckStatus.INVALID: "error", CheckStatus.INCONCLUSIVE: "skipped"}
+_STATUSES = {
+    CheckStatus.FAIL: CaseStatus.FAILURE,
+    CheckStatus.INVALID: CaseStatus.ERROR,
+    CheckStatus.INCONCLUSIVE: CaseStatus.SKIPPED,
+}
 
 
 def junit(analysis: Analysis) -> bytes:
-    """Return *analysis* as a test suite: a case a check; INVALID is an error, INCONCLUSIVE is skipped."""
-    counts = {tag: sum(_TAGS.get(check.verdict) == tag for check in analysis.checks) for tag in _TAGS.values()}
+    """Return *analysis* as a test suite with a case for each check; INVALID is an error, INCONCLUSIVE is skipped."""
+    counts = {tag: sum(_TAGS.get(check.status) == tag for check in analysis.checks) for tag in _TAGS.values()}
     suite = ElementTree.Element(
         "testsuite",
         name=f"dogfood {analysis.run['id']}",
@@ -22,17 +25,12 @@ def junit(analysis: Analysis) -> bytes:
         errors=str(counts["error"]),
         skipped=str(counts["skipped"]),
         timestamp=str(analysis.run["created"]),
+        properties=_properties(analysis),
     )
-    properties = ElementTree.SubElement(suite, "properties")
-    for name, value in _properties(analysis):
-        ElementTree.SubElement(properties, "property", name=name, value="" if value is None else str(value))
-    for check in analysis.checks:
-        _add(suite, check)
-    return to_bytes(suite)
 
 
 def _properties(analysis: Analysis) -> Iterator[tuple[str, object]]:
-    """Yield the numbers by their path in `verdict.json`, with a group's name in place of its place."""
+    """Yield the numbers by their path in `verdict.json`, with a group's name in place of its index."""
     yield "verdict", analysis.verdict
     yield "layer", analysis.layer
     yield from analysis.reconciliation.items()
@@ -53,7 +51,7 @@ def _parts(path: str, values: dict[str, object], name: str = "") -> Iterator[tup
 
 def _add(suite: ElementTree.Element, check: CheckResult) -> None:
     case = ElementTree.SubElement(suite, "testcase", classname=str(check.layer), name=check.name)
-    if check.verdict in _TAGS:
-        ElementTree.SubElement(case, _TAGS[check.verdict], message=check.summary)
+    if check.status in _TAGS:
+        ElementTree.SubElement(case, _TAGS[check.status], message=check.summary)
     else:
         ElementTree.SubElement(case, "system-out").text = check.summary

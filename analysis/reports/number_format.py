@@ -1,10 +1,10 @@
-"""How numbers are written, in the terminal and in the report alike."""
+"""Format of numbers and their units, the same in terminal and report."""
 
 from analysis.summaries.effects import GroupDifference, Power
 
 
 def whole(number: int) -> str:
-    """Return a count, with thousands set apart: 12,345."""
+    """Return a count with thousands separators: 12,345."""
     return f"{number:,}"
 
 
@@ -34,31 +34,31 @@ def p_value(value: float) -> str:
 
 
 def difference(item: GroupDifference) -> str:
-    """Return a sentence on how two groups' click-through rates differ."""
-    told = f"{item.group} against {item.control}: {signed_percent(item.difference)}"
-    told += f" ({signed_between(item.low, item.high)})"
+    """Return a sentence on the difference of two groups' click-through rates."""
+    sentence = f"{item.group} against {item.control}: {signed_percent(item.difference)}"
+    sentence += f" ({signed_between(item.low, item.high)})"
     if item.lift is not None and item.lift_low is not None and item.lift_high is not None:
-        told += f", a lift of {signed_percent(item.lift)} ({signed_between(item.lift_low, item.lift_high)})"
-    return f"{told}, {p_value(item.p_value)}." if item.p_value is not None else f"{told}."
+        sentence += f", a lift of {signed_percent(item.lift)} ({signed_between(item.lift_low, item.lift_high)})"
+    return f"{sentence}, {p_value(item.p_value)}." if item.p_value is not None else f"{sentence}."
 
 
-def power(found: Power, meant: float) -> list[str]:
-    """Return what a run could have shown, a sentence each.
+def power(effects: Power, expected: float) -> list[str]:
+    """Return a sentence for each effect that a run could have detected.
 
     Args:
-        found: by the run.
-        meant: the expected share of the first group.
+        effects: smallest effects that the run could detect.
+        expected: expected share of the first group.
     """
     imbalance = loss = rate = None
-    if found.imbalance is not None:
-        imbalance = f"A group with {percent(found.imbalance)} of the subjects, where {percent(meant)} was meant."
-    if found.loss is not None:
-        loss = f"The loss of {percent(found.loss)} of one group's subjects, by their number alone."
-        loss += " (The loss of an event that was acknowledged is always seen.)"
-    if found.difference is not None:
-        rate = f"A difference of {percent(found.difference)} between two click-through rates, at p < 0.05."
+    if effects.imbalance is not None:
+        imbalance = f"A group with {percent(effects.imbalance)} of the subjects in place of {percent(expected)}."
+    if effects.loss is not None:
+        loss = f"The loss of {percent(effects.loss)} of one group's subjects, by their number alone."
+        loss += " (The loss of an acknowledged event is always detected.)"
+    if effects.difference is not None:
+        rate = f"A difference of {percent(effects.difference)} between two click-through rates, at p < 0.05."
     return [
-        imbalance or "No imbalance between the groups, however large.",
+        imbalance or "No imbalance between the groups of any size.",
         loss or "No loss of one group's subjects, by their number alone.",
         rate or "No difference of click-through rates.",
     ]

@@ -37,8 +37,8 @@ from run_record.ledger.rows import OUTCOMES
 from run_record.load_report.report import FILE_NAME as LOAD
 from run_record.load_report.report import LoadReport
 from run_record.manifest import Manifest
-from run_record.page_views import PageView, forced_by_hand, read_page_views
-from run_record.platform_state import PlatformAnswers
+from run_record.page_views import PageView, is_overridden, read_page_views
+from run_record.platform_state import PlatformState
 from run_record.roster import Account, read_roster
 from run_record.run_folder import LEDGER, OBSERVED
 from run_record.scenario_findings import ScenarioFinding, read_scenario_findings
@@ -94,7 +94,7 @@ class Evidence:
     floor: float = 0.0
     streams_known: bool = False
     load: LoadReport | None = None
-    platform: PlatformAnswers = field(default_factory=PlatformAnswers)
+    platform: PlatformState = field(default_factory=PlatformState)
     inputs: InputSummary = field(default_factory=InputSummary)
     other_runs: Mapping[str, int] = field(default_factory=dict)
 
@@ -166,7 +166,7 @@ class Evidence:
     @cached_property
     def overridden(self) -> frozenset[str]:
         """Subjects, as in the table, of accounts that a page told to be in their group by an override (xlab)."""
-        forced = {view.visit for view in self.page_views if forced_by_hand(view.told, self.plan.experiment.name)}
+        forced = {view.visit for view in self.page_views if is_overridden(view.experiments, self.plan.experiment.name)}
         accounts = {account.visit: account for account in self.roster}
         return frozenset(
             subject_id(accounts[visit].central_id, self.plan.experiment.name)
@@ -281,7 +281,7 @@ def gather(
     evidence = Evidence(
         manifest, plan, ledger, people, roster, views, given_up, findings, made, engine,
         (*files.broken, *broken_reports), of_run, files.misplaced, floor, add_streams(run, engine),
-        _load(run), PlatformAnswers.read(run), summarise(files.summary, engine, of_run), others,
+        _load(run), PlatformState.read(run), summarise(files.summary, engine, of_run), others,
     )  # fmt: skip
     _add_subjects(evidence)
     return evidence

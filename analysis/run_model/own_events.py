@@ -8,7 +8,7 @@ import orjson
 from common.errors import DogfoodError
 from personas.plan.plan import Plan
 from run_record.file_tail import FileTail
-from run_record.ledger.rows import singly
+from run_record.ledger.rows import split_row
 from run_record.run_folder import LEDGER
 
 
@@ -43,7 +43,7 @@ class OwnEvents:
         """
         try:
             for path in sorted(self._ledger.glob("*.ndjson")):
-                for row in self._growing.fresh_objects(path):
+                for row in self._growing.new_objects(path):
                     self._take(row)
         except OSError as error:
             raise DogfoodError(f"{self._ledger} cannot be read: {error.strerror}") from error
@@ -57,7 +57,7 @@ class OwnEvents:
 
     def _take(self, row: Mapping[str, object]) -> None:
         try:
-            for single in singly(row):
+            for single in split_row(row):
                 if "events" not in single:
                     continue
                 bodies = single.get("bodies") or ()

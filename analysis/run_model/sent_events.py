@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from analysis.engines.duckdb_engine import DuckDbEngine, QueryEngine, sql
+from common.atomic_write import replacing
 from common.errors import DogfoodError
 from contracts.table import rows_of
 from personas.plan.blocks import PlannedEvent
@@ -71,9 +72,8 @@ def keep_planned(run: Path, plan: Plan) -> Path:
     try:
         if path.is_file() and (pq.read_schema(path).metadata or {}).get(_FINGERPRINT) == mark:
             return path
-        unfinished = path.with_suffix(".unfinished")
-        _write(unfinished, plan, mark)
-        unfinished.replace(path)
+        with replacing(path) as temporary:
+            _write(temporary, plan, mark)
     except (OSError, pa.ArrowInvalid) as error:
         raise DogfoodError(f"{path} cannot be written: {error}") from error
     return path

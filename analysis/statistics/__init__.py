@@ -1,9 +1,9 @@
-"""The statistics behind the checks: pure functions of counts and small arrays.
+"""Statistics of the checks: pure functions of counts and small arrays.
 
-Where scipy has a test, it is scipy's; what is ours is what it is given, and what it lacks. `docs/reference/statistics.md` has a
-section on each method: what it answers, its formula and source, when it misleads.
+Tests are scipy's where scipy has them. `docs/reference/statistics.md` has a section on each method: its question,
+formula, source and limits.
 
-`scipy.stats` takes a second to import. The modules name it in full, so that scipy imports it when it is first used.
+`scipy.stats` takes a second to import. The modules name it in full, so that scipy imports it on first use.
 """
 
 from analysis.statistics.contrast import shorter, unlike
@@ -13,15 +13,12 @@ from analysis.statistics.effect import (
     Estimate,
     Lift,
     Moments,
-    Share,
     click_through_rate,
     compare_rates,
     enough_clicks,
     equality_test,
-    mean_subject_rate,
     moments,
     moments_of_sums,
-    unique_rate,
 )
 from analysis.statistics.independence import IndependenceTest, UniformityTest, independence_test, uniformity_test
 from analysis.statistics.intervals import Interval, newcombe, share_interval, wilson
@@ -37,18 +34,16 @@ from analysis.statistics.power import (
     smallest_loss,
     subjects_needed,
 )
-from analysis.statistics.rate import RateExplanation, RateFit, RateVerdict, explain_rate, rate_test
+from analysis.statistics.rate import rate_test
 from analysis.statistics.ratio import (
     Deviation,
     Method,
     MultinomialTest,
-    RatioTest,
     chi_square,
     deviation,
     exceeds_floor,
     holm,
     multinomial_test,
-    ratio_test,
 )
 from analysis.statistics.sequential import SequentialTest, concentration_for, sequential_test
 
@@ -63,12 +58,7 @@ __all__ = [
     "Method",
     "Moments",
     "MultinomialTest",
-    "RateExplanation",
-    "RateFit",
-    "RateVerdict",
-    "RatioTest",
     "SequentialTest",
-    "Share",
     "UniformityTest",
     "chi_square",
     "click_through_rate",
@@ -78,12 +68,10 @@ __all__ = [
     "enough_clicks",
     "equality_test",
     "exceeds_floor",
-    "explain_rate",
     "holm",
     "imbalance_effect",
     "independence_test",
     "loss_effect",
-    "mean_subject_rate",
     "moments",
     "moments_of_sums",
     "multinomial_test",
@@ -92,7 +80,6 @@ __all__ = [
     "rate_test",
     "rate_variance",
     "ratio_power",
-    "ratio_test",
     "sequential_test",
     "share_interval",
     "shorter",
@@ -102,7 +89,6 @@ __all__ = [
     "smallest_loss",
     "subjects_needed",
     "uniformity_test",
-    "unique_rate",
     "unlike",
     "wilson",
 ]

@@ -1,4 +1,4 @@
-"""Whether what happened to some happened to one group more than to the rest, or to those who stayed less long."""
+"""Contrasts between groups: tests of unequal rates (Fisher) and of smaller values (Mann and Whitney)."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ from analysis.statistics.ratio import holm
 
 
 def unlike(counts: Sequence[tuple[int, int]]) -> float:
-    """Return the p-value of every group having been hit at the same rate: Fisher's exact test, each against the rest.
+    """Return the p-value of equal rates in all groups: Fisher's exact test, each group against the rest.
 
     Args:
-        counts: of each group, how many of its members were hit, and how many it has.
+        counts: for each group, the number of members affected, and of all members.
 
     Returns:
-        The smallest of the p-values after Holm's correction; 1 when there are no two groups with members, or when
-        nobody or everybody was hit.
+        The smallest p-value after Holm's correction; 1 when fewer than two groups have members, or when no member or
+        every member is affected.
 
     Raises:
         ValueError: a group has more hits than members, or a negative count.
@@ -24,13 +24,13 @@ def unlike(counts: Sequence[tuple[int, int]]) -> float:
     Source: Fisher (1935), section 21; computed by scipy.
     """
     if any(not 0 <= hit <= members for hit, members in counts):
-        raise ValueError("a group has as many hits as members at the most, and none below 0")
+        raise ValueError("a group has from 0 to as many hits as members")
     groups = [(hit, members) for hit, members in counts if members]
-    all_hit, everybody = (sum(column) for column in zip(*groups, strict=True)) if groups else (0, 0)
-    if len(groups) < 2 or all_hit in (0, everybody):
+    all_hit, all_members = (sum(column) for column in zip(*groups, strict=True)) if groups else (0, 0)
+    if len(groups) < 2 or all_hit in (0, all_members):
         return 1.0
     tables = [
-        [[hit, members - hit], [all_hit - hit, everybody - members - all_hit + hit]]
+        [[hit, members - hit], [all_hit - hit, all_members - members - all_hit + hit]]
         # Of two groups, each is the rest of the other.
         for hit, members in (groups[:1] if len(groups) == 2 else groups)
     ]
@@ -38,7 +38,7 @@ def unlike(counts: Sequence[tuple[int, int]]) -> float:
 
 
 def shorter(some: Sequence[float], others: Sequence[float]) -> float:
-    """Return the p-value of *some* not being smaller than *others*: the test of Mann and Whitney, one-sided.
+    """Return the one-sided p-value that *some* are not smaller than *others* (test of Mann and Whitney).
 
     Returns:
         1 when either is empty.

@@ -1,4 +1,4 @@
-"""Are two experiments' groups independent of each other, and are the hashes uniform?"""
+"""Tests of independence between the groups of two experiments, and of uniform hashes."""
 
 from typing import Literal, NamedTuple
 
@@ -11,14 +11,14 @@ from contracts.assignment import HASH_SPACE
 
 
 class IndependenceTest(NamedTuple):
-    """A test that rows and columns of a table are independent.
+    """Result of a test that rows and columns of a table are independent.
 
     Attributes:
         statistic: G, or Pearson's chi-square.
         p_value: 0 to 1.
-        degrees_of_freedom: (rows - 1) (columns - 1), of the rows and columns that are not empty.
+        degrees_of_freedom: (rows - 1) (columns - 1), without empty rows and columns.
         cramers_v: size of the association, 0 to 1 (sqrt(chi-square / subjects / (smaller side - 1))).
-        smallest_expected: count of a cell; below 5 the p-value is a rough one.
+        smallest_expected: smallest expected count of a cell; below 5 the p-value is rough.
     """
 
     statistic: float
@@ -29,13 +29,13 @@ class IndependenceTest(NamedTuple):
 
 
 class UniformityTest(NamedTuple):
-    """Tests that whole numbers are spread evenly over a range.
+    """Result of tests that whole numbers are spread evenly over a range.
 
     Attributes:
         chi_square: Pearson's statistic over the bins.
-        chi_square_p: its p-value; sees clumps anywhere.
+        chi_square_p: its p-value; sensitive to clumps anywhere.
         distance: largest distance between the observed and the uniform distribution function, 0 to 1.
-        distance_p: its p-value; sees slow drifts over the whole range.
+        distance_p: its p-value; sensitive to slow drifts over the whole range.
     """
 
     chi_square: float
@@ -50,15 +50,15 @@ def independence_test(
     """Test whether the groups of two experiments are independent of each other.
 
     Args:
-        table: subjects who are in both experiments, shape (groups of one, groups of the other). Rows and columns
-            without subjects take no part.
+        table: number of subjects in both experiments, shape (groups of one, groups of the other). Rows and columns
+            without subjects are left out.
         statistic: "log-likelihood" (the G-test) or "pearson"; no continuity correction.
 
     Returns:
         p = 1 when fewer than two rows or two columns have subjects.
 
     Raises:
-        ValueError: *table* has not two dimensions, or a count is negative or not whole.
+        ValueError: *table* does not have two dimensions, or a count is negative or not whole.
 
     Source: Sokal & Rohlf (1981), chapter 17; Cramér (1946), section 21.9; computed by scipy.
     """
@@ -68,33 +68,33 @@ def independence_test(
     counts = counts[counts.any(axis=1)][:, counts.any(axis=0)]
     if min(counts.shape) < 2:
         return IndependenceTest(0.0, 1.0, 0, 0.0, 0.0)
-    found = scipy.stats.chi2_contingency(counts, correction=False, lambda_=statistic)
+    test = scipy.stats.chi2_contingency(counts, correction=False, lambda_=statistic)
     return IndependenceTest(
-        max(float(found.statistic), 0.0),
-        float(found.pvalue),
-        int(found.dof),
+        max(float(test.statistic), 0.0),
+        float(test.pvalue),
+        int(test.dof),
         float(scipy.stats.contingency.association(counts, method="cramer")),
-        float(np.min(found.expected_freq)),
+        float(np.min(test.expected_freq)),
     )
 
 
 def uniformity_test(hashes: Counts, space: int = HASH_SPACE, bins: int = 256) -> UniformityTest:
     """Test whether *hashes* are spread evenly over 0 to *space* - 1.
 
-    Of all who came, the 24-bit hash is uniform. Of those in the sample it is not: test the hash less the first hash
-    of its group instead, with the number of hashes that a group has as *space*.
+    The 24-bit hash is uniform over all subjects. Over the sampled ones it is not: there, test the hash minus the first
+    hash of its group, with the number of hashes of a group as *space*.
 
     Args:
-        hashes: whole numbers, shape (n,), of independent subjects; a subject counts once.
-        space: how many values there are.
-        bins: of the chi-square, 2 to *space*; as equal as *space* allows, and exact where they are not. No more than a
-            fifth of the hashes, or the p-value is a rough one.
+        hashes: whole numbers, shape (n,), one for each subject.
+        space: number of possible values.
+        bins: number of bins of the chi-square, 2 to *space*. They are as equal as *space* allows, and their exact sizes
+            are used. With more than a fifth of the number of hashes the p-value is rough.
 
     Raises:
         ValueError: no hashes, one outside the space, or too few or too many bins.
 
-    Source: Pearson (1900). The distance is Kolmogorov's and Smirnov's on the steps of the discrete distribution; its
-    p-value is that of the continuous one, which for a discrete one is never too small (Noether, 1963).
+    Source: Pearson (1900). The distance is that of Kolmogorov and Smirnov, on the steps of the discrete distribution.
+    Its p-value is that of the continuous distribution, which is never too small for a discrete one (Noether, 1963).
     """
     numbers = whole_counts(hashes)
     require_positive("space", space)
@@ -102,8 +102,8 @@ def uniformity_test(hashes: Counts, space: int = HASH_SPACE, bins: int = 256) ->
         raise ValueError(f"at least one hash, each from 0 to {space - 1}")
     if not 2 <= bins <= space:
         raise ValueError(f"2 to {space} bins, not {bins}")
-    found = np.bincount(numbers * bins // space, minlength=bins)
-    chi_square = scipy.stats.chisquare(found, _bin_shares(space, bins) * numbers.size)
+    counts = np.bincount(numbers * bins // space, minlength=bins)
+    chi_square = scipy.stats.chisquare(counts, _bin_shares(space, bins) * numbers.size)
     distance = _distance(np.sort(numbers), space)
     return UniformityTest(
         float(chi_square.statistic),

@@ -9,7 +9,7 @@ from analysis.statistics.argument_checks import require_level, require_part
 
 
 class Interval(NamedTuple):
-    """A confidence interval, in the unit of what it is of."""
+    """A confidence interval, in the unit of its value."""
 
     low: float
     high: float
@@ -24,7 +24,7 @@ def wilson(count: int, total: int, confidence: float = 0.95) -> Interval:
         confidence: between 0 and 1.
 
     Returns:
-        Shares; (0, 1) when there is nothing to go by.
+        Shares; (0, 1) without trials.
 
     Raises:
         ValueError: *count* is not between 0 and *total*, or *confidence* not between 0 and 1.
@@ -35,8 +35,8 @@ def wilson(count: int, total: int, confidence: float = 0.95) -> Interval:
     require_level("confidence", confidence)
     if not total:
         return Interval(0.0, 1.0)
-    found = scipy.stats.binomtest(count, total).proportion_ci(confidence, method="wilson")
-    return Interval(float(found.low), float(found.high))
+    interval = scipy.stats.binomtest(count, total).proportion_ci(confidence, method="wilson")
+    return Interval(float(interval.low), float(interval.high))
 
 
 def share_interval(count: int, total: int) -> Interval:
@@ -48,10 +48,10 @@ def newcombe(count: int, total: int, base_count: int, base_total: int, confidenc
     """Return Newcombe's interval of the difference *count* / *total* - *base_count* / *base_total*.
 
     Returns:
-        Differences of shares, from -1 to 1; all of that when either total is 0.
+        Differences of shares, from -1 to 1; the whole range when either total is 0.
 
     Raises:
-        ValueError: as of `wilson`.
+        ValueError: as for `wilson`.
 
     Source: Newcombe (1998), Statistics in Medicine 17:873-890, method 10 (hybrid score, no continuity correction):
     the distances from each share to the ends of its Wilson interval, added as squares.

@@ -1,7 +1,7 @@
-"""How much can be seen with so many subjects, and how many are needed to see so much?
+"""Power of the tests: detectable effects of a number of subjects, and subjects needed for an effect.
 
-Effects on ratios are Cohen's w, sqrt(sum((p1 - p0)^2 / p0)): 0.02 is 51 to 49 where 50 to 50 was meant. A test of level
-alpha with d degrees of freedom sees an effect w in n subjects with the probability that a noncentral chi-square of d
+Effects on ratios are Cohen's w, sqrt(sum((p1 - p0)^2 / p0)): 0.02 is 51 to 49 in place of 50 to 50. A test of level
+alpha with d degrees of freedom detects an effect w in n subjects with the probability that a noncentral chi-square of d
 degrees and noncentrality n w^2 exceeds the central one's quantile (Cohen, 1988, chapter 7).
 """
 
@@ -21,16 +21,16 @@ from analysis.statistics.argument_checks import (
 
 
 def ratio_power(subjects: int, shares: Shares, effect: float, alpha: float) -> float:
-    """Return the power of `ratio_test` to see an imbalance of the given size.
+    """Return the power of the chi-square test of the sample ratio for an imbalance of the given size.
 
     Args:
-        subjects: how many are counted.
-        shares: as of `ratio_test`.
-        effect: Cohen's w; 0.2 is 60 to 40 where 50 to 50 was meant.
+        subjects: number of subjects.
+        shares: expected shares, as for `multinomial_test`.
+        effect: Cohen's w; 0.2 is 60 to 40 in place of 50 to 50.
         alpha: level of the test.
 
     Returns:
-        0 to 1; 0 where fewer than two groups can have subjects.
+        0 to 1; 0 when fewer than two groups have a share above 0.
 
     Raises:
         ValueError: *effect* is negative, *alpha* not between 0 and 1, or a share negative or not finite.
@@ -39,7 +39,7 @@ def ratio_power(subjects: int, shares: Shares, effect: float, alpha: float) -> f
     """
     require_level("alpha", alpha)
     if not effect >= 0:
-        raise ValueError(f"an effect is 0 or more, not {effect}")
+        raise ValueError(f"an effect must be 0 or more, not {effect}")
     degrees = int(np.count_nonzero(conditional_shares(shares))) - 1
     if degrees < 1 or subjects < 1:
         return 0.0
@@ -47,23 +47,23 @@ def ratio_power(subjects: int, shares: Shares, effect: float, alpha: float) -> f
 
 
 def imbalance_effect(expected: Shares, actual: Shares) -> float:
-    """Return Cohen's w of *actual* shares where *expected* ones were meant; neither need sum to 1.
+    """Return Cohen's w of *actual* shares in place of *expected* ones; neither need sum to 1.
 
     Raises:
-        ValueError: the lengths differ, a share is negative or not finite, all are 0, or a group has subjects that
-            should have none.
+        ValueError: the lengths differ, a share is negative or not finite, all are 0, or a group with an expected
+            share of 0 has another actual one.
 
     Source: Cohen (1988), chapter 7.
     """
-    meant, found = _some_share(expected), _some_share(actual)
-    if meant.shape != found.shape or found[meant == 0].any():
-        raise ValueError("one actual share an expected one, and none where nobody is expected")
-    possible = meant > 0
-    return float(np.sqrt(((found[possible] - meant[possible]) ** 2 / meant[possible]).sum()))
+    before, after = _some_share(expected), _some_share(actual)
+    if before.shape != after.shape or after[before == 0].any():
+        raise ValueError("each expected share needs an actual one, and an expected 0 an actual 0")
+    possible = before > 0
+    return float(np.sqrt(((after[possible] - before[possible]) ** 2 / before[possible]).sum()))
 
 
 def loss_effect(shares: Shares, group: int, loss: float) -> float:
-    """Return Cohen's w that is left when a share *loss* of one group's subjects vanishes and nobody else does.
+    """Return Cohen's w after one group, and no other, loses a share *loss* of its subjects.
 
     Args:
         shares: expected before the loss.
@@ -71,30 +71,30 @@ def loss_effect(shares: Shares, group: int, loss: float) -> float:
         loss: 0 to 1.
 
     Raises:
-        ValueError: *loss* is not a share, *group* not one that can have subjects, or *shares* are none.
+        ValueError: *loss* or *shares* are invalid, or *group* has a share of 0.
 
-    Source: own. The shares become p_g (1 - l) / (1 - p_g l) and p_j / (1 - p_g l), which gives
+    Source: derived here. The shares become p_g (1 - l) / (1 - p_g l) and p_j / (1 - p_g l), which gives
     w = l sqrt(p_g (1 - p_g)) / (1 - p_g l).
     """
     require_share("a loss", loss)
     share = _share_of(shares, group)
     if share == loss == 1:
-        raise ValueError("nobody is left")
+        raise ValueError("no subject is left after the loss")
     return loss * math.sqrt(share * (1 - share)) / (1 - share * loss)
 
 
 def subjects_needed(effect: float, shares: Shares, alpha: float, power: float = 0.8) -> int:
-    """Return how many subjects must be counted to see an imbalance of size *effect*.
+    """Return the number of subjects needed to detect an imbalance of size *effect*.
 
     Args:
-        effect: Cohen's w, as `imbalance_effect` and `loss_effect` give it. After a loss, those left are meant.
-        shares: expected; only how many are above 0 matters.
+        effect: Cohen's w, from `imbalance_effect` or `loss_effect`. The number is that after a loss.
+        shares: expected shares; only the number above 0 matters.
         alpha: level of the chi-square test.
-        power: probability to see it; above *alpha*.
+        power: probability of detection; above *alpha*.
 
     Raises:
-        ValueError: *effect* is not above 0, fewer than two groups can have subjects, or *alpha* and *power* are not
-            0 < alpha < power < 1.
+        ValueError: *effect* is not above 0, fewer than two groups have a share above 0, or not 0 < *alpha* <
+            *power* < 1.
 
     Source: Cohen (1988), chapter 7: noncentrality / effect^2.
     """
@@ -103,55 +103,55 @@ def subjects_needed(effect: float, shares: Shares, alpha: float, power: float = 
 
 
 def smallest_effect(subjects: int, shares: Shares, alpha: float, power: float = 0.8) -> float:
-    """Return the smallest Cohen's w that *subjects* show; the arguments are those of `subjects_needed`.
+    """Return the smallest Cohen's w that *subjects* can detect; arguments as for `subjects_needed`.
 
     Raises:
-        ValueError: no subjects, or as of `subjects_needed`.
+        ValueError: no subjects, or as for `subjects_needed`.
 
-    Source: as of `subjects_needed`, solved for the effect.
+    Source: as for `subjects_needed`, solved for the effect.
     """
     require_positive("subjects", subjects)
     return math.sqrt(_noncentrality(_degrees(shares), alpha, power) / subjects)
 
 
 def smallest_imbalance(subjects: int, shares: Shares, group: int, alpha: float, power: float = 0.8) -> float | None:
-    """Return the smallest share of *group* above the expected one that *subjects* show, the others sharing the rest.
+    """Return the smallest detectable share of *group* above the expected one, with the others in proportion.
 
     Args:
-        subjects: counted.
-        shares: expected.
-        group: index of the group that has too many.
-        alpha, power: as of `subjects_needed`.
+        subjects: number of subjects.
+        shares: expected shares.
+        group: index of the group with too many subjects.
+        alpha, power: as for `subjects_needed`.
 
     Returns:
-        A share of 0 to 1 (0.51 where 0.5 was meant); None when even all subjects in that group would not be seen.
+        A share of 0 to 1 (such as 0.51 in place of 0.5); None when even a share of 1 cannot be detected.
 
     Raises:
-        ValueError: as of `smallest_effect`, or *group* is not one that can have subjects.
+        ValueError: as for `smallest_effect`, or *group* has a share of 0.
 
-    Source: own. With the others in proportion, w = |p1 - p0| / sqrt(p0 (1 - p0)).
+    Source: derived here. With the others in proportion, w = |p1 - p0| / sqrt(p0 (1 - p0)).
     """
     share = _share_of(shares, group)
-    found = share + smallest_effect(subjects, shares, alpha, power) * math.sqrt(share * (1 - share))
-    return found if found <= 1 else None
+    larger = share + smallest_effect(subjects, shares, alpha, power) * math.sqrt(share * (1 - share))
+    return larger if larger <= 1 else None
 
 
 def smallest_loss(subjects: int, shares: Shares, group: int, alpha: float, power: float = 0.8) -> float | None:
-    """Return the smallest share of one group's subjects whose loss shows, when nobody else is lost.
+    """Return the smallest detectable loss of one group's subjects, as a share of them, when no other group loses any.
 
     Args:
-        subjects: counted, after the loss.
-        shares: expected before the loss.
-        group: index of the group that loses.
-        alpha, power: as of `subjects_needed`.
+        subjects: number of subjects after the loss.
+        shares: expected shares before the loss.
+        group: index of the group that loses subjects.
+        alpha, power: as for `subjects_needed`.
 
     Returns:
-        A share of 0 to 1; None when even the loss of all of them would not be seen.
+        A share of 0 to 1; None when even the loss of all its subjects cannot be detected.
 
     Raises:
-        ValueError: as of `smallest_effect`, or *group* is not one that can have subjects.
+        ValueError: as for `smallest_effect`, or *group* has a share of 0.
 
-    Source: own, `loss_effect` solved for the loss: l = w / (sqrt(p_g (1 - p_g)) + w p_g).
+    Source: derived here, `loss_effect` solved for the loss: l = w / (sqrt(p_g (1 - p_g)) + w p_g).
     """
     share = _share_of(shares, group)
     effect = smallest_effect(subjects, shares, alpha, power)
@@ -162,15 +162,15 @@ def smallest_loss(subjects: int, shares: Shares, group: int, alpha: float, power
 def rate_variance(rate: float, between: float, impressions: float, impressions_variance: float) -> float:
     """Return the variance of one subject's part in a click-through rate, from its components.
 
-    The same as `Moments.rate_variance`, foretold: a subject with i impressions clicks on each with their own
-    propensity, and propensities do not depend on i.
+    The prediction of `Moments.rate_variance`: a subject clicks on each impression with a probability (the propensity)
+    that does not depend on the number of impressions.
 
     Args:
         rate: mean propensity, clicks per impression, 0 to 1.
         between: variance of the propensity between subjects, 0 to rate * (1 - rate). Of Beta(a, b):
             a b / ((a + b)^2 (a + b + 1)).
-        impressions: mean per subject, above 0.
-        impressions_variance: between subjects, 0 or more.
+        impressions: mean impressions per subject, above 0.
+        impressions_variance: variance between subjects, 0 or more.
 
     Returns:
         Variance of a group's rate, times its number of subjects.
@@ -178,7 +178,8 @@ def rate_variance(rate: float, between: float, impressions: float, impressions_v
     Raises:
         ValueError: a component is outside its range.
 
-    Source: own. (E[I] (r (1 - r) - b) + E[I^2] b) / E[I]^2, by the law of total variance of clicks - r * impressions.
+    Source: derived here. (E[I] (r (1 - r) - b) + E[I^2] b) / E[I]^2, by the law of total variance of clicks - r *
+        impressions.
     """
     require_share("a rate", rate)
     require_positive("impressions", impressions)
@@ -189,12 +190,12 @@ def rate_variance(rate: float, between: float, impressions: float, impressions_v
 
 
 def rate_power(difference: float, variance: float, control: int, treatment: int, alpha: float = 0.05) -> float:
-    """Return the power of `compare_rates` to see a *difference* between two groups.
+    """Return the power of `compare_rates` to detect a *difference* between two groups.
 
     Args:
-        difference: of clicks per impression; its sign does not matter.
-        variance: of one subject's part, in both groups, as of `Moments.rate_variance` or `rate_variance`.
-        control, treatment: subjects.
+        difference: difference of clicks per impression; its sign does not matter.
+        variance: variance of one subject's part, in both groups, from `Moments.rate_variance` or `rate_variance`.
+        control, treatment: number of subjects.
         alpha: level of the two-sided test.
 
     Raises:
@@ -210,10 +211,10 @@ def rate_power(difference: float, variance: float, control: int, treatment: int,
 def smallest_difference(
     variance: float, control: int, treatment: int, alpha: float = 0.05, power: float = 0.8
 ) -> float:
-    """Return the smallest difference of click-through rates that two groups show; arguments as of `rate_power`.
+    """Return the smallest detectable difference of click-through rates; arguments as for `rate_power`.
 
     Raises:
-        ValueError: as of `rate_power`, or *power* is not between *alpha* and 1.
+        ValueError: as for `rate_power`, or *power* is not between *alpha* and 1.
 
     Source: `rate_power`, solved for the difference.
     """
@@ -230,7 +231,7 @@ def _noncentrality(degrees: int, alpha: float, power: float) -> float:
     require_level("alpha", alpha)
     require_level("power", power)
     if power <= alpha:
-        raise ValueError(f"a power of {power} is that of no effect at all when alpha is {alpha}")
+        raise ValueError(f"power must be above alpha ({alpha}), not {power}")
     return float(special.chndtrinc(special.chdtri(degrees, alpha), degrees, 1 - power))
 
 
@@ -251,7 +252,7 @@ def _some_share(shares: Shares) -> Floats:
 def _share_of(shares: Shares, group: int) -> float:
     numbers = _some_share(shares)
     if not 0 <= group < numbers.size or not numbers[group]:
-        raise ValueError(f"group {group} is none that can have subjects")
+        raise ValueError(f"group {group} has a share of 0 or does not exist")
     return float(numbers[group])
 
 

@@ -1,4 +1,4 @@
-"""Sample ratio, looked at while the run goes on, as often as one likes."""
+"""Sequential test of the sample ratio, valid at every look during a run."""
 
 from typing import NamedTuple
 
@@ -9,17 +9,17 @@ from scipy import special
 
 from analysis.statistics.argument_checks import Floats, Shares, conditional_shares, require_level, require_positive
 
-#: Sharpest at about 80,000 subjects when alpha is 0.05; see `concentration_for`.
+#: Most powerful at about 80,000 subjects when alpha is 0.05; see `concentration_for`.
 DEFAULT_CONCENTRATION = 10_000.0
 
 
 class SequentialTest(NamedTuple):
-    """What each look at a growing experiment says; arrays of shape (..., looks).
+    """Result of a sequential test at each look; arrays of shape (..., looks).
 
     Attributes:
-        log_e_value: natural logarithm of the e-value: how many times better than the expected shares the data are
-            foretold by shares near them. May fall again.
-        p_value: the least 1 / e-value so far, at most 1: may be compared with alpha at every look. Never rises.
+        log_e_value: natural logarithm of the e-value, the likelihood ratio of shares near the expected ones against the
+            expected ones. Can fall again.
+        p_value: smallest 1 / e-value so far, at most 1. Valid at every look; never rises.
     """
 
     log_e_value: Floats
@@ -27,19 +27,19 @@ class SequentialTest(NamedTuple):
 
     @property
     def e_value(self) -> Floats:
-        """The e-values; infinite where they are too large for a float."""
+        """E-values; infinite when too large for a float."""
         with np.errstate(over="ignore"):
             return np.exp(self.log_e_value)
 
     def first_look(self, alpha: float) -> NDArray[np.int64]:
-        """Return the index of the first look at which the p-value is at most *alpha*, -1 where there is none.
+        """Return the index of the first look at which the p-value is at most *alpha*; -1 without one.
 
         Raises:
             ValueError: *alpha* is not between 0 and 1.
         """
         require_level("alpha", alpha)
-        called = self.p_value <= alpha
-        return np.where(called.any(axis=-1), called.argmax(axis=-1), -1).astype(np.int64)
+        rejected = self.p_value <= alpha
+        return np.where(rejected.any(axis=-1), rejected.argmax(axis=-1), -1).astype(np.int64)
 
 
 def sequential_test(
@@ -51,21 +51,21 @@ def sequential_test(
 
         log E = lgamma(c) - lgamma(c + n) + sum_g [lgamma(c s_g + x_g) - lgamma(c s_g) - x_g log s_g]
 
-    is a martingale that begins at 1 when the shares are as expected, so it ever reaches 1 / alpha with a probability
-    of at most alpha (Ville): peeking costs nothing, and no plan of looks is needed.
+    is a martingale that begins at 1 when the shares are as expected. So the probability that it ever reaches 1 /
+    alpha is at most alpha (Ville): repeated looks keep the level, and need no plan.
 
     Args:
         counts: subjects so far, shape (..., looks, groups); cumulative, so they never fall from look to look.
-        shares: expected, one a group; need not sum to 1. A group whose share is 0 takes no part, and from the first
-            subject in it on the e-value is infinite.
-        concentration: how near the expected shares the alternatives are sought: a share s of them varies by about
-            sqrt(s (1 - s) / concentration) (half a percentage point at 50 % and the default). Small values look for
-            gross faults and call them after a few dozen subjects, large ones for slight faults in large experiments;
-            any value fixed before the first look is valid. Lindon & Malek's uniform prior (the number of groups) has
-            a power of 0.79 for 50.2 to 49.8 in 1.6 million subjects, where 10,000 has 0.98.
+        shares: expected share of each group; need not sum to 1. A group with a share of 0 is left out, and from its
+            first subject on the e-value is infinite.
+        concentration: closeness of the alternatives to the expected shares: a share s varies by about
+            sqrt(s (1 - s) / concentration), half a percentage point at 50 % and the default. Small values detect gross
+            faults after a few dozen subjects, large ones slight faults in large experiments. Any value fixed before the
+            first look is valid. Lindon & Malek's uniform prior (the number of groups) has a power of 0.79 for 50.2 to
+            49.8 in 1.6 million subjects, 10,000 has 0.98.
 
     Returns:
-        One value a look.
+        A value for each look.
 
     Raises:
         ValueError: shapes do not fit, a count is negative, not whole or falls, no share is above 0, or
@@ -89,16 +89,17 @@ def sequential_test(
 
 
 def concentration_for(subjects: int, alpha: float, groups: int = 2) -> float:
-    """Return the concentration at which `sequential_test` is sharpest around *subjects*.
+    """Return the concentration at which `sequential_test` is most powerful around *subjects*.
 
-    About subjects / 8 at alpha = 0.05 and subjects / 17 at 0.001, with two groups. The choice is forgiving: a
-    concentration ten times too large or too small costs a few per cent of power.
+    About subjects / 8 at alpha = 0.05 and subjects / 17 at 0.001, with two groups. A concentration ten times too
+    large or too small loses a few per cent of power.
 
     Raises:
         ValueError: no subjects, fewer than two groups, or *alpha* not between 0 and 1.
 
-    Source: own. With c = concentration, n = subjects and d = groups - 1, the chi-square statistic that the test calls
-    is, for large counts, (1 + c/n) (2 log(1/alpha) + d log(1 + n/c)); this is where it is least.
+    Source: derived here. With c = concentration, n = subjects and d = groups - 1, the smallest chi-square statistic
+        that
+    the test rejects is, for large counts, (1 + c/n) (2 log(1/alpha) + d log(1 + n/c)); this c minimises it.
     """
     require_positive("subjects", subjects)
     require_level("alpha", alpha)
@@ -114,8 +115,8 @@ def concentration_for(subjects: int, alpha: float, groups: int = 2) -> float:
 
 def _require_growing(counts: NDArray[np.integer], groups: int) -> None:
     if counts.ndim < 2 or counts.shape[-1] != groups:
-        raise ValueError(f"counts have the shape (..., looks, groups), with {groups} groups")
+        raise ValueError(f"counts must have the shape (..., looks, groups), with {groups} groups")
     if counts.dtype.kind not in "iu" or np.any(counts < 0):
-        raise ValueError("counts are whole numbers, 0 or more")
+        raise ValueError("counts must be whole numbers, 0 or more")
     if np.any(np.diff(counts.astype(np.int64), axis=-2) < 0):
-        raise ValueError("counts are cumulative, and fall")
+        raise ValueError("counts must be cumulative, but they fall")

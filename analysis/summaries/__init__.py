@@ -1,1 +1,1 @@
-"""Summaries beside the checks: losses, funnel, segments, timeline, delays, effects."""
+"""Summaries for the report: losses, funnel, segments, timeline, delays, effects."""

@@ -1,4 +1,4 @@
-"""When the rows that landed were in their topic and in the table, where that was written down."""
+"""Delays of landed rows until they were in their topic and in the table, when those times are recorded."""
 
 from typing import NamedTuple
 
@@ -9,11 +9,11 @@ from analysis.engines.duckdb_engine import QueryEngine
 
 
 class ArrivalDelays(NamedTuple):
-    """Delays of rows since they were due, milliseconds; empty where nothing was written down.
+    """Delays of rows since they were due, milliseconds; empty without recorded times.
 
     Attributes:
-        topic: until they were in their topic.
-        table: until they could be read in the table.
+        topic: delays until the rows were in their topic.
+        table: delays until the rows could be read in the table.
     """
 
     topic: NDArray[np.float64]
@@ -21,7 +21,7 @@ class ArrivalDelays(NamedTuple):
 
 
 def arrival_delays(engine: QueryEngine) -> ArrivalDelays:
-    """Return the delays of the rows that *engine* knows (`analysis/sql/freshness.sql`)."""
+    """Return the delays of the rows in *engine* (`analysis/sql/freshness.sql`)."""
     rows = engine.table("freshness")
     topic, table = (
         rows[name].drop_null().to_numpy().astype(np.float64) for name in ("topic_delay_ms", "table_delay_ms")

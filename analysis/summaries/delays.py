@@ -1,4 +1,4 @@
-"""How long requests took, and how long until the intake had received what landed."""
+"""Delays: latency and service time of requests, freshness of landed events."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ class Delay:
     """Percentiles of one delay, in milliseconds.
 
     Attributes:
-        name: `latency` (intended time to answer), `service` (sent to answer), `freshness` (due to received, by the
-            intake's clock), `topic` and `table` (due to there).
-        count: how many were measured.
-        p50_ms, p95_ms, p99_ms, max_ms: of those.
+        name: `latency` (intended time to response), `service` (sent to response), `freshness` (due to received, by the
+            intake's clock), `topic` and `table` (due to arrival there).
+        count: number of measurements.
+        p50_ms, p95_ms, p99_ms, max_ms: percentiles and maximum, milliseconds.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Delay:
 
 
 def delays(evidence: Evidence) -> tuple[Delay, ...]:
-    """Return the delays that could be measured."""
+    """Return the delays that were measured."""
     ledger = evidence.ledger
     answered = ledger.answered_ms >= 0
     received = evidence.engine.columns("delays")["delay_ms"].astype(np.float64)

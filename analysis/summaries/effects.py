@@ -1,4 +1,4 @@
-"""Click-through rates of the groups, what sets them apart, and what the run could have seen."""
+"""Click-through rates of the groups, their differences, and the effects that the run could detect."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ Sums = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class GroupRate:
-    """The click-through rate of one group, three ways, of what landed.
+    """Click-through rate of one group, three ways, from landed events.
 
     Attributes:
-        group: its name.
-        subjects: with an impression; those that were chosen for their group are left out.
-        impressions, clicks: of those.
+        group: name of the group.
+        subjects: subjects with an impression, without those that were chosen for their group.
+        impressions, clicks: number of events of those subjects.
         rate, low, high: clicks per impression with its 95 % interval (delta method over subjects).
-        mean_rate: mean over subjects of each one's clicks per impression.
+        mean_rate: mean over subjects of clicks per impression.
         unique_rate, unique_low, unique_high: share of subjects that clicked, with its 95 % Wilson interval.
     """
 
@@ -50,15 +50,15 @@ class GroupRate:
 
 @dataclass(frozen=True, slots=True)
 class GroupDifference:
-    """How one group's click-through rate differs from control's, of what landed.
+    """Difference of one group's click-through rate from control's, from landed events.
 
     Attributes:
-        group, control: the two.
-        difference, low, high: of clicks per impression, with the 95 % interval.
-        lift, lift_low, lift_high: relative to control, None where either group has no clicks.
-        p_value: of both groups clicking alike, two-sided; None where no test is possible.
-        testable: whether both groups are large enough for the p-value to hold (`analysis.statistics.enough_clicks`).
-        sent: the difference as the events were sent, None where that cannot be told.
+        group, control: names of the groups.
+        difference, low, high: difference of clicks per impression, with the 95 % interval.
+        lift, lift_low, lift_high: difference relative to control; None when a group has no clicks.
+        p_value: two-sided, for equal rates; None when no test is possible.
+        testable: whether both groups are large enough for the p-value (`analysis.statistics.enough_clicks`).
+        sent: difference in the sent events; None when unknown.
     """
 
     group: str
@@ -76,14 +76,14 @@ class GroupDifference:
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """What a run of this size shows with a power of 80 %.
+    """Smallest effects that a run of this size detects with a power of 80 %.
 
     Attributes:
-        subjects: that landed, of those that were not chosen for their group.
-        imbalance: the smallest share of the first group, where another was meant, that the sample ratio would call.
-        loss: the smallest share of one group's subjects whose loss it would call.
-        difference: the smallest difference of click-through rates between control and the next group, at 5 %.
-        alpha: level of the sample ratio.
+        subjects: landed subjects, without those that were chosen for their group.
+        imbalance: smallest unexpected share of the first group that the sample-ratio test detects.
+        loss: smallest lost share of one group's subjects that the sample-ratio test detects.
+        difference: smallest difference of click-through rates between control and the next group, at a level of 5 %.
+        alpha: level of the sample-ratio test.
     """
 
     subjects: int
@@ -94,8 +94,8 @@ class Power:
 
 
 def rates(evidence: Evidence) -> tuple[GroupRate, ...]:
-    """Return the click-through rate of every group with two subjects or more and an impression."""
-    found = []
+    """Return the click-through rate of every group with two or more subjects and an impression."""
+    group_rates = []
     sums = _sums(evidence, "landed")
     for group in evidence.group_names():
         moments = _moments(sums.get(group))
@@ -105,23 +105,23 @@ def rates(evidence: Evidence) -> tuple[GroupRate, ...]:
         overall = click_through_rate(moments)
         subjects, clicking = _number(row, "subjects"), _number(row, "clicking_subjects")
         unique = wilson(clicking, subjects)
-        found.append(
+        group_rates.append(
             GroupRate(
                 group, subjects, _number(row, "impressions"), _number(row, "clicks"),
                 overall.value, overall.interval.low, overall.interval.high,
                 float(str(row["rates"])) / subjects, clicking / subjects, unique.low, unique.high,
             )
         )  # fmt: skip
-    return tuple(found)
+    return tuple(group_rates)
 
 
 def differences(evidence: Evidence) -> tuple[GroupDifference, ...]:
-    """Return how every other group differs from control, of what landed."""
+    """Return the difference of every other group from control, from landed events."""
     feature = evidence.plan.experiment.features[0]
     sums = _sums(evidence, "landed")
     landed, sent = ({name: _moments(row) for name, row in rows.items()} for rows in (sums, _sums(evidence, "sent")))
     control = landed.get(feature.control)
-    found = []
+    group_differences = []
     for group in feature.groups:
         other = landed.get(group)
         if group == feature.control or control is None or other is None:
@@ -129,7 +129,7 @@ def differences(evidence: Evidence) -> tuple[GroupDifference, ...]:
         compared = compare_rates(control, other)
         before = sent.get(feature.control), sent.get(group)
         lift = compared.lift
-        found.append(
+        group_differences.append(
             GroupDifference(
                 group, feature.control,
                 compared.difference.value, compared.difference.interval.low, compared.difference.interval.high,
@@ -141,11 +141,11 @@ def differences(evidence: Evidence) -> tuple[GroupDifference, ...]:
                 before[1].rate - before[0].rate if before[0] and before[1] else None,
             )
         )  # fmt: skip
-    return tuple(found)
+    return tuple(group_differences)
 
 
 def power(evidence: Evidence, landed: Sequence[int]) -> Power:
-    """Return what a run with *landed* subjects, one number a group, could have shown."""
+    """Return the smallest effects that a run with *landed* subjects, a number per group, can detect."""
     shares = expected_shares(len(landed), evidence.plan.rate).groups
     subjects = sum(landed)
     testable = subjects > 0 and sum(share > 0 for share in shares) > 1
@@ -177,7 +177,7 @@ def _sums(evidence: Evidence, stage: str) -> dict[str, Sums]:
 
 
 def _moments(row: Sums | None) -> Moments | None:
-    """Return the moments of a group, None where it has too few subjects for a variance."""
+    """Return the moments of a group; None when it has too few subjects for a variance."""
     if row is None or _number(row, "subjects") < 2:
         return None
     return moments_of_sums(

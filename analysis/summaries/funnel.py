@@ -15,7 +15,7 @@ Bools = NDArray[np.bool_]
 
 
 class FunnelStage(StrEnum):
-    """The stages, in the order in which a subject passes them."""
+    """Stages of an event, in the order in which a subject passes them."""
 
     ASSIGNED = "assigned"
     EXPOSED = "exposed"
@@ -26,16 +26,16 @@ class FunnelStage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageCount:
-    """How many subjects of one group reached one stage.
+    """Number of subjects of one group at one stage.
 
     Attributes:
-        fidelity: who visited.
-        stage: that was reached.
-        group: of the experiment.
-        expected: how many should have. Assigned: their exact share of those who came, None where they were chosen for
-            their group. Exposed: those who were assigned. Impression and click: those who had reason to send one.
-            Landed: those who sent anything.
-        observed: how many did; None where the kit itself decided, so there is nothing to observe.
+        fidelity: fidelity of the visits.
+        stage: stage that the subjects reached.
+        group: group of the experiment.
+        expected: expected number. Assigned: the exact share of the visiting subjects, None when they were chosen for
+            their group. Exposed: the assigned. Impression and click: the subjects with one to send. Landed: the
+            subjects that sent an event.
+        observed: observed number; None when the kit itself decided it.
     """
 
     fidelity: Fidelity
@@ -46,7 +46,7 @@ class StageCount:
 
 
 def count_stages(evidence: Evidence) -> tuple[StageCount, ...]:
-    """Return the counts of every fidelity that took part, stage and group."""
+    """Return the counts of every fidelity, stage and group of the run."""
     reached = _reached(evidence)
     return tuple(
         count
@@ -57,22 +57,22 @@ def count_stages(evidence: Evidence) -> tuple[StageCount, ...]:
 
 
 def natural_subjects(evidence: Evidence) -> dict[FunnelStage, list[int]]:
-    """Return how many subjects of each group reached each stage, by the contract's groups.
+    """Return the number of subjects of each group at each stage, by the contract's groups.
 
-    Subjects that were chosen for their group are left out, and so is a stage that nobody could be observed at.
+    Subjects that were chosen for their group are left out, and so is a stage at which none can be observed.
     """
     people, groups = evidence.participants, len(evidence.group_names())
     natural = people.came & ~people.chosen & (people.group >= 0)
-    found = {}
+    counts = {}
     for stage, (_, did) in _reached(evidence).items():
-        seen = natural & ~people.of(Fidelity.SYNTHETIC) if stage is FunnelStage.EXPOSED else natural
-        if seen.any() or stage is not FunnelStage.EXPOSED:
-            found[stage] = np.bincount(people.group[seen & did], minlength=groups).tolist()
-    return found
+        observable = natural & ~people.of(Fidelity.SYNTHETIC) if stage is FunnelStage.EXPOSED else natural
+        if observable.any() or stage is not FunnelStage.EXPOSED:
+            counts[stage] = np.bincount(people.group[observable & did], minlength=groups).tolist()
+    return counts
 
 
 def due_visits(evidence: Evidence) -> Bools:
-    """Return which visits had reason to send an event."""
+    """Return a mask of the visits with an event to send."""
     due = _due(evidence, len(evidence.participants.group))
     return due["impression"] | due["click"]
 
@@ -97,7 +97,7 @@ def _counts(evidence: Evidence, fidelity: Fidelity, stage: FunnelStage, should: 
 
 
 def _reached(evidence: Evidence) -> dict[FunnelStage, tuple[Bools, Bools]]:
-    """Return, per stage, which visits should have reached it, and which did."""
+    """Return, per stage, masks of the visits that should have reached it and of those that did."""
     size = len(evidence.participants.group)
     sent = {action: np.zeros(size, np.bool_) for action in ("impression", "click", "landed", "any")}
     columns = evidence.engine.columns("stages")
@@ -116,7 +116,7 @@ def _reached(evidence: Evidence) -> dict[FunnelStage, tuple[Bools, Bools]]:
 
 
 def _due(evidence: Evidence, size: int) -> dict[str, Bools]:
-    """Return which visits had reason to send an impression, and which a click."""
+    """Return masks of the visits with an impression to send, and with a click."""
     due = {action: np.zeros(size, np.bool_) for action in ("impression", "click")}
     due["impression"][evidence.made.impressing] = True
     due["click"][evidence.made.clicking] = True
@@ -127,11 +127,11 @@ def _due(evidence: Evidence, size: int) -> dict[str, Bools]:
 
 
 def _exposed(evidence: Evidence, size: int) -> Bools:
-    """Return which visits had a page that was told the group which the contract gives."""
+    """Return a mask of the visits with a page that showed the contract's group."""
     exposed = np.zeros(size, np.bool_)
     experiment, names = evidence.plan.experiment, evidence.group_names()
     for view in evidence.page_views:
-        group = page_group(view.told, evidence.manifest.generation, experiment.name, experiment.features[0].name)
+        group = page_group(view.experiments, evidence.manifest.generation, experiment.name, experiment.features[0].name)
         expected = int(evidence.participants.group[view.visit])
         exposed[view.visit] |= group is not None and expected >= 0 and names[expected] == group
     return exposed

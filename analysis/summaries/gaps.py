@@ -1,4 +1,4 @@
-"""Stretches of time in which events were acknowledged and none of them landed, while others did."""
+"""Gaps: periods in which acknowledged events did not land, while events of other periods did."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -6,23 +6,23 @@ from typing import NamedTuple
 
 from analysis.summaries.timeline import TimeBucket
 
-#: Fewer lost events than this are too few to call a stretch silent.
+#: Least lost events of a gap.
 _MIN_EVENTS = 20
 
-#: As likely as this, a stretch is silent by the chance of a scattered loss.
+#: Largest probability that a scattered loss makes a gap by chance.
 _CHANCE = 1e-6
 
 _HOUR_MS = 3_600_000
 
 
 class Gap(NamedTuple):
-    """A stretch of time from which nothing landed.
+    """A period from which no event landed.
 
     Attributes:
-        from_ms, until_ms: milliseconds since 1970.
-        acknowledged, lost: events of that time.
-        hourly: whether it is made of whole hours of the clock, as a partition that did not come would be. Any other is
-            an intake's that acknowledged and produced nothing.
+        from_ms, until_ms: start and end, milliseconds since 1970.
+        acknowledged, lost: number of events of that period.
+        hourly: whether it consists of whole clock hours, as a missing partition does; any other gap points at an
+            intake that acknowledged events and produced none.
     """
 
     from_ms: int
@@ -33,13 +33,13 @@ class Gap(NamedTuple):
 
 
 def find_gaps(moments: Sequence[TimeBucket]) -> tuple[Gap, ...]:
-    """Return the silences among *moments*; none where nothing landed at any time.
+    """Return the gaps among *moments*; none when no event landed at any time.
 
-    A run of moments that a loss like that of the others would leave silent now and then is none; nor is one of which
-    only whole subjects are missing, who are gone at every other time as well.
+    Consecutive moments without rows are not a gap when the loss rate of the others makes them likely, or when only
+    whole subjects are missing that did not land at any other time either.
     """
     busy = [moment for moment in moments if moment.acknowledged]
-    runs = [list(run) for silent, run in groupby(busy, key=lambda moment: not moment.landed) if silent]
+    runs = [list(run) for empty, run in groupby(busy, key=lambda moment: not moment.landed) if empty]
     others = [moment for moment in busy if moment.landed]
     if not others:
         return ()
@@ -60,7 +60,7 @@ def find_gaps(moments: Sequence[TimeBucket]) -> tuple[Gap, ...]:
 
 
 def _whole_hours(moments: Sequence[TimeBucket], gap: Sequence[TimeBucket]) -> bool:
-    """Return whether a gap begins and ends with hours of the clock, or with the run, and the run has other hours."""
+    """Return whether a gap begins and ends at full hours, or with the run, and the run has other hours."""
     begin, end = gap[0].at_ms, gap[-1].at_ms + gap[-1].span_ms
     first, last = moments[0].at_ms, moments[-1].at_ms + moments[-1].span_ms
     hours = {moment.at_ms // _HOUR_MS for moment in moments}

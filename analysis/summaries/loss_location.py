@@ -1,9 +1,9 @@
-"""Where lost events were seen last: in the stream, in another stream, or in none.
+"""Location of lost events: in their stream, in another stream, or in none.
 
-A run's folder may hold `streams.parquet`, what all topics of the platform's stream held of the run's time: `topic`, the
-event's `id`, its `funnel` (token, position and action, joined by slashes), `hour_start` of its receive time, such as
-`2025-01-31T14`, and whether it is a `canary`. It is what tells a stream from a table, and both from an intake that only
-says so. Where it is not to be had, that stays open.
+A run's folder may have `streams.parquet`, the events of all topics of the platform from the time of the run. Its
+columns are `topic`, the event's `id`, its `funnel` (token, position and action, joined by slashes), `hour_start` of
+its receive time, such as `2025-01-31T14`, and whether it is a `canary`. With it, a loss is attributed to the intake,
+the stream or the table; without it, the location is unknown.
 """
 
 from datetime import UTC, datetime
@@ -27,18 +27,18 @@ _COLUMNS = {
 
 
 class StreamsError(DogfoodError):
-    """What the streams held cannot be read."""
+    """File of the streams' events that cannot be read."""
 
 
 class LossLocation(NamedTuple):
-    """Lost events by where they were seen last.
+    """Number of lost events by location.
 
     Attributes:
-        known: whether that was looked at.
-        behind: in their own stream, so they were lost behind it.
-        elsewhere: in another stream, by its topic.
-        nowhere: in none, though they were acknowledged.
-        hours: from which nothing landed, and that have all of those that are behind their stream.
+        known: whether the streams' events are available.
+        behind: events in their own stream, so lost after it.
+        elsewhere: events in another stream, by topic.
+        nowhere: acknowledged events in no stream.
+        hours: hours of the events in their own stream, when no event of those hours landed; else empty.
     """
 
     known: bool
@@ -49,12 +49,12 @@ class LossLocation(NamedTuple):
 
     @property
     def astray(self) -> int:
-        """How many are in another stream."""
+        """Number of events in another stream."""
         return sum(self.elsewhere.values())
 
 
 def add_streams(run: Path, engine: QueryEngine) -> bool:
-    """Define the table `streamed`; return whether it is known what the streams held. Raises StreamsError."""
+    """Define the table `streamed`; return whether the streams' events are available. Raises StreamsError."""
     path = run / STREAMS
     if not path.is_file():
         engine.add("streamed", pa.table({name: pa.array([], kind) for name, kind in _COLUMNS.items()}))
@@ -69,7 +69,7 @@ def add_streams(run: Path, engine: QueryEngine) -> bool:
 
 
 def locate_losses(engine: QueryEngine, stream: str, *, known: bool) -> LossLocation:
-    """Return where the lost events of a run in *stream* were seen last."""
+    """Return the location of the lost events of a run in *stream*."""
     if not known:
         return LossLocation(known=False)
     own = topics(stream)
@@ -90,5 +90,5 @@ def locate_losses(engine: QueryEngine, stream: str, *, known: bool) -> LossLocat
 
 
 def _hour(number: int) -> str:
-    """Return the hour *number* since 1970 as the streams' rows have it."""
+    """Return the hour *number* since 1970 in the format of the streams' rows."""
     return datetime.fromtimestamp(number * _HOUR_S, UTC).strftime("%Y-%m-%dT%H")

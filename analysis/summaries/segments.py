@@ -1,4 +1,4 @@
-"""Segments of a run – persona, platform, browser, hour … – with the subjects and events of each group."""
+"""Segments of a run (persona, platform, browser, hour …) with the subjects and events of each group."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from analysis.run_model.load import Evidence
 from analysis.statistics import holm, newcombe
 from analysis.verdict import ALPHA
 
-#: With fewer events than this in a segment, or outside it, its loss is not set beside that of the rest.
+#: Least events in a segment, and outside it, for a comparison of its loss with the rest.
 _MIN_EVENTS = 50
 
-#: What only rows tell: these segments leave out visits of which nothing landed.
+#: Dimensions that only rows have: these segments leave out visits without a landed event.
 IN_ROWS = ("browser", "data centre")
 
 
@@ -24,13 +24,13 @@ class SegmentCount:
     """One group within one segment.
 
     Attributes:
-        dimension: what segments are made by, such as `persona`.
-        value: which segment, such as `newcomer`.
-        group: by the contract.
-        sent_subjects, landed_subjects: those that put an event on the wire, and those of whom one landed; without
-            those that were chosen for their group.
-        sent_events, lost_events: of all subjects.
-        events_squared: sum over all subjects of the square of the events each sent.
+        dimension: property that defines the segments, such as `persona`.
+        value: value of the segment, such as `newcomer`.
+        group: group by the contract.
+        sent_subjects, landed_subjects: number of subjects with a sent event, and with a landed one; without those that
+            were chosen for their group.
+        sent_events, lost_events: number of events of all subjects.
+        events_squared: sum over all subjects of the square of the number of sent events.
     """
 
     dimension: str
@@ -47,8 +47,8 @@ class OutlierSegment(NamedTuple):
     """A segment that lost more of its events than the rest did.
 
     Attributes:
-        dimension, value: which; a group of the experiment is the dimension `group`.
-        share, rest: of events lost, in the segment and outside it.
+        dimension, value: the segment; a group of the experiment has the dimension `group`.
+        share, rest: lost share of the events in the segment and outside it.
         low, high: 95 % interval of the difference (Newcombe); wide enough for subjects who lose all events or none.
         p_value: after Holm's correction over all segments.
     """
@@ -68,7 +68,7 @@ def count_segments(evidence: Evidence) -> tuple[SegmentCount, ...]:
     return tuple(
         SegmentCount(
             dimension=str(row["dimension"]),
-            value=_told(str(row["dimension"]), str(row["value"])),
+            value=_label(str(row["dimension"]), str(row["value"])),
             group=str(row["group_name"]),
             sent_subjects=int(str(row["sent_subjects"])),
             landed_subjects=int(str(row["landed_subjects"])),
@@ -81,10 +81,10 @@ def count_segments(evidence: Evidence) -> tuple[SegmentCount, ...]:
 
 
 def outlier_segments(segments: Sequence[SegmentCount]) -> tuple[OutlierSegment, ...]:
-    """Return the segments that lost a larger share of their events than the rest, the most striking first.
+    """Return the segments that lost a larger share of their events than the rest, the smallest p-value first.
 
-    A segment is set beside all other events by Fisher's exact test, at 0.001 after Holm's correction. Test and interval
-    count no more events than are independent of each other (`Loss.independent`).
+    Fisher's exact test compares a segment with all other events, at 0.001 after Holm's correction. Test and interval
+    count only as many events as are independent of each other (`Loss.independent`).
     """
     compared = [item for item in _against_the_rest(segments) if min(item[2].sent, item[3].sent) >= _MIN_EVENTS]
     counted = [(*mine.independent(), *rest.independent()) for _, _, mine, rest in compared]
@@ -92,20 +92,20 @@ def outlier_segments(segments: Sequence[SegmentCount]) -> tuple[OutlierSegment, 
         float(stats.fisher_exact(np.array([[lost, sent - lost], [base, whole - base]]), "greater").pvalue)
         for lost, sent, base, whole in counted
     ]
-    found = []
+    outliers = []
     for (dimension, value, mine, rest), counts, p_value in zip(compared, counted, holm(raw), strict=True):
         if p_value < ALPHA:
             low, high = newcombe(*counts)
-            found.append(OutlierSegment(dimension, value, mine.share, rest.share, low, high, p_value))
-    return tuple(sorted(found, key=lambda item: (item.p_value, -(item.share - item.rest))))
+            outliers.append(OutlierSegment(dimension, value, mine.share, rest.share, low, high, p_value))
+    return tuple(sorted(outliers, key=lambda item: (item.p_value, -(item.share - item.rest))))
 
 
 class Loss(NamedTuple):
-    """Events that a number of subjects lost.
+    """Lost and sent events of a number of subjects.
 
     Attributes:
-        lost, sent: events.
-        squared: sum over the subjects of the square of the events each sent.
+        lost, sent: number of events.
+        squared: sum over the subjects of the square of the number of sent events.
     """
 
     lost: int
@@ -120,29 +120,28 @@ class Loss(NamedTuple):
 
     @property
     def share(self) -> float:
-        """The events that were lost, of those that were sent."""
+        """Lost share of the sent events."""
         return self.lost / self.sent
 
     def independent(self) -> tuple[int, int]:
-        """Return how many events were lost and sent, counted as if only independent ones had been looked at.
+        """Return the number of lost and sent events, reduced to the effective number of independent ones.
 
-        The events of a subject may be lost together or not at all, and then they say no more than one would: as much as
-        sum(events)^2 / sum(events^2) events that are independent of each other (Kish, Survey Sampling, 1965, 11.7).
-        The share stays what it is, but for rounding.
+        The events of a subject may be lost together or not at all. Then they are worth sum(events)^2 / sum(events^2)
+        independent events (Kish, Survey Sampling, 1965, 11.7). The share is unchanged, except for rounding.
         """
         each = self.sent / self.squared
         return round(self.lost * each), round(self.sent * each)
 
 
 def _against_the_rest(segments: Sequence[SegmentCount]) -> list[tuple[str, str, Loss, Loss]]:
-    """Return dimension, value, and what was lost in the segment and outside it, for all segments.
+    """Return dimension, value, and the loss in the segment and outside it, for all segments.
 
-    Outside it are the other segments of its dimension: not every dimension holds every event.
+    Outside means the other segments of the dimension, because not every dimension has every event.
     """
     totals: dict[tuple[str, str], Loss] = {}
     for item in segments:
         keys = [(item.dimension, item.value)]
-        # This dimension holds every event, so it will do to count by group.
+        # This dimension has every event, so it also serves to count by group.
         if item.dimension == "fidelity":
             keys.append(("group", item.group))
         for key in keys:
@@ -154,8 +153,8 @@ def _against_the_rest(segments: Sequence[SegmentCount]) -> list[tuple[str, str, 
     return [(dimension, value, mine, whole[dimension] - mine) for (dimension, value), mine in sorted(totals.items())]
 
 
-def _told(dimension: str, value: str) -> str:
-    """Return the name of a segment as people read it; SQL counts hours since 1970."""
+def _label(dimension: str, value: str) -> str:
+    """Return the label of a segment; SQL counts hours since 1970."""
     if dimension != "hour":
         return value or ("(accounts)" if dimension == "persona" else "(not known)")
     return datetime.fromtimestamp(int(value) * 3600, UTC).strftime("%Y-%m-%d %H:00 UTC")

@@ -1,13 +1,13 @@
-"""Sent against landed, over time."""
+"""Timeline of a run: sent, landed and lost events in periods of equal length."""
 
 from dataclasses import dataclass
 
 from analysis.engines.duckdb_engine import QueryEngine
 
-#: Into so many stretches the time of a run is cut, at most.
-_STRETCHES = 60
+#: Maximum number of periods of a run.
+_MOST_PERIODS = 60
 
-#: Lengths of a stretch that people can read off an axis, milliseconds.
+#: Lengths of a period that are easy to read off an axis, milliseconds.
 _LENGTHS_MS = (
     1_000,
     2_000,
@@ -26,12 +26,12 @@ _LENGTHS_MS = (
 
 @dataclass(frozen=True, slots=True)
 class TimeBucket:
-    """A stretch of a run's time, by when events were due.
+    """One period of a run, by the due time of events.
 
     Attributes:
-        at_ms, span_ms: where it begins, milliseconds since 1970, and how long it is.
-        sent, acknowledged, landed, lost: events.
-        lost_of_landed: lost events of subjects of whom others landed.
+        at_ms, span_ms: start, milliseconds since 1970, and length.
+        sent, acknowledged, landed, lost: number of events.
+        lost_of_landed: lost events of subjects that have landed events too.
     """
 
     at_ms: int
@@ -44,12 +44,12 @@ class TimeBucket:
 
 
 def count_over_time(engine: QueryEngine) -> tuple[TimeBucket, ...]:
-    """Return the events of each stretch of the run, those without any left out; none when nothing was sent."""
+    """Return the periods of the run that have events; none when no event was sent."""
     [due] = engine.ask("due_span")
     first, last = int(str(due["first_ms"])), int(str(due["last_ms"]))
     if not last:
         return ()
-    span = next((length for length in _LENGTHS_MS if (last - first) // length < _STRETCHES), _LENGTHS_MS[-1])
+    span = next((length for length in _LENGTHS_MS if (last - first) // length < _MOST_PERIODS), _LENGTHS_MS[-1])
     begin = first // span * span
     rows = engine.ask("series", {"from_ms": begin, "bucket_ms": span})
     return tuple(

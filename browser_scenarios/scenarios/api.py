@@ -10,7 +10,7 @@ from browser_scenarios.mpic_ui_steps import INSTRUMENTS, has_asked, wiki_follows
 from browser_scenarios.scenario import Scenario
 from common.egress import LOOPBACK
 from common.http import open_async_client
-from common.urls import under
+from common.urls import join_path
 from contracts.mpic_client import MpicClient, MpicError
 from contracts.profiles import profile_of
 from contracts.streams import read_stream_configs
@@ -76,7 +76,7 @@ async def _streams(stage: ScenarioContext, client: httpx.AsyncClient) -> None:
 
 async def _exported(client: httpx.AsyncClient, wiki: str, stream: str) -> Mapping[str, object]:
     query = {"action": "streamconfigs", "format": "json", "streams": stream}
-    return read_stream_configs((await client.get(under(wiki, "api.php"), params=query)).json()).configs
+    return read_stream_configs((await client.get(join_path(wiki, "api.php"), params=query)).json()).configs
 
 
 async def _intake(stage: ScenarioContext, client: httpx.AsyncClient) -> None:

@@ -73,8 +73,8 @@ async def _read(stage: ScenarioContext, session: Session, account: TestAccount) 
     journey = world.journeys.of(account.subject, account.user_id, account.central_id)
     readings = []
     for step in journey[:_PAGES] * stage.journeys:
-        reading = await session.open(step.page.path, narrow=not step.seen)
-        if step.seen:
+        reading = await session.open(step.page.path, narrow=not step.in_view)
+        if step.in_view:
             await _look(reading, step)
         await reading.leave()
         readings.append(reading)

@@ -7,7 +7,7 @@ from playwright.async_api import Page
 from browser_scenarios.context import ScenarioContext
 from browser_scenarios.mpic_ui_steps import operator_page
 from browser_scenarios.scenario import Scenario
-from common.urls import under, with_query
+from common.urls import join_path, with_query
 
 _EDITED = "Edited by an operator."
 
@@ -74,5 +74,5 @@ SCENARIO = Scenario("mpic-ui", "Can an operator do all of the work in MPIC's UI?
 
 
 def _new_form(mpic: str, kind: str, generation: str) -> str:
-    form = under(mpic, kind, "new")
+    form = join_path(mpic, kind, "new")
     return with_query(form, generation=generation) if generation else form

@@ -12,7 +12,7 @@ import httpx
 
 from common.egress import Egress
 from common.http import open_client
-from common.urls import under
+from common.urls import join_path
 from contracts.assignment import Generation
 from contracts.client_behaviour import stream_faults
 from contracts.configs import ConfigError, Experiment

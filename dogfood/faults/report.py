@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from xml.etree import ElementTree
 
 from analysis.analyse import Analysis
 from analysis.verdict import Verdict
 from common.atomic_write import atomic_write
 from common.errors import DogfoodError
-from common.junit_xml import to_bytes
+from common.junit_xml import Case, CaseStatus, suite_xml
 from dogfood.faults.runs import Row
 
 
@@ -72,11 +71,19 @@ def junit(rows: Sequence[Row], runs: CleanRuns) -> bytes:
             message = f"{row.layer_expected} was expected, {row.layer_named or 'nothing'} was named"
             ElementTree.SubElement(case, "failure", message=message).text = row.sentence
     for number, verdict in enumerate(runs.verdicts, start=1):
-        case = ElementTree.SubElement(suite, "testcase", name=f"clean-{number}", classname="faults.clean")
-        if verdict in (Verdict.NO_GO, Verdict.INVALID):
-            ElementTree.SubElement(case, "failure", message=f"a clean run was {verdict}")
-    suite.set("failures", str(len(suite.findall("./testcase/failure"))))
-    return to_bytes(suite)
+        failed = verdict in (Verdict.NO_GO, Verdict.INVALID)
+        status = CaseStatus.FAILURE if failed else CaseStatus.PASSED
+        message = f"a clean run was {verdict}" if failed else ""
+        cases.append(Case("faults.clean", f"clean-{number}", status, message))
+    return suite_xml("faults", cases)
+
+
+def _fault_case(row: Row) -> Case:
+    classname = f"faults.{row.layer_expected}"
+    if row.found:
+        return Case(classname, row.id, seconds=row.seconds)
+    message = f"{row.layer_expected} was expected, {row.layer_named or 'nothing'} was named"
+    return Case(classname, row.id, CaseStatus.FAILURE, message, row.sentence, row.seconds)
 
 
 def matrix(rows: Sequence[Row], runs: CleanRuns) -> str:

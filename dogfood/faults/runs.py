@@ -98,7 +98,7 @@ def row_of(faults: Sequence[Mapping[str, str]], analysis: Analysis, seconds: flo
 
 def fired_checks(analysis: Analysis) -> list[CheckResult]:
     """Return the checks that failed or were invalid."""
-    return [check for check in analysis.checks if check.verdict in _FIRED]
+    return [check for check in analysis.checks if check.status in _FIRED]
 
 
 def subjects_of(analysis: Analysis) -> int:

@@ -7,6 +7,7 @@ import orjson
 
 from common.atomic_write import atomic_write
 from common.errors import DogfoodError
+from common.ports import free_port
 from dogfood.faults.catalogue import read_catalogue
 from dogfood.testbed_control.child_processes import free_port
 from dogfood.testbed_control.services import FAULTS, Testbed

@@ -58,8 +58,8 @@ def of_analysis(part: str, analysis: Analysis, run: str) -> Iterator[Row]:
     yield Row(part, "", analysis.verdict, f"{analysis.sentence}{layer}", run)
     verdicts = {CheckStatus.FAIL: Verdict.NO_GO, CheckStatus.INVALID: Verdict.INVALID}
     for check in analysis.checks:
-        if check.verdict in verdicts and check.name != "scenarios":
-            yield Row(part, check.name, verdicts[check.verdict], f"{check.summary} (layer {check.layer})", run)
+        if check.status in verdicts and check.name != "scenarios":
+            yield Row(part, check.name, verdicts[check.status], f"{check.summary} (layer {check.layer})", run)
 
 
 def of_findings(findings: Sequence[ScenarioFinding], run: str) -> Iterator[Row]:

@@ -13,7 +13,7 @@ from analysis.analyse import Analysis
 from analysis.calibration import CalibrationError, calibrate
 from analysis.verdict import Verdict
 from common.errors import DogfoodError
-from common.urls import under
+from common.urls import join_path
 from dogfood.doctor.accounts import examine_accounts
 from dogfood.doctor.log_in import examine_log_in
 from dogfood.doctor.systems import RunNeeds, examine_systems
@@ -139,6 +139,6 @@ def with_intake(traffic: TrafficOptions, intake: str) -> TrafficOptions:
     if not intake:
         return traffic
     has_path = urlsplit(intake).path.rstrip("/").endswith(_EVENTS)
-    address = intake if has_path else under(intake, _EVENTS)
+    address = intake if has_path else join_path(intake, _EVENTS)
     Target.read(LOCAL).at(intake=address).egress()
     return replace(traffic, intake=address)

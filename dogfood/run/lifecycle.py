@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.text import Text
 
 from analysis.analyse import Analysis
-from analysis.unsendable import unplayable
+from analysis.unsendable import find_unsendable
 from browser_scenarios.runner import BrowserRequest as BrowserRequest
 from browser_scenarios.runner import choose, run_scenarios
 from common.egress import LOOPBACK, Egress
 from common.errors import DogfoodError, KitFaultError
 from common.http import open_client
-from common.urls import under, with_query, without_path
+from common.urls import join_path, strip_path, with_query
 from contracts.intake import check_reachable
 from dogfood.locust import AccountProgress, EventProgress, LocustRequest, run_locust
 from dogfood.run.judge import judge
@@ -30,7 +30,7 @@ from dogfood.testbed_control.mpic_operator import TestbedOperator
 from dogfood.testbed_control.wiki_warm_up import warm_wiki
 from run_record.accounts import TestAccount
 from run_record.end_reason import End
-from run_record.load_report.machine_sampler import MachineWatch, load_now
+from run_record.load_report.machine_sampler import MachineSampler, load_now
 from run_record.load_report.machine_usage import busy_warning
 from run_record.load_report.report import FILE_NAME as LOAD
 from run_record.load_report.report import LoadReport, record_analysis, record_machine
@@ -63,13 +63,13 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     target, egress = _prepare_target(request, console)
     accounts = accounts_of(request, target)
     manifest, folder, events, rate = set_up(request, target, egress, accounts)
-    if unplayable(folder):
+    if find_unsendable(folder):
         return folder, judge(folder)
     _announce(console, request, manifest, events)
     # One budget for all fidelities: they share the target's ceilings.
     with (
         TargetBudget.open(target, str(folder.resolve()), rate=rate),
-        MachineWatch("dogfood", partial(_service_pids, request, target)) as watch,
+        MachineSampler("dogfood", partial(_service_pids, request, target)) as watch,
     ):
         _send_traffic(request, target, egress, folder, accounts, events, console)
         _finish(folder)
@@ -82,7 +82,7 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
         request.table.fill(request.testbed)
         observe(request.testbed, folder, request.table)
         analysis = judge(folder)
-        record_analysis(folder, judging.seen())
+        record_analysis(folder, judging.usage())
         return folder, analysis
 
 
@@ -167,7 +167,7 @@ def _send_canaries(target: Target) -> None:
     """Let the testbed's intake produce its canary events, which must not reach the table."""
     try:
         with open_client(LOOPBACK.tagged(target.tag)) as client:
-            client.get(under(without_path(target.intake, "/v1/events"), "v1/_test/events"))
+            client.get(join_path(strip_path(target.intake, "/v1/events"), "v1/_test/events"))
     except httpx.HTTPError as error:
         raise KitFaultError(f"the testbed's intake does not produce canary events: {error}") from error
 

@@ -9,7 +9,7 @@ import orjson
 
 from common.egress import Egress
 from common.http import open_client
-from common.urls import under
+from common.urls import join_path
 from contracts.configs import ConfigError, read_instruments
 from contracts.mpic_client import MpicClient, MpicError
 from contracts.profiles import profile_of
@@ -17,7 +17,7 @@ from contracts.schema_probe import Served, probe_schema
 from contracts.streams import read_stream_configs
 from run_record.ledger.files import read_ledger
 from run_record.manifest import Manifest
-from run_record.platform_state import PlatformAnswers
+from run_record.platform_state import PlatformState
 from run_record.run_folder import LEDGER
 from run_record.target import Target
 
@@ -36,7 +36,7 @@ def probe_platform(target: Target, egress: Egress, manifest: Manifest, *, on_wik
         on_wiki: whether to ask the wiki for the stream configs too.
     """
     stream, notes = _stream_config(target, egress, manifest.stream) if on_wiki else (None, ())
-    return PlatformAnswers(
+    return PlatformState(
         _schemas(target, egress, manifest, [profile_of(manifest.generation).schema]),
         stream,
         (*_instrument_notes(target, egress, manifest), *notes),
@@ -72,7 +72,7 @@ def _stream_config(target: Target, egress: Egress, stream: str) -> tuple[Mapping
     query = {"action": "streamconfigs", "format": "json"}
     try:
         with open_client(egress, timeout_s=_TIMEOUT_S) as client:
-            content = client.get(under(target.wiki, "api.php"), params=query).json()
+            content = client.get(join_path(target.wiki, "api.php"), params=query).json()
         faults = read_stream_configs(content).faults
     except (httpx.HTTPError, ValueError, ConfigError) as error:
         return None, (f"the wiki's stream configs cannot be read: {error}",)

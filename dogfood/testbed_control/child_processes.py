@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import IO
 
 from common.child_environment import child_environment
 from common.errors import KitFaultError
-from common.parent_death import tethered
+from common.parent_death import end_with_parent
 
 #: Environment variables for Locust and the kit inside it, besides the usual ones.
 _GENERATOR_VARIABLES = (
@@ -36,7 +35,7 @@ def run_module(task: str, module: str, *arguments: str, stdin: bytes = b"") -> s
     Raises:
         KitFaultError: it failed; the message has the last line of its standard error.
     """
-    command = tethered([sys.executable, "-m", module, *arguments])
+    command = end_with_parent([sys.executable, "-m", module, *arguments])
     done = subprocess.run(
         command, input=stdin, capture_output=True, check=False, env=child_environment(), umask=0o077
     )  # fmt: skip

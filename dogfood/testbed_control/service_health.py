@@ -37,6 +37,6 @@ def kafka_answers(port: int) -> bool:
 
 def bootstrap_answers(bootstrap: str) -> bool:
     """Return whether the Kafka broker at *bootstrap* answers."""
-    from contracts.kafka import answers
+    from contracts.kafka import is_reachable
 
-    return answers(bootstrap, within_s=2.0)
+    return is_reachable(bootstrap, within_s=2.0)

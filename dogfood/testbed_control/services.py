@@ -16,7 +16,7 @@ import psutil
 
 from common.atomic_write import atomic_write
 from common.errors import DogfoodError, KitFaultError
-from common.parent_death import tethered
+from common.parent_death import end_with_parent
 from common.typed_json import DamagedFileError
 from common.urls import with_query
 from dogfood.testbed_control.child_processes import run_module
@@ -294,7 +294,7 @@ class Testbed:
         arguments = [word.format_map(_Addresses(self)) for word in service.arguments]
         command = [sys.executable, *arguments, "--host", HOST, "--port", str(port)]
         if not self.outlives_command:
-            command = tethered(command, signal.SIGTERM)
+            command = end_with_parent(command, signal.SIGTERM)
         with self._log(service).open("ab") as log:
             # A new session: Ctrl-C in the terminal ends the command, not the testbed.
             process = subprocess.Popen(

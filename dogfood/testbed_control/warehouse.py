@@ -65,15 +65,15 @@ def open_warehouse(options: WarehouseOptions) -> Iterator[Warehouse | None]:
 def _spark(options: WarehouseOptions) -> Iterator[Warehouse]:
     try:
         from analysis.engines.spark_engine import SparkEngine
-        from contracts.spark_session import METASTORE, Where, open_session, submitted
+        from contracts.spark_session import METASTORE, SessionOptions, is_spark_submit, open_session
     except ImportError:
         raise EngineError("Spark is not installed; pip install '.[spark]', and install Java 17") from None
     state = state_dir(options.testbed).resolve()
-    if not (options.metastore or submitted() or (state / METASTORE).exists()):
+    if not (options.metastore or is_spark_submit() or (state / METASTORE).exists()):
         raise EngineError(
             f"{options.testbed.folder} has no Hive table; run `dogfood ingest --table hive`, or give --metastore"
         )
-    session = open_session(Where(state, options.metastore, memory="2g"))
+    session = open_session(SessionOptions(state, options.metastore, memory="2g"))
     engine = SparkEngine(session)
     try:
         arrivals = f"{options.table}_arrivals"

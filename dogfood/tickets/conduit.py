@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
@@ -11,7 +12,6 @@ import orjson
 from common.egress import Egress, EgressError, Resolver, system_resolver
 from common.errors import DogfoodError
 from common.http import open_client
-from contracts.closing import Closing
 
 #: The environment variable with the API token.
 TOKEN_VARIABLE = "PHABRICATOR_TOKEN"  # noqa: S105 – a variable's name, not a secret

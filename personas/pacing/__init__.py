@@ -1,9 +1,8 @@
-"""When things arrive: a pacer is a pure function from an arrival's number to its intended time.
+"""Pacing: a pacer is a pure function from the number of an arrival to its intended time.
 
-A *shape* says how the rate changes over time, a *pace* how arrivals follow each other at that rate: evenly, or as a
-Poisson process. Both together give the intended time of arrival number *n*, whatever happened to those before it: an
-open model. How long there is to wait for it follows from the time that has elapsed; an arrival whose time has passed is
-overdue, never postponed.
+A *shape* is the rate over time. A *pace* is the arrival process at that rate: constant, or Poisson. Together they give
+the intended time of arrival number *n*, independent of earlier arrivals: an open model. The wait follows from the
+elapsed time; an arrival whose time has passed is overdue, never postponed.
 """
 
 from personas.pacing.pacer import Pace, Pacer

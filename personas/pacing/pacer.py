@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 from personas.pacing.shapes import Shape
 from personas.rng import raw
 
-_GAPS = 9  # purpose of draws
+_GAPS = 9  # purpose, see `personas.rng.raw`
 _BLOCK = 4096
 
-#: Sums of gaps are kept as integers of this fraction of the mean gap, so that they are the same on every machine.
+#: Sums of gaps are integers in units of this fraction of the mean gap, so they are the same on every machine.
 _UNIT = 1 << 32
 
 Ints = NDArray[np.int64]
 
 
 class Pace(StrEnum):
-    """How arrivals follow each other."""
+    """The arrival process."""
 
     CONSTANT = "constant"
     POISSON = "poisson"
@@ -31,10 +31,10 @@ class Pacer:
     """The intended times of arrivals 0, 1, 2, … after the schedule's zero.
 
     Attributes:
-        rate: arrivals a second where the shape's level is 1.
-        shape: how that changes over time.
-        pace: whether they come evenly or by chance.
-        seed: of the chance.
+        rate: arrivals per second at level 1 of the shape.
+        shape: the rate over time.
+        pace: constant or Poisson.
+        seed: seed of the Poisson process.
     """
 
     rate: float
@@ -43,15 +43,15 @@ class Pacer:
     seed: int = 0
 
     def times_us(self, first: int, count: int) -> Ints:
-        """Return when the arrivals from number *first* on are intended, *count* of them; microseconds, rising.
+        """Return the intended times of *count* arrivals from number *first* on, in microseconds, rising.
 
-        A Poisson process of changing rate is one of rate 1 whose clock is stretched: arrival *n* comes when the
-        area under the rate has reached the sum of *n* exponential gaps (Çinlar 1975, time change).
+        A Poisson process of changing rate is one of rate 1 with a time change: arrival *n* is when the area under the
+        rate reaches the sum of *n* exponential gaps (Çinlar 1975).
         """
         return self.times_of_us(np.arange(first, first + count, dtype=np.int64))
 
     def times_of_us(self, numbers: Ints) -> Ints:
-        """Return when the arrivals of these *numbers*, which rise, are intended; see `times_us`."""
+        """Return the intended times of the arrivals with these rising *numbers*; see `times_us`."""
         if self.pace is Pace.POISSON and len(numbers):
             first = int(numbers[0])
             sums = _sums(self.seed).get(first, int(numbers[-1]) - first + 1)[numbers - first] / _UNIT
@@ -60,7 +60,7 @@ class Pacer:
         return np.rint(self.shape.inverse(sums / self.rate) * 1e6).astype(np.int64)
 
     def count_before(self, end_us: int) -> int:
-        """Return how many arrivals are intended before *end_us* microseconds after the schedule's zero."""
+        """Return the number of arrivals intended before *end_us* microseconds after the schedule's zero."""
         high = 1
         while int(self.times_us(high, 1)[0]) < end_us:
             high *= 2
@@ -75,7 +75,7 @@ class Pacer:
 
 
 class _Sums:
-    """Sums of exponential gaps of mean `_UNIT`: element *n* is when arrival *n* comes; grows as it is asked for."""
+    """Sums of exponential gaps of mean `_UNIT`, computed on demand: element *n* is the time of arrival *n*."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -89,15 +89,15 @@ class _Sums:
 
     def _start(self, block: int) -> int:
         while len(self._starts) <= block:
-            done = len(self._starts) - 1
-            self._starts.append(self._starts[done] + int(_gaps(self._seed, done).sum()))
+            last = len(self._starts) - 1
+            self._starts.append(self._starts[last] + int(_gaps(self._seed, last).sum()))
         return self._starts[block]
 
 
 @lru_cache(maxsize=64)
 def _gaps(seed: int, block: int) -> Ints:
     words = raw(seed, _GAPS, block, (_BLOCK,)) >> np.uint64(11)
-    # A logarithm's last digit may differ between machines; what is left of it after rounding does not.
+    # The last digit of a logarithm may differ between machines; rounding removes it.
     uniform = (words.astype(np.float64) + 0.5) / 2.0**53
     gaps: Ints = np.rint(-np.log(uniform) * _UNIT).astype(np.int64)
     return gaps

@@ -1,4 +1,4 @@
-"""How a rate changes over time: lines between knots, as multiples of the rate that is asked for."""
+"""Shapes: a rate over time, as multiples of a given rate, linear between knots."""
 
 import math
 import re
@@ -9,19 +9,18 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from common.durations import UNIT_SECONDS, parse_seconds
 from common.errors import DogfoodError
 
 Floats = NDArray[np.float64]
 
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _NUMBER = r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
 _RATE = re.compile(rf"({_NUMBER})(?:/(s|m|min|h))?")
-_DURATION = re.compile(rf"({_NUMBER})(s|m|min|h|)")
 
-#: A day's curve is drawn with this many lines: one for each quarter of an hour of a day of 24 hours.
+#: Number of segments of a diurnal curve: one per quarter of an hour of a day of 24 hours.
 _DIURNAL_KNOTS = 96
 
-#: How far the day's peak is above its mean, when nothing else is said.
+#: Default of the peak of a diurnal curve above its mean.
 _DIURNAL_SWING = 0.5
 
 
@@ -29,17 +28,17 @@ SHAPES_HELP = "constant, poisson, ramp:60s, ramp:0.1-2,60s, steps:0.25,0.5,1,60s
 
 
 class PacingError(DogfoodError):
-    """A rate or a shape that cannot be read. The message says how it is written."""
+    """A rate or a shape is malformed. The message has the syntax."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A rate over time, in multiples of a rate that is given elsewhere; linear between its knots.
+    """A rate over time, in multiples of a given rate; linear between its knots.
 
     Attributes:
-        seconds: of the knots, rising; two at the same time are a jump.
-        levels: at the knots; the last one holds from there on.
-        repeats: whether it begins anew after the last knot instead.
+        seconds: times of the knots, rising; two at the same time are a jump.
+        levels: levels at the knots; the last one continues for ever.
+        repeats: whether the shape repeats after the last knot instead.
     """
 
     seconds: tuple[float, ...]
@@ -57,7 +56,7 @@ class Shape:
         return np.concatenate([[0.0], np.cumsum(np.diff(times) * (levels[1:] + levels[:-1]) / 2)])
 
     def level(self, second: float) -> float:
-        """Return the level at a moment; where there is a jump, the one after it."""
+        """Return the level at a time; at a jump, the level after it."""
         end = self.seconds[-1]
         if self.repeats:
             second %= end
@@ -69,40 +68,40 @@ class Shape:
         return low + (high - low) * (second - begin) / span
 
     def inverse(self, area: Floats) -> Floats:
-        """Return the seconds by which the levels have summed up to *area* (level times seconds), element by element.
+        """Return the seconds at which the integral of the level is *area* (level times seconds), element by element.
 
-        Only additions, products, quotients and square roots, which are the same on every machine.
+        Uses only additions, products, quotients and square roots, which are the same on every machine.
         """
         rounds, rest = np.zeros_like(area), area
         if self.repeats:
             rounds = np.floor(area / self._areas[-1])
             rest = area - rounds * self._areas[-1]
-        found = np.searchsorted(self._areas, rest, side="right") - 1
+        index = np.searchsorted(self._areas, rest, side="right") - 1
         times, levels = np.array([*self.seconds, math.inf]), np.array([*self.levels, self.levels[-1]])
-        begin, low = times[found], levels[found]
-        span = times[found + 1] - begin
-        slope = np.where(np.isinf(span), 0.0, (levels[found + 1] - low) / np.where(span > 0, span, 1.0))
-        left = rest - self._areas[found]
-        # The root of low*t + slope*t²/2 = left that is 0 or more, without loss of digits where the slope is small.
+        begin, low = times[index], levels[index]
+        span = times[index + 1] - begin
+        slope = np.where(np.isinf(span), 0.0, (levels[index + 1] - low) / np.where(span > 0, span, 1.0))
+        left = rest - self._areas[index]
+        # The root >= 0 of low*t + slope*t²/2 = left, without loss of digits for small slopes.
         divisor = low + np.sqrt(np.maximum(low * low + 2 * slope * left, 0.0))
         within = np.where(left > 0, 2 * left / np.where(divisor > 0, divisor, 1.0), 0.0)
         return np.asarray(rounds * self.seconds[-1] + begin + within, dtype=np.float64)
 
 
 def parse_shape(text: str) -> Shape:
-    """Return the shape that *text* names; levels are multiples of the rate.
+    """Parse a shape; levels are multiples of the rate.
 
-    `constant`; `ramp:60s` (from nothing to the rate, which then holds) or `ramp:0.1-2,60s`; `steps:0.25,0.5,1,60s`
-    (each level that long, the last one holds); `spike:10,60s,20s` (ten times the rate after a minute, for 20 s);
-    `diurnal:24h` or `diurnal:24h,0.8` (a day of that length, this far above and below its mean, which is the rate).
+    `constant`; `ramp:60s` (from 0 to the rate, which then continues) or `ramp:0.1-2,60s`; `steps:0.25,0.5,1,60s`
+    (each level for 60 s, the last one continues); `spike:10,60s,20s` (ten times the rate after 60 s, for 20 s);
+    `diurnal:24h` or `diurnal:24h,0.8` (length of the day, and deviation from its mean, which is the rate).
 
     Raises:
-        PacingError: it names none.
+        PacingError: *text* is not a shape.
     """
     kind, _, rest = text.partition(":")
     words = [word.strip() for word in rest.split(",")] if rest else []
-    read = _SHAPES.get(kind)
-    shape = None if read is None else _read(read, words)
+    parser = _SHAPES.get(kind)
+    shape = None if parser is None else _parse(parser, words)
     if shape is None:
         raise PacingError(
             f"shape {text!r}: it is {SHAPES_HELP} (levels are multiples of the rate, the last one above 0)"
@@ -111,27 +110,27 @@ def parse_shape(text: str) -> Shape:
 
 
 def parse_rate(text: str) -> float:
-    """Return a rate in units a second: `500`, `500/s`, `30/min`, `1000/h`. Raises PacingError."""
-    found = _RATE.fullmatch(text.strip())
-    if found is None or float(found[1]) <= 0:
+    """Parse a rate into units per second: `500`, `500/s`, `30/min`, `1000/h`. Raises PacingError."""
+    match = _RATE.fullmatch(text.strip())
+    if match is None or float(match[1]) <= 0:
         raise PacingError(f"rate {text!r}: write it like 500, 500/s or 30/min, above 0")
-    return float(found[1]) / _UNITS[found[2] or "s"]
+    return float(match[1]) / UNIT_SECONDS[match[2] or "s"]
 
 
-def _read(read: Callable[[list[str]], Shape | None], words: list[str]) -> Shape | None:
+def _parse(parser: Callable[[list[str]], Shape | None], words: list[str]) -> Shape | None:
     try:
-        shape = read(words)
+        shape = parser(words)
     except ValueError:
         return None
-    # A rate that stays at 0 would never come to the next arrival.
+    # With a final level of 0 the next arrival would never come.
     return shape if shape is not None and shape.levels[-1] > 0 and shape.peak <= 1000 else None
 
 
 def _seconds(text: str) -> float:
-    found = _DURATION.fullmatch(text)
-    if found is None or float(found[1]) <= 0:
+    seconds = parse_seconds(text)
+    if seconds <= 0:
         raise ValueError(text)
-    return float(found[1]) * _UNITS[found[2]]
+    return seconds
 
 
 def _level(text: str) -> float:
@@ -173,7 +172,7 @@ def _diurnal(words: list[str]) -> Shape | None:
         return None
     steps = range(_DIURNAL_KNOTS + 1)
     length = _seconds(day)
-    # Rounded, for a sine may differ in its last digit between machines. A day begins at its mean.
+    # Rounded, because the last digit of a sine may differ between machines. A day begins at its mean.
     levels = tuple(1 + swing * round(math.sin(2 * math.pi * step / _DIURNAL_KNOTS), 9) for step in steps)
     return Shape(tuple(length * step / _DIURNAL_KNOTS for step in steps), levels, repeats=True)
 

@@ -1,7 +1,7 @@
-"""Events as bytes, from prepared templates: everything that two events share is joined once.
+"""Templates of events as bytes, which join the shared parts of events once.
 
-The keys, their types and their formats are those of the real client (contract: wiki.md and the captured events);
-the order of keys is ours, so that what a subject, a session and a page view contribute are three runs of bytes.
+Keys, types and formats are those of the real client (contract: wiki.md and the captured events). The order of keys
+differs, so the parts of a subject, a session and a page view are three sequences of bytes.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from contracts.streams import StreamConfig
 from personas.page_index import Page
 from personas.persona import Persona
 
-#: Groups that every registered account of the wiki has; the client lists them last.
+#: Groups of every registered account; the client lists them last.
 IMPLICIT_GROUPS = ("*", "user", "autoconfirmed")
 
 #: Lowest edit count of each bucket and its name.
@@ -29,7 +29,7 @@ BUCKETS = (
 
 
 class Wiki(NamedTuple):
-    """What every event says of the wiki."""
+    """The wiki in every event."""
 
     database: str
     domain: str
@@ -38,12 +38,12 @@ class Wiki(NamedTuple):
 
 
 def edit_count_bucket(edit_count: int) -> str:
-    """Return the client's name for the range that *edit_count* is in."""
+    """Return the client's name of the range of *edit_count*."""
     return next(name for lowest, name in BUCKETS if edit_count >= lowest)
 
 
 def js_number(value: float) -> float | int:
-    """Return *value* as JavaScript would print it: 1, not 1.0."""
+    """Return *value* as JavaScript prints it: 1, not 1.0."""
     return int(value) if value == int(value) else value
 
 
@@ -51,7 +51,7 @@ _PAGE: Mapping[str, Callable[[Page, Wiki], object]] = {
     "page_id": lambda page, _: page.id,
     "page_title": lambda page, _: page.title,
     "page_namespace_id": lambda page, _: page.namespace_id,
-    "page_namespace": lambda page, _: page.namespace_id,  # alpha's name of the same
+    "page_namespace": lambda page, _: page.namespace_id,  # alpha's name of the id
     "page_namespace_name": lambda page, _: page.namespace_name,
     "page_revision_id": lambda page, _: page.revision_id,
     "page_content_language": lambda _, wiki: wiki.language,
@@ -67,16 +67,16 @@ _MEDIAWIKI: Mapping[str, Callable[[Persona, Wiki], object]] = {
 }
 _SESSION = ("performer_session_id", "performer_active_browsing_session_token")
 
-#: What of an account is filled in for each one: how it is written.
-_FILLED = {
+#: Formats of the fields that differ between accounts.
+_ACCOUNT_FORMATS = {
     "performer_id": b"%d",
     "performer_name": b"%b",
     "performer_edit_count": b"%d",
     "performer_registration_dt": b'"%bZ"',
 }
-#: Stands in templates for what is filled in later.
-_PLACE = "\x00"
-_PLACE_TEXT = b'"\\u0000"'
+#: Placeholder in templates.
+_PLACEHOLDER = "\x00"
+_PLACEHOLDER_JSON = b'"\\u0000"'
 
 _PAGE_VIEW = ("performer_pageview_id", "performer_can_probably_edit_page")
 _ACCOUNT = (
@@ -89,27 +89,27 @@ _ACCOUNT = (
 class Renderer:
     """Renders the events of one experiment, instrument and wiki.
 
-    Attributes asked for that a wiki without Wikibase and without language variants does not have are left out, as
-    the client does.
+    Requested attributes that a wiki without Wikibase and language variants does not have are left out, as the client
+    does.
 
     Args:
-        generation: decides the schema and how the experiment is named.
-        stream: what the client was told about the stream, with the attributes asked for.
-        instrument: its name.
+        generation: decides the schema and the form of the experiment.
+        stream: the client's stream config, with the requested attributes.
+        instrument: name of the instrument.
         element: friendly name of the instrumented element.
-        wiki: what every event says of the wiki.
+        wiki: the wiki.
 
     Attributes:
-        start, middle: before and after the funnel's token, of an impression and of a click.
-        meta: what stands between `dt` (without its zone) and the event's id, after which comes `"}}`.
-        account_fields: what an account's template is filled with, in that order; names are JSON already.
-        session_template: what an event says of its session, up to a page view's id, and which of the session's two
-            tokens (0 its id, 1 the browsing token) it is filled with.
-        says_page_view: whether the page view's id is asked for.
+        start, middle: JSON before and after the funnel's token, of an impression and of a click.
+        meta: JSON between `dt` (without its zone) and the event's id, which `"}}` follows.
+        account_fields: values of an account's template, in order; names are JSON already.
+        session_template: template of a session, up to a page view's id, and the indexes of its tokens (0 for the
+            session's id, 1 for the browsing token).
+        has_page_view_id: whether the page view's id is requested.
     """
 
     def __init__(self, generation: Generation, stream: StreamConfig, instrument: str, element: str, wiki: Wiki) -> None:
-        self._asked = frozenset(stream.provide_values)
+        self._requested = frozenset(stream.provide_values)
         self._wiki = wiki
         profile = profile_of(generation)
         self.start = tuple(_start(profile, action) for action in ("impression", "click"))
@@ -120,38 +120,38 @@ class Renderer:
             self._sample = b'"sample":%b,' % _json(sample)
         meta = {"stream": stream.stream, "domain": wiki.domain}
         self.meta = b'Z","meta":%b,"id":"' % _json(meta)[:-1]
-        # Where performer's three runs of members meet: an opening, then commas.
-        held = (self._asked & set(_ACCOUNT), self._asked & set(_SESSION), self._asked & set(_PAGE_VIEW))
-        self._any_performer = any(held)
-        self.account_fields = tuple(name for name in _ACCOUNT if name in _FILLED and name in self._asked)
-        self.says_page_view = _PAGE_VIEW[0] in self._asked
-        view_comma = b"," if (held[0] or held[1]) and held[2] else b""
+        # Three groups of members form `performer`: an opening, then commas between groups that are not empty.
+        groups = (self._requested & set(_ACCOUNT), self._requested & set(_SESSION), self._requested & set(_PAGE_VIEW))
+        self._any_performer = any(groups)
+        self.account_fields = tuple(name for name in _ACCOUNT if name in _ACCOUNT_FORMATS and name in self._requested)
+        self.has_page_view_id = _PAGE_VIEW[0] in self._requested
+        view_comma = b"," if (groups[0] or groups[1]) and groups[2] else b""
         before, self._view_tails = self._page_view_template(view_comma)
-        session = self._members("performer", dict.fromkeys(_SESSION, _PLACE)).replace(b"%", b"%%")
-        session_comma = b"," if held[0] and held[1] else b""
+        session = self._members("performer", dict.fromkeys(_SESSION, _PLACEHOLDER)).replace(b"%", b"%%")
+        session_comma = b"," if groups[0] and groups[1] else b""
         self.session_template = (
-            session_comma + session.replace(_PLACE_TEXT, b'"%b"') + before.replace(b"%", b"%%"),
-            tuple(place for place, name in enumerate(_SESSION) if name in self._asked),
+            session_comma + session.replace(_PLACEHOLDER_JSON, b'"%b"') + before.replace(b"%", b"%%"),
+            tuple(index for index, name in enumerate(_SESSION) if name in self._requested),
         )
 
     def page(self, page: Page) -> bytes:
-        """Return what an event says of *page*."""
+        """Return the JSON of *page*."""
         return self._object("page", {name: read(page, self._wiki) for name, read in _PAGE.items()})
 
     def persona(self, persona: Persona) -> tuple[bytes, bytes]:
-        """Return what an event says of the wiki's skin, and of the agent and the sample, up to the value of `dt`."""
+        """Return the JSON of the skin, and of the agent and the sample, up to the value of `dt`."""
         skin = self._object("mediawiki", {name: read(persona, self._wiki) for name, read in _MEDIAWIKI.items()})
         agent = {"client_platform": "mediawiki_js", "client_platform_family": persona.platform}
         close = b"}," if self._any_performer else b""
         return skin, close + b'"agent":%b,%b"dt":"' % (_json(agent), self._sample)
 
     def account_template(self, persona: Persona, language: str, edit_count: int) -> bytes:
-        """Return what an event says of an account, with places for the `account_fields`.
+        """Return the template of an account, with formats for the `account_fields`.
 
         Args:
-            persona: whose account it is.
-            language: of the interface.
-            edit_count: any in the account's bucket.
+            persona: persona of the account.
+            language: language of the interface.
+            edit_count: any number in the account's edit bucket.
         """
         if not self._any_performer:
             return b""
@@ -163,25 +163,27 @@ class Renderer:
             "performer_language": language,
             "performer_edit_count_bucket": edit_count_bucket(edit_count),
         }
-        parts = self._members("performer", {name: values.get(name, _PLACE) for name in _ACCOUNT}).split(_PLACE_TEXT)
-        filled = parts[0].replace(b"%", b"%%")
+        parts = self._members("performer", {name: values.get(name, _PLACEHOLDER) for name in _ACCOUNT}).split(
+            _PLACEHOLDER_JSON
+        )
+        template = parts[0].replace(b"%", b"%%")
         for name, part in zip(self.account_fields, parts[1:], strict=True):
-            filled += _FILLED[name] + part.replace(b"%", b"%%")
-        return b'"performer":{' + filled
+            template += _ACCOUNT_FORMATS[name] + part.replace(b"%", b"%%")
+        return b'"performer":{' + template
 
     def page_view(self, page: Page) -> bytes:
-        """Return what an event says of a view of *page*, from after the page view's id on."""
+        """Return the JSON of a view of *page* after the page view's id."""
         return self._view_tails[not page.is_special]
 
     def _page_view_template(self, comma: bytes) -> tuple[bytes, tuple[bytes, bytes]]:
-        """Return what stands before a page view's id, and what follows when the page cannot, or can, be edited."""
+        """Return the JSON before a page view's id, and the JSON after it for protected and editable pages."""
         tails = []
         before = b""
         for editable in (False, True):
-            members = comma + self._members("performer", dict(zip(_PAGE_VIEW, (_PLACE, editable), strict=True)))
-            opening, found, rest = members.partition(_PLACE_TEXT)
-            before = opening + b'"' if found else b""
-            tails.append(b'"' + rest if found else members)
+            members = comma + self._members("performer", dict(zip(_PAGE_VIEW, (_PLACEHOLDER, editable), strict=True)))
+            opening, separator, rest = members.partition(_PLACEHOLDER_JSON)
+            before = opening + b'"' if separator else b""
+            tails.append(b'"' + rest if separator else members)
         return before, (tails[0], tails[1])
 
     def _object(self, name: str, values: Mapping[str, object]) -> bytes:
@@ -192,18 +194,18 @@ class Renderer:
         kept = {
             ("namespace_id" if name == "page_namespace" else name.removeprefix(f"{prefix}_")): value
             for name, value in values.items()
-            if name in self._asked and value is not None
+            if name in self._requested and value is not None
         }
         return _json(kept)[1:-1]
 
 
 def experiment_alpha(name: str, assigned: Mapping[str, str]) -> bytes:
-    """Return what an alpha event says of its experiment; *assigned* holds the sampled features only."""
+    """Return the JSON of an alpha event's experiment; *assigned* has only the features in the sample."""
     return b'"experiments":%b,' % _json({"enrolled": [name], "assigned": dict(assigned)})
 
 
 def experiment_xlab(name: str, group: str, subject_id: str) -> bytes:
-    """Return what an xlab event says of its experiment and subject."""
+    """Return the JSON of an xlab event's experiment and subject."""
     profile = profile_of(Generation.XLAB)
     content = {
         "enrolled": name,
@@ -222,7 +224,7 @@ def _start(profile: EventProfile, action: str) -> bytes:
 
 
 def _middle(profile: EventProfile, instrument: str, element: str, position: int) -> bytes:
-    """Return what stands between the funnel's token and the experiment."""
+    """Return the JSON between the funnel's token and the experiment."""
     members = {
         "element_friendly_name": element,
         "funnel_event_sequence_position": position,

@@ -1,4 +1,4 @@
-"""What a plan is made from; stored in a run's manifest, so that the events can be made again."""
+"""Settings of a plan, stored in the manifest of a run, so its events can be recomputed."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -11,43 +11,42 @@ from contracts.assignment import Generation
 from contracts.client_behaviour import ConfigFault, Effect, experiment_faults, instrument_faults
 from contracts.configs import Experiment, Instrument, parse_experiment, parse_instrument
 from contracts.profiles import profile_of
-from contracts.streams import StreamConfig, merge, seen_by_client
+from contracts.streams import StreamConfig, client_stream_config, merge
 from personas.example_experiment import ELEMENT
 from personas.pacing import Pace, Pacer, parse_shape
 
-#: As many visits as there can be at most.
+#: Maximum number of visitors.
 MOST_VISITORS = 2**31 - 1
 
 
 class PlanError(DogfoodError):
-    """Settings that no plan can be made from. The message names the setting."""
+    """Settings of a plan are invalid. The message names the setting."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanSettings:
-    """Everything that decides which events are made: two equal settings make the same bytes.
+    """The settings that decide all events: equal settings give equal bytes.
 
     Attributes:
         generation: `alpha` or `xlab`.
         experiment, instrument: their configs, as MPIC serves them.
         seed: 0 to 2^63-1.
-        visitors: number of subjects, 0 for a run without synthetic traffic; subject *i* makes visit *i*.
-        epoch_ms: the moment the run begins, milliseconds since 1970; every `dt` counts from it.
-        arrivals_per_second: how many visits begin a second.
-        events_per_second: how many single events are intended for each second, whoever's they are; 0 when visits arrive
-            and their events follow in their own time.
-        events: how many events there are at most, when single events are paced; 0 when visits arrive.
-        shape: how that rate changes over time (`personas.pacing.parse_shape`).
-        pace: whether arrivals come evenly or as a Poisson process.
-        time_scale: dwell times and pauses are divided by this, 1 or more.
-        element_depth: how far down the page the instrumented element is, percent of the page.
+        visitors: number of subjects, 0 for a run without synthetic traffic; subject *i* has visit *i*.
+        epoch_ms: start of the run, milliseconds since 1970; the origin of every `dt`.
+        arrivals_per_second: rate of visits.
+        events_per_second: rate of single events of any subject; 0 when visits arrive and their events follow.
+        events: maximum number of events when single events are paced; 0 when visits arrive.
+        shape: the rate over time (`personas.pacing.parse_shape`).
+        pace: arrival process, constant or Poisson.
+        time_scale: divisor of dwell times and pauses, 1 or more.
+        element_depth: depth of the instrumented element, percent of the page.
         element: friendly name of the instrumented element.
-        aa: whether this is an A/A run, in which every group behaves as control does.
+        aa: whether this is an A/A run, in which all groups behave like control.
         wiki: database name of the wiki, which also selects the sample rate.
         domain: the wiki's server name.
-        mediawiki_version: as the wiki would report it.
-        language: the wiki's content language.
-        personas: fingerprint of the persona files and name pools; made and checked by the plan.
+        mediawiki_version: version that the wiki reports.
+        language: content language of the wiki.
+        personas: fingerprint of the persona files and name pools, which the plan sets and checks.
     """
 
     generation: Generation
@@ -89,19 +88,19 @@ class PlanSettings:
             raise PlanError(f"{name.replace('_', ' ')} has to be between {low} and {high}, not {value}")
 
     def to_json(self) -> dict[str, object]:
-        """Return these settings for a manifest."""
+        """Return the settings for a manifest."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: Mapping[str, object]) -> Self:
-        """Return the settings that `to_json` gave.
+        """Return the settings that `to_json` wrote.
 
         Raises:
-            PlanError: fields are missing, unknown or make no sense.
+            PlanError: fields are missing, unknown or invalid.
         """
         known = {item.name for item in fields(cls)}
-        if wrong := content.keys() ^ known:
-            raise PlanError(f"the run's plan has other fields than this version knows: {', '.join(sorted(wrong))}")
+        if differing := content.keys() ^ known:
+            raise PlanError(f"the run's plan has other fields than this version knows: {', '.join(sorted(differing))}")
         try:
             return msgspec.convert(content, cls)
         except (msgspec.ValidationError, TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -113,36 +112,36 @@ class PlanSettings:
         return self.events_per_second > 0
 
     def pacer(self) -> Pacer:
-        """Return what gives the visits, or the single events, their intended times."""
+        """Return the pacer of the visits, or of the single events."""
         rate = self.events_per_second or self.arrivals_per_second
         return Pacer(rate, parse_shape(self.shape), self.pace, self.seed)
 
     def parsed_experiment(self) -> Experiment:
-        """Return the experiment. Raises ConfigError when its config makes no sense."""
+        """Return the experiment. Raises ConfigError when its config is invalid."""
         return parse_experiment(self.generation, self.experiment)
 
     def parsed_instrument(self) -> Instrument:
-        """Return the instrument. Raises ConfigError when its config makes no sense."""
+        """Return the instrument. Raises ConfigError when its config is invalid."""
         return parse_instrument(self.instrument)
 
     def stream_config(self) -> StreamConfig:
-        """Return what the client knows about the instrument's stream. Raises PlanError, as `exported_stream` does."""
-        return seen_by_client(self.exported_stream(), profile_of(self.generation))
+        """Return the instrument's stream config as the client uses it. Raises PlanError, as `exported_stream` does."""
+        return client_stream_config(self.exported_stream(), profile_of(self.generation))
 
     def exported_stream(self) -> StreamConfig:
-        """Return what the wiki would export about the instrument's stream.
+        """Return the instrument's stream config that the wiki exports.
 
         Raises:
-            PlanError: by the contract the client sends nothing with this config.
+            PlanError: by the contract, the client sends nothing with this config.
         """
         instrument = self.parsed_instrument()
-        silent = [fault for fault in self.config_faults() if fault.effect is Effect.NOTHING_SENT]
-        if silent:
-            raise PlanError(f"instrument {instrument.name!r}: {silent[0].sentence}")
+        faults = [fault for fault in self.config_faults() if fault.effect is Effect.NOTHING_SENT]
+        if faults:
+            raise PlanError(f"instrument {instrument.name!r}: {faults[0].sentence}")
         return merge({}, [instrument], self.wiki)[instrument.stream_name]
 
     def config_faults(self) -> tuple[ConfigFault, ...]:
-        """Return what keeps this plan's experiment and instrument from having valid events, by the contract."""
+        """Return the faults of the experiment's and the instrument's configs, by the contract."""
         return (
             *experiment_faults(self.generation, self.experiment),
             *instrument_faults(self.instrument, self.wiki),

@@ -1,1 +1,1 @@
-"""The ledger: a row for each request before it is sent, and one for its response."""
+"""The ledger: a row for each request before it is sent, and one for its outcome."""

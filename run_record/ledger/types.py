@@ -1,4 +1,4 @@
-"""The types of the ledger's rows, with the bounds that its columns have: `run_record.ledger.files` tells what they mean."""
+"""Types of the ledger's rows with their bounds; `run_record.ledger.files` describes the rows."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -6,13 +6,13 @@ from typing import Annotated, Any
 import msgspec
 
 from common.errors import DogfoodError
-from common.typed_json import Moment, Origin, Whole, convert
+from common.typed_json import NonNegative, Origin, TimestampMs, convert
 from contracts.intake import EventOutcome
 
-#: More visits than a plan and a roster have together, and more positions than any visit has.
+#: Upper bounds (exclusive) of the visits of a plan and a roster, and of the positions in a visit.
 MOST_VISITS, MOST_POSITIONS = 2**33, 2**20
 
-#: The last moment that a row may name, milliseconds since 1970, and the greatest number of a request.
+#: Upper bounds of times, milliseconds since 1970, and of request numbers.
 LAST_MS, MOST_REQUESTS = 4_000_000_000_000, 2**53
 
 _Visit = Annotated[int, msgspec.Meta(ge=0, lt=MOST_VISITS)]
@@ -22,47 +22,47 @@ _Status = Annotated[int, msgspec.Meta(ge=0, le=999)]
 
 
 class LedgerFormatError(DogfoodError):
-    """A row of the ledger that is JSON and not a row: the file was changed or damaged after it was written."""
+    """A malformed row: the ledger was changed or damaged after it was written."""
 
     page = "docs/guide/troubleshooting.md"
 
 
 class IntentRow(msgspec.Struct, forbid_unknown_fields=True):
-    """A request that is about to be sent."""
+    """A request, written before it is sent."""
 
-    intent: Whole
+    intent: NonNegative
     events: list[tuple[_Visit, _Position, _Count]]
-    intended_ms: Moment
-    sent_ms: Moment
+    intended_ms: TimestampMs
+    sent_ms: TimestampMs
     bodies: list[str] = []
 
 
 class IntentsRow(msgspec.Struct, forbid_unknown_fields=True):
-    """Several requests that are about to be sent."""
+    """Several requests, written before they are sent."""
 
-    intents: Whole
+    intents: NonNegative
     visits: list[_Visit]
     positions: list[_Position]
     size: _Count
-    intended: list[Moment]
-    sent_ms: Moment
+    intended: list[TimestampMs]
+    sent_ms: TimestampMs
 
 
 class OutcomeRow(msgspec.Struct, forbid_unknown_fields=True):
-    """The answer to a request."""
+    """The outcome of a request."""
 
-    outcome: Whole
-    answered_ms: Moment
+    outcome: NonNegative
+    answered_ms: TimestampMs
     answers: EventOutcome | list[EventOutcome]
     status: _Status | None
     reason: str = ""
 
 
 class OutcomesRow(msgspec.Struct, forbid_unknown_fields=True):
-    """The answer to several requests, whose events fared alike."""
+    """The common outcome of several requests."""
 
-    outcomes: list[Whole]
-    answered_ms: Moment
+    outcomes: list[NonNegative]
+    answered_ms: TimestampMs
     answers: EventOutcome
     status: _Status | None
 
@@ -73,7 +73,7 @@ _KINDS: Mapping[str, type[msgspec.Struct]] = {
 
 
 def checked(row: object, origin: Origin, line: int) -> Mapping[str, Any]:
-    """Return *row*, which is JSON, when it is a row of the ledger. Raises LedgerFormatError."""
+    """Return *row*, the value of a line, when it is a row of the ledger. Raises LedgerFormatError."""
     if not isinstance(row, dict):
         raise origin.fault("it is not an object", line=line)
     kind = next((kind for name, kind in _KINDS.items() if name in row), None)
@@ -85,5 +85,5 @@ def checked(row: object, origin: Origin, line: int) -> Mapping[str, Any]:
         if not len(typed.visits) == len(typed.positions) == events:
             raise origin.fault(f"its requests have {events} events, and it names others", line=line, field="visits")
     if isinstance(typed, IntentRow) and typed.bodies and len(typed.bodies) != sum(span[2] for span in typed.events):
-        raise origin.fault("it carries other than one body an event", line=line, field="bodies")
+        raise origin.fault("it needs one body for each event", line=line, field="bodies")
     return row

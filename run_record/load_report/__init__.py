@@ -1,1 +1,1 @@
-"""The load report: what the generator measured about itself, and whether it kept its schedule."""
+"""The load report: the generator's measurements of itself, and whether it kept its schedule."""

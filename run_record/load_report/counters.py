@@ -1,4 +1,4 @@
-"""Counting what a generator does, second by second of its schedule, in a form that can be sent and added up."""
+"""Count a generator's requests by seconds of its schedule; counts can be sent to other processes and added."""
 
 from array import array
 from collections import Counter
@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from run_record.load_report.report import LATE_MS, LONGEST_US, Window, encoded, new_histogram
 
-#: A histogram of three digits tells so many significant bits apart, so values are rounded to them before they are
-#: counted. Until a run is over they are kept as counts by value: a histogram has tens of thousands of counters.
+#: Significant bits of a histogram of three digits; values are rounded to them before they are counted. During a run
+#: delays are stored as counts by value, because a histogram has tens of thousands of counters.
 _BITS = 11
 
-#: Delays in microseconds, rounded, and how many requests had each.
+#: Number of requests by delay, in rounded microseconds.
 Delays = Counter[int]
 
-_TAKEN, _DONE = 3, 6  # columns: those of `LoadCounters.taken` and of `LoadCounters.done`
+_TAKEN, _DONE = 3, 6  # numbers of columns of `LoadCounters.taken` and `LoadCounters.done`
 
 
 @dataclass
 class Second:
-    """What was intended for one second; see `run_record.load_report.report.Window`."""
+    """The events intended for one second; see `run_record.load_report.report.Window`."""
 
     offered: int = 0
     sent: int = 0
@@ -37,7 +37,7 @@ class Second:
     service: Delays = field(default_factory=Counter)
 
     def counts(self) -> dict[str, int]:
-        """Return the counts, always in the same order."""
+        """Return the counts in a fixed order."""
         return {name: getattr(self, name) for name in _COUNTS}
 
 
@@ -46,13 +46,13 @@ _COUNTS = ("offered", "sent", "answered", "late", "dropped", "accepted", "failed
 
 @dataclass
 class LoadCounts:
-    """Counts of a generator, or of one worker of it, so far.
+    """Counts of a generator, or of one of its workers.
 
     Attributes:
         seconds: by whole seconds after the schedule's zero.
-        lag: of requests behind their intended times, by the generator's own doing; microseconds.
-        requests: put on the wire.
-        errors: events by what became of their request.
+        lag: delays of requests that the generator caused, in microseconds.
+        requests: number of sent requests.
+        errors: number of events by the error of their request.
     """
 
     seconds: dict[int, Second] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class LoadCounts:
     errors: Counter[str] = field(default_factory=Counter)
 
     def to_json(self) -> dict[str, object]:
-        """Return this tally to be sent to another process."""
+        """Return the counts as JSON for another process."""
         rows = {
             str(number): [*row.counts().values(), _columns_of(row.latency), _columns_of(row.service)]
             for number, row in self.seconds.items()
@@ -70,7 +70,7 @@ class LoadCounts:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Return the tally that `to_json` gave. Raises LookupError, TypeError or ValueError for another thing."""
+        """Return the counts that `to_json` wrote. Raises LookupError, TypeError or ValueError for other content."""
         seconds = {
             int(number): Second(
                 **dict(zip(_COUNTS, map(_count, row[:-2]), strict=True)),
@@ -83,13 +83,13 @@ class LoadCounts:
         return cls(seconds, _delays(content["lag"]), _count(content["requests"]), errors)
 
     def add(self, other: Self) -> None:
-        """Add what another tally has counted besides."""
+        """Add the counts of *other*."""
         for number, row in other.seconds.items():
-            mine = self.seconds.setdefault(number, Second())
+            second = self.seconds.setdefault(number, Second())
             for name, count in row.counts().items():
-                setattr(mine, name, getattr(mine, name) + count)
-            mine.latency.update(row.latency)
-            mine.service.update(row.service)
+                setattr(second, name, getattr(second, name) + count)
+            second.latency.update(row.latency)
+            second.service.update(row.service)
         self.lag.update(other.lag)
         self.requests += other.requests
         self.errors += other.errors
@@ -105,12 +105,12 @@ class LoadCounts:
             delays.update(getattr(row, name))
         return delays
 
-    def whole(self, name: str) -> HdrHistogram:
-        """Return `latency` or `service` over all seconds, as a histogram."""
+    def histogram(self, name: str) -> HdrHistogram:
+        """Return `latency` or `service` over all seconds as a histogram."""
         return histogram_of(self.delays(name))
 
     def windows(self) -> tuple[Window, ...]:
-        """Return the seconds as they are recorded."""
+        """Return the seconds in the form of the load report."""
         return tuple(
             Window(
                 number,
@@ -123,7 +123,7 @@ class LoadCounts:
 
 
 class LoadCounters:
-    """Takes down requests in a few machine words each, and sums them up when asked: that must not cost much."""
+    """Counts requests cheaply: a few machine words for each, which `sum_up` aggregates."""
 
     def __init__(self) -> None:
         self._taken = _columns(_TAKEN)
@@ -131,7 +131,7 @@ class LoadCounters:
         self._errors: Counter[str] = Counter()
 
     def taken(self, intended_us: Sequence[int], at_us: int, events: int) -> None:
-        """Take down that requests of so many *events* each, of these intended times, were taken up *at_us*."""
+        """Record that requests with *events* events each, of these intended times, were started *at_us*."""
         intended, at, size = self._taken
         intended.extend(intended_us)
         at.extend(_same(at_us, len(intended_us)))
@@ -141,12 +141,12 @@ class LoadCounters:
         self, intended_us: Sequence[int], sent_us: Sequence[int], answered_us: int, events: int, accepted: int,
         failed: int,
     ) -> None:  # fmt: skip
-        """Take down what became of requests that fared alike.
+        """Record requests with the same outcome.
 
         Args:
-            intended_us, sent_us: of each; sent is -1 if it was dropped.
-            answered_us: -1 if nobody answered.
-            events: in each; *accepted* and *failed* likewise.
+            intended_us, sent_us: times of each request; sent is -1 if it was dropped.
+            answered_us: time of the response; -1 without one.
+            events, accepted, failed: numbers of events in each request.
         """
         count = len(intended_us)
         self._done[0].extend(intended_us)
@@ -155,20 +155,20 @@ class LoadCounters:
             column.extend(_same(value, count))
 
     def error(self, kind: str, events: int) -> None:
-        """Take down that *events* events were not accepted."""
+        """Record that *events* events were not accepted."""
         self._errors[kind] += events
 
     def sum_up(self) -> LoadCounts:
-        """Return what was taken down since the last time, and forget it."""
+        """Return the counts since the last call, and reset them."""
         taken, done = (np.array(columns, np.int64).T for columns in (self._taken, self._done))
-        tally = LoadCounts(requests=int(np.count_nonzero(done[:, 1] >= 0)), errors=self._errors)
-        _record(tally.lag, taken[:, 1] - taken[:, 0])
+        counts = LoadCounts(requests=int(np.count_nonzero(done[:, 1] >= 0)), errors=self._errors)
+        _record(counts.lag, taken[:, 1] - taken[:, 0])
         for number, rows in _by_second(taken):
-            tally.seconds.setdefault(number, Second()).offered = int(rows[:, 2].sum())
+            counts.seconds.setdefault(number, Second()).offered = int(rows[:, 2].sum())
         for number, rows in _by_second(done):
-            _fill(tally.seconds.setdefault(number, Second()), rows)
+            _fill(counts.seconds.setdefault(number, Second()), rows)
         self._taken, self._done, self._errors = _columns(_TAKEN), _columns(_DONE), Counter()
-        return tally
+        return counts
 
 
 def _columns(count: int) -> list["array[int]"]:

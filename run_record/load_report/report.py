@@ -1,9 +1,9 @@
-"""What the generator did in a run, as measured by itself: `load.json`, beside the manifest.
+"""The load report: the generator's measurements of its traffic, in `load.json` of the run's folder.
 
-Counts are of events; latencies are of requests, for a batch is answered as a whole. *Latency* is from the intended
-time to the answer, so a stall of the server counts for every request that was due while it lasted; *service time* is
-from the moment a request was put on the wire. Both are kept in HdrHistograms of microseconds with three significant
-digits, in their standard encoded form, so that the seconds of a run, its workers, and runs can be merged without loss.
+Counts are of events; latencies are of requests, because a batch gets one response. *Latency* is the time from the
+intended time to the response, so a stall of the server counts for every request due meanwhile. *Service time* is the
+time from sending the request to the response. Both are HdrHistograms of microseconds with three significant digits, in
+their standard encoding, so seconds, workers and runs can be merged without loss.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,22 +22,22 @@ from run_record.load_report.machine_usage import Machine
 
 FILE_NAME = "load.json"
 
-#: The longest latency that is told apart, an hour, in microseconds.
+#: The longest latency that histograms resolve: an hour, in microseconds.
 LONGEST_US = 3_600_000_000
 
-#: An event that was sent this long after its intended time is late, in milliseconds.
+#: Delay after which an event counts as late, in milliseconds.
 LATE_MS = 100
 
 _DIGITS = 3
 
 
 class LoadError(DogfoodError):
-    """A run without `load.json`, or with one that this version cannot read."""
+    """A run has no `load.json`, or one that this version cannot read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Of one delay, in milliseconds; all 0 when nothing was measured."""
+    """Percentiles of a delay, in milliseconds; all 0 without measurements."""
 
     p50: float = 0.0
     p95: float = 0.0
@@ -47,9 +47,9 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How long after its intended time the generator took up a request, in milliseconds.
+    """The delay between the intended time of a request and its start by the generator, in milliseconds.
 
-    That is the generator's own doing: waiting for a connection because the server keeps all of them busy is no lag.
+    It is caused by the generator: waiting for a connection while the server keeps all of them busy does not count.
     """
 
     p50: float = 0.0
@@ -63,10 +63,10 @@ class Window:
 
     Attributes:
         second: whole seconds after the schedule's zero.
-        offered, sent, answered, late, dropped: as in `Load`.
+        offered, sent, answered, late, dropped: as in `LoadReport`.
         accepted: events that the intake accepted (201, or its part of a 207).
-        failed: events whose request had no answer or another one than 201 or 202, or that were refused.
-        latency, service: encoded histograms, microseconds; empty when nothing was answered.
+        failed: events that were refused, or whose request had no response or another one than 201 or 202.
+        latency, service: encoded histograms, microseconds; empty without responses.
     """
 
     second: int
@@ -86,12 +86,12 @@ class WorkerLoad:
     """One worker of the generator.
 
     Attributes:
-        name: of its ledger.
-        host: that it ran on.
-        offered, sent, answered: events.
-        cpu: the share of one core that its sender used while there was traffic; the largest over ten seconds.
-        lag_max_ms: the most that it was behind its schedule.
-        alive: whether it was there to the end.
+        name: name of the worker and its ledger.
+        host: host of the worker.
+        offered, sent, answered: numbers of events.
+        cpu: share of one core that its sender used during traffic; the largest mean over ten seconds.
+        lag_max_ms: maximum lag.
+        alive: whether it was alive at the end.
     """
 
     name: str
@@ -109,29 +109,29 @@ class LoadReport:
     """One run of the generator.
 
     Attributes:
-        offered: events whose intended time came.
-        sent: of those, put on the wire.
-        answered: of those, with an HTTP answer.
-        late: sent more than `LATE_MS` after their intended time, for whatever reason.
-        dropped: offered and never sent, because no connection became free before the run was over.
-        requests: put on the wire.
+        offered: events whose intended time has passed.
+        sent: offered events that were sent.
+        answered: sent events with an HTTP response.
+        late: events sent more than `LATE_MS` after their intended time, for any reason.
+        dropped: offered events that were never sent, because no connection became free before the end.
+        requests: number of sent requests.
         accepted: events that the intake accepted (201, or its part of a 207).
-        errors: events by what became of their request when it was not accepted: `400`, `500`, `timeout`, `refused`, …
-        event_rate: events a second that were asked for; 0 when visits arrive instead.
-        arrival_rate: visits a second that were asked for; 0 when single events are paced.
-        pace: `constant` or `poisson`, how single events or visits follow each other.
-        shape: how the rate changes over time, as it was asked for.
-        seconds: from the schedule's zero to the end of the traffic.
-        latency_ms, service_ms: from the intended time, and from the wire, to the answer.
-        lag_ms: of the generator behind its schedule.
-        workers: of the generator.
-        workers_needed: how many there should have been, where there were too few; None when the generator kept up, or
-            the machine was short and more workers would not help.
-        invalid: why the run proves nothing about the server; empty when the generator was honest.
-        windows: second by second.
+        errors: events that were not accepted, by the error of their request: `400`, `500`, `timeout`, `refused`, …
+        event_rate: planned events per second; 0 when visits arrive instead.
+        arrival_rate: planned visits per second; 0 when single events are paced.
+        pace: `constant` or `poisson`, the arrival process of single events or visits.
+        shape: the planned rate over time.
+        seconds: duration from the schedule's zero to the end of the traffic.
+        latency_ms, service_ms: time from the intended time, and from sending, to the response.
+        lag_ms: lag of the generator.
+        workers: workers of the generator.
+        workers_needed: sufficient number of workers, if there were too few; None when the generator kept up, or when
+            the machine was too busy for more workers to help.
+        invalid: reasons for which the run proves nothing about the server; empty when the schedule was kept.
+        windows: the events of each second.
         latency, service: encoded histograms of the whole run, microseconds.
-        machine: that the run was made on, and the CPU of each part; None when nobody looked.
-        ended: why the traffic ended (`run_record.end_reason.End`).
+        machine: usage of the machine, and CPU of each part; None when it was not measured.
+        ended: reason for the end of the traffic (`run_record.end_reason.End`).
     """
 
     offered: int
@@ -161,7 +161,7 @@ class LoadReport:
 
     @classmethod
     def nothing(cls, machine: Machine) -> Self:
-        """Return the load of a run without a generator: all that is known is the machine."""
+        """Return the load report of a run without a generator, which has only the machine's usage."""
         return cls(
             0, 0, 0, 0, 0, 0, 0, {}, 0.0, 0.0, "constant", "constant", 0.0, Percentiles(), Percentiles(), Lag(),
             (), None, (), (), "", "", machine=machine,
@@ -169,42 +169,40 @@ class LoadReport:
 
     @property
     def has_generator(self) -> bool:
-        """Whether a generator measured itself; otherwise only the machine is known."""
+        """Whether the run had a generator; otherwise the report has only the machine's usage."""
         return bool(self.workers or self.invalid)
 
     @classmethod
     def read(cls, folder: Path) -> "LoadReport":
-        """Read the load of the run in *folder*.
+        """Read the load report of the run in *folder*.
 
         Raises:
-            LoadError: the run has none, or it is not one.
+            LoadError: the run has no load report, or it is malformed.
         """
         origin = Origin(folder / FILE_NAME, LoadError, "restore the file, or make the run again")
         try:
             return _reader().file(origin)
         except FileNotFoundError:
-            raise LoadError(
-                f"{folder} has no {FILE_NAME}: the run was made without the generator, or is not over"
-            ) from None
+            raise LoadError(f"{folder} has no {FILE_NAME}: the run had no generator, or has not ended") from None
 
     def write(self, folder: Path) -> None:
-        """Write this into the run's *folder*, in one step. Raises OSError."""
+        """Write the report to the run's *folder* in one step. Raises OSError."""
         options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
         atomic_write(folder / FILE_NAME, orjson.dumps(asdict(self), option=options))
 
 
 def record_machine(folder: Path, machine: Machine) -> None:
-    """Write what was seen of the *machine* during the whole run in *folder* into its load; make one if there is none.
+    """Write the usage of the *machine* during the run in *folder* to its load report; create one if necessary.
 
     Raises:
-        LoadError: the run has a load that cannot be read.
+        LoadError: the run's load report cannot be read.
     """
     load = LoadReport.read(folder) if (folder / FILE_NAME).is_file() else LoadReport.nothing(machine)
     replace(load, machine=machine).write(folder)
 
 
 def record_analysis(folder: Path, judging: Machine) -> None:
-    """Add the CPU that the analysis used, as seen while it was *judging*, to the run's load. Raises LoadError."""
+    """Add the CPU of the analysis to the run's load report; *judging* is the usage meanwhile. Raises LoadError."""
     load = LoadReport.read(folder)
     if load.machine is not None:
         parts = {**load.machine.parts, "analysis": round(sum(judging.parts.values()), 4)}
@@ -222,24 +220,24 @@ def new_histogram() -> HdrHistogram:
 
 
 def encoded(histogram: HdrHistogram) -> str:
-    """Return *histogram* in HdrHistogram's compressed, base64 form; empty when it holds nothing."""
+    """Return *histogram* in HdrHistogram's compressed base64 encoding; empty without values."""
     return histogram.encode().decode() if histogram.total_count else ""
 
 
 def merged(parts: Iterable[str]) -> HdrHistogram:
-    """Return one histogram of all that the encoded *parts* hold; empty ones are skipped. Raises LoadError."""
-    whole = new_histogram()
+    """Return the encoded histograms *parts* merged; empty ones are skipped. Raises LoadError."""
+    total = new_histogram()
     for part in parts:
         if part:
             try:
-                whole.decode_and_add(part.encode())
+                total.decode_and_add(part.encode())
             except Exception as error:
                 raise LoadError(f"a histogram in {FILE_NAME} is damaged ({error}); make the run again") from error
-    return whole
+    return total
 
 
 def percentiles(histogram: HdrHistogram) -> Percentiles:
-    """Return what *histogram*, of microseconds, says in milliseconds."""
+    """Return the percentiles of *histogram*, of microseconds, in milliseconds."""
     if not histogram.total_count:
         return Percentiles()
     p50, p95, p99 = (histogram.get_value_at_percentile(share) / 1000 for share in (50, 95, 99))

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 import orjson
 
+from common.atomic_write import replacing
 from contracts.streams import DATA_CENTRES, topic
 from contracts.table import ARRIVALS, PARTITIONS, TABLE, columns, parquet_files, read_parquet, rows_of
 from testbed.http_server import guarded
@@ -106,7 +107,7 @@ def _write_hour(connection: duckdb.DuckDBPyConnection, table: Path, data_centre:
     values = dict(zip(PARTITIONS, (data_centre, hour.year, hour.month, hour.day, hour.hour), strict=True))  # type: ignore[attr-defined]
     folder = table.joinpath(*(f"{name}={value}" for name, value in values.items()))
     folder.mkdir(parents=True, exist_ok=True)
-    part, draft = folder / "part-0.parquet", folder / ".part-0.draft"
+    part = folder / "part-0.parquet"
     names = ", ".join(f'"{name}"' for name in columns())
     parts = [f"SELECT {names} FROM new_rows WHERE hour_start = ?"]  # noqa: S608 (our own column names)
     if part.exists():
@@ -114,8 +115,8 @@ def _write_hour(connection: duckdb.DuckDBPyConnection, table: Path, data_centre:
         parts.append(f"SELECT {names} FROM old_rows")  # noqa: S608
     every = " UNION ALL ".join(parts)
     rows = connection.sql(f"SELECT * FROM ({every}) ORDER BY meta.dt, meta.id", params=[hour])  # noqa: S608
-    rows.write_parquet(str(draft), compression="zstd")
-    draft.replace(part)
+    with replacing(part) as temporary:
+        rows.write_parquet(str(temporary), compression="zstd")
 
 
 def _is_object(line: bytes) -> bool:

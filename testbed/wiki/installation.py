@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from common.errors import DogfoodError
-from common.parent_death import tethered
+from common.parent_death import end_with_parent
 from contracts.profiles import PROFILES
 from testbed.wiki.wiki_faults import extension_with
 
@@ -164,7 +164,7 @@ def run_php(
     """Run PHP and return what it prints. Raises WikiError with its last line when it fails."""
     try:
         done = subprocess.run(
-            tethered(["php", *arguments]),
+            end_with_parent(["php", *arguments]),
             input=given,
             env=environment,
             capture_output=True,

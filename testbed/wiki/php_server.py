@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from common.parent_death import GroupKeeper
+from common.parent_death import ProcessGroupWatchdog
 from testbed.wiki.installation import HERE, WikiError
 
 
@@ -33,20 +33,20 @@ def serve(images: Path, environment: Mapping[str, str], host: str, port: int, wo
     words = [word for name, value in settings.items() for word in ("-d", f"{name}={value}")]
     command = ["php", *words, "-S", f"{host}:{port}", "-t", str(images), str(HERE / "router.php")]
     # PHP's server leaves its workers behind when it is asked to stop: they are a process group, which is killed here,
-    # and by its keeper when this process is killed.
+    # and by its watchdog when this process is killed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     own = {**environment, "PHP_CLI_SERVER_WORKERS": str(workers)}
     with subprocess.Popen(command, env=own, process_group=0) as server:
-        keeper = None
+        watchdog = None
         try:
-            keeper = GroupKeeper(server.pid)
+            watchdog = ProcessGroupWatchdog(server.pid)
             pid, status = os.wait()
         except KeyboardInterrupt:
             return
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGKILL)
-            if keeper is not None:
-                keeper.release()
+            if watchdog is not None:
+                watchdog.release()
     ended = os.waitstatus_to_exitcode(status)
-    raise WikiError("the keeper of PHP's server ended" if pid == keeper.pid else f"PHP's server ended with {ended}")
+    raise WikiError("the watchdog of PHP's server ended" if pid == watchdog.pid else f"PHP's server ended with {ended}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from common.errors import DogfoodError
-from common.parent_death import tethered
+from common.parent_death import end_with_parent
 
 #: The first release with all that the instrument needs, and the suite that has it.
 OLDEST = (1, 43)
@@ -138,5 +138,5 @@ def _private_root(work: Path) -> tuple[str, ...]:
 
 
 def _run(*command: str, cwd: Path | None = None) -> str:
-    done = subprocess.run(tethered(command), cwd=cwd, capture_output=True, text=True, check=True, timeout=300)
+    done = subprocess.run(end_with_parent(command), cwd=cwd, capture_output=True, text=True, check=True, timeout=300)
     return done.stdout

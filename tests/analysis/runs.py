@@ -113,11 +113,11 @@ def make_run(
     return MadeUp(folder, created, _send(created, folder / "ledger", started_ms, change))
 
 
-def _send(made: Plan, ledger_folder: Path, started_ms: int, change: Callable[[Sent], Sent | None]) -> list[Event]:
+def _send(run_plan: Plan, ledger_folder: Path, started_ms: int, change: Callable[[Sent], Sent | None]) -> list[Event]:
     """Write the ledger of a generator that sent the events of a plan, but for *change*; return what would land."""
     landed: list[Event] = []
     with LedgerWriter(ledger_folder, "worker-0-1") as ledger:
-        for event in made.events(0, made.settings.visitors):
+        for event in run_plan.events(0, run_plan.settings.visitors):
             sent = change(Sent(event.visit, event.position))
             if sent is None:
                 continue
@@ -169,7 +169,7 @@ def answered(status: int | None, outcome: EventOutcome | None, every: int) -> Ca
 
 def failed(analysis: Analysis) -> set[str]:
     """Return the names of the checks that fail."""
-    return {check.name for check in analysis.checks if check.verdict is CheckStatus.FAIL}
+    return {check.name for check in analysis.checks if check.status is CheckStatus.FAIL}
 
 
 def check(analysis: Analysis, name: str) -> CheckResult:

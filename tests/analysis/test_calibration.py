@@ -38,7 +38,7 @@ def test_other_people_at_other_times_are_alike() -> None:
 )
 def test_a_difference_is_named(change: object, says: str) -> None:
     changed: list[Event] = [change(event) for event in OURS[:40]]  # type: ignore[operator]
-    assert any(says in difference.told for difference in compare(changed, OURS))
+    assert any(says in difference.sentence for difference in compare(changed, OURS))
 
 
 def test_what_only_some_lack_is_a_gap() -> None:
@@ -47,10 +47,10 @@ def test_what_only_some_lack_is_a_gap() -> None:
     del impression["instrument_name"]
     [result] = compare(some, OURS)
     assert result.is_gap
-    assert "instrument_name is missing (in 1 of" in result.told
+    assert "instrument_name is missing (in 1 of" in result.sentence
 
 
-def test_what_the_intake_adds_and_names_of_features_do_not_count() -> None:
+def test_intake_fields_and_feature_names_are_ignored() -> None:
     event = {**OURS[0], "http": {"method": "POST"}, "meta": {**OURS[0]["meta"], "dt": "x", "request_id": "y"}}
     event["experiments"] = {**event["experiments"], "assigned": {"another": "true"}}
     assert shape(event) == shape(OURS[0])
@@ -89,7 +89,7 @@ def synthetic(generation: Generation, visits: int = 60) -> list[Event]:
     return [json.loads(event.body) for event in plan(generation).events(0, visits)]
 
 
-def test_a_user_may_be_in_other_experiments_as_well(tmp_path: Path) -> None:
+def test_other_experiments_are_not_a_difference(tmp_path: Path) -> None:
     events = synthetic(Generation.ALPHA)
     for event in events[::2]:
         event["experiments"] = {
@@ -108,13 +108,13 @@ def test_a_user_may_be_in_other_experiments_as_well(tmp_path: Path) -> None:
     assert any('experiments.enrolled lacks "dogfood-ctr"' in line for line in lacking.differences)
 
 
-def test_elements_of_a_list_are_compared_one_by_one() -> None:
+def test_list_elements_are_compared_individually() -> None:
     run_plan = plan(instrument={**example_instrument(), "contextual_attributes": ["performer_groups"]})
     ours = [json.loads(event.body) for event in run_plan.events(0, 60)]
     longer = [{**event, "performer": {"groups": ["a", "b", "c"]}} for event in ours]
     numbers = [{**event, "performer": {"groups": ["a", 7]}} for event in ours]
     assert list(compare(longer, ours)) == []
-    assert any("performer.groups[] is number, and text" in item.told for item in compare(numbers, ours))
+    assert any("performer.groups[] is number, and text" in item.sentence for item in compare(numbers, ours))
 
 
 def test_beacons_that_are_arrays_are_compared(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_beacons_that_are_arrays_are_compared(tmp_path: Path) -> None:
     assert (result.real, result.differences) == (len(events), ())
 
 
-def test_captured_events_of_the_later_generation_are_compared_with_its_own(tmp_path: Path) -> None:
+def test_captured_events_are_compared_within_their_generation(tmp_path: Path) -> None:
     file = tmp_path / "captured.ndjson"
     file.write_text("\n".join(json.dumps(event) for event in synthetic(Generation.XLAB)))
     assert calibrate_against(file, settings()).differences == ()

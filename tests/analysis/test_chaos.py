@@ -33,7 +33,7 @@ def judging(run: Path, *, file_bytes: int | None = None) -> subprocess.Popen[str
     )
 
 
-def test_a_full_disk_is_one_clear_line_and_no_verdict(tmp_path: Path) -> None:
+def test_full_disk_is_one_error_line(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.land()
     with judging(tmp_path, file_bytes=4_096) as process:
@@ -47,7 +47,7 @@ def test_a_full_disk_is_one_clear_line_and_no_verdict(tmp_path: Path) -> None:
     assert analyse(tmp_path).verdict is Verdict.GO
 
 
-def test_an_analysis_that_is_killed_leaves_nothing_that_looks_like_a_verdict(tmp_path: Path) -> None:
+def test_killed_analysis_leaves_no_verdict(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.land()
     killed = 0
@@ -69,7 +69,7 @@ def test_an_analysis_that_is_killed_leaves_nothing_that_looks_like_a_verdict(tmp
     assert (tmp_path / VERDICT).is_file()
 
 
-def test_a_table_that_is_half_written_is_one_clear_line(tmp_path: Path) -> None:
+def test_truncated_table_is_one_error_line(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.land()
     rows = tmp_path / "observed" / "rows.parquet"
@@ -100,7 +100,7 @@ def test_an_intake_that_answers_garbage_proves_nothing(tmp_path: Path, answer: t
 
 
 @pytest.mark.parametrize("step_ms", [-3_600_000, 3_600_000])
-def test_a_clock_that_is_set_while_the_run_goes_makes_it_invalid(tmp_path: Path, step_ms: int) -> None:
+def test_clock_change_makes_the_run_invalid(tmp_path: Path, step_ms: int) -> None:
     def change(sent: Sent) -> Sent:
         return replace(sent, lag_ms=step_ms) if sent.visit > 700 else sent
 
@@ -108,4 +108,4 @@ def test_a_clock_that_is_set_while_the_run_goes_makes_it_invalid(tmp_path: Path,
     run.land()
     analysis = analyse(tmp_path)
     assert (analysis.verdict, analysis.layer) == (Verdict.INVALID, Layer.GENERATOR)
-    assert check(analysis, "lag").verdict is CheckStatus.INVALID
+    assert check(analysis, "lag").status is CheckStatus.INVALID

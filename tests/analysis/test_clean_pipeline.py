@@ -68,9 +68,9 @@ class Pipeline:
     def _topics(self) -> partial[SegmentReader]:
         return partial(SegmentReader, self.folder / "stream")
 
-    def _send(self, made: Plan, ledger_folder: Path, began: int) -> None:
+    def _send(self, run_plan: Plan, ledger_folder: Path, began: int) -> None:
         """Send the events of the plan in the order of their times, each request written down before it leaves."""
-        events = sorted(made.events(0, made.settings.visitors), key=lambda event: event.offset_ms)
+        events = sorted(run_plan.events(0, run_plan.settings.visitors), key=lambda event: event.offset_ms)
         with LedgerWriter(ledger_folder, "worker-0-1") as ledger:
             for first in range(0, len(events), BATCH):
                 batch = events[first : first + BATCH]
@@ -86,7 +86,7 @@ class Pipeline:
                 ledger.answered(request, answers, status=output.status_code, at_ms=int(time.time() * 1000))
 
     def _ingest(self, seed: int) -> None:
-        """Ingest what is new in the stream into a table of its own, from where the last one ended."""
+        """Ingest new events of the stream into a new table, from where the last one ended."""
         table, checkpoint = self.folder / f"table-{seed}", self.folder / CHECKPOINT
         table.mkdir()
         if checkpoint.exists():
@@ -119,12 +119,12 @@ def called(pipeline: Pipeline, seeds: range, visitors: int) -> list[set[str]]:
     return items
 
 
-def test_clean_runs_through_intake_stream_and_ingestion_are_go(pipeline: Pipeline) -> None:
+def test_clean_runs_through_the_testbed_are_go(pipeline: Pipeline) -> None:
     assert called(pipeline, range(1, 3), 1_200) == [set()] * 2
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_two_hundred_clean_runs_end_to_end_are_called_no_more_often_than_promised(pipeline: Pipeline) -> None:
+def test_clean_testbed_runs_keep_the_level(pipeline: Pipeline) -> None:
     calls = [checks for checks in called(pipeline, range(1, 201), 1_200) if checks]
     assert stats.binomtest(len(calls), 200, PROMISED, "greater").pvalue > 0.001, calls

@@ -16,7 +16,7 @@ from tests.dogfood.conftest import call_in
 
 
 @pytest.mark.parametrize("generation", Generation)
-def test_subjects_are_counted_once_and_a_clean_run_is_not_called(tmp_path: Path, generation: Generation) -> None:
+def test_clean_run_counts_each_subject_once(tmp_path: Path, generation: Generation) -> None:
     run = make_run(tmp_path, generation)
     watched = LiveMonitor(run.plan)
     values = [watched.look().p_value]
@@ -33,7 +33,7 @@ def test_subjects_are_counted_once_and_a_clean_run_is_not_called(tmp_path: Path,
     assert values[-1] > 0.05
 
 
-def test_a_lost_group_is_called_while_the_run_goes_on(tmp_path: Path) -> None:
+def test_lost_group_is_detected_during_the_run(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     watched = LiveMonitor(run.plan)
     called = 0
@@ -46,7 +46,7 @@ def test_a_lost_group_is_called_while_the_run_goes_on(tmp_path: Path) -> None:
     assert 0 < called < len(run.events) / 2
 
 
-def test_who_was_chosen_for_a_group_and_what_is_of_another_experiment_is_left_out(tmp_path: Path) -> None:
+def test_chosen_subjects_and_other_experiments_are_excluded(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     event = run.events[0]
     watched = LiveMonitor(run.plan, frozenset({str(event["performer"]["id"])}))
@@ -56,7 +56,7 @@ def test_who_was_chosen_for_a_group_and_what_is_of_another_experiment_is_left_ou
     assert (look.events, sum(look.subjects.values()), look.p_value) == (1, 0, 1.0)
 
 
-def test_half_a_line_is_left_for_the_next_look(tmp_path: Path) -> None:
+def test_partial_line_waits_for_the_next_read(tmp_path: Path) -> None:
     path = tmp_path / "stream.ndjson"
     path.write_bytes(b'{"a": 1}\n{"a": 2')
     tail = FileSource([tmp_path])
@@ -67,7 +67,7 @@ def test_half_a_line_is_left_for_the_next_look(tmp_path: Path) -> None:
     assert list(tail.new_events()) == []
 
 
-def test_the_command_follows_a_growing_file_until_the_run_is_over(tmp_path: Path) -> None:
+def test_command_follows_a_growing_file(tmp_path: Path) -> None:
     run = make_run(tmp_path / "runs" / "20250131-143000")
     stream = tmp_path / "stream.ndjson"
     later = "2099-01-31T14:30:00.000Z"

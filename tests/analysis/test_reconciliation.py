@@ -21,7 +21,7 @@ LATE_DT = "2025-01-31T23:59:00.000Z"
 
 
 class Course(NamedTuple):
-    """What is made to happen to one event."""
+    """Response and rows of one event."""
 
     status: int | None
     outcome: EventOutcome | None
@@ -66,7 +66,7 @@ def rows_of_course(event: Event, course: Course) -> list[Event]:
 
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32), generation=st.sampled_from(Generation), strangers=st.integers(0, 5))
-def test_each_sent_event_has_one_word_and_the_words_add_up(seed: int, generation: Generation, strangers: int) -> None:
+def test_each_sent_event_has_one_fate(seed: int, generation: Generation, strangers: int) -> None:
     dice = random.Random(seed)  # noqa: S311
     courses: list[Course] = []
 

@@ -19,7 +19,7 @@ from contracts.intake import EventOutcome
 from contracts.schema_probe import Served
 from contracts.schemas import WEB_BASE_1_3_0
 from contracts.table import columns, rows_of
-from run_record.platform_state import PlatformAnswers
+from run_record.platform_state import PlatformState
 from tests.analysis.runs import VISITORS, Event, Sent, answered, check, failed, make_run
 
 
@@ -30,7 +30,7 @@ def test_a_clean_run_is_go(tmp_path: Path, generation: Generation) -> None:
     analysis = analyse(tmp_path)
     assert (analysis.verdict, analysis.layer) == (Verdict.GO, None)
     # Files do not tell when their rows were added.
-    assert [item.name for item in analysis.checks if item.verdict is not CheckStatus.PASS] == ["freshness"]
+    assert [item.name for item in analysis.checks if item.status is not CheckStatus.PASS] == ["freshness"]
     counts = dict(analysis.reconciliation)
     assert counts.pop("offered") == counts.pop("ok") == len(run.events)
     assert set(counts.values()) == {0}
@@ -112,7 +112,7 @@ def local_id(events: list[Event]) -> list[Event]:
         (local_id, {"assignment", "sampled-out", "corrupted"}, Layer.TABLE),
     ],
 )
-def test_what_was_tampered_with_is_no_go_by_the_right_check(
+def test_changed_rows_fail_the_right_check(
     tmp_path: Path, tamper: Callable[[list[Event]], list[Event]], checks: set[str], layer: Layer
 ) -> None:
     run = make_run(tmp_path)
@@ -126,17 +126,16 @@ def test_what_was_tampered_with_is_no_go_by_the_right_check(
         else analysis.layer is layer
     )
     assert analysis.sentence == next(
-        item.summary for item in analysis.checks if item.layer is analysis.layer and item.verdict is CheckStatus.FAIL
+        item.summary for item in analysis.checks if item.layer is analysis.layer and item.status is CheckStatus.FAIL
     )
 
 
-def test_the_sentence_of_lost_events_names_the_group_that_lost_them(tmp_path: Path) -> None:
+def test_loss_names_its_group(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.land(drop_subjects(run.events))
     lost = check(analyse(tmp_path), "lost")
     assert "group 'true' lost" in lost.summary
-    assert "'false' lost none" in lost.summary
-    assert "subjects vanished altogether" in lost.summary
+    assert lost.evidence["vanished_subjects"]
 
 
 def test_corrupted_fields_are_named(tmp_path: Path) -> None:
@@ -145,7 +144,7 @@ def test_corrupted_fields_are_named(tmp_path: Path) -> None:
     assert check(analyse(tmp_path), "corrupted").evidence["fields"] == {"page.title": 1}
 
 
-def test_a_large_one_sided_loss_is_a_sample_ratio_mismatch(tmp_path: Path) -> None:
+def test_large_loss_is_a_sample_ratio_mismatch(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     names = {
         event["performer"]["id"]
@@ -158,7 +157,7 @@ def test_a_large_one_sided_loss_is_a_sample_ratio_mismatch(tmp_path: Path) -> No
     assert (check(analysis, "sample-ratio").p_value or 1) < 0.001
 
 
-def test_an_xlab_subject_id_that_is_not_filled_in_is_found(tmp_path: Path) -> None:
+def test_placeholder_subject_id_fails(tmp_path: Path) -> None:
     run = make_run(tmp_path, Generation.XLAB)
     for event in run.events:
         event["experiment"]["subject_id"] = "awaiting"
@@ -182,7 +181,7 @@ def test_an_xlab_subject_id_that_is_not_filled_in_is_found(tmp_path: Path) -> No
         (answered(None, None, 50), True, "ok"),
     ],
 )
-def test_what_was_answered_and_what_landed_decide_the_word(
+def test_response_and_row_decide_the_fate(
     tmp_path: Path, change: Callable[[Sent], Sent], lands: bool, word: str
 ) -> None:
     run = make_run(tmp_path, change=change)
@@ -195,7 +194,7 @@ def test_what_was_answered_and_what_landed_decide_the_word(
     assert sum(counts[fate] for fate in fates) == counts["offered"] == len(run.events)
 
 
-def test_what_is_in_the_error_stream_is_invalid_and_not_lost(tmp_path: Path) -> None:
+def test_error_stream_events_are_invalid(tmp_path: Path) -> None:
     run = make_run(tmp_path, change=answered(202, EventOutcome.INDETERMINATE, 1), hasty=True)
     run.land(run.events[20:])
     run.report_invalid(run.events[:20])
@@ -217,10 +216,10 @@ HASTY = answered(202, EventOutcome.INDETERMINATE, 1)
 def test_lost_events_of_an_unknown_schema_are_named(tmp_path: Path) -> None:
     run = make_run(tmp_path, change=HASTY, hasty=True)
     run.land([])
-    PlatformAnswers({WEB_BASE_1_3_0: Served.NO}).write(tmp_path)
+    PlatformState({WEB_BASE_1_3_0: Served.NO}).write(tmp_path)
     analysis = analyse(tmp_path)
     assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.INSTRUMENT)
-    assert f"events name schema {WEB_BASE_1_3_0}, which does not exist" in analysis.sentence
+    assert WEB_BASE_1_3_0 in analysis.sentence
     assert check(analysis, "invalid").evidence["invalid"] == len(run.events)
     assert check(analysis, "lost").layer is Layer.INSTRUMENT
 
@@ -229,20 +228,20 @@ def test_lost_events_of_an_unknown_schema_are_named(tmp_path: Path) -> None:
 def test_lost_events_that_are_valid_blame_the_intake(tmp_path: Path, answers: dict[str, Served]) -> None:
     run = make_run(tmp_path, change=HASTY, hasty=True)
     run.land([])
-    PlatformAnswers(answers).write(tmp_path)
+    PlatformState(answers).write(tmp_path)
     analysis = analyse(tmp_path)
     assert analysis.layer is Layer.INTAKE
-    assert check(analysis, "invalid").verdict is CheckStatus.PASS
+    assert check(analysis, "invalid").status is CheckStatus.PASS
 
 
 def test_acknowledged_events_are_not_validated_again(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.land([])
-    PlatformAnswers({WEB_BASE_1_3_0: Served.NO}).write(tmp_path)
+    PlatformState({WEB_BASE_1_3_0: Served.NO}).write(tmp_path)
     assert analyse(tmp_path).layer is Layer.TABLE
 
 
-def test_a_few_unanswered_events_do_not_matter_and_many_leave_the_verdict_open(tmp_path: Path) -> None:
+def test_many_unanswered_events_are_inconclusive(tmp_path: Path) -> None:
     for every, verdict in ((500, Verdict.GO), (20, Verdict.INCONCLUSIVE)):
         run = make_run(tmp_path / str(every), change=answered(None, None, every))
         visits = {event.id: event.visit for event in run.plan.events(0, VISITORS)}
@@ -252,7 +251,7 @@ def test_a_few_unanswered_events_do_not_matter_and_many_leave_the_verdict_open(t
         assert analysis.verdict is verdict
 
 
-def test_a_generator_that_fell_behind_makes_the_run_invalid(tmp_path: Path) -> None:
+def test_late_generator_makes_the_run_invalid(tmp_path: Path) -> None:
     run = make_run(tmp_path, change=lambda sent: replace(sent, lag_ms=6_000 if sent.visit % 20 == 0 else 0))
     run.land(run.events[10:])
     analysis = analyse(tmp_path)
@@ -262,9 +261,7 @@ def test_a_generator_that_fell_behind_makes_the_run_invalid(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("stopped_early", "verdict"), [(False, Verdict.INVALID), (True, Verdict.GO)])
-def test_a_plan_that_was_not_played_is_invalid_unless_somebody_stopped_it(
-    tmp_path: Path, stopped_early: bool, verdict: Verdict
-) -> None:
+def test_incomplete_plan_is_invalid_unless_stopped(tmp_path: Path, stopped_early: bool, verdict: Verdict) -> None:
     run = make_run(tmp_path, change=lambda sent: sent if sent.visit < 1000 else None, stopped_early=stopped_early)
     run.land()
     assert analyse(tmp_path).verdict is verdict
@@ -285,7 +282,7 @@ def test_too_few_subjects_leave_the_verdict_open(tmp_path: Path) -> None:
     run.land()
     analysis = analyse(tmp_path)
     assert analysis.verdict is Verdict.INCONCLUSIVE
-    assert check(analysis, "sample-ratio").verdict is CheckStatus.INCONCLUSIVE
+    assert check(analysis, "sample-ratio").status is CheckStatus.INCONCLUSIVE
 
 
 def test_nothing_observed_is_not_go(tmp_path: Path) -> None:
@@ -300,7 +297,7 @@ def result(outcome: CheckStatus, layer: Layer) -> CheckResult:
     return CheckResult(f"{outcome}-{layer}", layer, outcome, "…")
 
 
-def test_invalid_comes_before_no_go_before_inconclusive_and_the_first_layer_is_named() -> None:
+def test_verdict_follows_the_order_of_statuses() -> None:
     checks = [
         result(CheckStatus.PASS, Layer.CONFIG),
         result(CheckStatus.INCONCLUSIVE, Layer.ASSIGNMENT),
@@ -319,7 +316,7 @@ def test_invalid_comes_before_no_go_before_inconclusive_and_the_first_layer_is_n
     assert [item.exit_code for item in Verdict] == [0, 1, 3, 4]
 
 
-def test_verdict_and_report_are_written_and_show_the_same_numbers(tmp_path: Path) -> None:
+def test_report_shows_the_verdicts_numbers(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.land(run.events[7:])
     analysis = analyse(tmp_path)
@@ -354,7 +351,7 @@ def test_what_runs_contain_cannot_break_the_report(tmp_path: Path) -> None:
     assert "<script" not in own
 
 
-def test_every_field_of_the_table_is_flattened_and_compared() -> None:
+def test_every_table_field_is_compared() -> None:
     engine = DuckDbEngine()
     nowhere = pa.array([], pa.string())
     engine.add("events", rows_of([], engine.connection).append_column("datacenter", nowhere))

@@ -51,7 +51,7 @@ def test_a_step_without_a_fetch_is_the_kits(tmp_path: Path) -> None:
     requested, findings = asked_with(tmp_path, Operator(3, 3))
     assert not requested
     assert [(item.ok, item.layer) for item in findings] == [(False, "generator")]
-    assert "without asking MPIC" in findings[0].told
+    assert "without asking MPIC" in findings[0].observation
 
 
 @pytest.mark.parametrize("operator", [Operator(3, 4), Operator(0, 2, forgets=False), None])

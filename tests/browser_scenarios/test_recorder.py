@@ -11,11 +11,12 @@ import pytest
 
 from browser_scenarios.recorder import Recorder
 from common.egress import Egress
+from common.ports import free_port
 from run_record.ledger.files import LedgerWriter, read_ledger
 from run_record.rate_limit import RateLimiter
 from run_record.target import Ceilings
 from tests.common.echo import Moving, two_hosts
-from tests.servers import free_port, serving
+from tests.servers import serving
 
 EVENT = {
     "$schema": "/analytics/product_metrics/web/base/1.3.0", "action": "impression", "funnel_entry_token": "ab" * 10,

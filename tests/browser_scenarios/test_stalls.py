@@ -99,7 +99,7 @@ def test_a_page_that_never_comes_is_the_machines_trouble(tmp_path: Path) -> None
         result = played(tmp_path, wiki, 3.0, "anonymous")
         assert wiki.stalls <= 998, "it was asked for twice at least"
     assert [(finding.ok, finding.layer) for finding in result] == [(False, "generator")]
-    assert "Timeout" in result[0].told
+    assert "Timeout" in result[0].observation
 
 
 @pytest.mark.parametrize("status", [500, 503])
@@ -108,4 +108,4 @@ def test_a_page_that_says_500_is_a_finding(tmp_path: Path, status: int) -> None:
         result = played(tmp_path, wiki, 45.0, "anonymous")
         assert wiki.stalls == -1
     assert [(finding.ok, finding.layer) for finding in result] == [(False, "exposure")]
-    assert str(status) in result[0].told
+    assert str(status) in result[0].observation

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from analysis.analyse import VERDICT
+from common.ports import free_port
 from contracts.table import TABLE
 from dogfood.testbed_control.service_health import port_problem
 from dogfood.testbed_control.services import Testbed

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import httpx
 
 from analysis.verdict import Verdict
+from common.ports import free_port
 from contracts.assignment import Generation
 from contracts.mpic_client import MpicClient
 from tests.chaos.kills import kill_during
 from tests.chaos.runs import kill_in_run
 from tests.chaos.targets import TARGETS
 from tests.chaos.writers import kill_analysis, kill_ingestion, kill_spark_job
-from tests.servers import free_port, serving
+from tests.servers import serving
 from tests.testbed.intake.test_crashes import landed, traffic
 from tests.testbed.mpic.conftest import HEADERS, config, path
 

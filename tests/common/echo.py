@@ -1,4 +1,4 @@
-"""HTTP servers on several addresses of this machine, which stand for several hosts."""
+"""HTTP servers on several addresses of this machine, in place of several hosts."""
 
 import threading
 from collections.abc import Iterator
@@ -70,18 +70,18 @@ def serving(address: str = "127.0.0.1", port: int = 0, elsewhere: str = "") -> I
 
 @contextmanager
 def two_hosts() -> Iterator[tuple[Server, Server]]:
-    """Serve on the same port of 127.0.0.2, where a name points to first, and of 127.0.0.3, where it is moved to."""
+    """Serve on the same port of 127.0.0.2, the first address of a name, and of 127.0.0.3, its next one."""
     with serving("127.0.0.2") as first, serving("127.0.0.3", first.server_port) as second:
         yield first, second
 
 
 class Moving:
-    """A resolver whose names point to the next address each time they are asked for, and stay at the last one."""
+    """A resolver whose names point to the next address on each request, and stay at the last one."""
 
     def __init__(self, *addresses: str) -> None:
         self.addresses = list(addresses)
-        self.asked: list[str] = []
+        self.requests: list[str] = []
 
     def __call__(self, host: str) -> list[str]:
-        self.asked.append(host)
+        self.requests.append(host)
         return [self.addresses.pop(0) if len(self.addresses) > 1 else self.addresses[0]]

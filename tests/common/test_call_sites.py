@@ -1,4 +1,4 @@
-"""Every place of the kit that opens a connection: the policy's own modules, and a list with reasons."""
+"""Every module of the kit that opens a connection is on a list with reasons."""
 
 import ast
 from collections.abc import Iterator
@@ -6,11 +6,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: The testbed knows nothing of the kit. The bench and the tests measure on this machine and are in no wheel.
+#: The testbed is independent of the kit. The bench and the tests stay on this machine and are not part of the wheel.
 PACKAGES = ("analysis", "browser_scenarios", "common", "dogfood", "locustfiles", "contracts", "personas",
             "run_record", "traffic")  # fmt: skip
 
-#: Calls that open a connection or make what opens one; with the modules that they are found in.
+#: Calls that open a connection or create a client, by module.
 CALLS = {
     "httpx": {"Client", "AsyncClient", "HTTPTransport", "AsyncHTTPTransport", "get", "post", "put", "patch", "delete",
               "head", "options", "request", "stream"},
@@ -26,7 +26,7 @@ IMPORTS = {
     "locust.HttpUser", "grpc",
 }  # fmt: skip
 
-#: Methods that connect or send by name, on whatever object.
+#: Methods that connect or send, by name, on any object.
 METHODS = {"connect_ex", "sendto", "sendmsg", "urlopen", "launch", "launch_persistent_context"}
 
 ALLOWED = {
@@ -84,7 +84,7 @@ def call_sites(tree: ast.AST) -> Iterator[str]:
                 yield f"{node.value.id}.{node.attr}"
             if node.attr in METHODS:
                 yield f".{node.attr}"
-            # Playwright's API client resolves names in a process of its own, past the browser's rules.
+            # Playwright's API client resolves names in a separate process, past the browser's rules.
             if node.attr == "request" and isinstance(node.value, ast.Attribute) and node.value.attr == "context":
                 yield "Playwright's API client"
 
@@ -106,7 +106,7 @@ def test_only_the_policy_opens_connections() -> None:
     assert unexplained == set()
 
 
-def test_clients_are_made_by_the_policy_only() -> None:
+def test_only_the_policy_creates_clients() -> None:
     names = set()
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
@@ -120,7 +120,7 @@ def test_the_list_of_reasons_is_not_stale() -> None:
     assert set(ALLOWED) <= all_sites()
 
 
-def test_what_opens_a_connection_is_recognised() -> None:
+def test_connections_are_recognised() -> None:
     for code, what in (
         ("import httpx\nhttpx.get('http://a')", "httpx.get"),
         ("from httpx import get", "httpx.get"),

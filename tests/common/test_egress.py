@@ -1,4 +1,4 @@
-"""The policy for the way out, and the HTTP clients that follow it: against servers on several addresses."""
+"""The egress policy and its HTTP clients, against servers on several addresses."""
 
 import asyncio
 import ipaddress
@@ -30,7 +30,7 @@ def test_a_name_that_moves_is_not_followed() -> None:
         assert [item.headers["host"] for item in first.requests] == [f"{NAME}:{first.server_port}"] * 3
         assert {item.path for item in first.requests} == {"/v1/events?hasty=true"}
         assert second.requests == []
-    assert moving.asked == [NAME]
+    assert moving.requests == [NAME]
 
 
 def test_an_asyncio_client_follows_the_policy() -> None:
@@ -61,14 +61,14 @@ def test_an_address_outside_the_networks_is_refused() -> None:
 
 def test_an_optional_host_may_be_unknown() -> None:
     def resolver(host: str) -> list[str]:
-        if host == "gone.example":
+        if host == "missing.example":
             raise OSError("no such name")
         return ["127.0.0.2"]
 
-    egress = Egress.resolve("mine", [NAME], optional=["gone.example"], resolver=resolver)
+    egress = Egress.resolve("mine", [NAME], optional=["missing.example"], resolver=resolver)
     assert dict(egress.pins) == {NAME: ("127.0.0.2",)}
-    with pytest.raises(EgressError, match=r"the host 'gone.example' is not known"):
-        Egress.resolve("mine", ["gone.example"], resolver=resolver)
+    with pytest.raises(EgressError, match=r"the host 'missing.example' is not known"):
+        Egress.resolve("mine", ["missing.example"], resolver=resolver)
 
 
 def test_a_redirect_is_not_followed() -> None:
@@ -107,7 +107,7 @@ def test_an_unconfirmed_production_target_is_only_read() -> None:
         assert [item.method for item in server.requests] == ["GET", "HEAD", "OPTIONS"]
 
 
-def test_this_machine_is_all_of_the_default_policy() -> None:
+def test_the_default_policy_allows_only_this_machine() -> None:
     assert LOOPBACK.addresses_of("127.9.9.9") == ("127.9.9.9",)
     assert LOOPBACK.addresses_of("[::1]") == ("::1",)
     for host in ("192.0.2.1", "intake.example", "::2", ""):
@@ -137,16 +137,16 @@ def test_proxies_and_passwords_of_the_environment_are_ignored(tmp_path: Path, mo
 
 @pytest.mark.parametrize("content", [{}, {"name": "a"}, {"name": "a", "tag": "", "pins": {"h": ["nowhere"]}}, [], None])
 def test_damaged_pins_are_one_clear_line(content: object) -> None:
-    with pytest.raises(EgressError, match="not the pinned addresses"):
+    with pytest.raises(EgressError, match="the pinned addresses of the target are malformed"):
         Egress.from_json(content)  # type: ignore[arg-type]
 
 
-def test_pins_survive_the_way_to_another_process() -> None:
+def test_pins_can_be_sent_to_another_process() -> None:
     egress = Egress("mine", {NAME: ("127.0.0.2", "::1")}, tag="my-tag")
     assert Egress.from_json(egress.to_json()) == egress
 
 
-def test_certificates_are_judged_by_the_name() -> None:
+def test_certificates_are_checked_against_the_name() -> None:
     items: list[str | None] = []
     with temporary_certificate(NAME) as certificate, socket.create_server(("127.0.0.2", 0)) as listening:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

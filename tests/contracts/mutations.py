@@ -1,4 +1,4 @@
-"""Events around the edges of a JSON Schema: good ones, changed where a rule of the schema could break."""
+"""Events at the limits of a JSON Schema: valid ones, changed where a rule could break."""
 
 import copy
 import random
@@ -12,7 +12,7 @@ Rule = tuple[str, ...]
 
 _BIGGEST = 2**53 - 1
 
-#: Values of every kind, for anywhere.
+#: Values of every type.
 _ANYTHING: tuple[object, ...] = (
     None, True, False, 0, 1, -1, 1.0, 0.5, 1.5, -0.0, _BIGGEST, _BIGGEST + 1, float(_BIGGEST + 1), 10**25, 1e300,
     "", "x", "0", "true", "é" * 64, [], ["x"], [""], [1], [None], [[]], {}, {"x": "y"}, {"x": ""}, {"x": 1}, {"": "y"},
@@ -38,12 +38,12 @@ _TOKENS = ("0" * 20, "z" * 20, "09az" * 5, "Z" * 20, "-" * 20, "0" * 19, "0" * 2
 
 
 class Site(NamedTuple):
-    """A place in an event, and what the schema says of it.
+    """A field of an event and its schema.
 
     Attributes:
-        path: keys down to the place; `*` is any key, `#` any element.
-        schema: of the place.
-        where: of that schema, inside the whole schema.
+        path: keys of the field; `*` is any key, `#` any element.
+        schema: schema of the field.
+        where: path of that schema in the whole schema.
     """
 
     path: tuple[str, ...]
@@ -52,7 +52,7 @@ class Site(NamedTuple):
 
 
 def sites(schema: Schema, path: tuple[str, ...] = (), where: Rule = ()) -> Iterator[Site]:
-    """Yield every place the schema says something of, the event itself first."""
+    """Yield the event and every field that the schema describes."""
     yield Site(path, schema, where)
     for name, member in schema.get("properties", {}).items():
         yield from sites(member, (*path, name), (*where, "properties", name))

@@ -20,7 +20,7 @@ from tests.contract_samples import contract_path
 RATES = st.one_of(st.sampled_from([0.0, 1e-9, 0.1, 1 / 3, 0.5, 1 - 2**-24, 1.0, 1.5]), st.floats(0, 1))
 
 
-def test_all_vectors_of_the_original_classes_are_equal_bit_for_bit() -> None:
+def test_all_vectors_of_the_original_classes_match() -> None:
     lines = contract_path("bucketing-vectors.ndjson").read_text().splitlines()
     assert len(lines) == 4000
     for line in lines:
@@ -45,7 +45,7 @@ def test_all_vectors_of_the_original_classes_are_equal_bit_for_bit() -> None:
         (Generation.XLAB, 30, "fy24-25-we-1-7-rc-grouping-toggle", ["A", "B", "C"], 0.5, 0xB5FF25, "C", "C"),
     ],
 )  # fmt: skip
-def test_some_vectors_are_equal_also_where_the_contract_is_not_at_hand(
+def test_some_vectors_match_without_the_contract_files(
     generation: Generation, user_id: int, experiment: str, groups: list[str], rate: float, hash24: int,
     group: str | None, if_sampled: str,
 ) -> None:  # fmt: skip
@@ -55,7 +55,7 @@ def test_some_vectors_are_equal_also_where_the_contract_is_not_at_hand(
     assert len(result.subject_id or "") == (64 if generation is Generation.XLAB else 0)
 
 
-def test_arrays_of_users_get_what_the_vectors_say() -> None:
+def test_arrays_of_users_match_the_vectors() -> None:
     for line in contract_path("bucketing-vectors.ndjson").read_text().splitlines():
         row = json.loads(line)
         ids = np.array([row["user_id"]], dtype=np.int64)
@@ -73,7 +73,7 @@ def test_arrays_of_users_get_what_the_vectors_say() -> None:
     st.lists(st.text(max_size=3), min_size=1, max_size=12),
     RATES,
 )
-def test_many_users_get_what_one_user_gets(
+def test_assign_many_equals_assign(
     generation: Generation, user_ids: list[int], experiment: str, groups: list[str], rate: float
 ) -> None:
     many = assign_many(generation, np.array(user_ids, dtype=np.int64), experiment, groups, rate)
@@ -85,12 +85,12 @@ def test_many_users_get_what_one_user_gets(
 
 
 @pytest.mark.parametrize(("rate", "taken"), [(-0.5, False), (0.0, False), (1.0, True), (1.5, True), (math.inf, True)])
-def test_rates_beyond_the_ends_take_nobody_or_everybody(rate: float, taken: bool) -> None:
+def test_rates_outside_the_range_sample_none_or_all(rate: float, taken: bool) -> None:
     assert {assign(Generation.ALPHA, user_id, "e", ["a", "b"], rate).in_sample for user_id in range(200)} == {taken}
 
 
 @given(st.integers(0, HASH_SPACE - 1), st.integers(1, 12), RATES)
-def test_integers_decide_as_the_contracts_floating_point_does(hash24: int, groups: int, rate: float) -> None:
+def test_integers_equal_the_contracts_floating_point(hash24: int, groups: int, rate: float) -> None:
     scaled = hash24 / 2**24 * groups
     result = assign_hashes(np.array([hash24], dtype=np.uint32), groups, rate)
     in_sample = math.fmod(scaled, 1) < rate
@@ -131,7 +131,7 @@ def test_expected_shares_sum_to_one(groups: int, rate: float) -> None:
 
 
 @given(st.integers(0, 2**63 - 1), st.floats(0, 1), st.floats(0, 1))
-def test_raising_the_rate_keeps_everybodys_group(user_id: int, one: float, other: float) -> None:
+def test_raising_the_rate_keeps_all_groups(user_id: int, one: float, other: float) -> None:
     low, high = (assign(Generation.XLAB, user_id, "e", ["a", "b", "c"], rate) for rate in sorted((one, other)))
     assert not low.in_sample or (high.in_sample and high.group == low.group)
 
@@ -154,7 +154,7 @@ def test_names_that_begin_with_a_digit_can_collide() -> None:
     assert subject_id(1, "23-x") == subject_id(12, "3-x")
 
 
-def test_no_groups_and_no_number_are_refused() -> None:
+def test_missing_groups_and_nan_rates_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^an experiment needs at least one group$"):
         assign(Generation.ALPHA, 1, "e", [], 0.5)
     with pytest.raises(ValueError, match=r"^the sample rate is not a number$"):

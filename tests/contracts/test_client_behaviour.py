@@ -1,4 +1,4 @@
-"""What the contract says the wiki and its client make of a config (contract: mpic-api.md, wiki.md)."""
+"""Faults of configs and their effects by the contract (mpic-api.md, wiki.md)."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,7 @@ FEATURE = {"dogfood-ctr-feature": {"control": "false", "values": []}}
 
 
 @pytest.mark.parametrize("generation", Generation)
-def test_the_kits_own_configs_have_no_fault(generation: Generation) -> None:
+def test_the_example_configs_have_no_fault(generation: Generation) -> None:
     assert experiment_faults(generation, example_experiment(generation)) == ()
     assert instrument_faults(example_instrument(), WIKI) == ()
 
@@ -76,7 +76,7 @@ def test_each_fault_of_an_instrument_has_its_effect(changes: dict[str, object], 
     assert (fault.field, fault.effect) == (f"instrument.{field}", effect)
 
 
-def test_another_wikis_rate_is_no_fault() -> None:
+def test_another_wikis_rate_is_not_a_fault() -> None:
     assert instrument_faults({**example_instrument(), "sample_rate": {"default": 0.5, "1": [WIKI]}}, WIKI) == ()
     assert instrument_faults({**example_instrument(), "sample_rate": {"default": 1, "0.01": ["enwiki"]}}, WIKI) == ()
 
@@ -99,7 +99,7 @@ def test_a_stream_without_a_fault_has_none(config: dict[str, object] | None) -> 
     assert stream_faults("s", config) == ()
 
 
-def test_only_faults_of_others_that_hit_all_count() -> None:
+def test_only_faults_that_affect_all_users_count() -> None:
     breaking, harmless = alpha(slug="a", sample_rate={"default": 1.5}), alpha(slug="b", features={})
     [fault] = faults_of_others(Generation.ALPHA, [breaking, harmless, alpha(slug="c")])
     assert (fault.field, fault.effect) == ("experiments[a].sample_rate.default", Effect.PAGES_FAIL)

@@ -40,12 +40,12 @@ def test_an_alpha_experiment_is_named_by_its_slug() -> None:
     assert experiment.features[0].control == "false"
 
 
-def test_the_rate_of_a_wiki_is_the_key_of_the_first_entry_that_lists_it() -> None:
+def test_the_first_entry_with_the_wiki_is_its_rate() -> None:
     rate = parse_experiment(Generation.ALPHA, alpha()).sample_rate
     assert [rate.of(wiki) for wiki in ("frwiki", "enwiki", "dewiki")] == [0.1, 0.01, 0.5]
 
 
-def test_alpha_looks_at_the_status_and_xlab_at_the_dates() -> None:
+def test_alpha_uses_the_status_and_xlab_the_dates() -> None:
     now = datetime(2025, 1, 15, tzinfo=UTC)
     later = datetime(2025, 3, 1, tzinfo=UTC)
     assert parse_experiment(Generation.ALPHA, alpha(utc_end_dt="2020-01-01T00:00:00Z")).is_active(now)
@@ -54,7 +54,7 @@ def test_alpha_looks_at_the_status_and_xlab_at_the_dates() -> None:
     assert not parse_experiment(Generation.XLAB, xlab()).is_active(later)
 
 
-def test_booleans_and_integers_are_cast_as_the_extension_casts_them() -> None:
+def test_booleans_and_integers_are_cast_like_the_extension() -> None:
     features = {"menu": {"control": False, "values": [True, False, 3]}}
     assert parse_experiment(Generation.ALPHA, alpha(features=features)).groups == ("true", "false", "3")
 
@@ -109,22 +109,20 @@ def without(make: Callable[[], Config], field: str) -> Config:
         (Generation.XLAB, without(xlab, "name"), "name"),
     ],
 )
-def test_a_config_that_makes_no_sense_is_an_error_that_names_the_field(
-    generation: Generation, config: Config, field: str
-) -> None:
+def test_an_invalid_config_names_the_field(generation: Generation, config: Config, field: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_experiments(generation, [config])
     assert caught.value.field == f"experiments[0].{field}"
     assert "\n" not in str(caught.value)
 
 
-def test_an_alpha_experiment_without_status_or_with_rate_0_is_off_or_empty_but_no_error() -> None:
+def test_missing_status_and_rate_0_are_valid() -> None:
     now = datetime(2025, 1, 15, tzinfo=UTC)
     assert not parse_experiment(Generation.ALPHA, without(alpha, "status")).is_active(now)
     assert parse_experiment(Generation.ALPHA, alpha(sample_rate={"default": 0})).sample_rate.of("enwiki") == 0
 
 
-def test_an_xlab_experiment_is_active_from_its_first_to_its_last_moment() -> None:
+def test_xlab_experiments_are_active_between_their_dates() -> None:
     experiment = parse_experiment(Generation.XLAB, xlab())
     assert experiment.start is not None
     assert experiment.end is not None
@@ -150,7 +148,7 @@ def test_the_hint_names_the_other_generations_shape() -> None:
         parse_experiment(Generation.XLAB, alpha())
 
 
-def test_the_message_says_where_and_what() -> None:
+def test_the_message_has_path_and_reason() -> None:
     with pytest.raises(ConfigError) as caught:
         parse_experiments(Generation.ALPHA, [alpha(), alpha(sample_rate={"default": 1.5})])
     assert str(caught.value) == "experiments[1].sample_rate.default: 1.5 is not a number between 0 and 1"
@@ -177,7 +175,7 @@ FIELDS = ["slug", "name", "sample_rate", "status", "features", "groups", "start"
     st.dictionaries(st.sampled_from(FIELDS), JSON, min_size=1),
     st.dictionaries(st.text(max_size=6) | st.sampled_from(["default", "0.1", "1e-5"]), JSON, max_size=3),
 )
-def test_any_json_is_an_experiment_that_can_be_used_or_an_error_of_one_line(
+def test_any_json_is_parsed_or_one_clear_line(
     generation: Generation, changes: Config, rates: dict[str, object]
 ) -> None:
     base = alpha() if generation is Generation.ALPHA else xlab()
@@ -192,14 +190,14 @@ def test_any_json_is_an_experiment_that_can_be_used_or_an_error_of_one_line(
 
 
 @pytest.mark.parametrize("payload", [{"data": []}, None, "x", [1]])
-def test_an_answer_that_is_no_bare_array_of_objects_is_refused(payload: object) -> None:
+def test_only_an_array_of_objects_is_accepted(payload: object) -> None:
     with pytest.raises(ConfigError):
         parse_experiments(Generation.ALPHA, payload)
     with pytest.raises(ConfigError):
         parse_instruments(payload)
 
 
-def test_an_instrument_may_only_ask_for_attributes_there_are() -> None:
+def test_unknown_attributes_of_an_instrument_are_refused() -> None:
     config = {**alpha(), "stream_name": "s", "sample_unit": "session", "contextual_attributes": ["shoe_size"]}
     with pytest.raises(ConfigError, match="shoe_size"):
         parse_instruments([config])
@@ -210,7 +208,7 @@ def test_an_instrument_may_only_ask_for_attributes_there_are() -> None:
 
 
 @pytest.mark.parametrize("field", ["slug", "name", "sample_rate", "sample_unit", "stream_name"])
-def test_an_instrument_without_a_field_it_needs_is_an_error_that_names_it(field: str) -> None:
+def test_a_missing_field_of_an_instrument_is_named(field: str) -> None:
     config = {**alpha(), "stream_name": "s", "sample_unit": "session"}
     del config[field]
     with pytest.raises(ConfigError) as caught:

@@ -56,7 +56,7 @@ def problem(title: str) -> bytes:
         (207, "…", failures(invalid=[("1", "a"), ("other", "b")], error=[]), 2, [UNKNOWN, INVALID]),
     ],
 )
-def test_every_answer_means_something_for_every_event(
+def test_every_response_decides_every_event(
     status: int | None, reason: str, body: bytes, count: int, outcomes: list[EventOutcome]
 ) -> None:
     result = interpret(status, reason, body, [str(i) for i in range(count)])
@@ -64,7 +64,7 @@ def test_every_answer_means_something_for_every_event(
     assert all(bool(answer.reason) is (answer.outcome is not OK) for answer in result)
 
 
-def test_the_reason_of_a_refused_event_is_its_own() -> None:
+def test_each_refused_event_has_its_reason() -> None:
     body = failures(invalid=[("0", "'.page.id' should be integer")], error=[("1", "Failed loading schema at /x/1.0.0")])
     assert first_reason("…", body) == "'.page.id' should be integer"
     assert first_reason("Bad Gateway", b"<html>") == "Bad Gateway"
@@ -73,7 +73,7 @@ def test_the_reason_of_a_refused_event_is_its_own() -> None:
     assert second.reason == "Failed loading schema at /x/1.0.0"
 
 
-def test_a_problem_of_the_whole_request_is_told_with_its_name() -> None:
+def test_a_problem_of_the_request_is_named() -> None:
     [answer] = interpret(500, "Internal Server Error", problem("SyntaxError"), ["0"])
     assert answer.reason == "SyntaxError: bad"
 
@@ -101,9 +101,7 @@ JSON = st.recursive(
     st.binary(max_size=20) | JSON.map(lambda content: json.dumps(content).encode()),
     st.lists(st.text(max_size=3), unique=True, max_size=4),
 )
-def test_whatever_comes_back_each_event_has_an_answer(
-    status: int | None, reason: str, body: bytes, event_ids: list[str]
-) -> None:
+def test_any_response_decides_every_event(status: int | None, reason: str, body: bytes, event_ids: list[str]) -> None:
     result = interpret(status, reason, body, event_ids)
     assert len(result) == len(event_ids)
     for answer in result:
@@ -111,7 +109,7 @@ def test_whatever_comes_back_each_event_has_an_answer(
         assert answer.outcome is not OK or status in (201, 207)
 
 
-def test_an_intake_that_answers_anything_is_there() -> None:
+def test_an_intake_with_any_response_is_reachable() -> None:
     seen: list[str] = []
 
     def handle(request: httpx.Request) -> httpx.Response:
@@ -122,7 +120,7 @@ def test_an_intake_that_answers_anything_is_there() -> None:
     assert seen == ["OPTIONS http://127.0.0.1/v1/events"]
 
 
-def test_an_intake_that_does_not_answer_is_one_clear_line() -> None:
+def test_an_unreachable_intake_is_one_clear_line() -> None:
     def handle(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 

@@ -19,7 +19,7 @@ def client(answer: httpx.Response | Exception) -> MpicClient:
     return MpicClient("http://127.0.0.1/", transport=httpx.MockTransport(handle))
 
 
-def test_each_generation_asks_its_own_question() -> None:
+def test_each_generation_has_its_query() -> None:
     items: list[str] = []
 
     def handle(request: httpx.Request) -> httpx.Response:
@@ -39,7 +39,7 @@ def test_each_generation_asks_its_own_question() -> None:
 
 
 @pytest.mark.parametrize("generation", Generation)
-def test_the_kits_own_configs_are_good_ones(generation: Generation) -> None:
+def test_the_example_configs_are_valid(generation: Generation) -> None:
     [experiment] = client(httpx.Response(200, json=[example_experiment(generation)])).experiments(generation)
     assert len(experiment.groups) == 2
     [instrument] = client(httpx.Response(200, json=[example_instrument()])).instruments()
@@ -58,14 +58,14 @@ def test_the_kits_own_configs_are_good_ones(generation: Generation) -> None:
         (httpx.ReadTimeout("slow"), "takes too long"),
     ],
 )
-def test_what_is_no_list_of_configs_is_one_clear_line(answer: httpx.Response | Exception, says: str) -> None:
+def test_a_malformed_response_is_one_clear_line(answer: httpx.Response | Exception, says: str) -> None:
     with pytest.raises(MpicError, match=says) as caught:
         client(answer).experiments(Generation.ALPHA)
     assert "http://127.0.0.1/api/v1/experiments" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_a_config_that_makes_no_sense_is_named() -> None:
+def test_an_invalid_config_is_named() -> None:
     bad = {**example_experiment(Generation.ALPHA), "sample_rate": {"default": 2}}
     with pytest.raises(ConfigError, match=r"sample_rate\.default"):
         client(httpx.Response(200, json=[bad])).experiments(Generation.ALPHA)
@@ -78,13 +78,13 @@ def silent_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_a_service_that_says_nothing_is_not_waited_for(silent_port: int) -> None:
+def test_a_silent_service_times_out(silent_port: int) -> None:
     address = f"http://127.0.0.1:{silent_port}"
     with MpicClient(address, timeout_s=0.05) as mpic, pytest.raises(MpicError, match="takes too long"):
         mpic.instruments()
 
 
-def test_a_refused_connection_is_one_line_that_says_what_to_do() -> None:
+def test_a_refused_connection_is_one_clear_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with MpicClient(f"http://127.0.0.1:{port}") as mpic, pytest.raises(MpicError, match="is it up") as caught:
@@ -93,12 +93,12 @@ def test_a_refused_connection_is_one_line_that_says_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("address", ["http://[", "mpic.test", "", "ftp://mpic.test", "http://mpic.test:port"])
-def test_what_is_no_address_is_an_error(address: str) -> None:
+def test_an_invalid_url_is_an_error(address: str) -> None:
     with pytest.raises(MpicError):
         MpicClient(address).instruments()
 
 
-def test_the_wikis_patience_is_the_default() -> None:
+def test_the_wikis_timeout_is_the_default() -> None:
     patience: list[object] = []
 
     def handle(request: httpx.Request) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""What events look like, per generation: the table agrees with itself, with the schemas and with real events."""
+"""Event profiles agree with each other, with the schemas and with captured events."""
 
 import json
 import re

@@ -71,7 +71,7 @@ def broken(validator: jsonschema_rs.Draft7Validator, event: Event) -> set[tuple[
     }
 
 
-def test_24_000_events_get_the_same_answer_from_our_schema_and_the_original() -> None:
+def test_24_000_events_match_the_original_schema() -> None:
     schema = original()
     theirs = jsonschema_rs.Draft7Validator(schema, formats=LOOSE, validate_formats=True)
     ours = SchemaRegistry().load(WEB_BASE_1_3_0).validator
@@ -191,7 +191,7 @@ def test_a_file_beside_the_folder_is_out_of_reach(tmp_path: Path) -> None:
         (("http",), {"request_headers": {"user-agent": 1}}, "'.http.request_headers['user-agent']' should be string"),
     ],
 )
-def test_problems_are_worded_as_eventgate_words_them(path: tuple[str, ...], value: object, problem: str) -> None:
+def test_problems_have_eventgates_wording(path: tuple[str, ...], value: object, problem: str) -> None:
     event = captured_events()[0]
     holder = event
     for name in path[:-1]:
@@ -209,7 +209,7 @@ def test_a_missing_member_is_named() -> None:
 
 
 @pytest.mark.parametrize("change", [lambda e: e.pop("$schema"), lambda e: e.update({"$schema": 1})])
-def test_an_event_without_a_schema_is_no_event(change: Callable[[Event], object]) -> None:
+def test_an_event_without_a_schema_is_refused(change: Callable[[Event], object]) -> None:
     event = captured_events()[0]
     change(event)
     with pytest.raises(SchemaNotFoundError, match="Field\\(s\\) \\$schema were missing"):

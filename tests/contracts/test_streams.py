@@ -19,13 +19,13 @@ def test_an_active_instrument_adds_its_stream_with_the_wikis_rate() -> None:
     assert config.topics == ("eqiad.s", "codfw.s")
 
 
-def test_a_static_config_wins_whole_and_inactive_instruments_add_nothing() -> None:
+def test_static_configs_override_instruments() -> None:
     static = {"s": StreamConfig("s", "other/title")}
     assert merge(static, [instrument()], "dewiki") == static
     assert merge({}, [instrument(status=False)], "dewiki") == {}
 
 
-def test_what_is_exported_can_be_parsed_again() -> None:
+def test_exported_configs_can_be_parsed() -> None:
     config = merge({}, [instrument()], "enwiki")["s"]
     assert parse_stream_configs({"streams": {"s": config.to_json()}}) == {"s": config}
     assert parse_stream_configs({"streams": []}) == {}
@@ -43,7 +43,7 @@ def test_the_export_has_the_shape_that_the_wiki_serves() -> None:
     }
 
 
-def test_what_php_writes_for_nothing_is_nothing() -> None:
+def test_an_empty_php_array_is_an_empty_object() -> None:
     config = parse_stream_configs({"streams": {"s": {"schema_title": TITLE, "producers": [], "sample": []}}})["s"]
     assert config == StreamConfig("s", TITLE)
 
@@ -72,7 +72,7 @@ def stream(**fields: object) -> object:
         (stream(sample={"rate": 1}), "streams.s.sample.unit"),
     ],
 )
-def test_stream_configs_that_make_no_sense_are_refused_by_field(payload: object, field: str) -> None:
+def test_invalid_stream_configs_name_the_field(payload: object, field: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_stream_configs(payload)
     assert caught.value.field == field

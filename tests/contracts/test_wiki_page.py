@@ -1,4 +1,4 @@
-"""What a page of the wiki tells its JavaScript."""
+"""The configuration that a wiki page passes to its JavaScript."""
 
 import json
 
@@ -21,20 +21,20 @@ def test_any_configuration_is_found(config: dict[str, object]) -> None:
     assert page_config(html) == config
 
 
-def test_an_end_inside_a_text_is_no_end() -> None:
+def test_an_end_mark_in_a_string_is_skipped() -> None:
     assert page_config('RLCONF={"a":"};","b":{"c":"};"}};RLSTATE={};') == {"a": "};", "b": {"c": "};"}}
 
 
 @pytest.mark.parametrize(
     ("html", "says"),
-    [("", "no RLCONF"), ("<h1>Sign in</h1>", "no RLCONF"), ("RLCONF={", "no JSON"), ("RLCONF=[];};", "no JSON")],
+    [("", "no RLCONF"), ("<h1>Sign in</h1>", "no RLCONF"), ("RLCONF={", "not a JSON"), ("RLCONF=[];};", "not a JSON")],
 )
-def test_a_page_that_is_not_the_wikis_is_one_clear_line(html: str, says: str) -> None:
+def test_another_page_is_one_clear_line(html: str, says: str) -> None:
     with pytest.raises(PageError, match=says):
         page_config(html)
 
 
-def test_an_empty_list_tells_of_no_experiment() -> None:
+def test_an_empty_list_has_no_experiments() -> None:
     assert page_experiments({"wgMetricsPlatformUserExperiments": []}) == {}
     assert page_experiments({}) == {}
     assert page_experiments({"wgMetricsPlatformUserExperiments": {"enrolled": []}}) == {"enrolled": []}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from common.ports import free_port
 from dogfood.testbed_control.services import Testbed
 from tests.jitter import skip_when_too_busy
-from tests.servers import free_port
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from common.errors import DogfoodError
+from common.ports import free_port
 from dogfood.testbed_control.services import Testbed
 from tests.contract_samples import contract_path
 from tests.dogfood.conftest import WITHOUT_WIKI, Call, call_in
-from tests.servers import free_port
 
 
 def test_assign_agrees_with_every_vector(dogfood: Call) -> None:

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from browser_scenarios.chromium import find_browser
+from common.ports import free_port
 from dogfood.testbed_control.services import Testbed
-from tests.servers import free_port
 from tests.traffic.locust_runs import locust, until
 from tests.wikis import need
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from common.ports import free_port
 from dogfood.testbed_control.services import Testbed
 from run_record.end_reason import End
 from run_record.ledger.files import read_ledger
@@ -19,7 +20,6 @@ from run_record.ledger.rows import count_sent
 from run_record.load_report.report import LoadReport
 from run_record.manifest import Manifest
 from run_record.run_folder import LEDGER, find_run
-from tests.servers import free_port
 from tests.wikis import need, wiki_testbed
 
 #: Generous: machines are shared and slow.

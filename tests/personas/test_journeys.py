@@ -1,4 +1,4 @@
-"""Journeys: what one resident of a wiki does, page view by page view."""
+"""Journeys: the page views of one enrolled subject."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,24 +18,24 @@ def test_a_journey_is_a_function_of_its_subject_and_group(subject: int) -> None:
     assert steps[0].session == 0
     assert [step.session for step in steps] == sorted(step.session for step in steps)
     for step in steps:
-        assert step.seen or not step.clicked
+        assert step.in_view or not step.clicked
         assert step.see_ms >= 0
         assert step.react_ms >= 0
         assert step.page in journeys.pages
 
 
-def test_after_a_click_the_element_is_gone() -> None:
+def test_after_a_click_the_element_stays_away() -> None:
     clicked = 0
     for subject in range(SIZE):
         steps = journeys.of(subject, subject + 1, subject + 1)
         places = [position for position, step in enumerate(steps) if step.clicked]
         clicked += len(places)
         assert len(places) <= 1
-        assert not any(step.seen for position in places for step in steps[position + 1 :])
+        assert not any(step.in_view for position in places for step in steps[position + 1 :])
     assert clicked > 10
 
 
-def test_residents_have_names_of_their_own() -> None:
+def test_enrolled_subjects_have_unique_names() -> None:
     people = list(enrolled_subjects(enrolled_population(SIZE)))
     assert [person.subject for person in people] == list(range(SIZE))
     assert len({person.name for person in people}) == SIZE

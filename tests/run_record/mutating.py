@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-_STRANGERS: tuple[object, ...] = (
+_UNEXPECTED_VALUES: tuple[object, ...] = (
     None, True, False, -1, 0, 1.5, -0.0, 1e308, 2**31, 2**53, 2**63 - 1, 2**64 - 1, "", "x", "1", "\x00\x1b[2J",
     "\u202e",
     "=1+1",
@@ -16,7 +16,7 @@ _STRANGERS: tuple[object, ...] = (
 
 
 def mutations(content: bytes, count: int, seed: int) -> Iterator[bytes]:
-    """Yield *count* mutations of *content*: one JSON value, or one a line."""
+    """Yield *count* mutations of *content*: one JSON value, or one per line."""
     rng = random.Random(seed)  # noqa: S311 (the same mutations every time)
     try:
         orjson.loads(content)
@@ -26,44 +26,44 @@ def mutations(content: bytes, count: int, seed: int) -> Iterator[bytes]:
     for _ in range(count):
         changed = list(lines)
         position = rng.randrange(len(changed))
-        changed[position] = rng.choice(_WAYS)(changed[position], rng)
+        changed[position] = rng.choice(_MUTATORS)(changed[position], rng)
         yield b"\n".join(changed) + b"\n"
 
 
 def _value(line: bytes, rng: random.Random) -> bytes:
-    """Put something else in the place of a value anywhere in the line."""
+    """Replace a random value of the line."""
     row = orjson.loads(line)
-    places = list(_places(row))
-    if not places:
-        return orjson.dumps(rng.choice(_STRANGERS))
-    holder, key = rng.choice(places)
-    holder[key] = copy.deepcopy(rng.choice(_STRANGERS))
+    slots = list(_slots(row))
+    if not slots:
+        return orjson.dumps(rng.choice(_UNEXPECTED_VALUES))
+    holder, key = rng.choice(slots)
+    holder[key] = copy.deepcopy(rng.choice(_UNEXPECTED_VALUES))
     return orjson.dumps(row)
 
 
 def _missing(line: bytes, rng: random.Random) -> bytes:
     row = orjson.loads(line)
-    places = list(_places(row))
-    if places:
-        holder, key = rng.choice(places)
+    slots = list(_slots(row))
+    if slots:
+        holder, key = rng.choice(slots)
         del holder[key]
     return orjson.dumps(row)
 
 
 def _more(line: bytes, rng: random.Random) -> bytes:
     row = orjson.loads(line)
-    holders = [holder for holder, _ in _places(row)]
+    holders = [holder for holder, _ in _slots(row)]
     if holders:
         holder = rng.choice(holders)
         if isinstance(holder, dict):
-            holder["surprise"] = copy.deepcopy(rng.choice(_STRANGERS))
+            holder["surprise"] = copy.deepcopy(rng.choice(_UNEXPECTED_VALUES))
         else:
-            holder.append(copy.deepcopy(rng.choice(_STRANGERS)))
+            holder.append(copy.deepcopy(rng.choice(_UNEXPECTED_VALUES)))
     return orjson.dumps(row)
 
 
 def _whole(_: bytes, rng: random.Random) -> bytes:
-    return orjson.dumps(rng.choice(_STRANGERS))
+    return orjson.dumps(rng.choice(_UNEXPECTED_VALUES))
 
 
 def _deep(_: bytes, rng: random.Random) -> bytes:
@@ -82,18 +82,18 @@ def _cut(line: bytes, rng: random.Random) -> bytes:
     return line[: rng.randrange(len(line))]
 
 
-_WAYS: tuple[Callable[[bytes, random.Random], bytes], ...] = (
+_MUTATORS: tuple[Callable[[bytes, random.Random], bytes], ...] = (
     _value, _value, _value, _value, _missing, _missing, _more, _whole, _deep, _bytes, _cut,
 )  # fmt: skip
 
 
-def _places(value: object) -> Iterator[tuple[Any, Any]]:
-    """Yield every place in *value* that holds something: the object or list, and the key or position."""
+def _slots(value: object) -> Iterator[tuple[Any, Any]]:
+    """Yield the container and the key or index of every nested value."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield value, key
-            yield from _places(item)
+            yield from _slots(item)
     elif isinstance(value, list):
         for position, item in enumerate(value):
             yield value, position
-            yield from _places(item)
+            yield from _slots(item)

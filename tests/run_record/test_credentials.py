@@ -1,4 +1,4 @@
-"""Passwords from outside the repository, and never in a message."""
+"""Passwords come from outside the repository and are never in a message."""
 
 from pathlib import Path
 
@@ -18,12 +18,12 @@ def keyring(folder: Path, text: str, mode: int = 0o600) -> dict[str, str]:
     return {"DOGFOOD_KEYRING": str(path)}
 
 
-def test_one_password_for_all_from_the_environment(tmp_path: Path) -> None:
+def test_the_environment_has_one_password_for_all(tmp_path: Path) -> None:
     result = Credentials({"DOGFOOD_PASSWORD": SECRET, **keyring(tmp_path, "[passwords]\n'Reader 1' = 'other'")})
     assert result.password("anybody") == SECRET
 
 
-def test_a_password_an_account_from_the_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_keyring_has_a_password_for_each_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in keyring(tmp_path, f"[passwords]\n'Reader 1' = '{SECRET}'").items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("DOGFOOD_PASSWORD", raising=False)
@@ -42,7 +42,7 @@ def test_a_password_an_account_from_the_keyring(tmp_path: Path, monkeypatch: pyt
         (f"passwords = '{SECRET}'", 0o600, "there is no password for 'Reader 1'"),
     ],
 )
-def test_what_is_wrong_is_told_without_the_password(tmp_path: Path, text: str, mode: int, says: str) -> None:
+def test_errors_never_have_the_password(tmp_path: Path, text: str, mode: int, says: str) -> None:
     with pytest.raises(CredentialsError, match=says) as raised:
         Credentials(keyring(tmp_path, text, mode)).password("Reader 1")
     assert SECRET not in str(raised.value)
@@ -54,7 +54,7 @@ def test_a_keyring_in_the_repository_is_refused() -> None:
         Credentials({"DOGFOOD_KEYRING": str(inside)}).password("Reader 1")
 
 
-def test_a_broken_file_of_accounts_does_not_tell_what_is_in_it(tmp_path: Path) -> None:
+def test_a_malformed_file_of_accounts_is_not_quoted(tmp_path: Path) -> None:
     path = tmp_path / "accounts.ndjson"
     path.write_text(ROW + f'{{"name": "x", "password": "{SECRET}"')
     with pytest.raises(AccountsError, match="line 2: it is not a row of this file") as raised:

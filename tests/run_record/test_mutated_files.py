@@ -1,4 +1,4 @@
-"""A file of the kit's that was changed is read, or refused in one line: never a traceback."""
+"""A changed file of the kit is read, or refused in one line, never with a traceback."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +28,7 @@ from run_record.load_report.report import (
 )
 from run_record.manifest import Manifest
 from run_record.page_views import PageView, PageViewWriter, read_page_views
-from run_record.platform_state import PlatformAnswers
+from run_record.platform_state import PlatformState
 from run_record.roster import Account, Fidelity, read_roster, write_roster
 from run_record.run_folder import LEDGER
 from run_record.scenario_findings import ScenarioFinding, read_scenario_findings, write_scenario_findings
@@ -95,7 +95,7 @@ def read_load(folder: Path) -> object:
 def write_page_views(folder: Path) -> Path:
     with PageViewWriter(folder, "w") as writer:
         writer.write(
-            PageView(1, Fidelity.WIKI, "s", "Title", "a" * 20, 5, told={"enrolled": []}, expected={"click": 1})
+            PageView(1, Fidelity.WIKI, "s", "Title", "a" * 20, 5, experiments={"enrolled": []}, expected={"click": 1})
         )
         writer.write(PageView(2, Fidelity.BROWSER, "s", "Title", "b" * 20, 6))
     return folder / "page_views" / "w.ndjson"
@@ -127,7 +127,7 @@ def write_faults(folder: Path) -> Path:
 
 
 def write_record(folder: Path) -> Path:
-    # The process of somebody else: it is looked at and left alone.
+    # A process of another user, which is checked and not stopped.
     (folder / "mpic.json").write_bytes(ServiceRecord(1, 5.0, 8086).write())
     return folder / "mpic.json"
 
@@ -138,7 +138,7 @@ def write_wiki_settings(folder: Path) -> Path:
 
 
 def write_platform(folder: Path) -> Path:
-    PlatformAnswers({}, {"sample": {"rate": 1}}, ("note",)).write(folder)
+    PlatformState({}, {"sample": {"rate": 1}}, ("note",)).write(folder)
     return folder / "platform.json"
 
 
@@ -154,7 +154,7 @@ FILES: dict[str, tuple[Callable[[Path], Path], Callable[[Path], object]]] = {
     "faults": (write_faults, lambda folder: Testbed(folder).faults),
     "service": (write_record, lambda folder: running(folder / "mpic.json")),
     "wiki-settings": (write_wiki_settings, lambda folder: wiki_extensions(folder / "settings.json")),
-    "platform": (write_platform, PlatformAnswers.read),
+    "platform": (write_platform, PlatformState.read),
 }
 
 

@@ -1,4 +1,4 @@
-"""The addresses of a run: resolved once, used by all its processes, and limited by the target."""
+"""Addresses of a run are resolved once, shared by its processes, and limited by the target."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +16,11 @@ MINE = replace(
 )  # fmt: skip
 
 
-def test_names_are_resolved_once_for_a_run(tmp_path: Path) -> None:
+def test_names_are_resolved_once_per_run(tmp_path: Path) -> None:
     moving = Moving("127.0.0.2", "127.0.0.3")
     for _ in range(3):
         assert pinned(tmp_path, MINE, moving).pins == {"intake.example": ("127.0.0.2",)}
-    assert moving.asked == ["intake.example"]
+    assert moving.requests == ["intake.example"]
     assert pinned(tmp_path, MINE, moving).tag == "my-tag"
 
 
@@ -39,7 +39,7 @@ def test_a_file_cannot_widen_the_target(tmp_path: Path, pins: object, says: str)
         pinned(tmp_path, MINE)
 
 
-def test_a_file_that_is_not_json_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"{")
     with pytest.raises(TargetError, match="cannot be used"):
         pinned(tmp_path, MINE)

@@ -22,7 +22,7 @@ def manifest(**changes: object) -> Manifest:
     return Manifest(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_a_manifest_is_read_back(tmp_path: Path) -> None:
     created = manifest().started(10).finished(20, stopped_early=True)
     created.write(tmp_path)
     assert Manifest.read(tmp_path) == created
@@ -38,13 +38,13 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
         (b"{}", "missing required field `run_id`"),
     ],
 )
-def test_what_is_no_manifest_is_one_clear_line(tmp_path: Path, content: bytes, says: str) -> None:
+def test_a_malformed_manifest_is_one_clear_line(tmp_path: Path, content: bytes, says: str) -> None:
     (tmp_path / "manifest.json").write_bytes(content)
     with pytest.raises(ManifestError, match=says):
         Manifest.read(tmp_path)
 
 
-def test_a_folder_without_manifest_is_no_run(tmp_path: Path) -> None:
+def test_a_folder_without_manifest_is_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="is not a run"):
         Manifest.read(tmp_path)
 
@@ -64,7 +64,7 @@ def test_names_of_runs_are_plain_words(tmp_path: Path, name: str) -> None:
         new_run(tmp_path, name=name)
 
 
-def test_a_missing_run_and_a_taken_name_are_told(tmp_path: Path) -> None:
+def test_missing_runs_and_used_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="there is none yet"):
         find_run(tmp_path, "latest")
     manifest().write(new_run(tmp_path, name="mine"))
@@ -73,11 +73,11 @@ def test_a_missing_run_and_a_taken_name_are_told(tmp_path: Path) -> None:
     with pytest.raises(RunFolderError, match="exists already"):
         new_run(tmp_path, name="mine")
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunFolderError, match="cannot make a run"):
+    with pytest.raises(RunFolderError, match="cannot create a run"):
         new_run(tmp_path / "file")
 
 
-def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
     path = tmp_path / "x"
     atomic_write(path, b"one")
     atomic_write(path, b"two")
@@ -100,11 +100,11 @@ def target(folder: Path, text: str = GOOD) -> Target:
     return Target.read("mine", folder)
 
 
-def test_the_local_target_is_a_good_one() -> None:
+def test_the_local_target_is_valid() -> None:
     assert Target.read("local").hosts == ("127.0.0.1", "localhost", "::1")
 
 
-def test_a_target_may_be_moved_within_its_hosts_only(tmp_path: Path) -> None:
+def test_addresses_stay_within_the_hosts(tmp_path: Path) -> None:
     moved = target(tmp_path).at(intake="http://127.0.0.1:9/v1/events")
     assert moved.intake == "http://127.0.0.1:9/v1/events"
     assert moved.mpic == "http://127.0.0.1:8086"
@@ -124,7 +124,7 @@ def test_a_target_may_be_moved_within_its_hosts_only(tmp_path: Path) -> None:
         "",
     ],
 )
-def test_nothing_is_sent_to_a_host_that_the_target_does_not_name(tmp_path: Path, address: str) -> None:
+def test_an_unknown_host_is_refused(tmp_path: Path, address: str) -> None:
     if not address:
         assert target(tmp_path).at(intake=address) == target(tmp_path)
         return
@@ -144,12 +144,12 @@ def test_nothing_is_sent_to_a_host_that_the_target_does_not_name(tmp_path: Path,
         (GOOD.replace('"d"', "1"), "description has to be a string"),
     ],
 )
-def test_a_target_that_makes_no_sense_is_one_clear_line(tmp_path: Path, text: str, says: str) -> None:
+def test_an_invalid_target_is_one_clear_line(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(TargetError, match=says):
         target(tmp_path, text)
 
 
-def test_an_unknown_target_names_those_there_are(tmp_path: Path) -> None:
+def test_an_unknown_target_lists_the_known_ones(tmp_path: Path) -> None:
     target(tmp_path)
     with pytest.raises(TargetError, match="known: mine"):
         Target.read("yours", tmp_path)

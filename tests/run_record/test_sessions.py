@@ -4,6 +4,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from run_record.scenario_findings import ScenarioFinding, read_scenario_findings
 VIEW = PageView(visit=3, fidelity=Fidelity.BROWSER, scenario="ctr", title="Straße", pageview_id="ab" * 10, at_ms=1)
 
 
-def test_everything_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+def test_all_files_are_read_back(tmp_path: Path) -> None:
     roster = [Account(0, Fidelity.WIKI, 7, 8, "Zoë", False), Account(1, Fidelity.BROWSER, 0, 0, "", True)]
     write_roster(tmp_path, roster)
     assert list(read_roster(tmp_path)) == roster
@@ -32,11 +33,19 @@ def test_everything_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_page_views(tmp_path) == (VIEW, VIEW)
 
 
+def test_keys_in_files_stay_readable_by_other_versions(tmp_path: Path) -> None:
+    write_scenario_findings(tmp_path, [ScenarioFinding("ctr", "look", True, "exposure", "nothing")])
+    assert orjson.loads((tmp_path / "findings.ndjson").read_bytes())["told"] == "nothing"
+    with PageViewWriter(tmp_path, "a") as writer:
+        writer.write(VIEW)
+    assert orjson.loads((tmp_path / "page_views" / "a.ndjson").read_bytes())["told"] == {}
+
+
 def test_a_run_without_sessions_has_none(tmp_path: Path) -> None:
     assert (read_roster(tmp_path), read_scenario_findings(tmp_path), read_page_views(tmp_path)) == ((), (), ())
 
 
-def test_passwords_are_for_their_owner_only(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_passwords(tmp_path: Path) -> None:
     accounts = [TestAccount("Zoë", "secret", 1, 2, 0)]
     path = tmp_path / "accounts.ndjson"
     write_accounts(path, accounts)
@@ -54,7 +63,7 @@ def test_passwords_are_for_their_owner_only(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("content", ["no json\n", "[]\n", '{"visit":1}\n', '{"fidelity":"paper"}\n'])
-def test_what_is_damaged_is_one_clear_line(
+def test_a_damaged_file_is_one_clear_line(
     tmp_path: Path, name: str, read: Callable[[Path], object], content: str
 ) -> None:
     path = tmp_path / name
@@ -66,7 +75,7 @@ def test_what_is_damaged_is_one_clear_line(
     assert caught.value.exit_code == 2
 
 
-def test_accounts_that_are_missing_or_broken_are_one_clear_line(tmp_path: Path) -> None:
+def test_missing_or_malformed_accounts_are_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(DogfoodError, match="there are no test accounts"):
         read_accounts(tmp_path / "none")
     (tmp_path / "broken").write_text('{"name": 1}\n')
@@ -74,19 +83,19 @@ def test_accounts_that_are_missing_or_broken_are_one_clear_line(tmp_path: Path) 
         read_accounts(tmp_path / "broken")
 
 
-def test_a_page_view_that_was_cut_off_is_left_out_and_no_file_is_written_twice(tmp_path: Path) -> None:
+def test_incomplete_page_views_are_skipped_and_files_not_continued(tmp_path: Path) -> None:
     with PageViewWriter(tmp_path, "a") as writer:
         writer.write(VIEW)
     path = tmp_path / "page_views" / "a.ndjson"
     path.write_bytes(path.read_bytes() * 2)
     path.write_bytes(path.read_bytes()[:-5])
     assert read_page_views(tmp_path) == (VIEW,)
-    with pytest.raises(PageViewError, match="cannot be made"):
+    with pytest.raises(PageViewError, match="cannot be created"):
         PageViewWriter(tmp_path, "a")
 
 
 @pytest.mark.parametrize(
-    ("generation", "told", "group"),
+    ("generation", "experiments", "group"),
     [
         ("alpha", {"enrolled": ["e"], "assigned": {"f": "true"}}, "true"),
         ("alpha", {"enrolled": ["e"], "assigned": {"f": "unsampled"}}, None),
@@ -97,10 +106,10 @@ def test_a_page_view_that_was_cut_off_is_left_out_and_no_file_is_written_twice(t
         ("xlab", {}, None),
     ],
 )
-def test_the_group_that_a_page_was_told(generation: str, told: dict[str, object], group: str | None) -> None:
-    assert page_group(told, Generation(generation), "e", "f") == group
+def test_page_group_by_generation(generation: str, experiments: dict[str, object], group: str | None) -> None:
+    assert page_group(experiments, Generation(generation), "e", "f") == group
 
 
 @given(st.dictionaries(st.text(max_size=8), st.none() | st.text() | st.lists(st.text())), st.sampled_from(Generation))
-def test_whatever_a_page_was_told_there_is_an_answer(told: dict[str, object], generation: Generation) -> None:
-    assert page_group(told, generation, "e", "f") is None
+def test_page_group_accepts_any_json(experiments: dict[str, object], generation: Generation) -> None:
+    assert page_group(experiments, generation, "e", "f") is None

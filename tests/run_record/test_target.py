@@ -1,4 +1,4 @@
-"""Targets: which hosts, how hard, and whether somebody has to confirm."""
+"""Targets: hosts, ceilings and confirmation."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def target(folder: Path, text: str) -> Target:
 
 
 @pytest.mark.parametrize("name", ["local", "beta-example", "testwiki-example"])
-def test_the_targets_that_come_with_the_kit_can_be_read(name: str) -> None:
+def test_the_shipped_targets_can_be_read(name: str) -> None:
     text = Target.read(name)
     assert text.production == (name == "testwiki-example")
     if name != "local":
@@ -42,7 +42,7 @@ def test_the_targets_that_come_with_the_kit_can_be_read(name: str) -> None:
         assert all(host.endswith((".example", ".invalid")) for host in text.hosts)
 
 
-def test_a_production_target_has_to_be_confirmed_by_its_name(tmp_path: Path) -> None:
+def test_production_targets_are_confirmed_by_name(tmp_path: Path) -> None:
     result = target(tmp_path, PRODUCTION)
     assert result.confirmed("mine") == result
     with pytest.raises(TargetError, match=r"is production, and it was not confirmed: nothing was sent.*--confirm mine"):
@@ -62,7 +62,7 @@ def test_a_production_target_has_to_be_confirmed_by_its_name(tmp_path: Path) -> 
         ("seconds = 60", "needs ceilings.seconds"),
     ],
 )
-def test_a_production_target_leaves_nothing_open(tmp_path: Path, cut: str, says: str) -> None:
+def test_a_production_target_sets_every_limit(tmp_path: Path, cut: str, says: str) -> None:
     with pytest.raises(TargetError, match=says):
         target(tmp_path, PRODUCTION.replace(cut, ""))
 
@@ -82,7 +82,7 @@ def test_a_production_target_leaves_nothing_open(tmp_path: Path, cut: str, says:
         ("[ceilings]\nrate = inf", "ceilings.rate has to be a number above 0"),
     ],
 )
-def test_fields_that_make_no_sense_are_named(tmp_path: Path, added: str, says: str) -> None:
+def test_invalid_fields_are_named(tmp_path: Path, added: str, says: str) -> None:
     with pytest.raises(TargetError, match=says):
         target(tmp_path, BASE + added)
 
@@ -103,15 +103,15 @@ def test_the_local_target_stays_on_this_machine() -> None:
         local.egress(lambda _: ["203.0.113.5"])
 
 
-def test_a_host_that_is_not_known_is_one_clear_line(tmp_path: Path) -> None:
+def test_an_unresolvable_host_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match=r"the host 'mpic.invalid' is not known"):
         target(tmp_path, BASE.replace("mpic.example", "mpic.invalid").replace("intake.example", "127.0.0.1")).egress()
 
 
-@pytest.mark.parametrize("asked", [{"rate": 5.1}, {"events": 101}, {"seconds": 61}])
-def test_what_is_above_a_ceiling_is_refused(asked: dict[str, float]) -> None:
+@pytest.mark.parametrize("values", [{"rate": 5.1}, {"events": 101}, {"seconds": 61}])
+def test_values_above_a_ceiling_are_refused(values: dict[str, float]) -> None:
     ceilings = Ceilings(rate=5, events=100, seconds=60)
     ceilings.check("mine", rate=5, events=100, seconds=60)
     with pytest.raises(TargetError, match=r"target 'mine' allows a .* nothing was sent"):
-        ceilings.check("mine", **asked)
-    Ceilings().check("mine", **asked)
+        ceilings.check("mine", **values)
+    Ceilings().check("mine", **values)

@@ -1,4 +1,4 @@
-"""One budget for a target: its ceilings hold for all processes of this machine, and a crash leaves nothing behind."""
+"""A target's budget: its ceilings hold for all processes of this machine, also after a crash."""
 
 import math
 import subprocess
@@ -14,20 +14,20 @@ from run_record.target_budget import TargetBudget, state_folder
 
 LOCAL = Target.read("local")
 
-#: Takes events until there are no more, or for some time; prints the moments at which they were let through.
+#: Sends events until the ceiling or a time limit; prints the time of each.
 _SENDER = """
 import sys, time
 from pathlib import Path
-from run_record.target_budget import Budget
+from run_record.target_budget import TargetBudget
 from run_record.target import Ceilings
 folder, rate, events, seconds = Path(sys.argv[1]), *map(float, sys.argv[2:5])
 ceilings = Ceilings(rate, events, 60)
-with Budget.of_intake("mine", "http://intake.example/", ceilings, sys.argv[5], folder=folder) as budget:
-    governor = budget.governor()
+with TargetBudget.of_intake("mine", "http://intake.example/", ceilings, sys.argv[5], folder=folder) as budget:
+    limiter = budget.rate_limiter()
     print("ready", flush=True)
     sys.stdin.readline()
     end = time.monotonic() + seconds
-    while time.monotonic() < end and (wait_s := governor.wait(1)) < 60:
+    while time.monotonic() < end and (wait_s := limiter.wait(1)) < 60:
         if wait_s:
             time.sleep(wait_s)
         else:
@@ -40,7 +40,7 @@ def target(**ceilings: float) -> Target:
 
 
 def start_sender(folder: Path, run: str, rate: float, events: float, seconds: float) -> subprocess.Popen[str]:
-    """Start a process that takes events as soon as it is told to."""
+    """Start a process that sends events after a line on its standard input."""
     words = [sys.executable, "-c", _SENDER, str(folder), str(rate), str(events), str(seconds), run]
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -48,8 +48,8 @@ def start_sender(folder: Path, run: str, rate: float, events: float, seconds: fl
     return process
 
 
-def moments(*processes: subprocess.Popen[str]) -> list[float]:
-    """Let *processes* send together; return the moments of all their events."""
+def times(*processes: subprocess.Popen[str]) -> list[float]:
+    """Let *processes* send together; return the times of all their events."""
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("\n")
@@ -59,7 +59,7 @@ def moments(*processes: subprocess.Popen[str]) -> list[float]:
 
 
 def test_two_processes_share_the_rate(tmp_path: Path) -> None:
-    result = moments(*(start_sender(tmp_path, run, 50, math.inf, 2.5) for run in ("a", "b")))
+    result = times(*(start_sender(tmp_path, run, 50, math.inf, 2.5) for run in ("a", "b")))
     assert len(result) > 1
     for first, begin in enumerate(result):
         # One per cent more than the rate, and the event on credit of each process.
@@ -67,10 +67,10 @@ def test_two_processes_share_the_rate(tmp_path: Path) -> None:
 
 
 def test_two_processes_share_the_events(tmp_path: Path) -> None:
-    assert len(moments(*(start_sender(tmp_path, run, math.inf, 70, 60) for run in ("a", "b")))) == 70
+    assert len(times(*(start_sender(tmp_path, run, math.inf, 70, 60) for run in ("a", "b")))) == 70
 
 
-def test_a_killed_process_keeps_nothing(tmp_path: Path) -> None:
+def test_a_killed_process_releases_its_lease(tmp_path: Path) -> None:
     killed = start_sender(tmp_path, "a", math.inf, 70, 60)
     moments_before = 20
     assert killed.stdin is not None
@@ -83,19 +83,19 @@ def test_a_killed_process_keeps_nothing(tmp_path: Path) -> None:
     killed.wait(60)
     killed.stdin.close()
     killed.stdout.close()
-    # Its lease is gone with it, so that the budget begins anew.
-    assert len(moments(start_sender(tmp_path, "b", math.inf, 70, 60))) == 70
+    # Its lease ended with it, so the budget is reset.
+    assert len(times(start_sender(tmp_path, "b", math.inf, 70, 60))) == 70
 
 
 def test_fidelities_of_a_run_share_the_events(tmp_path: Path) -> None:
     mine = target(events=70)
     with TargetBudget.open(mine, "run", folder=tmp_path):
         with TargetBudget.open(mine, "run", folder=tmp_path) as synthetic:
-            governor = synthetic.governor()
-            assert [governor.wait(1) for _ in range(62)] == [0.0] * 62
+            limiter = synthetic.rate_limiter()
+            assert [limiter.wait(1) for _ in range(62)] == [0.0] * 62
         with TargetBudget.open(mine, "run", folder=tmp_path) as wiki:
-            governor = wiki.governor()
-            assert [governor.wait(1) for _ in range(9)] == [0.0] * 8 + [math.inf]
+            limiter = wiki.rate_limiter()
+            assert [limiter.wait(1) for _ in range(9)] == [0.0] * 8 + [math.inf]
             assert wiki.spent() == 70
     with TargetBudget.open(mine, "next", folder=tmp_path) as after:
         assert after.spent() == 0
@@ -103,12 +103,12 @@ def test_fidelities_of_a_run_share_the_events(tmp_path: Path) -> None:
 
 def test_seconds_count_from_the_first_event(tmp_path: Path) -> None:
     with TargetBudget.open(target(seconds=1e-9), "run", folder=tmp_path) as budget:
-        governor = budget.governor()
-        assert governor.wait(1) == 0
-        assert governor.wait(1) == math.inf
+        limiter = budget.rate_limiter()
+        assert limiter.wait(1) == 0
+        assert limiter.wait(1) == math.inf
 
 
-def test_a_run_whose_rate_does_not_fit_is_refused(tmp_path: Path) -> None:
+def test_a_rate_above_the_remaining_ceiling_is_refused(tmp_path: Path) -> None:
     mine = target(rate=20)
     with TargetBudget.open(mine, "runs/first", rate=12, folder=tmp_path):
         # Another process of the same run is not counted twice.
@@ -127,16 +127,14 @@ def test_targets_do_not_share(tmp_path: Path) -> None:
         TargetBudget.open(target(events=1), "a", folder=tmp_path) as first,
         TargetBudget.open(other, "b", folder=tmp_path) as second,
     ):
-        assert (first.governor().wait(1), second.governor().wait(1)) == (0, 0)
+        assert (first.rate_limiter().wait(1), second.rate_limiter().wait(1)) == (0, 0)
 
 
 def test_threads_of_a_process_share(tmp_path: Path) -> None:
     with TargetBudget.open(target(events=1000), "a", folder=tmp_path) as budget:
-        governor = budget.governor()
+        limiter = budget.rate_limiter()
         taken: list[float] = []
-        threads = [
-            threading.Thread(target=lambda: taken.extend(governor.wait(1) for _ in range(400))) for _ in range(4)
-        ]
+        threads = [threading.Thread(target=lambda: taken.extend(limiter.wait(1) for _ in range(400))) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -144,15 +142,15 @@ def test_threads_of_a_process_share(tmp_path: Path) -> None:
         assert taken.count(0.0) == 1000
 
 
-def test_without_ceilings_nothing_is_kept(tmp_path: Path) -> None:
+def test_without_ceilings_no_file_is_written(tmp_path: Path) -> None:
     with TargetBudget.open(target(), "a", folder=tmp_path / "state") as budget:
-        assert budget.governor().lets_all
+        assert budget.rate_limiter().is_unlimited
     assert not (tmp_path / "state").exists()
 
 
-def test_a_folder_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+def test_an_unusable_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(Exception, match=r"budget of target 'mine' cannot be kept .* DOGFOOD_STATE"):
+    with pytest.raises(Exception, match=r"budget of target 'mine' cannot be stored .* DOGFOOD_STATE"):
         TargetBudget.open(target(events=1), "a", folder=tmp_path / "file")
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psutil
 
+from common.ports import free_port
 from run_record.ledger.rows import count_sent
 from run_record.run_folder import LEDGER, find_run
-from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -165,9 +165,9 @@ def test_a_redirect_is_not_followed(tmp_path: Path, intakes: list[Intake]) -> No
 @pytest.mark.parametrize(
     ("ceilings", "reason"),
     [
-        (Ceilings(rate=99), "rate of 99 events/s at most, this would be 100"),
+        (Ceilings(rate=99), "rate of 99 events/s, not 100"),
         (Ceilings(events=399), "number of events of 399"),
-        (Ceilings(seconds=3), "duration of 3 s at most, this would be 4"),
+        (Ceilings(seconds=3), "duration of 3 s, not 4"),
     ],
 )
 def test_every_ceiling_applies_to_the_plan(ceilings: Ceilings, reason: str) -> None:

@@ -18,7 +18,7 @@ from locust.runners import STATE_RUNNING, STATE_SPAWNING, STATE_STOPPED, MasterR
 
 from common.egress import Egress
 from common.errors import DogfoodError, KitFaultError
-from common.parent_death import die_with
+from common.parent_death import set_parent_death_signal
 from common.urls import with_query
 from personas.plan.settings import PlanSettings
 from run_record.end_reason import End

@@ -10,7 +10,7 @@ from hdrh.histogram import HdrHistogram
 
 from contracts.intake import EventOutcome
 from run_record.file_tail import FileTail
-from run_record.ledger.rows import singly
+from run_record.ledger.rows import split_row
 from run_record.load_report.report import new_histogram
 from run_record.run_folder import LEDGER
 
@@ -64,7 +64,7 @@ class Progress:
     def look(self) -> Counts:
         """Return the counts of all rows written so far."""
         for path in sorted(self._folder.glob("*.ndjson")):
-            for row in chain.from_iterable(map(singly, self._files.fresh_objects(path))):
+            for row in chain.from_iterable(map(split_row, self._files.new_objects(path))):
                 if "intent" in row:
                     self._intend(path, row)
                 elif "outcome" in row:

@@ -26,7 +26,7 @@ from run_record.ledger.files import read_ledger
 from run_record.ledger.rows import count_sent
 from run_record.load_report.aggregator import LoadAggregator, LoadPlan, MalformedReportError
 from run_record.load_report.counters import LoadCounts
-from run_record.load_report.machine_sampler import MachineWatch
+from run_record.load_report.machine_sampler import MachineSampler
 from run_record.manifest import FILE_NAME, Manifest
 from run_record.resolved_addresses import write_pins
 from run_record.run_folder import LEDGER, new_run

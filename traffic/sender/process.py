@@ -48,7 +48,7 @@ class SenderProcess:
         self._process = cooperative.Popen(
             [sys.executable, "-m", "traffic.sender"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT, bufsize=0,
-            env=child_environment("DOGFOOD_STATE", more=ENVIRONMENT),
+            env=child_environment("DOGFOOD_STATE", extra=ENVIRONMENT),
         )  # fmt: skip
         self._reader: gevent.Greenlet | None = None
         self._ended = False

@@ -12,7 +12,7 @@ import orjson
 from common.errors import DogfoodError
 from contracts.intake import EventAnswer, interpret
 from contracts.profiles import profile_of
-from contracts.streams import StreamConfig, in_stream_sample, read_stream_configs, seen_by_client
+from contracts.streams import StreamConfig, client_stream_config, in_stream_sample, read_stream_configs
 from contracts.wiki_page import page_config, page_experiments
 from personas.journeys import PlannedPageView
 from run_record.accounts import TestAccount
@@ -120,7 +120,7 @@ class SessionPlayer:
             except DogfoodError as error:
                 self._record_page_view(planned, step, {"wgTitle": step.page.title}, tokens, [], failure=str(error))
                 continue
-            actions = ["impression", "click"][: step.seen + step.clicked] if self._sends(page, site, tokens) else []
+            actions = ["impression", "click"][: step.in_view + step.clicked] if self._sends(page, site, tokens) else []
             if actions:
                 # Before the page view and the intents are written: an intent means that an event is about to be sent.
                 self.permit(len(actions))
@@ -158,7 +158,7 @@ class SessionPlayer:
             PageView(
                 visit=planned.visit, fidelity=Fidelity.WIKI, scenario=SCENARIO, session=step.session,
                 title=str(page.get("wgTitle", "")), pageview_id=tokens.pageview, at_ms=self._now_ms(),
-                told=page_experiments(page), expected={action: actions.count(action) for action in actions},
+                experiments=page_experiments(page), expected={action: actions.count(action) for action in actions},
                 failure=failure, given_up=given_up,
             )
         )  # fmt: skip

@@ -13,8 +13,7 @@ from analysis.capacity.conclusion_report import junit, render, to_json
 from analysis.capacity.objectives import with_defaults
 from analysis.capacity.search import SearchSettings
 from common.atomic_write import atomic_write
-from common.bounded_numbers import MOST_RATE, Count, Number
-from common.durations import Duration
+from common.bounded_numbers import MOST_RATE, Count, Duration, Number
 from dogfood.capacity.display import Display, show
 from dogfood.capacity.generator import LocustGenerator
 from dogfood.capacity.measurement import Measurement

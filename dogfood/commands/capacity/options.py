@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from common.bounded_numbers import Count
-from common.durations import Duration
+from common.bounded_numbers import Count, Duration
 from contracts.assignment import Generation
 from dogfood.capacity.generator import LocustGenerator
 from dogfood.capacity.search import Systems, prepare_systems

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as Client
 
 from common.errors import DogfoodError
-from contracts.kafka import CLIENT, make_topics, no_log
+from contracts.kafka import CLIENT, disabled_logger, make_topics
 
 #: The largest message, in bytes: that of the largest body, and what is filled in.
 MESSAGE_BYTES = 5 << 20
@@ -24,7 +24,7 @@ _CLOSE_S = 5.0
 
 
 def _client(options: Mapping[str, object]) -> Client:
-    return Client(dict(options), logger=no_log())
+    return Client(dict(options), logger=disabled_logger())
 
 
 class _Pending:

@@ -15,7 +15,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from common.errors import KitFaultError
-from contracts.spark_session import METASTORE, Where, open_session, submitted
+from contracts.spark_session import METASTORE, SessionOptions, is_spark_submit, open_session
 from testbed.http_server import guarded
 from testbed.maven import jars, java
 from testbed.table.hive.sources import add_segments, add_topics
@@ -29,11 +29,11 @@ _WAIT_S = 600.0
 def ingest(options: argparse.Namespace) -> Summary:
     """Bring what is new into the table; return what was done."""
     state: Path = options.state.resolve()
-    if not submitted():
+    if not is_spark_submit():
         java()
-    if options.kafka and not submitted() and not options.jar:
+    if options.kafka and not is_spark_submit() and not options.jar:
         options.jar = sorted(jars(Path(__file__).with_name("pom.xml")).glob("*.jar"))
-    spark = open_session(Where(state, options.metastore, options.memory, tuple(options.jar), options.short))
+    spark = open_session(SessionOptions(state, options.metastore, options.memory, tuple(options.jar), options.short))
     lock = _lock(spark, state / "lock")
     try:
         ready = state / "metastore.ready"

@@ -12,7 +12,7 @@ OBJECTIVES = with_defaults([])
 def step(move: NextStep, *, limit: float, generator: float = float("inf"), lost: int | None = 0) -> Step:
     """Return what a queue in front of a server of *limit* events a second does at constant arrivals.
 
-    Up to the limit every event is served at once, in 5 ms at most; above it each waits longer than the one before.
+    Up to the limit every event is served without a queue, within 5 ms; above it each waits longer than the last.
     """
     offered = round(move.rate * move.seconds)
     over = max(0.0, 1 - limit / move.rate)
@@ -35,7 +35,7 @@ def search(settings: SearchSettings, objectives: tuple[Objective, ...] = OBJECTI
     return steps
 
 
-def with_breach(found: Judged) -> Judged:
+def with_breach(held: Judged) -> Judged:
     """Return the step with a latency that breaks."""
-    slow = replace(found.step, latency_ms=Delays(900, 900, 900, 900))
+    slow = replace(held.step, latency_ms=Delays(900, 900, 900, 900))
     return judge(slow, OBJECTIVES)

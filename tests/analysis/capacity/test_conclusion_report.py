@@ -39,7 +39,7 @@ def test_page_json_and_junit_say_the_same(server: dict[str, float]) -> None:
     assert content["setting"]["seed"] == 7
 
 
-def test_a_peak_beyond_what_was_measured_is_called_a_guess() -> None:
+def test_peak_beyond_measurements_is_marked_extrapolated() -> None:
     result = finding(limit=1000)
     law = result.scalability
     assert law is not None

@@ -72,16 +72,14 @@ def test_a_soak_that_is_too_short_proves_nothing() -> None:
 def test_a_soak_cut_short_is_kept_and_inconclusive() -> None:
     result = cut_short(soak(judged(200), noisy(200, 0), []))
     assert result.result is Result.INCONCLUSIVE
-    assert result.sentence.startswith("Ended by hand after 200 s")
+    assert "200 s" in result.sentence
 
 
 @pytest.mark.parametrize(
     ("slow_for", "within", "result", "recovery"),
     [(0, 30, Result.PASS, 0), (4, 30, Result.PASS, 4), (12, 10, Result.FAIL, 12), (40, 30, Result.FAIL, None)],
 )
-def test_recovery_is_counted_from_the_end_of_the_spike(
-    slow_for: int, within: int, result: Result, recovery: int | None
-) -> None:
+def test_recovery_counts_from_spike_end(slow_for: int, within: int, result: Result, recovery: int | None) -> None:
     slow = range(20, 30 + slow_for)
     windows = [window(second, 900 if second in slow else 20) for second in range(60)]
     outcome = spike(judged(60, Purpose.SPIKE), windows, OBJECTIVES, (20, 30), within)
@@ -101,7 +99,7 @@ def test_errors_count_as_well_as_latency() -> None:
 def test_a_spike_that_is_not_noticed() -> None:
     result = spike(judged(60), [window(second, 20) for second in range(60)], OBJECTIVES, (20, 30), 30)
     assert result.result is Result.PASS
-    assert result.sentence == "The objectives held through the spike and after it."
+    assert result.recovery_s == 0
 
 
 def test_page_and_json_say_the_same() -> None:

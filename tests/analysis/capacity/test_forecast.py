@@ -69,7 +69,7 @@ def test_every_figure_by_hand() -> None:
 
 
 @given(traffics)
-def test_the_largest_safe_rate_puts_the_peak_at_the_limit(traffic: Traffic) -> None:
+def test_largest_safe_rate_peaks_at_the_limit(traffic: Traffic) -> None:
     estimate = forecast(traffic, SIZES, now=NOW)
     at_it = forecast(replace(traffic, sample_rate=estimate.largest_rate), SIZES, now=NOW)
     assert at_it.fits
@@ -83,7 +83,7 @@ def test_the_largest_safe_rate_puts_the_peak_at_the_limit(traffic: Traffic) -> N
 
 
 @given(traffics)
-def test_a_rate_fits_exactly_when_it_is_no_larger_than_the_largest(traffic: Traffic) -> None:
+def test_rate_fits_up_to_the_largest_rate(traffic: Traffic) -> None:
     estimate = forecast(traffic, SIZES, now=NOW)
     assert estimate.fits == (traffic.sample_rate <= estimate.largest_rate)
     over = [need for need in estimate.streams if need.headroom < -1e-9 * traffic.stream_limit]

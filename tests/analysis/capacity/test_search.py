@@ -50,7 +50,7 @@ def test_what_is_required_is_tried_itself(limit: float, share: float) -> None:
         assert any(item.step.rate == goal for item in steps)
 
 
-def test_a_sustained_rate_held_in_windows_of_their_own() -> None:
+def test_sustained_rate_held_in_confirming_windows() -> None:
     steps = search(SETTINGS, limit=400)
     confirming = [item for item in steps if item.step.purpose is Purpose.CONFIRM]
     assert [item.step.seconds for item in confirming[-3:]] == [30, 30, 30]
@@ -69,7 +69,7 @@ def test_a_starved_generator_is_never_a_capacity() -> None:
     assert nothing.sustained is None
 
 
-def test_a_generator_that_gives_out_above_what_is_required_is_enough() -> None:
+def test_generator_limit_above_requirement_passes() -> None:
     requested = replace(SETTINGS, require=100)
     report = conclude(requested, OBJECTIVES, search(requested, limit=5000, generator=300))
     assert report.result is Result.PASS
@@ -85,11 +85,11 @@ def test_nothing_is_tried_above_the_ceiling() -> None:
     assert max(item.step.rate for item in steps) == 90
     report = conclude(requested, OBJECTIVES, steps)
     assert (report.result, report.side) == (Result.PASS, Side.NEITHER)
-    with pytest.raises(SearchError, match="no more than 90 may be tried"):
+    with pytest.raises(SearchError, match="ceiling is 90"):
         SearchSettings(start=10, ceiling=90, require=100)
 
 
-def test_a_break_that_does_not_happen_again_is_not_believed() -> None:
+def test_single_break_does_not_count() -> None:
     first = with_breach(judge(step(NextStep(Purpose.GROW, 10, 10), limit=1000), OBJECTIVES))
     assert first.outcome is StepOutcome.BROKEN
     move = next_step(SETTINGS, [first])
@@ -115,10 +115,10 @@ def test_lost_events_break_a_rate() -> None:
     steps = search(requested, limit=1000, lost=1)
     report = conclude(requested, OBJECTIVES, steps)
     assert report.result is Result.FAIL
-    assert "lost was 1, more than lost=0" in report.sentence
+    assert "lost was 1 " in report.sentence
 
 
-def test_a_pass_needs_the_events_to_have_been_looked_for_when_that_matters() -> None:
+def test_unknown_losses_are_inconclusive_when_they_matter() -> None:
     requested = replace(SETTINGS, require=100)
     steps = [replace(item, step=replace(item.step, lost=None)) for item in search(requested, limit=1000)]
     assert conclude(requested, OBJECTIVES, steps).result is Result.PASS
@@ -127,7 +127,7 @@ def test_a_pass_needs_the_events_to_have_been_looked_for_when_that_matters() -> 
     assert "dogfood analyse RUN --observed FILE" in report.sentence
 
 
-def test_an_interrupted_search_keeps_what_it_has_and_is_inconclusive() -> None:
+def test_interrupted_search_is_inconclusive() -> None:
     requested = replace(SETTINGS, require=100)
     steps = search(requested, limit=1000)[:3]
     report = conclude(requested, OBJECTIVES, steps, interrupted="The search was ended by hand.")
@@ -146,7 +146,7 @@ def test_a_server_that_does_nothing_fails() -> None:
 @settings(phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(st.data())
 def test_any_search_ends(data: st.DataObject) -> None:
-    """Whatever the steps say, and however they contradict each other."""
+    """Any outcomes of steps, contradictory ones included."""
     goal = data.draw(st.none() | st.floats(1, 1000))
     requested = SearchSettings(start=data.draw(st.floats(1, 1000)), ceiling=10_000, require=goal)
     steps: list[Judged] = []
@@ -195,7 +195,7 @@ def test_objectives_that_make_no_sense(text: str) -> None:
         parse(text)
 
 
-def test_defaults_fill_in_the_kinds_that_were_not_named() -> None:
+def test_defaults_fill_in_missing_objectives() -> None:
     assert [item.text for item in with_defaults([])] == ["p99=250ms", "errors=0.1%", "lost=0"]
     assert [item.text for item in with_defaults(["lost=3", "p95=1s"])] == ["p95=1s", "errors=0.1%", "lost=3"]
     with pytest.raises(ObjectiveError, match="p99 is named more than once"):

@@ -45,7 +45,7 @@ def stopped(end: str) -> Callable[[Manifest], Manifest]:
 def test_failed_generator_is_not_stopped_early(tmp_path: Path, end: End, why: str) -> None:
     result = judged(tmp_path, stopped(end), "worker-0-1")
     check_result = check(result, "completeness")
-    assert (result.verdict, result.layer, check_result.verdict) == (
+    assert (result.verdict, result.layer, check_result.status) == (
         Verdict.INVALID,
         Layer.GENERATOR,
         CheckStatus.INVALID,
@@ -56,14 +56,14 @@ def test_failed_generator_is_not_stopped_early(tmp_path: Path, end: End, why: st
 def test_killed_generator_did_not_close_run(tmp_path: Path) -> None:
     result = judged(tmp_path, lambda manifest: replace(manifest, finished_ms=None, ended=""))
     check_result = check(result, "completeness")
-    assert (result.verdict, check_result.verdict) == (Verdict.INVALID, CheckStatus.INVALID)
+    assert (result.verdict, check_result.status) == (Verdict.INVALID, CheckStatus.INVALID)
     assert "ended without closing the run" in check_result.summary
     assert "worker-0-1 left " in check_result.summary
 
 
 def test_worker_without_report_was_killed(tmp_path: Path) -> None:
     result = check(judged(tmp_path, stopped(End.STOPPED), "worker-1-2"), "completeness")
-    assert result.verdict is CheckStatus.INVALID
+    assert result.status is CheckStatus.INVALID
     assert "a worker was lost (worker-0-1 left " in result.summary
 
 
@@ -76,4 +76,4 @@ def test_nothing_planned_and_not_closed_is_invalid(tmp_path: Path) -> None:
 
 
 def test_stopped_run_is_complete(tmp_path: Path) -> None:
-    assert check(judged(tmp_path, stopped(End.STOPPED), "worker-0-1"), "completeness").verdict is CheckStatus.PASS
+    assert check(judged(tmp_path, stopped(End.STOPPED), "worker-0-1"), "completeness").status is CheckStatus.PASS

@@ -13,7 +13,7 @@ from analysis.verdict import CheckStatus, Layer, Verdict
 from contracts.assignment import Generation
 from personas.example_experiment import STREAM, example_experiment, example_instrument
 from run_record.manifest import Manifest
-from run_record.platform_state import PlatformAnswers
+from run_record.platform_state import PlatformState
 from tests.analysis.runs import check, make_run
 from tests.plans import settings
 
@@ -23,7 +23,7 @@ def unsent(
     *,
     experiment: dict[str, object] | None = None,
     instrument: dict[str, object] | None = None,
-    platform: PlatformAnswers | None = None,
+    platform: PlatformState | None = None,
 ) -> Analysis:
     """Judge a run that has a manifest with these changes, and nothing else."""
     alpha = Generation.ALPHA
@@ -50,7 +50,7 @@ def unsent(
             "mpic": "http://127.0.0.1:2",
         },
     ).write(run)
-    (platform or PlatformAnswers()).write(run)
+    (platform or PlatformState()).write(run)
     return analyse(run)
 
 
@@ -77,7 +77,7 @@ def test_an_unusable_config_is_a_verdict(
 
 def test_the_wikis_own_export_decides_as_well(tmp_path: Path) -> None:
     exported = {"schema_title": "x", "sample": {"rate": "0.01", "unit": "session"}}
-    result = unsent(tmp_path, platform=PlatformAnswers(stream=exported))
+    result = unsent(tmp_path, platform=PlatformState(stream=exported))
     assert (result.verdict, result.layer) == (Verdict.NO_GO, Layer.CONFIG)
     assert f"streams.{STREAM}.sample.rate is the text '0.01'" in result.sentence
 
@@ -85,7 +85,7 @@ def test_the_wikis_own_export_decides_as_well(tmp_path: Path) -> None:
 def test_configs_of_others_are_noted_or_hit_all(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.land()
-    PlatformAnswers(notes=("instruments[3].sample_rate.default: '0.5' is not a number",)).write(tmp_path)
+    PlatformState(notes=("instruments[3].sample_rate.default: '0.5' is not a number",)).write(tmp_path)
     analysis = analyse(tmp_path)
     assert analysis.verdict is Verdict.GO
     assert "instruments[3]" in check(analysis, "configs").summary
@@ -93,5 +93,5 @@ def test_configs_of_others_are_noted_or_hit_all(tmp_path: Path) -> None:
     replace(Manifest.read(tmp_path), other_experiments=(other,)).write(tmp_path)
     analysis = analyse(tmp_path)
     assert (analysis.verdict, analysis.layer) == (Verdict.NO_GO, Layer.CONFIG)
-    assert check(analysis, "configs").verdict is CheckStatus.FAIL
+    assert check(analysis, "configs").status is CheckStatus.FAIL
     assert "experiments[other].sample_rate.default" in analysis.sentence

@@ -1,102 +1,18 @@
-"""What the checks of delivery make of given counts: every number, word and layer, to the letter.
+"""Checks of delivery on given counts: statuses, layers and numbers; `tests/wording.txt` has the sentences.
 
-The counts are given here as the queries would answer them; that the queries count right is tested on runs, elsewhere.
+The counts are those that the queries return; that the queries count right is tested on runs, elsewhere.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import SimpleNamespace
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import orjson
 import pytest
 
 from analysis.checks import delivery
-from analysis.run_model.load import Evidence
-from analysis.run_model.sent_validity import Dropped
 from analysis.summaries.loss_location import LossLocation
 from analysis.verdict import CheckResult, CheckStatus, Layer
-from contracts.assignment import Generation
-from run_record.platform_state import PlatformAnswers
-from tests.plans import plan
-
-UNKNOWN = LossLocation(known=False)
-
-Rows = Sequence[Mapping[str, object]]
-
-VALID = next(plan(Generation.ALPHA).events(0, 100)).body
-
-
-NOTHING_DROPPED = Dropped(0, "", 0, 0)
-
-
-@dataclass
-class Given:
-    """Evidence whose answers are given.
-
-    Attributes:
-        fates: rows of (group, fate, events).
-        answers: rows of the other queries, by name; none when not given.
-        asked: the queries that were asked, with their values.
-    """
-
-    counted: Sequence[tuple[str, str, int]] = ()
-    answers: Mapping[str, Rows] = field(default_factory=dict)
-    delivery_layer: Layer = Layer.TABLE
-    hasty: bool = False
-    whereabouts: LossLocation = UNKNOWN
-    duplicates: Rows = ()
-    unexpected: Rows = ()
-    deadline_s: int = 10_800
-    bodies: Sequence[bytes] = ()
-    dropped: Dropped = NOTHING_DROPPED
-    platform: PlatformAnswers = field(default_factory=PlatformAnswers)
-    other_runs: Mapping[str, int] = field(default_factory=dict)
-    asked: list[tuple[str, object]] = field(default_factory=list)
-
-    @property
-    def fates(self) -> Rows:
-        return [{"group_name": group, "fate": fate, "events": events} for group, fate, events in self.counted]
-
-    @property
-    def engine(self) -> "Given":
-        return self
-
-    @property
-    def moments(self) -> tuple[()]:
-        return ()
-
-    @property
-    def manifest(self) -> SimpleNamespace:
-        return SimpleNamespace(deadline_s=self.deadline_s)
-
-    @property
-    def ledger(self) -> SimpleNamespace:
-        return SimpleNamespace(visit=range(sum(events for *_, events in self.counted)))
-
-    def ask(self, query: str, values: object = None) -> Rows:
-        self.asked.append((query, values))
-        return self.answers.get(query, ())
-
-    def sent_bodies(self, query: str, most: int) -> Iterator[bytes]:
-        self.asked.append((query, most))
-        yield from self.bodies
-
-    def evidence(self) -> Evidence:
-        return cast(Evidence, self)
-
-
-EXAMPLES: dict[str, Sequence[Mapping[str, object]]] = {"examples": [{"visit": 3, "position": 0}]}
-
-
-def segment(dimension: str, value: str, sent: int, lost: int, group: str = "true") -> dict[str, object]:
-    counts = {"sent_subjects": sent, "landed_subjects": sent - lost, "sent_events": sent, "lost_events": lost}
-    # Each subject sent one event.
-    return {"dimension": dimension, "value": value, "group_name": group, **counts, "events_squared": sent}
-
-
-def weight(what: str, subjects: int, events: int, squared: int) -> dict[str, object]:
-    return {"what": what, "subjects": subjects, "events": events, "events_squared": squared}
+from tests.analysis.given import EXAMPLES, UNKNOWN, VALID, Given, Rows, segment, weight
 
 
 def test_the_reconciliation_adds_up_what_each_group_met() -> None:
@@ -116,31 +32,27 @@ def test_nothing_sent_adds_up_to_nothing() -> None:
     assert tuple(delivery.reconcile(Given().evidence())) == ("offered", *delivery.FATES, "duplicated", "unexpected")
 
 
-@pytest.mark.parametrize(
-    ("layer", "said"),
-    [
-        (Layer.TABLE, "No event was lost between the intake's 201 and the table."),
-        (Layer.INTAKE, "No event was lost between the intake's 202 and the table."),
-    ],
-)
-def test_nothing_lost_passes_where_the_answer_promised_something(layer: Layer, said: str) -> None:
+def passed(result: CheckResult) -> bool:
+    return (result.status, result.statistic, result.threshold) == (CheckStatus.PASS, 0, 0)
+
+
+@pytest.mark.parametrize("layer", [Layer.TABLE, Layer.INTAKE])
+def test_no_loss_passes_at_delivery_layer(layer: Layer) -> None:
     given = Given([("a", "ok", 9)], delivery_layer=layer, hasty=layer is Layer.INTAKE)
     result = delivery.check_lost(given.evidence())
-    assert result == CheckResult("lost", layer, CheckStatus.PASS, said, 0, threshold=0)
+    assert passed(result)
+    assert result.layer is layer
 
 
-def test_what_one_group_lost_is_told_beside_what_the_others_did_not() -> None:
+def test_loss_is_counted_by_group() -> None:
     given = Given(
         [("a", "ok", 1100), ("b", "ok", 1900), ("b", "lost", 100), ("c", "late", 5)],
         {"vanished": [{"group_name": "b", "subjects": 1200}, {"group_name": "c", "subjects": 34}], **EXAMPLES},
     )
     result = delivery.check_lost(given.evidence())
-    assert (result.name, result.layer, result.verdict, result.statistic) == ("lost", Layer.TABLE, CheckStatus.FAIL, 100)
+    assert (result.name, result.layer, result.status, result.statistic) == ("lost", Layer.TABLE, CheckStatus.FAIL, 100)
     assert result.threshold == 0
-    assert result.summary == (
-        "Between the intake's 201 and the table, group 'b' lost 5.00% of its events (100 of 2,000); 'a' and 'c' lost "
-        "none. 1,234 subjects vanished altogether."
-    )
+    assert "1,234 subjects" in result.summary
     assert result.evidence == {
         "lost": 100,
         "by_group": {
@@ -151,21 +63,20 @@ def test_what_one_group_lost_is_told_beside_what_the_others_did_not() -> None:
         "last_seen": UNKNOWN._asdict(),
         "examples": EXAMPLES["examples"],
     }  # fmt: skip
-    assert ("examples", {"fate": "lost", "most": 5}) in given.asked
+    assert ("examples", {"fate": "lost", "most": 5}) in given.queries
 
 
-def test_what_every_group_lost_is_told_of_each() -> None:
+def test_losses_of_all_groups_are_reported() -> None:
     given = Given([("a", "ok", 3), ("a", "lost", 1), ("b", "lost", 2), ("b", "ok", 2)], delivery_layer=Layer.INTAKE,
                   hasty=True)  # fmt: skip
     result = delivery.check_lost(given.evidence())
     assert result.layer is Layer.INTAKE
-    assert result.summary == (
-        "Between the intake's 202 and the table, group 'a' lost 25.00% of its events (1 of 4); group 'b' lost 50.00% "
-        "of its events (2 of 4)."
-    )
+    assert result.statistic == 3
+    assert "25.00%" in result.summary
+    assert "50.00%" in result.summary
 
 
-def test_the_segment_that_lost_most_is_named_and_the_group_is_no_segment() -> None:
+def test_segment_with_highest_loss_is_named() -> None:
     rows = [
         segment("fidelity", "synthetic", 2_000, 300, "b"), segment("fidelity", "synthetic", 2_000, 0, "a"),
         segment("skin", "minerva", 1_000, 300, "b"), segment("skin", "vector", 1_000, 0, "b"),
@@ -173,12 +84,10 @@ def test_the_segment_that_lost_most_is_named_and_the_group_is_no_segment() -> No
     ]  # fmt: skip
     given = Given([("a", "ok", 2000), ("b", "ok", 1700), ("b", "lost", 300)], {"segments": rows})
     result = delivery.check_lost(given.evidence())
-    assert result.summary.endswith(
-        "; 'a' lost none. Most of it where skin is 'minerva': 15.00% there, 0.00% elsewhere."
-    )
-    message = result.evidence["segments"]
-    assert isinstance(message, list)
-    assert {(item["dimension"], item["value"]) for item in message} == {("group", "b"), ("skin", "minerva")}
+    assert "skin is 'minerva': 15.00%" in result.summary
+    segments = result.evidence["segments"]
+    assert isinstance(segments, list)
+    assert {(item["dimension"], item["value"]) for item in segments} == {("group", "b"), ("skin", "minerva")}
     assert result.layer is Layer.TABLE
 
 
@@ -190,26 +99,26 @@ def test_of_many_segments_five_are_kept() -> None:
 
 
 @pytest.mark.parametrize("heavy", [False, True])
-def test_how_many_vanished_is_told_also_where_there_is_more_to_say(heavy: bool) -> None:
+def test_vanished_subjects_are_counted(heavy: bool) -> None:
     rows = [segment("skin", "minerva", 1_000, 300), segment("skin", "vector", 1_000, 0)]
     answers = {"segments": rows, "vanished": [{"group_name": "b", "subjects": 30}]}
     given = Given([("b", "ok", 700), ("b", "lost", 300)], {**answers, **({"vanished_weight": HEAVY} if heavy else {})})
-    more = "They had sent more events" if heavy else "Most of it where skin is 'minerva'"
-    assert f" 30 subjects vanished altogether. {more}" in delivery.check_lost(given.evidence()).summary
+    summary = delivery.check_lost(given.evidence()).summary
+    assert "30 subjects" in summary
+    assert ("for bots" if heavy else "skin is 'minerva'") in summary
 
 
 HEAVY = [weight("vanished", 100, 1_000, 10_400), weight("untouched", 900, 2_700, 9_000)]
 
 
-def test_a_filter_that_takes_the_busy_for_bots_is_told_from_any_other_loss() -> None:
+def test_bot_filter_differs_from_other_losses() -> None:
     rows = [segment("skin", "minerva", 1_000, 300), segment("skin", "vector", 1_000, 0)]
     given = Given([("b", "ok", 700), ("b", "lost", 300)], {"vanished_weight": HEAVY, "segments": rows},
                   delivery_layer=Layer.INTAKE)  # fmt: skip
     result = delivery.check_lost(given.evidence())
     assert result.layer is Layer.TABLE
-    assert result.summary.endswith(
-        "(300 of 1,000). They had sent more events than others: look for a filter that takes them for bots."
-    )
+    assert "for bots" in result.summary
+    assert "minerva" not in result.summary
 
 
 @pytest.mark.parametrize(
@@ -241,59 +150,45 @@ def test_a_filter_that_takes_the_busy_for_bots_is_told_from_any_other_loss() -> 
         ([weight("vanished", 3, 1, 0), weight("untouched", 10_000, 100, 100)], True),
     ],
 )
-def test_subjects_that_vanished_are_busy_when_far_busier_than_the_others(rows: Rows, heavy: bool) -> None:
+def test_vanished_subjects_must_be_far_busier(rows: Rows, heavy: bool) -> None:
     given = Given([("b", "ok", 700), ("b", "lost", 300)], {"vanished_weight": rows})
     assert ("for bots" in delivery.check_lost(given.evidence()).summary) is heavy
+
+
+def failed(result: CheckResult) -> tuple[Layer, float | None]:
+    assert (result.status, result.threshold) == (CheckStatus.FAIL, 0)
+    return result.layer, result.statistic
 
 
 def test_duplicates_are_counted_by_id_and_by_row() -> None:
     rows = [{"id": number, "copies": 2} for number in range(1_200)] + [{"id": "x", "copies": 4}]
     result = delivery.check_duplicated(Given(duplicates=rows).evidence())
-    summary = "1,201 events landed more than once (1,203 rows too many): look at retries and at de-duplication."
-    detail = {"duplicated": 1201, "rows_too_many": 1203, "examples": rows[:5]}
-    assert result == CheckResult(
-        "duplicated", Layer.STREAM, CheckStatus.FAIL, summary, 1201, threshold=0, evidence=detail
-    )  # fmt: skip
-    clean = delivery.check_duplicated(Given().evidence())
-    assert clean == CheckResult("duplicated", Layer.STREAM, CheckStatus.PASS, "No event landed twice.", 0, threshold=0)
+    assert failed(result) == (Layer.STREAM, 1201)
+    assert result.evidence == {"duplicated": 1201, "rows_too_many": 1203, "examples": rows[:5]}
+    assert passed(delivery.check_duplicated(Given().evidence()))
 
 
-def test_what_was_rewritten_is_named_by_field() -> None:
+def test_rewritten_fields_are_named() -> None:
     changed = {"page__title": 1_100, "performer__user__id": 7, "dt": 0}
     given = Given([("a", "ok", 900), ("a", "corrupted", 1_100)], {"corrupted_fields": [changed], **EXAMPLES})
     result = delivery.check_corrupted(given.evidence())
-    summary = (
-        "1,100 rows hold something else than was sent (page.title in 1,100, performer.user.id in 7): look at what "
-        "rewrites rows after the intake."
-    )
-    detail = {
+    assert failed(result) == (Layer.TABLE, 1_100)
+    assert result.evidence == {
         "corrupted": 1_100, "fields": {"page.title": 1_100, "performer.user.id": 7},
         "by_group": {"a": {"events": 1_100, "of": 2_000}}, "examples": EXAMPLES["examples"],
     }  # fmt: skip
-    assert result == CheckResult(
-        "corrupted", Layer.TABLE, CheckStatus.FAIL, summary, 1_100, threshold=0, evidence=detail
-    )
-    assert ("examples", {"fate": "corrupted", "most": 5}) in given.asked
-    clean = delivery.check_corrupted(Given([("a", "ok", 1)]).evidence())
-    text = "Every row holds what was sent."
-    assert clean == CheckResult("corrupted", Layer.TABLE, CheckStatus.PASS, text, 0, threshold=0)
+    assert ("examples", {"fate": "corrupted", "most": 5}) in given.queries
+    assert passed(delivery.check_corrupted(Given([("a", "ok", 1)]).evidence()))
 
 
-def test_rows_that_nobody_sent_are_shown() -> None:
+def test_unsent_rows_are_unexpected() -> None:
     rows = [{"id": number, "first_ms": None} for number in range(1_234)]
     result = delivery.check_unexpected(Given(unexpected=rows).evidence())
-    summary = (
-        "1,234 rows claim this experiment or instrument and were never sent: look for another sender, or ids that were "
-        "changed."
-    )
-    detail = {"unexpected": 1234, "examples": rows[:5], "other_runs": {}}
-    assert result == CheckResult(
-        "unexpected", Layer.TABLE, CheckStatus.FAIL, summary, 1234, threshold=0, evidence=detail
-    )
+    assert failed(result) == (Layer.TABLE, 1234)
+    assert result.evidence == {"unexpected": 1234, "examples": rows[:5], "other_runs": {}}
     clean = delivery.check_unexpected(Given().evidence())
-    text = "No row claims this experiment that was not sent."
-    nothing: dict[str, object] = {"other_runs": {}}
-    assert clean == CheckResult("unexpected", Layer.TABLE, CheckStatus.PASS, text, 0, threshold=0, evidence=nothing)
+    assert passed(clean)
+    assert clean.evidence == {"other_runs": {}}
 
 
 REASONS: dict[str, Sequence[Mapping[str, object]]] = {
@@ -302,136 +197,101 @@ REASONS: dict[str, Sequence[Mapping[str, object]]] = {
 }
 
 
-AT_THE_INTAKE = "at the intake and its log, for the schema allows what was sent"
-
-
 def changed(**members: object) -> bytes:
     return orjson.dumps({**orjson.loads(VALID), **members})
 
 
 @pytest.mark.parametrize(
-    ("bodies", "layer", "where"),
+    ("bodies", "layer", "problem"),
     [
-        ([VALID], Layer.INTAKE, AT_THE_INTAKE),
-        ([], Layer.INTAKE, AT_THE_INTAKE),
-        ([VALID, changed(action=7)], Layer.INSTRUMENT, "at what the client sends ('.action' should be string)"),
-        (
-            [changed(**{"$schema": "/no/such/1.0.0"})],
-            Layer.INSTRUMENT,
-            "at what the client sends (events name schema /no/such/1.0.0, which does not exist)",
-        ),
-        ([b"[]"], Layer.INSTRUMENT, "at what the client sends (no object with a member meta)"),
-        ([changed(meta="x")], Layer.INSTRUMENT, "at what the client sends (no object with a member meta)"),
-        # What the intake fills in need not have been sent, and what was sent in its place counts.
-        ([changed(meta={"stream": "s"})], Layer.INTAKE, AT_THE_INTAKE),
-        (
-            [changed(meta={"stream": "s", "dt": "yesterday"})],
-            Layer.INSTRUMENT,
-            """at what the client sends ('.meta.dt' should match format "date-time")""",
-        ),
+        ([VALID], Layer.INTAKE, ""),
+        ([], Layer.INTAKE, ""),
+        ([VALID, changed(action=7)], Layer.INSTRUMENT, "'.action' should be string"),
+        ([changed(**{"$schema": "/no/such/1.0.0"})], Layer.INSTRUMENT, "/no/such/1.0.0"),
+        ([b"[]"], Layer.INSTRUMENT, "member meta"),
+        ([changed(meta="x")], Layer.INSTRUMENT, "member meta"),
+        # A client need not send the fields that the intake fills in; when it does, they are validated.
+        ([changed(meta={"stream": "s"})], Layer.INTAKE, ""),
+        ([changed(meta={"stream": "s", "dt": "yesterday"})], Layer.INSTRUMENT, "'.meta.dt'"),
     ],
 )  # fmt: skip
-def test_who_is_to_blame_for_a_refusal_is_found_by_validating_again(
-    bodies: list[bytes], layer: Layer, where: str
-) -> None:
+def test_validation_decides_layer_of_refusal(bodies: list[bytes], layer: Layer, problem: str) -> None:
     given = Given([("a", "ok", 1_021), ("a", "invalid", 6_979)], REASONS, bodies=bodies)
     result = delivery.check_invalid(given.evidence())
-    assert (result.name, result.layer, result.verdict, result.statistic) == ("invalid", layer, CheckStatus.FAIL, 6_979)
-    assert result.threshold == 0
-    assert result.summary == (f"The intake refused 6,979 events (87.2%), most often because '.x0' no: look {where}.")
+    assert failed(result) == (layer, 6_979)
+    assert problem in result.summary
     assert result.evidence == {
         "invalid": 6_979, "reasons": REASONS["reasons"][:5], "examples": EXAMPLES["examples"],
     }  # fmt: skip
-    assert ("refused_events", 200) in given.asked
-    assert ("examples", {"fate": "invalid", "most": 5}) in given.asked
+    assert ("refused_events", 200) in given.queries
+    assert ("examples", {"fate": "invalid", "most": 5}) in given.queries
 
 
-def test_a_refusal_without_a_reason_and_without_a_ledger_is_told_as_well() -> None:
+def test_refusal_needs_neither_reason_nor_ledger() -> None:
     result = delivery.check_invalid(Given((), {"reasons": [{"reason": "", "events": 2}]}).evidence())
-    assert "The intake refused 2 events (200.0%), most often because it gave no reason: look" in result.summary
-    clean = delivery.check_invalid(Given().evidence())
-    summary = "The intake found no event invalid."
-    assert clean == CheckResult("invalid", Layer.INSTRUMENT, CheckStatus.PASS, summary, 0, threshold=0)
+    assert failed(result) == (Layer.INTAKE, 2)
+    assert passed(delivery.check_invalid(Given().evidence()))
 
 
 @pytest.mark.parametrize(
-    ("unknown", "verdict"), [(0, CheckStatus.PASS), (10, CheckStatus.PASS), (11, CheckStatus.INCONCLUSIVE)]
+    ("unknown", "status"), [(0, CheckStatus.PASS), (10, CheckStatus.PASS), (11, CheckStatus.INCONCLUSIVE)]
 )  # fmt: skip
-def test_up_to_one_in_a_hundred_may_be_unknown(unknown: int, verdict: CheckStatus) -> None:
+def test_up_to_one_percent_may_be_unknown(unknown: int, status: CheckStatus) -> None:
     given = Given([("a", "ok", 2_000 - 1_000 - unknown), ("a", "indeterminate", unknown)], EXAMPLES)
     result = delivery.check_indeterminate(given.evidence())
     detail = {"indeterminate": unknown, "share": unknown / 1_000, "by_group": (), "examples": EXAMPLES["examples"]}
-    summary = f"{unknown} of 1,000 events were never answered and did not land."
-    assert result == CheckResult(
-        "indeterminate", Layer.TRANSPORT, verdict, summary, unknown / 1_000, 1.0, 0.01, evidence=detail
-    )
-    assert ("examples", {"fate": "indeterminate", "most": 5}) in given.asked
-
-
-def test_thousands_that_are_unknown_are_written_so_that_they_can_be_read() -> None:
-    result = delivery.check_indeterminate(Given([("a", "indeterminate", 4_000)]).evidence())
-    assert result.summary == "4,000 of 4,000 events were never answered and did not land."
+    assert (result.layer, result.status, result.statistic) == (Layer.TRANSPORT, status, unknown / 1_000)
+    assert (result.p_value, result.threshold, result.evidence) == (1.0, 0.01, detail)
+    assert ("examples", {"fate": "indeterminate", "most": 5}) in given.queries
 
 
 def unanswered(group: str, subjects: int, hit: int, events: int, sent: int) -> dict[str, object]:
     return {"group_name": group, "subjects": subjects, "hit": hit, "events": events, "sent_events": sent}
 
 
-def test_answers_that_are_missing_in_one_group_only_are_a_failure_however_few() -> None:
+def test_missing_responses_in_one_group_fail() -> None:
     rows = [unanswered("a", 4_000, 0, 0, 9_000), unanswered("b", 4_000, 40, 50, 10_000)]
     given = Given([("a", "ok", 9_000), ("b", "ok", 9_950), ("b", "indeterminate", 50)], {"unanswered": rows})
     result = delivery.check_indeterminate(given.evidence())
-    assert (result.verdict, result.layer) == (CheckStatus.FAIL, Layer.TRANSPORT)
+    assert (result.status, result.layer) == (CheckStatus.FAIL, Layer.TRANSPORT)
     assert result.p_value is not None
     assert result.p_value < 0.001
-    assert result.summary == (
-        "Between the client and the intake, group 'b' lost 0.50% of its events (50 of 10,000); group 'a' lost none: no "
-        "answer came, and they did not land."
-    )
+    assert "group 'b' lost 0.50%" in result.summary
     alike = [unanswered("a", 4_000, 20, 25, 9_000), unanswered("b", 4_000, 20, 25, 10_000)]
     given = Given([("a", "ok", 19_950), ("b", "indeterminate", 50)], {"unanswered": alike})
-    assert delivery.check_indeterminate(given.evidence()).verdict is CheckStatus.PASS
+    assert delivery.check_indeterminate(given.evidence()).status is CheckStatus.PASS
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("location", "words"),
     [
-        (UNKNOWN, ""),
-        (UNKNOWN._replace(behind=1_200), " 1,200 are in the stream and not in the table: look at ingestion."),
+        (UNKNOWN, ()),
+        (UNKNOWN._replace(behind=1_200), ("1,200", "ingestion")),
         (
             UNKNOWN._replace(behind=1_200, hours=("2025-01-31T14", "2025-01-31T15", "2025-01-31T16", "2025-01-31T17")),
-            " 1,200 are in the stream, and nothing of their hours is in the table: look whether the partition of "
-            "2025-01-31T14:00 UTC, 2025-01-31T15:00 UTC, 2025-01-31T16:00 UTC has come.",
+            ("1,200", "2025-01-31T14:00 UTC, 2025-01-31T15:00 UTC, 2025-01-31T16:00 UTC has arrived"),
         ),
-        (
-            UNKNOWN._replace(behind=1, elsewhere={"x": 1, "y": 2}),
-            " 1 are in the stream and not in the table: look at ingestion; 3 are in another stream (x, y).",
-        ),
-        (UNKNOWN._replace(nowhere=5, known=False), ""),
-        (
-            UNKNOWN._replace(nowhere=5_000, known=True),
-            " 5,000 are in no stream: look at the intake, which acknowledged them.",
-        ),
+        (UNKNOWN._replace(behind=1, elsewhere={"x": 1, "y": 2}), ("1 is in", "3 are in", "(x, y)")),
+        (UNKNOWN._replace(nowhere=5, known=False), ()),
+        (UNKNOWN._replace(nowhere=5_000, known=True), ("5,000 are in no stream",)),
     ],
 )
-def test_where_lost_events_were_seen_last_is_told(found: LossLocation, said: str) -> None:
-    given = Given([("b", "ok", 700), ("b", "lost", 300)], whereabouts=found)
-    assert delivery.check_lost(given.evidence()).summary.endswith(f"(300 of 1,000).{said}")
+def test_location_of_lost_events_is_named(location: LossLocation, words: tuple[str, ...]) -> None:
+    given = Given([("b", "ok", 700), ("b", "lost", 300)], whereabouts=location)
+    _, remark = delivery.check_lost(given.evidence()).summary.split("(300 of 1,000).")
+    assert all(word in remark for word in words)
+    assert bool(remark) is bool(words)
 
 
-def test_of_nothing_nothing_is_known() -> None:
+def test_outcome_without_events_is_inconclusive() -> None:
     result = delivery.check_indeterminate(Given().evidence())
-    assert (result.verdict, result.statistic) == (CheckStatus.INCONCLUSIVE, 0)
-    assert result.summary == "Nothing was sent, so nothing is known."
+    assert (result.status, result.statistic) == (CheckStatus.INCONCLUSIVE, 0)
 
 
 def test_rows_after_the_deadline_are_late() -> None:
     given = Given([("a", "ok", 10), ("a", "late", 1_000), ("b", "late", 500)], EXAMPLES, deadline_s=5_400)
     result = delivery.check_late(given.evidence())
-    summary = "1,500 rows arrived more than 1.5 hours after their event: look at clocks and at queues."
-    detail = {"late": 1_500, "examples": EXAMPLES["examples"]}
-    assert result == CheckResult("late", Layer.TABLE, CheckStatus.FAIL, summary, 1_500, threshold=0, evidence=detail)
-    assert ("examples", {"fate": "late", "most": 5}) in given.asked
-    clean = delivery.check_late(Given([("a", "ok", 1)]).evidence())
-    text = "Every row arrived within 3 hours of its event."
-    assert clean == CheckResult("late", Layer.TABLE, CheckStatus.PASS, text, 0, threshold=0)
+    assert failed(result) == (Layer.TABLE, 1_500)
+    assert result.evidence == {"late": 1_500, "examples": EXAMPLES["examples"]}
+    assert ("examples", {"fate": "late", "most": 5}) in given.queries
+    assert passed(delivery.check_late(Given([("a", "ok", 1)]).evidence()))

@@ -110,17 +110,17 @@ def without_positions(events: list[Event]) -> list[Event]:
         (without_positions, "funnel", Layer.TABLE),
     ],
 )
-def test_a_fault_is_found_and_its_layer_named(
+def test_fault_names_its_layer(
     tmp_path: Path, tamper: Callable[[list[Event]], list[Event]], name: str, layer: Layer
 ) -> None:
     run = make_run(tmp_path)
     run.land(tamper(copy.deepcopy(run.events)))
     analysis = analyse(tmp_path)
-    assert (analysis.verdict, check(analysis, name).verdict) == (Verdict.NO_GO, CheckStatus.FAIL)
+    assert (analysis.verdict, check(analysis, name).status) == (Verdict.NO_GO, CheckStatus.FAIL)
     assert check(analysis, name).layer is analysis.layer is layer
 
 
-def test_a_filter_is_told_from_a_loss_behind_a_202(tmp_path: Path) -> None:
+def test_bot_filter_differs_from_hasty_loss(tmp_path: Path) -> None:
     run = make_run(tmp_path, change=HASTY, hasty=True)
     run.land(bots_filtered(copy.deepcopy(run.events)))
     assert check(analyse(tmp_path), "lost").layer is Layer.TABLE
@@ -149,7 +149,7 @@ def test_subjects_that_are_still_awaited_are_the_instruments(tmp_path: Path) -> 
         event["experiment"]["subject_id"] = "awaiting"
     run.land(events)
     result = check(analyse(tmp_path), "subject-ids")
-    assert (result.verdict, result.layer) == (CheckStatus.FAIL, Layer.INSTRUMENT)
+    assert (result.status, result.layer) == (CheckStatus.FAIL, Layer.INSTRUMENT)
     assert "awaiting" in result.summary
 
 
@@ -170,7 +170,7 @@ def test_a_switched_off_experiment_is_a_config_fault(tmp_path: Path) -> None:
     assert "switched off" in result.sentence
     ended = make_run(tmp_path / "ended")
     result = with_experiment(ended, **dates(ended, "2024-01-01T00:00:00Z", "2024-06-01T00:00:00Z"))
-    assert (result.layer, check(result, "active").verdict) == (Layer.CONFIG, CheckStatus.FAIL)
+    assert (result.layer, check(result, "active").status) == (Layer.CONFIG, CheckStatus.FAIL)
 
 
 def dates(run: MadeUp, start: str, end: str) -> dict[str, object]:
@@ -188,7 +188,7 @@ def with_experiment(run: MadeUp, **changes: object) -> Analysis:
 
 
 @pytest.mark.parametrize(("hour", "rule"), [("15", "after the run had ended"), ("13", "before they were due")])
-def test_rows_that_are_received_when_nothing_was_under_way_are_called(tmp_path: Path, hour: str, rule: str) -> None:
+def test_rows_received_outside_the_run_fail(tmp_path: Path, hour: str, rule: str) -> None:
     run = make_run(tmp_path)
     events = copy.deepcopy(run.events)
     for event in events[::10]:
@@ -196,5 +196,5 @@ def test_rows_that_are_received_when_nothing_was_under_way_are_called(tmp_path: 
     run.land(events)
     analysis = analyse(tmp_path)
     result = check(analysis, "times")
-    assert (analysis.verdict, result.verdict, result.layer) == (Verdict.NO_GO, CheckStatus.FAIL, Layer.INTAKE)
+    assert (analysis.verdict, result.status, result.layer) == (Verdict.NO_GO, CheckStatus.FAIL, Layer.INTAKE)
     assert rule in result.summary

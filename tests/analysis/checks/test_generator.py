@@ -17,7 +17,7 @@ TIMEOUT = "no answer within 45 s"
 
 
 def given_up(view: PageView) -> PageView:
-    return replace(view, told={}, expected={}, given_up=TIMEOUT)
+    return replace(view, experiments={}, expected={}, given_up=TIMEOUT)
 
 
 def test_a_page_given_up_is_invalid(tmp_path: Path) -> None:
@@ -34,10 +34,10 @@ def test_all_pages_given_up_is_invalid(tmp_path: Path) -> None:
     run.events.clear()
     analysis = run.judge(given_up)
     assert (analysis.verdict, analysis.layer) == (Verdict.INVALID, Layer.GENERATOR)
-    assert not [item for item in analysis.checks if item.verdict is CheckStatus.FAIL]
+    assert not [item for item in analysis.checks if item.status is CheckStatus.FAIL]
 
 
-def test_events_of_a_page_given_up_are_no_strays(tmp_path: Path) -> None:
+def test_events_of_abandoned_page_are_not_strays(tmp_path: Path) -> None:
     run = wiki_run(tmp_path, fidelity=Fidelity.BROWSER, visitors=1500)
     tried = next(view for view in run.views if view.expected)
     run.views.append(replace(given_up(tried), pageview_id="a" * 20))
@@ -48,22 +48,24 @@ def test_events_of_a_page_given_up_are_no_strays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layer", "told", "verdict"),
+    ("layer", "reason", "verdict"),
     [
         ("generator", "Page.goto: Timeout 45000ms exceeded", Verdict.INVALID),
         ("exposure", "the wiki answered 500", Verdict.NO_GO),
         ("", "", Verdict.INVALID),
     ],
 )
-def test_no_browser_session_is_no_pass(tmp_path: Path, layer: str, told: str, verdict: Verdict) -> None:
+def test_no_browser_session_is_no_pass(tmp_path: Path, layer: str, reason: str, verdict: Verdict) -> None:
     run = wiki_run(tmp_path, fidelity=Fidelity.BROWSER)
     run.events.clear()
     run.views.clear()
-    write_scenario_findings(tmp_path, [ScenarioFinding("ctr", "play to the end", False, layer, told)] if layer else [])
+    write_scenario_findings(
+        tmp_path, [ScenarioFinding("ctr", "play to the end", False, layer, reason)] if layer else []
+    )
     analysis = run.judge()
-    assert check(analysis, "instrument").verdict is not CheckStatus.PASS
+    assert check(analysis, "instrument").status is not CheckStatus.PASS
     assert analysis.verdict is verdict
-    assert told in analysis.sentence
+    assert reason in analysis.sentence
 
 
 @pytest.mark.parametrize("stopped_early", [False, True])

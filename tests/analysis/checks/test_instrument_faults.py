@@ -1,4 +1,4 @@
-"""Events that the client sent wrongly are the instrument's fault, whatever the table holds."""
+"""Events that the client sent wrongly are a fault of the instrument, with any table."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -56,15 +56,13 @@ def other_stream(event: Event) -> None:
         (other_stream, "stream", Layer.STREAM),
     ],
 )
-def test_what_was_sent_wrongly_is_called(
-    tmp_path: Path, change: Callable[[Event], None], name: str, layer: Layer
-) -> None:
+def test_wrongly_sent_events_fail(tmp_path: Path, change: Callable[[Event], None], name: str, layer: Layer) -> None:
     run = wiki_run(tmp_path)
     for event in run.events:
         change(event)
     analysis = run.judge()
     result = check(analysis, name)
-    assert (analysis.verdict, result.verdict, result.layer) == (Verdict.NO_GO, CheckStatus.FAIL, layer)
+    assert (analysis.verdict, result.status, result.layer) == (Verdict.NO_GO, CheckStatus.FAIL, layer)
 
 
 def test_a_subject_in_two_groups_is_called(tmp_path: Path) -> None:
@@ -74,4 +72,4 @@ def test_a_subject_in_two_groups_is_called(tmp_path: Path) -> None:
     again["experiment"]["assigned"] = (groups - {again["experiment"]["assigned"]}).pop()
     run.events.append(again)
     result = check(run.judge(), "stickiness")
-    assert (result.verdict, result.layer, result.statistic) == (CheckStatus.FAIL, Layer.ASSIGNMENT, 1)
+    assert (result.status, result.layer, result.statistic) == (CheckStatus.FAIL, Layer.ASSIGNMENT, 1)

@@ -89,16 +89,16 @@ def on_the_wiki(
     return judge
 
 
-def retold(run: WikiRun, group_of: Callable[[int, PageView], str | None]) -> None:
+def with_groups(run: WikiRun, group_of: Callable[[int, PageView], str | None]) -> None:
     """Let pages tell, and events carry, the group that *group_of* gives to an account's number and page view."""
-    [feature] = run.made.plan.experiment.features
+    [feature] = run.base.plan.experiment.features
     by_name = {}
     for number, view in enumerate(run.views):
         group = group_of(number, view)
         by_name[view.visit] = group
-        enrolled = [run.made.plan.experiment.name] if group else []
+        enrolled = [run.base.plan.experiment.name] if group else []
         known = {"enrolled": enrolled, "assigned": {feature.name: group or "unsampled"}, "features": {}}
-        run.views[number] = replace(view, told=known, expected={"impression": 1} if group else {})
+        run.views[number] = replace(view, experiments=known, expected={"impression": 1} if group else {})
     run.events[:] = [event for event in run.events if by_name[event["visit"]]]
     for event in run.events:
         event["experiments"]["assigned"][feature.name] = by_name[event["visit"]]
@@ -106,7 +106,7 @@ def retold(run: WikiRun, group_of: Callable[[int, PageView], str | None]) -> Non
 
 def group_in(view: PageView) -> str | None:
     """Return the group that a page of the alpha generation tells."""
-    [group] = view.told["assigned"].values()  # type: ignore[attr-defined]  # JSON
+    [group] = view.experiments["assigned"].values()  # type: ignore[attr-defined]  # JSON
     return None if group == "unsampled" else str(group)
 
 
@@ -119,10 +119,12 @@ def spilt(group: str | None) -> str | None:
 
 
 def local_id(run: WikiRun) -> None:
-    name = run.made.plan.experiment.name
+    name = run.base.plan.experiment.name
     for number, view in enumerate(run.views):
         ids = {name: subject_id(number + 1, name)}
-        run.views[number] = replace(view, told={**view.told, "subject_ids": ids} if view.expected else view.told)
+        run.views[number] = replace(
+            view, experiments={**view.experiments, "subject_ids": ids} if view.expected else view.experiments
+        )
     for event in run.events:
         event["experiment"]["subject_id"] = subject_id(event["performer"]["id"], name)
 
@@ -136,27 +138,27 @@ def not_sticky(run: WikiRun) -> None:
         again["performer"]["pageview_id"] = f"{number:019x}f"
         [feature] = again["experiments"]["assigned"]
         again["experiments"]["assigned"][feature] = other(again["experiments"]["assigned"][feature])
-        by_name = {**view.told, "assigned": again["experiments"]["assigned"]}
-        run.views[-1] = replace(run.views[-1], told=by_name)
+        by_name = {**view.experiments, "assigned": again["experiments"]["assigned"]}
+        run.views[-1] = replace(run.views[-1], experiments=by_name)
         run.events.append(again)
 
 
 def stale_config(run: WikiRun) -> None:
     nothing: dict[str, object] = {"enrolled": [], "assigned": {}, "features": {}}
     run.views += [
-        replace(view, session=1, pageview_id=f"{number:019x}f", told=nothing, expected={})
+        replace(view, session=1, pageview_id=f"{number:019x}f", experiments=nothing, expected={})
         for number, view in enumerate(run.views)
     ]
 
 
 def malformed(run: WikiRun) -> None:
     run.events.clear()
-    run.views[:] = [replace(view, told={}, expected={}, failure="the wiki answered 500") for view in run.views]
+    run.views[:] = [replace(view, experiments={}, expected={}, failure="the wiki answered 500") for view in run.views]
 
 
 def unreachable(run: WikiRun) -> None:
     run.events.clear()
-    run.views[:] = [replace(view, told={}, expected={}) for view in run.views]
+    run.views[:] = [replace(view, experiments={}, expected={}) for view in run.views]
 
 
 def one_group_only(run: WikiRun) -> None:
@@ -164,14 +166,20 @@ def one_group_only(run: WikiRun) -> None:
 
 
 def self_assigned(run: WikiRun) -> None:
-    name = run.made.plan.experiment.name
+    name = run.base.plan.experiment.name
     outside = [number for number, view in enumerate(run.views) if not view.expected][:6]
     for number in outside:
         view = run.views[number]
         group = "treatment"
         who = {name: subject_id(number + 1001, name)}
-        by_name = {**view.told, "enrolled": [name], "overrides": [name], "assigned": {name: group}, "subject_ids": who}
-        run.views[number] = replace(view, told=by_name, expected={"impression": 1})
+        by_name = {
+            **view.experiments,
+            "enrolled": [name],
+            "overrides": [name],
+            "assigned": {name: group},
+            "subject_ids": who,
+        }
+        run.views[number] = replace(view, experiments=by_name, expected={"impression": 1})
         event = copy.deepcopy(run.events[0])
         event["visit"] = view.visit
         event["funnel_entry_token"] = f"{number + 1:020d}"
@@ -180,11 +188,11 @@ def self_assigned(run: WikiRun) -> None:
         run.events.append(event)
 
 
-def staying(run: WikiRun, gone: Callable[[Event, int], bool]) -> None:
-    """Let readers stay for 0.1 to 6 seconds, and lose the events of those for whom *gone* holds."""
+def staying(run: WikiRun, is_lost: Callable[[Event, int], bool]) -> None:
+    """Let readers stay for 0.1 to 6 seconds, and lose the events of those for whom *is_lost* holds."""
     stays = dict(zip((view.visit for view in run.views), cycle(range(100, 6_000, 450)), strict=False))
     run.views[:] = [replace(view, stayed_ms=stays[view.visit]) for view in run.views]
-    run.events[:] = [event for event in run.events if not gone(event, stays[event["visit"]])]
+    run.events[:] = [event for event in run.events if not is_lost(event, stays[event["visit"]])]
 
 
 def clicking(run: WikiRun, clicks: int) -> None:
@@ -224,10 +232,12 @@ def switched_off(folder: Path) -> Analysis:
 WAYS: dict[str, Callable[[Path], Analysis]] = {
     "local-id": on_the_wiki(local_id, Generation.XLAB),
     "off-by-one": on_the_wiki(
-        lambda run: retold(run, lambda i, view: spilt(group_in(view)) if i % 6 == 0 else group_in(view))
+        lambda run: with_groups(run, lambda i, view: spilt(group_in(view)) if i % 6 == 0 else group_in(view))
     ),
-    "modulo": on_the_wiki(lambda run: retold(run, lambda i, view: ("false", "true")[i % 2] if view.expected else None)),
-    "rate-key": on_the_wiki(lambda run: retold(run, lambda i, view: group_in(view) if i % 2 else None)),
+    "modulo": on_the_wiki(
+        lambda run: with_groups(run, lambda i, view: ("false", "true")[i % 2] if view.expected else None)
+    ),
+    "rate-key": on_the_wiki(lambda run: with_groups(run, lambda i, view: group_in(view) if i % 2 else None)),
     "not-sticky": on_the_wiki(not_sticky),
     "mpic-unreachable": on_the_wiki(unreachable),
     "mpic-malformed": on_the_wiki(malformed),
@@ -235,7 +245,7 @@ WAYS: dict[str, Callable[[Path], Analysis]] = {
     "off-still-sends": switched_off,
     "one-group-only": on_the_wiki(one_group_only),
     "eligibility": on_the_wiki(
-        lambda run: retold(run, lambda i, view: None if group_in(view) == "true" and i % 3 else group_in(view))
+        lambda run: with_groups(run, lambda i, view: None if group_in(view) == "true" and i % 3 else group_in(view))
     ),
     "late-record": on_the_wiki(
         lambda run: staying(run, lambda event, stay: rows.group_of(event) == "true" and stay < 4_500)
@@ -271,8 +281,8 @@ def test_every_fault_of_the_catalogue_is_here() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.id for fault in FAULTS])
-def test_a_fault_is_called_by_what_it_leaves_behind(tmp_path: Path, fault: Fault) -> None:
+def test_fault_is_detected_from_run_folder(tmp_path: Path, fault: Fault) -> None:
     result = WAYS[fault.id](tmp_path)
-    called = [(item.name, item.layer, item.summary) for item in result.checks if item.verdict in ("fail", "invalid")]
+    called = [(item.name, item.layer, item.summary) for item in result.checks if item.status in ("fail", "invalid")]
     verdict = Verdict.INVALID if fault.layer == "generator" else Verdict.NO_GO
     assert (result.verdict, result.layer) == (verdict, fault.layer), called

@@ -1,4 +1,4 @@
-"""Who is blamed for pages that tell or send nothing, or something else than they should."""
+"""Diagnosis of pages that show no group or another one, or do not send their events."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from analysis.verdict import Layer
 GROUPS = ("false", "true")
 
 
-def told(*, missing: range = range(0), other: range = range(0), twice: range = range(0)) -> list[ReportedEnrolment]:
+def pages_of(*, missing: range = range(0), other: range = range(0), twice: range = range(0)) -> list[ReportedEnrolment]:
     """Return a page of each of 60 accounts, groups in turn; those in *twice* have read another page rightly."""
     pages = []
     for user in range(60):
@@ -23,33 +23,33 @@ def told(*, missing: range = range(0), other: range = range(0), twice: range = r
 @pytest.mark.parametrize(
     ("pages", "layer", "word"),
     [
-        (told(missing=range(60)), Layer.CONFIG, "no page enrolled anybody"),
-        (told(missing=range(20)), Layer.ASSIGNMENT, "sample rate"),
-        (told(missing=range(20), twice=range(10)), Layer.CONFIG, "10 of them were enrolled on other pages"),
-        (told(missing=range(1, 60, 2)), Layer.EXPOSURE, "30 of 30 of group 'true'"),
-        (told(other=range(3)), Layer.ASSIGNMENT, "hashes"),
-        (told(other=range(3), missing=range(10, 40)), Layer.ASSIGNMENT, "hashes"),
+        (pages_of(missing=range(60)), Layer.CONFIG, "no page enrolled anybody"),
+        (pages_of(missing=range(20)), Layer.ASSIGNMENT, "sample rate"),
+        (pages_of(missing=range(20), twice=range(10)), Layer.CONFIG, "10 of them were enrolled on other pages"),
+        (pages_of(missing=range(1, 60, 2)), Layer.EXPOSURE, "30 of 30 of group 'true'"),
+        (pages_of(other=range(3)), Layer.ASSIGNMENT, "hashes"),
+        (pages_of(other=range(3), missing=range(10, 40)), Layer.ASSIGNMENT, "hashes"),
     ],
 )
-def test_a_wrong_assignment_is_blamed_by_what_the_pages_have_in_common(
-    pages: list[ReportedEnrolment], layer: Layer, word: str
-) -> None:
+def test_wrong_assignment_layer_follows_from_its_pages(pages: list[ReportedEnrolment], layer: Layer, word: str) -> None:
     diagnosis = diagnose_assignment(pages)
     assert diagnosis.layer is layer
     assert word in diagnosis.where
 
 
-def test_groups_chosen_by_hand_are_exposure_only_when_nothing_else_is_wrong() -> None:
+def test_overrides_alone_are_an_exposure_fault() -> None:
     forced = [ReportedEnrolment(100, "true", "false", forced=True), ReportedEnrolment(101, "true", None, forced=True)]
-    assert diagnose_assignment([*told(), *forced]).layer is Layer.EXPOSURE
-    assert diagnose_assignment([*told(other=range(1)), *forced]).layer is Layer.ASSIGNMENT
+    assert diagnose_assignment([*pages_of(), *forced]).layer is Layer.EXPOSURE
+    assert diagnose_assignment([*pages_of(other=range(1)), *forced]).layer is Layer.ASSIGNMENT
 
 
-def test_a_subject_id_that_is_another_is_an_assignment_fault() -> None:
-    assert diagnose_assignment([*told(), ReportedEnrolment(100, "true", "true", fits=False)]).layer is Layer.ASSIGNMENT
+def test_wrong_subject_id_is_an_assignment_fault() -> None:
+    assert (
+        diagnose_assignment([*pages_of(), ReportedEnrolment(100, "true", "true", fits=False)]).layer is Layer.ASSIGNMENT
+    )
 
 
-def owed(
+def views_of(
     missing: list[bool],
     *,
     groups: list[str] | None = None,
@@ -67,35 +67,35 @@ def owed(
     ]  # fmt: skip
 
 
-def test_missing_events_are_blamed_by_what_the_page_views_have_in_common() -> None:
+def test_missing_event_layer_follows_from_page_views() -> None:
     mixed = [number % 4 < 2 for number in range(40)]
     soon = [100 + number if missing else 2_000 + number for number, missing in enumerate(mixed)]
-    assert diagnose_missing(owed(mixed)).layer is Layer.INSTRUMENT
-    assert diagnose_missing(owed(mixed, stays=soon)).layer is Layer.TRANSPORT
-    assert diagnose_missing(owed(mixed, seen=1)).layer is Layer.TRANSPORT
-    one_group = diagnose_missing(owed([number % 2 == 0 for number in range(40)], seen=1, stays=soon))
+    assert diagnose_missing(views_of(mixed)).layer is Layer.INSTRUMENT
+    assert diagnose_missing(views_of(mixed, stays=soon)).layer is Layer.TRANSPORT
+    assert diagnose_missing(views_of(mixed, seen=1)).layer is Layer.TRANSPORT
+    one_group = diagnose_missing(views_of([number % 2 == 0 for number in range(40)], seen=1, stays=soon))
     assert one_group.layer is Layer.EXPOSURE
     assert "20 of 20 of group 'false' and 0 of 20 of group 'true'" in one_group.where
 
 
-def test_too_few_accounts_blame_the_instrument_and_ask_for_more() -> None:
-    diagnosis = diagnose_missing(owed([True, False, True], stays=[100, 3_000, 100], subjects=[1, 2, 1]))
+def test_too_few_accounts_ask_for_more() -> None:
+    diagnosis = diagnose_missing(views_of([True, False, True], stays=[100, 3_000, 100], subjects=[1, 2, 1]))
     assert diagnosis.layer is Layer.INSTRUMENT
     assert "2 of 2 of group 'false' and 0 of 1 of group 'true'" in diagnosis.where
-    assert "let more accounts visit" in diagnosis.where
+    assert "add accounts" in diagnosis.where
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_one_whole_group_of_few_accounts_is_exposure(group: str) -> None:
     subjects = [1, 2, 3, 4, 1, 2]
     missing = [GROUPS[number % 2] == group for number in range(6)]
-    diagnosis = diagnose_missing(owed(missing, subjects=subjects))
+    diagnosis = diagnose_missing(views_of(missing, subjects=subjects))
     assert diagnosis.layer is Layer.EXPOSURE
     assert f"3 of 3 of group {group!r}" in diagnosis.where
 
 
 def test_a_group_hit_in_part_is_no_pattern() -> None:
-    diagnosis = diagnose_missing(owed([True, False, False, False, True, False], subjects=[1, 2, 3, 4, 1, 2]))
+    diagnosis = diagnose_missing(views_of([True, False, False, False, True, False], subjects=[1, 2, 3, 4, 1, 2]))
     assert diagnosis == (Layer.INSTRUMENT, "look at the instrument")
 
 
@@ -106,4 +106,4 @@ def test_one_group_told_nothing_is_exposure_for_few() -> None:
     assert "2 of 2 of group 'true'" in diagnosis.where
     few = diagnose_assignment(pages[:2])
     assert few.layer is Layer.ASSIGNMENT
-    assert "let more accounts visit" in few.where
+    assert "add accounts" in few.where

@@ -74,9 +74,9 @@ def test_canaries_in_a_stream_are_no_fault(tmp_path: Path) -> None:
     canary: Event = {**run.events[0], "meta": {**run.events[0]["meta"], "domain": "canary", "id": "c"}}
     path = tmp_path / "events.ndjson"
     path.write_bytes(lines([canary, *run.events]))
-    assert check(analyse(tmp_path, [path]), "canaries").verdict is CheckStatus.PASS
+    assert check(analyse(tmp_path, [path]), "canaries").status is CheckStatus.PASS
     path.write_bytes(lines([hive_row(event) for event in (canary, *run.events)]))
-    assert check(analyse(tmp_path, [path]), "canaries").verdict is CheckStatus.FAIL
+    assert check(analyse(tmp_path, [path]), "canaries").status is CheckStatus.FAIL
 
 
 def test_file_cut_short_proves_no_loss(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_rows_of_another_run_are_left_out(tmp_path: Path) -> None:
     run.land([*run.events, *other.events])
     analysis = analyse(tmp_path / "one")
     unexpected = check(analysis, "unexpected")
-    assert unexpected.verdict is CheckStatus.PASS
+    assert unexpected.status is CheckStatus.PASS
     assert unexpected.evidence["other_runs"] == {"two": len(other.events)}
     assert f"{len(other.events)} rows of run two" in unexpected.summary
     assert analysis.reconciliation["unexpected"] == 0
@@ -158,7 +158,7 @@ def test_one_subject_is_nothing_to_compare(tmp_path: Path) -> None:
 def test_run_without_clicks_is_judged(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=FEW, change=lambda sent: None if sent.position else sent, stopped_early=True)
     run.land([event for event in run.events if event["action"] != "click"])
-    assert check(analyse(tmp_path), "effect").verdict in {CheckStatus.PASS, CheckStatus.INCONCLUSIVE}
+    assert check(analyse(tmp_path), "effect").status in {CheckStatus.PASS, CheckStatus.INCONCLUSIVE}
 
 
 def test_report_shows_observed_files(tmp_path: Path) -> None:

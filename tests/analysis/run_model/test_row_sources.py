@@ -89,7 +89,7 @@ def test_a_group_that_is_missing_in_one_browser_is_the_loss_and_not_the_exposure
     result = check(analysis, "segments")
     off = result.evidence["off"]
     assert ("browser", "Firefox 128") in [(item["dimension"], item["value"]) for item in off]  # type: ignore[attr-defined]
-    assert (result.verdict, result.layer, analysis.layer) == (CheckStatus.FAIL, Layer.TABLE, Layer.TABLE)
+    assert (result.status, result.layer, analysis.layer) == (CheckStatus.FAIL, Layer.TABLE, Layer.TABLE)
 
 
 def in_two_data_centres(run: MadeUp, keep: Callable[[int], bool]) -> Analysis:

@@ -17,14 +17,14 @@ def test_two_groups_are_compared_by_fishers_exact_test() -> None:
     assert unlike([(0, 30), (30, 30)]) < 1e-15
 
 
-def test_each_of_several_groups_is_compared_with_the_rest_and_corrected() -> None:
+def test_each_group_is_compared_with_the_rest() -> None:
     tables = [[[30, 70], [20, 180]], [[10, 90], [40, 160]], [[10, 90], [40, 160]]]
     least = min(stats.fisher_exact(np.array(table)).pvalue for table in tables)
     assert unlike([(30, 100), (10, 100), (10, 100)]) == pytest.approx(3 * least)
 
 
 @given(st.lists(MEMBERS, max_size=4))
-def test_it_is_a_p_value_and_the_order_does_not_matter(counts: list[tuple[int, int]]) -> None:
+def test_p_value_does_not_depend_on_order(counts: list[tuple[int, int]]) -> None:
     result = unlike(counts)
     assert 0 <= result <= 1
     assert result == pytest.approx(unlike(counts[::-1]))
@@ -32,7 +32,7 @@ def test_it_is_a_p_value_and_the_order_does_not_matter(counts: list[tuple[int, i
 
 def test_nothing_to_compare_is_no_difference() -> None:
     assert unlike([]) == unlike([(5, 10)]) == unlike([(0, 10), (0, 20)]) == unlike([(10, 10), (3, 3), (0, 0)]) == 1
-    with pytest.raises(ValueError, match="as many hits as members"):
+    with pytest.raises(ValueError, match="hits"):
         unlike([(11, 10), (0, 10)])
 
 
@@ -43,7 +43,7 @@ def test_equal_rates_are_rarely_called() -> None:
     assert called <= 25
 
 
-def test_shorter_stays_are_told_by_mann_and_whitneys_test() -> None:
+def test_shorter_is_the_mann_whitney_test() -> None:
     assert shorter([1, 2, 3], [4, 5, 6]) == pytest.approx(0.05)
     assert shorter([4, 5, 6], [1, 2, 3]) == pytest.approx(1.0)
     assert shorter([], [1]) == shorter([1], []) == 1

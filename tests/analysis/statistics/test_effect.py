@@ -14,12 +14,9 @@ from analysis.statistics import (
     compare_rates,
     enough_clicks,
     equality_test,
-    mean_subject_rate,
     moments,
     moments_of_sums,
     rate_variance,
-    unique_rate,
-    wilson,
 )
 
 Ints = NDArray[np.int64]
@@ -59,30 +56,13 @@ def test_the_comparison_is_that_of_tea_tasting() -> None:
     assert result.p_value == pytest.approx(peer.pvalue, rel=1e-9)
 
 
-def test_the_interval_is_that_of_statsmodels_on_the_residuals() -> None:
+def test_interval_matches_statsmodels_on_residuals() -> None:
     # The delta method is a mean of residuals clicks - rate * impressions over the mean of impressions.
     clicks, impressions = visitors(np.random.default_rng(2), 500)
     rate = clicks.sum() / impressions.sum()
     weights = importlib.import_module("statsmodels.stats.weightstats")
     low, high = weights.DescrStatsW(rate + (clicks - rate * impressions) / impressions.mean()).zconfint_mean(alpha=0.1)
     assert click_through_rate(moments(clicks, impressions), 0.9).interval == pytest.approx((low, high), rel=1e-9)
-
-
-def test_mean_subject_rate_is_scipys_normal_interval() -> None:
-    clicks, impressions = visitors(np.random.default_rng(3), 400)
-    result = mean_subject_rate(np.append(clicks, 0), np.append(impressions, 0))
-    rates = clicks / impressions
-    assert result.value == pytest.approx(rates.mean(), rel=1e-9)
-    assert result.interval == pytest.approx(stats.norm.interval(0.95, rates.mean(), stats.sem(rates)), rel=1e-9)
-
-
-def test_unique_rate_counts_subjects_once_and_only_those_who_saw() -> None:
-    result = unique_rate([0, 3, 1, 0, 0], [5, 4, 1, 2, 0])
-    assert (result.clicked, result.subjects, result.value) == (2, 4, 0.5)
-    assert result.interval == wilson(2, 4)
-    nobody = unique_rate([0], [0])
-    assert math.isnan(nobody.value)
-    assert nobody.interval == (0, 1)
 
 
 def test_moments_are_numpys() -> None:
@@ -111,7 +91,7 @@ def test_large_sums_lose_nothing() -> None:
     assert (result.clicks_variance, result.covariance) == (0, 0)
 
 
-def test_subjects_who_differ_bring_no_false_alarms_but_to_the_pooled_binomial() -> None:
+def test_differing_subjects_keep_the_level() -> None:
     generator = np.random.default_rng(5)
     runs, subjects = 4000, 1000
     by_subject, pooled = 0, 0
@@ -127,7 +107,7 @@ def test_subjects_who_differ_bring_no_false_alarms_but_to_the_pooled_binomial() 
     assert pooled / runs == pytest.approx(0.13, abs=0.02)
 
 
-def test_equality_is_tested_with_the_spread_of_all_subjects() -> None:
+def test_equality_test_pools_the_variance() -> None:
     generator = np.random.default_rng(15)
     groups = [visitors(generator, subjects) for subjects in (300, 900)]
     clicks, seen = (np.concatenate(column) for column in zip(*groups, strict=True))
@@ -140,7 +120,7 @@ def test_equality_is_tested_with_the_spread_of_all_subjects() -> None:
     assert equality_test(other, one) == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_small_group_beside_a_large_one_brings_no_false_alarms() -> None:
+def test_unequal_group_sizes_keep_the_level() -> None:
     generator = np.random.default_rng(16)
     runs, own, pooled = 4000, 0, 0
     for _ in range(runs):
@@ -151,7 +131,7 @@ def test_a_small_group_beside_a_large_one_brings_no_false_alarms() -> None:
     assert own / runs > 0.018
 
 
-def test_a_group_that_lost_its_clicks_is_told_from_one_too_small_to_judge() -> None:
+def test_lost_clicks_differ_from_a_small_group() -> None:
     generator = np.random.default_rng(17)
     clicks, seen = visitors(generator, 400)
     lost = moments(np.zeros_like(clicks), seen)
@@ -184,7 +164,7 @@ def test_the_variance_components_foretell_the_variance() -> None:
     assert moments(clicks, impressions).rate_variance == pytest.approx(foretold, rel=0.02)
 
 
-def test_without_clicks_there_is_no_lift_and_no_test() -> None:
+def test_groups_without_clicks_have_no_lift() -> None:
     nothing, something = moments([0, 0, 0], [1, 2, 3]), moments([0, 1, 0], [1, 2, 3])
     assert compare_rates(nothing, nothing)[1:] == (None, None, None)
     assert compare_rates(nothing, something).lift is None
@@ -202,9 +182,7 @@ def of(group: list[tuple[int, int]]) -> Moments:
 
 
 @given(subjects, subjects)
-def test_groups_exchanged_the_difference_turns_its_sign_and_the_lift_is_inverted(
-    one: list[tuple[int, int]], other: list[tuple[int, int]]
-) -> None:
+def test_exchanged_groups_negate_the_difference(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> None:
     result, turned = compare_rates(of(one), of(other)), compare_rates(of(other), of(one))
     assert result.difference.value == -turned.difference.value
     assert result.p_value == turned.p_value
@@ -218,9 +196,7 @@ def test_groups_exchanged_the_difference_turns_its_sign_and_the_lift_is_inverted
 
 
 @given(subjects, st.integers(2, 9))
-def test_the_order_of_subjects_does_not_matter_and_more_like_them_narrow_the_interval(
-    group: list[tuple[int, int]], times: int
-) -> None:
+def test_more_subjects_narrow_the_interval(group: list[tuple[int, int]], times: int) -> None:
     result = of(group)
     assert of(group[::-1]) == result
     more = of(group * times)
@@ -253,7 +229,3 @@ def test_levels_that_are_none_are_refused() -> None:
     for confidence in (0.0, 1.0, math.nan):
         with pytest.raises(ValueError, match="confidence"):
             click_through_rate(group, confidence)
-        with pytest.raises(ValueError, match="confidence"):
-            unique_rate([0, 1], [1, 2], confidence)
-    with pytest.raises(ValueError, match="two subjects"):
-        mean_subject_rate([1, 0], [1, 0])

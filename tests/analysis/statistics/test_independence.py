@@ -34,7 +34,7 @@ def test_pearsons_statistic_is_that_of_statsmodels() -> None:
     assert test.cramers_v == pytest.approx(np.sqrt(pearson.statistic / TABLE.sum()), rel=1e-9)
 
 
-def test_two_experiments_with_one_name_are_as_dependent_as_can_be() -> None:
+def test_experiments_with_one_name_are_fully_dependent() -> None:
     # Names that begin with a digit can hash alike: the same groups for everybody.
     users = np.arange(1, 4001)
     one = assign_many(Generation.XLAB, users * 10 + 2, "3-x", ["a", "b"], 1.0).group
@@ -62,9 +62,7 @@ def test_false_alarms_are_as_rare_as_the_level() -> None:
 
 
 @given(arrays(np.int64, (3, 4), elements=st.integers(0, 200)), st.permutations(range(3)), st.permutations(range(4)))
-def test_the_order_of_groups_and_experiments_does_not_matter(
-    table: NDArray[np.int64], rows: list[int], columns: list[int]
-) -> None:
+def test_order_of_groups_does_not_matter(table: NDArray[np.int64], rows: list[int], columns: list[int]) -> None:
     test = independence_test(table)
     assert 0 <= test.p_value <= 1
     assert -1e-9 <= test.cramers_v <= 1 + 1e-9
@@ -91,7 +89,7 @@ def test_the_hash_is_uniform_in_both_generations() -> None:
         assert test.distance_p > 0.001
 
 
-def test_the_first_hash_of_a_group_subtracted_those_in_the_sample_are_uniform_too() -> None:
+def test_sampled_hashes_are_uniform_within_their_group() -> None:
     assigned = assign_many(Generation.XLAB, np.arange(1, 100_001), "dogfood-ctr", ["a", "b", "c"], 0.1)
     shares = expected_shares(3, 0.1).groups
     assert uniformity_test(assigned.hash24[assigned.in_sample], bins=64).chi_square_p < 1e-300
@@ -103,7 +101,7 @@ def test_the_first_hash_of_a_group_subtracted_those_in_the_sample_are_uniform_to
         assert min(test.chi_square_p, test.distance_p) > 0.001
 
 
-def test_drifts_and_clumps_are_seen_by_the_one_or_the_other() -> None:
+def test_drifts_and_clumps_are_detected() -> None:
     generator = np.random.default_rng(8)
     drift = (generator.beta(1, 1.06, 20_000) * HASH_SPACE).astype(np.int64)
     assert uniformity_test(drift).distance_p < 1e-4
@@ -124,7 +122,7 @@ def test_hexadecimal_read_as_decimal_is_seen() -> None:
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=40))
-def test_the_distance_is_the_largest_between_the_two_distribution_functions(drawn: list[int]) -> None:
+def test_distance_is_the_largest_cdf_difference(drawn: list[int]) -> None:
     hashes = np.array(drawn)
     places = np.arange(10)
     observed = (hashes[:, None] <= places).mean(axis=0)
@@ -137,14 +135,14 @@ def test_the_distance_is_the_largest_between_the_two_distribution_functions(draw
     assert turned == pytest.approx(test, rel=1e-9, abs=1e-9)
 
 
-def test_bins_that_do_not_divide_the_space_are_expected_exactly() -> None:
+def test_unequal_bins_have_exact_expectations() -> None:
     test = uniformity_test(np.arange(10), space=10, bins=4)
     # The bins hold 3, 2, 3 and 2 of the ten values.
     assert test.chi_square == pytest.approx(0)
     assert test.distance == pytest.approx(0)
 
 
-def test_a_step_of_24_bits_is_too_small_to_matter() -> None:
+def test_24_bit_steps_do_not_matter() -> None:
     generator = np.random.default_rng(9)
     uniform = generator.random(10_000)
     peer = stats.kstest(uniform, "uniform")

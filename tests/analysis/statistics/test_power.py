@@ -35,7 +35,7 @@ def test_the_published_numbers_of_subjects(share: float, subjects: int) -> None:
 
 
 @pytest.mark.parametrize(("share", "subjects"), PUBLISHED)
-def test_the_published_numbers_of_subjects_have_their_power_exactly(share: float, subjects: int) -> None:
+def test_published_subject_numbers_have_their_power(share: float, subjects: int) -> None:
     # All outcomes, one by one. Subjects come whole, so the power is a saw of teeth around 80 %.
     few = np.arange(subjects + 1)
     _, p_value = chi_square(np.stack([few, subjects - few], axis=-1), HALVES)
@@ -62,7 +62,7 @@ def test_power_and_subjects_are_those_of_statsmodels() -> None:
         assert subjects_needed(effect, shares, alpha) == math.ceil(needed)
 
 
-def test_the_power_of_a_difference_is_that_of_statsmodels_and_tea_tasting() -> None:
+def test_difference_power_matches_statsmodels_and_tea_tasting() -> None:
     normal = importlib.import_module("statsmodels.stats.power").NormalIndPower()
     variance, control, treatment = 0.04, 900, 1100
     expected = normal.power(0.01 / math.sqrt(variance), control, 0.05, ratio=treatment / control)
@@ -93,9 +93,7 @@ def test_a_loss_is_the_imbalance_that_it_leaves() -> None:
 
 
 @given(st.lists(st.floats(0.05, 1), min_size=2, max_size=5), st.integers(200, 10**7), st.data())
-def test_what_can_just_be_seen_is_seen_with_the_power_asked_for(
-    shares: list[float], subjects: int, data: st.DataObject
-) -> None:
+def test_smallest_effect_has_the_requested_power(shares: list[float], subjects: int, data: st.DataObject) -> None:
     group = data.draw(st.integers(0, len(shares) - 1))
     alpha, power = data.draw(st.sampled_from([(0.05, 0.8), (0.001, 0.9)]))
     effect = smallest_effect(subjects, shares, alpha, power)
@@ -119,7 +117,7 @@ def test_order_and_scale_of_shares_do_not_matter(shares: list[float], effect: fl
     assert loss_effect(scaled, shares.index(0.3), 0.1) == pytest.approx(loss_effect([0.2, 0.3, 0.5], 1, 0.1))
 
 
-def test_a_loss_of_one_of_two_groups_is_seen_by_simulation() -> None:
+def test_simulated_loss_is_detected() -> None:
     # 20,000 of 40,000 meant in each; the second group loses what 80 % of runs should show.
     generator = np.random.default_rng(12)
     loss = smallest_loss(40_000, HALVES, 1, 0.001)
@@ -136,7 +134,7 @@ def test_what_cannot_be_seen_is_none() -> None:
     assert smallest_imbalance(1000, HALVES, 0, 0.001) == pytest.approx(0.565, abs=0.001)
 
 
-def test_a_difference_of_click_through_rates_is_seen_as_often_as_foretold() -> None:
+def test_simulated_difference_has_the_predicted_power() -> None:
     # Beta(1, 19) propensities and geometric impressions, 9 on average, in groups of 2,000 subjects.
     generator = np.random.default_rng(13)
     variance = rate_variance(0.05, 19 / (400 * 21), 9, 72)
@@ -154,7 +152,7 @@ def test_a_difference_of_click_through_rates_is_seen_as_often_as_foretold() -> N
     assert seen / runs == pytest.approx(0.8, abs=0.04)
 
 
-def test_no_effect_has_the_power_of_a_false_alarm() -> None:
+def test_power_without_effect_is_alpha() -> None:
     assert ratio_power(5000, HALVES, 0, 0.01) == pytest.approx(0.01, rel=1e-9)
     assert rate_power(0, 0.04, 50, 50, 0.01) == pytest.approx(0.01, rel=1e-9)
     assert ratio_power(5000, [1.0, 0.0], 0.5, 0.01) == 0
@@ -192,7 +190,7 @@ def test_plans_that_are_none_are_refused(effect: float, shares: list[float], alp
 
 
 def test_nonsense_is_refused() -> None:
-    with pytest.raises(ValueError, match="nobody is left"):
+    with pytest.raises(ValueError, match="no subject is left"):
         loss_effect([1.0], 0, 1.0)
     for group in (-1, 2):
         with pytest.raises(ValueError, match="group"):

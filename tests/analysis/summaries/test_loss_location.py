@@ -51,14 +51,14 @@ def judged(folder: Path, where: str, *, hasty: bool) -> Analysis:
         ("", Layer.INTAKE, "in no stream"),
     ],
 )
-def test_the_layer_of_a_loss_is_behind_the_place_where_it_was_seen_last(
+def test_location_of_lost_events_decides_the_layer(
     tmp_path: Path, where: str, layer: Layer, word: str, hasty: bool
 ) -> None:
     result = judged(tmp_path, where, hasty=hasty)
     lost = check(result, "lost")
     assert (result.verdict, result.layer, lost.layer) == (Verdict.NO_GO, layer, layer)
     assert word in lost.summary
-    assert (check(result, "stream").verdict is CheckStatus.FAIL) == (where == OTHER)
+    assert (check(result, "stream").status is CheckStatus.FAIL) == (where == OTHER)
 
 
 def test_a_partition_that_has_not_come_is_told(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_partition_that_has_not_come_is_told(tmp_path: Path) -> None:
     run.land([])
     analysis = analyse(tmp_path)
     assert analysis.layer is Layer.TABLE
-    assert "look whether the partition of 2025-01-31T14:00 UTC has come" in check(analysis, "lost").summary
+    assert "2025-01-31T14:00 UTC" in check(analysis, "lost").summary
 
 
 def test_a_clean_run_with_its_streams_is_go(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_clean_run_with_its_streams_is_go(tmp_path: Path) -> None:
     assert failed(analyse(tmp_path)) == set()
 
 
-def test_streams_that_cannot_be_read_are_one_clear_line(tmp_path: Path) -> None:
+def test_unreadable_streams_are_one_line(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=50)
     run.land()
     for content in (b"PAR1 half", b""):
@@ -90,16 +90,13 @@ def test_streams_that_cannot_be_read_are_one_clear_line(tmp_path: Path) -> None:
         analyse(tmp_path)
 
 
-def test_canaries_that_were_in_the_stream_alone_are_told(tmp_path: Path) -> None:
+def test_canaries_of_the_stream_are_counted(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     canaries = [{**event, "meta": {**event["meta"], "domain": "canary"}} for event in run.events[:3]]
     keep_streams(run, {OWN: run.events + canaries[:2], OTHER: canaries[2:]})
     run.land()
     result = check(analyse(tmp_path), "canaries")
-    assert (result.verdict, result.summary) == (
-        CheckStatus.PASS,
-        "No canary event is in the table. The stream had 2 of them.",
-    )
+    assert result.status is CheckStatus.PASS
     assert result.evidence["streamed"] == [{"topic": OWN, "events": 2, "hours": 1}]
     keep_streams(run, {OWN: run.events})
-    assert "nothing shows" in check(analyse(tmp_path), "canaries").summary
+    assert check(analyse(tmp_path), "canaries").evidence["streamed"] == []

@@ -45,14 +45,14 @@ def test_intervals_are_those_of_scipy_and_statsmodels(
         assert loss.difference == pytest.approx(count / total - rest[0] / rest[1])
 
 
-def test_a_group_that_sent_nothing_is_known_to_have_lost_nothing_and_no_more() -> None:
+def test_group_without_events_has_no_loss() -> None:
     nothing, alone = of_counts(("none", "g0"), rows((3, 40)))
     assert (nothing.subjects, nothing.share, nothing.low, nothing.high) == (0, 0, 0, 1)
     assert (nothing.difference, alone.difference, alone.difference_low) == (None, None, None)
     assert (alone.sent_events, alone.lost_events, alone.losing_share) == (120, 6, 3 / 40)
 
 
-def test_the_loss_of_a_group_is_that_of_its_rows(tmp_path: Path) -> None:
+def test_group_loss_matches_its_rows(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     mine = [event for event in run.events if "true" in event["experiments"]["assigned"].values()]
     names = {event["meta"]["id"] for event in mine[::20]}
@@ -68,10 +68,10 @@ def test_the_loss_of_a_group_is_that_of_its_rows(tmp_path: Path) -> None:
     assert spared.high == pytest.approx(1.959964**2 / (spared.subjects + 1.959964**2), rel=1e-6)
 
 
-def _segments(sizes: list[int], gone: list[bool]) -> tuple[SegmentCount, ...]:
-    """Return two segments of subjects with *sizes* events: of one, those *gone* lost all; of the other, nobody did."""
+def _segments(sizes: list[int], losing: list[bool]) -> tuple[SegmentCount, ...]:
+    """Return two segments of subjects with *sizes* events: in one, *losing* subjects lost all; in the other, none."""
     sent, squared = sum(sizes), sum(size * size for size in sizes)
-    lost = sum(size for size, is_gone in zip(sizes, gone, strict=True) if is_gone)
+    lost = sum(size for size, is_losing in zip(sizes, losing, strict=True) if is_losing)
     return tuple(
         SegmentCount("skin", value, "true", len(sizes), len(sizes), sent, count, squared)
         for value, count in (("hit", lost), ("spared", 0))
@@ -79,9 +79,7 @@ def _segments(sizes: list[int], gone: list[bool]) -> tuple[SegmentCount, ...]:
 
 
 @given(st.integers(60, 400), st.integers(20, 60), st.integers(1, 9))
-def test_a_segment_whose_subjects_lose_all_or_nothing_is_judged_by_its_subjects(
-    subjects: int, losing: int, events: int
-) -> None:
+def test_segment_is_tested_by_its_subjects(subjects: int, losing: int, events: int) -> None:
     items = [position < losing for position in range(subjects)]
     result = outlier_segments(_segments([events] * subjects, items))
     assert result == outlier_segments(_segments([1] * subjects, items))
@@ -90,7 +88,7 @@ def test_a_segment_whose_subjects_lose_all_or_nothing_is_judged_by_its_subjects(
         assert (item.low, item.high) == newcombe(losing, subjects, 0, subjects)
 
 
-def test_one_heavy_subject_that_lost_everything_is_no_segment_that_stands_out() -> None:
+def test_one_heavy_subject_is_not_an_outlier() -> None:
     sizes = [100, *[1] * 400]
     assert not outlier_segments(_segments(sizes, [True, *[False] * 400]))
     assert outlier_segments(_segments([1] * 500, [*[True] * 100, *[False] * 400]))

@@ -12,6 +12,7 @@ from analysis.analyse import Analysis, analyse
 from analysis.calibration import Calibration
 from analysis.verdict import Verdict
 from common.errors import DogfoodError
+from common.ports import free_port
 from contracts.assignment import Generation
 from dogfood.doctor.diagnosis import fine, missing, unknown
 from dogfood.real.result_table import Row, decide, of_analysis, of_calibration, of_diagnoses, of_findings
@@ -22,7 +23,7 @@ from testbed.wiki.installation import REAL_EXTENSIONS
 from tests.analysis.runs import make_run
 from tests.dogfood.conftest import call_in
 from tests.plans import plan
-from tests.servers import free_port, serving
+from tests.servers import serving
 from tests.wikis import need
 from traffic.locust_run.options import TrafficOptions
 

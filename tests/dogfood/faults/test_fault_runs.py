@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from common.errors import DogfoodError
+from common.ports import free_port
 from contracts.assignment import Generation
 from dogfood.faults.catalogue import read_catalogue
 from dogfood.faults.recipes import recipe_of
@@ -18,7 +19,6 @@ from dogfood.testbed_control.services import Testbed
 from run_record.roster import Fidelity
 from tests.dogfood.conftest import call_in
 from tests.jitter import is_overloaded
-from tests.servers import free_port
 from tests.wikis import call, copy_seeded_wiki, latest
 
 Play = Callable[..., dict[str, Any]]

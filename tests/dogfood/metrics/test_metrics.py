@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from prometheus_client.parser import text_string_to_metric_families
 
 from analysis.analyse import analyse, write
+from common.ports import free_port
 from contracts.intake import EventAnswer, EventOutcome
 from dogfood.metrics.otel import send
 from dogfood.metrics.prometheus import exposition
@@ -24,7 +25,6 @@ from run_record.ledger.files import LedgerWriter, Span
 from run_record.run_folder import RunFolderError
 from tests.analysis.runs import Sent, make_run
 from tests.dogfood.conftest import Call
-from tests.servers import free_port
 from traffic.locust_run.ledger_progress import Progress
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -15,7 +15,7 @@ from common.errors import KitFaultError
 from dogfood.doctor.diagnosis import Condition
 from dogfood.doctor.machine import busy
 from dogfood.testbed_control.wiki_warm_up import warm_wiki
-from run_record.load_report.machine_sampler import MachineWatch
+from run_record.load_report.machine_sampler import MachineSampler
 from run_record.load_report.machine_usage import Machine, busy_warning
 from run_record.load_report.report import LoadReport
 from tests.wikis import call, wiki_testbed
@@ -70,17 +70,17 @@ def test_a_busy_machine_is_warned_of(load: float, steal: float, short: bool) -> 
 
 
 def test_the_cpu_of_each_part_is_told_apart() -> None:
-    with burning(1), MachineWatch("dogfood") as watch:
+    with burning(1), MachineSampler("dogfood") as watch:
         process = subprocess.Popen(["python3", "-c", "while True: pass", "traffic.sender"])
         try:
-            while not (parts := watch.seen().parts).get("sender"):
+            while not (parts := watch.usage().parts).get("sender"):
                 sum(range(100_000))
         finally:
             process.kill()
             process.wait()
     assert parts["sender"] > 0
     assert parts["dogfood"] > 0
-    assert watch.seen().load_max >= watch.seen().load_mean
+    assert watch.usage().load_max >= watch.usage().load_mean
 
 
 @pytest.mark.slow

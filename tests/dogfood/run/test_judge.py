@@ -42,7 +42,7 @@ def test_experiments_with_digit_prefixes_are_dependent(tmp_path: Path, generatio
         run.land()
         replace(Manifest.read(folder), other_experiments=others).write(folder)
         result = check(analyse(folder), "independence")
-        assert (result.verdict, result.layer) == (outcome, Layer.ASSIGNMENT)
+        assert (result.status, result.layer) == (outcome, Layer.ASSIGNMENT)
     assert "user 1 of '23-x' has the hash of user 12 of '3-x'" in result.summary
 
 
@@ -50,12 +50,12 @@ def test_aa_run_with_one_clicking_group_fails(tmp_path: Path) -> None:
     run = make_run(tmp_path, aa=True)
     run.land()
     analysis = analyse(tmp_path)
-    assert (analysis.verdict, check(analysis, "effect").verdict) == (Verdict.GO, CheckStatus.PASS)
+    assert (analysis.verdict, check(analysis, "effect").status) == (Verdict.GO, CheckStatus.PASS)
     assert "click" in check(analysis, "sample-ratio").evidence["subjects"]  # type: ignore[operator]
     clicks = [e for e in run.events if e["action"] == "click" and "false" in e["experiments"]["assigned"].values()]
     names = {event["meta"]["id"] for event in clicks}
     run.land([event for event in run.events if event["meta"]["id"] not in names])
-    assert check(analyse(tmp_path), "effect").verdict is CheckStatus.FAIL
+    assert check(analyse(tmp_path), "effect").status is CheckStatus.FAIL
 
 
 def test_click_through_rates_match_the_rows(clean: Analysis, tmp_path: Path) -> None:
@@ -89,14 +89,14 @@ def test_junit_separates_failures_from_inconclusive_checks(tmp_path: Path) -> No
     tags = {case.attrib["name"]: {child.tag for child in case} for case in suite.iter("testcase")}
     assert tags["lost"] == {"failure"}
     assert tags["sample-ratio"] == {"skipped"}
-    assert suite.attrib["failures"] == str(sum(item.verdict is CheckStatus.FAIL for item in analysis.checks))
+    assert suite.attrib["failures"] == str(sum(item.status is CheckStatus.FAIL for item in analysis.checks))
 
 
 def test_a_check_that_does_not_matter_decides_nothing(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=1_000)
     run.land()
     analysis = analyse(tmp_path)
-    waived = [item for item in analysis.checks if item.verdict is CheckStatus.INCONCLUSIVE]
+    waived = [item for item in analysis.checks if item.status is CheckStatus.INCONCLUSIVE]
     assert all(not item.matters for item in waived)
     assert analysis.verdict is Verdict.GO
 
@@ -120,8 +120,8 @@ def test_slight_imbalances_pass_below_the_floor(tmp_path: Path) -> None:
     treated = sorted({e["performer"]["id"] for e in run.events if "true" in e["experiments"]["assigned"].values()})
     names = set(treated[::4])
     run.land([event for event in run.events if event["performer"]["id"] not in names])
-    assert check(analyse(tmp_path), "sample-ratio").verdict is CheckStatus.FAIL
-    assert check(analyse(tmp_path, floor=0.5), "sample-ratio").verdict is not CheckStatus.FAIL
+    assert check(analyse(tmp_path), "sample-ratio").status is CheckStatus.FAIL
+    assert check(analyse(tmp_path, floor=0.5), "sample-ratio").status is not CheckStatus.FAIL
 
 
 def test_questions_and_what_they_need_are_inverse() -> None:

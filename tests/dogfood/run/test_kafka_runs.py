@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from common.ports import free_port
 from dogfood.testbed_control.services import Testbed
 from dogfood.testbed_control.stream import StreamChoice, StreamKind
 from tests.brokers import RunningBroker
 from tests.dogfood.conftest import WITHOUT_WIKI, call_in
-from tests.servers import free_port
 from tests.wikis import need
 
 QUICK = ("--visitors", "1200", "--arrival-rate", "600", "--time-scale", "20000")

@@ -123,7 +123,7 @@ def test_a_mismatch_between_wiki_and_contract_is_called(wiki_home: Path) -> None
     done = call(wiki_home, "analyse", run.name, "--json")
     content = json.loads(done.stdout)
     result = check(content, "wiki-assignment")
-    enrolled = {view.visit for view in views if view.told.get("enrolled")}
+    enrolled = {view.visit for view in views if view.experiments.get("enrolled")}
     assert (result["verdict"], result["layer"], result["evidence"]["mismatches"]) == (
         "fail",
         "assignment",

@@ -12,9 +12,9 @@ import pytest
 
 from common.child_environment import child_environment
 from common.errors import DogfoodError
+from common.ports import free_port
 from dogfood.testbed_control.services import Testbed
 from dogfood.testbed_control.supervisor import leftovers, locked
-from tests.servers import free_port
 
 SERVICES = ("mpic", "intake")
 ROOT = Path(__file__).resolve().parents[3]
@@ -111,5 +111,5 @@ def test_old_database_becomes_private(testbed: Testbed) -> None:
 def test_child_environment_has_required_and_named_variables() -> None:
     full = {"PATH": "/bin", "LC_ALL": "C", "DOGFOOD_PASSWORD": "p", "OTEL_X": "o", "HTTP_PROXY": "h", "TOKEN": "t"}
     assert child_environment(environment=full) == {"PATH": "/bin", "LC_ALL": "C"}
-    named = child_environment("DOGFOOD_PASSWORD", "OTEL_", "MISSING", environment=full, more={"A": "b"})
+    named = child_environment("DOGFOOD_PASSWORD", "OTEL_", "MISSING", environment=full, extra={"A": "b"})
     assert named == {"PATH": "/bin", "LC_ALL": "C", "DOGFOOD_PASSWORD": "p", "OTEL_X": "o", "A": "b"}

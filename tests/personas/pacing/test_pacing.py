@@ -19,7 +19,7 @@ pacers = st.builds(
 
 
 @given(pacers, st.integers(0, 100_000), st.integers(0, 3000))
-def test_times_rise_and_do_not_depend_on_how_they_are_asked_for(pacer: Pacer, first: int, count: int) -> None:
+def test_times_rise_and_do_not_depend_on_the_batch(pacer: Pacer, first: int, count: int) -> None:
     times = pacer.times_us(first, count)
     assert len(times) == count
     assert (np.diff(times) >= 0).all()
@@ -30,7 +30,7 @@ def test_times_rise_and_do_not_depend_on_how_they_are_asked_for(pacer: Pacer, fi
 
 
 @given(pacers, st.floats(0, 200))
-def test_the_count_before_a_moment_is_the_number_of_the_first_arrival_after_it(pacer: Pacer, seconds: float) -> None:
+def test_count_before_is_the_next_arrivals_number(pacer: Pacer, seconds: float) -> None:
     end = int(seconds * 1e6)
     count = pacer.count_before(end)
     assert int(pacer.times_us(count, 1)[0]) >= end
@@ -38,8 +38,8 @@ def test_the_count_before_a_moment_is_the_number_of_the_first_arrival_after_it(p
 
 
 @given(shapes, st.lists(st.floats(0, 500), min_size=1, max_size=50))
-def test_the_inverse_of_a_shape_undoes_its_area(shape, areas: list[float]) -> None:  # type: ignore[no-untyped-def]
-    """The area by the time that the inverse names is found by summing up the level in small steps."""
+def test_inverse_undoes_the_area(shape, areas: list[float]) -> None:  # type: ignore[no-untyped-def]
+    """The area up to the inverse equals the sum of the level in small steps."""
     for area in areas[:3]:
         [end] = shape.inverse(np.array([area]))
         grid = np.linspace(0, float(end), 4001)
@@ -68,7 +68,7 @@ def test_a_constant_pace_is_even_to_the_microsecond() -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_poisson_arrivals_pass_a_dispersion_and_a_ks_test(seed: int) -> None:
+def test_poisson_arrivals_pass_dispersion_and_ks_tests(seed: int) -> None:
     times = Pacer(1000.0, parse_shape("constant"), Pace.POISSON, seed).times_us(0, 100_000)
     gaps = np.diff(times) / 1000
     assert stats.kstest(gaps, "expon").pvalue > 0.001
@@ -78,14 +78,14 @@ def test_poisson_arrivals_pass_a_dispersion_and_a_ks_test(seed: int) -> None:
     assert low < (len(counts) - 1) * counts.var(ddof=1) / counts.mean() < high
 
 
-def test_even_arrivals_do_not_pass_for_poisson() -> None:
+def test_constant_arrivals_fail_the_poisson_tests() -> None:
     times = Pacer(1000.0, parse_shape("constant")).times_us(0, 100_000)
     counts = np.bincount(times // 100_000)[:-1]
     assert counts.var(ddof=1) / counts.mean() < 0.01
     assert stats.kstest(np.diff(times) / 1000, "expon").pvalue < 1e-6
 
 
-def test_a_poisson_process_of_changing_rate_is_one_after_undoing_the_change() -> None:
+def test_a_changing_rate_is_a_time_change() -> None:
     shape = parse_shape("ramp:60s")
     times = Pacer(2000.0, shape, Pace.POISSON, 3).times_us(0, 50_000) / 1e6
     # The area under a ramp of 60 s from 0 to 2000/s by t is 2000 t²/120.
@@ -107,7 +107,7 @@ def test_rates_are_read_with_their_unit(text: str, rate: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "fast", "10/day", "1e3", "nan", "inf"])
-def test_what_is_no_rate_is_one_clear_line(text: str) -> None:
+def test_an_invalid_rate_is_one_clear_line(text: str) -> None:
     with pytest.raises(PacingError, match="write it like 500"):
         parse_rate(text)
 
@@ -117,13 +117,13 @@ def test_what_is_no_rate_is_one_clear_line(text: str) -> None:
     ["", "sawtooth", "ramp", "ramp:0s", "ramp:1,2,3s", "ramp:1-0,5s", "ramp:1-2-3,5s", "steps:5s", "steps:1,0,5s",
      "spike:2", "spike:2,5s", "spike:a,5s,5s", "diurnal", "diurnal:24h,1", "diurnal:24h,0.1,3", "constant:1"],
 )  # fmt: skip
-def test_what_is_no_shape_is_one_clear_line(text: str) -> None:
+def test_an_invalid_shape_is_one_clear_line(text: str) -> None:
     with pytest.raises(PacingError, match="levels are multiples of the rate"):
         parse_shape(text)
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=16).map(tuple))
-def test_a_turn_deals_from_its_blocks_in_turn(counts: tuple[int, ...]) -> None:
+def test_ranks_interleave_the_blocks_of_a_round(counts: tuple[int, ...]) -> None:
     dealt = sorted(
         (int(rank), position, index)
         for position in range(len(counts))
@@ -135,7 +135,7 @@ def test_a_turn_deals_from_its_blocks_in_turn(counts: tuple[int, ...]) -> None:
     )
 
 
-def test_blocks_that_never_have_an_event_are_an_error() -> None:
+def test_blocks_without_events_are_an_error() -> None:
     assert Interleaving(2, lambda block: 10).blocks_for(41) == 6
     with pytest.raises(PacingError, match="nothing to pace"):
         Interleaving(2, lambda block: 0).blocks_for(1)

@@ -31,8 +31,8 @@ ALL_ATTRIBUTES = [
 Event = dict[str, Any]
 
 
-def bodies(made: Plan) -> list[Event]:
-    return [json.loads(event.body) for event in made.events(0, made.settings.visitors)]
+def bodies(created: Plan) -> list[Event]:
+    return [json.loads(event.body) for event in created.events(0, created.settings.visitors)]
 
 
 def asking_for(attributes: list[str], generation: Generation = Generation.ALPHA) -> Plan:
@@ -56,7 +56,7 @@ def differences(ours: list[Event], theirs: list[Event]) -> set[tuple[str, str]]:
     return {(path, kind) for path, kind in one ^ other if not kind.startswith("list")}
 
 
-def test_events_are_shaped_like_the_captured_ones() -> None:
+def test_events_have_the_captured_shape() -> None:
     beacon = json.loads(json.loads(contract_path("captured-beacons.ndjson").read_text().splitlines()[0])["body"])
     ours = bodies(plan())
     theirs = captured(lambda event: "namespace_name" not in event["page"] and "title" in event["page"])
@@ -67,7 +67,7 @@ def test_events_are_shaped_like_the_captured_ones() -> None:
 
 
 @pytest.mark.parametrize("special", [False, True])
-def test_events_with_every_attribute_are_shaped_like_the_captured_ones(special: bool) -> None:
+def test_events_with_all_attributes_have_the_captured_shape(special: bool) -> None:
     def kept(event: Event) -> bool:
         return "namespace_name" in event["page"] and (event["page"]["namespace_id"] < 0) is special
 
@@ -101,7 +101,7 @@ def test_every_event_is_valid(generation: Generation, attributes: list[str]) -> 
 
 
 @pytest.mark.parametrize("generation", Generation)
-def test_events_say_what_the_contract_gives_their_subject(generation: Generation) -> None:
+def test_events_have_the_contracts_assignment(generation: Generation) -> None:
     run_plan = plan(generation)
     subjects = run_plan.subjects(0, 600)
     for event in run_plan.events(0, 600):
@@ -119,7 +119,7 @@ def test_events_say_what_the_contract_gives_their_subject(generation: Generation
             assert body["experiment"]["subject_id"] == result.subject_id
 
 
-def test_only_the_sampled_send_events_and_nearly_all_of_them_do() -> None:
+def test_only_sampled_subjects_send_events() -> None:
     run_plan = plan()
     subjects = run_plan.subjects(0, 600)
     senders = {event.visit for event in run_plan.events(0, 600)}
@@ -128,7 +128,7 @@ def test_only_the_sampled_send_events_and_nearly_all_of_them_do() -> None:
     assert len(senders) > 0.95 * len(sampled)
 
 
-def test_several_features_are_bucketed_with_one_hash_and_unsampled_values_left_out() -> None:
+def test_several_features_share_one_hash() -> None:
     features = {
         "two": {"control": "a", "values": ["a", "b"]},
         "three": {"control": "x", "values": ["x", "y", "z"]},
@@ -148,7 +148,7 @@ def test_several_features_are_bucketed_with_one_hash_and_unsampled_values_left_o
     assert len(seen) == 3
 
 
-def test_the_same_settings_make_the_same_bytes_and_a_longer_run_begins_with_a_shorter_one() -> None:
+def test_equal_settings_give_equal_bytes() -> None:
     def digest(**changes: object) -> str:
         return sha256(b"\n".join(event.body for event in plan(Generation.ALPHA, **changes).events(0, 300))).hexdigest()
 
@@ -157,7 +157,7 @@ def test_the_same_settings_make_the_same_bytes_and_a_longer_run_begins_with_a_sh
     assert len({digest(), digest(seed=8), digest(epoch_ms=EPOCH_MS + 1)}) == 3
 
 
-def test_the_bytes_are_those_of_every_other_machine() -> None:
+def test_the_bytes_have_the_recorded_digest() -> None:
     """A change here changes every event of every seed: say so in the change log."""
     # Of the personas that come with the kit: another one does not change their events here.
     personas = tuple(persona for persona in load_personas() if persona.name in SHIPPED)
@@ -166,7 +166,7 @@ def test_the_bytes_are_those_of_every_other_machine() -> None:
     assert sha256(b"\n".join(bodies)).hexdigest() == GOLDEN
 
 
-def test_xlab_events_are_shaped_like_the_real_ones() -> None:
+def test_xlab_events_have_the_captured_shape() -> None:
     """Contract: wiki.md, "The real xlab code, run"."""
     events = [json.loads(event.body) for event in plan(Generation.XLAB).events(0, 300)]
     for event in events:
@@ -175,21 +175,21 @@ def test_xlab_events_are_shaped_like_the_real_ones() -> None:
         assert event["experiment"]["coordinator"] == "xLab"
 
 
-def test_an_xlab_stream_is_not_sampled_on_top() -> None:
+def test_xlab_has_no_stream_sampling() -> None:
     everything, half = (
         plan(Generation.XLAB, instrument=example_instrument(rate=rate)).events(0, 100) for rate in (1.0, 0.5)
     )
     assert [event.body for event in everything] == [event.body for event in half]
 
 
-def test_a_visit_is_the_same_whichever_was_asked_for_first() -> None:
+def test_visits_do_not_depend_on_the_order_of_requests() -> None:
     one, other = plan(), plan()
     assert [one.visit(i) for i in (500, 3, 260)] == [other.visit(i) for i in (500, 3, 260)]
     everything = {event.id: event for event in other.events(0, 600)}
     assert all(everything[event.id] == event for event in one.visit(260))
 
 
-def test_funnels_are_an_impression_and_at_most_a_click_and_nothing_after_it() -> None:
+def test_a_funnel_ends_with_its_click() -> None:
     clicks = 0
     for visit in range(600):
         events = [json.loads(event.body) for event in plan_once.visit(visit)]
@@ -204,7 +204,7 @@ def test_funnels_are_an_impression_and_at_most_a_click_and_nothing_after_it() ->
     assert clicks > 20
 
 
-def test_events_come_in_the_order_of_their_times_and_name_them() -> None:
+def test_events_are_ordered_by_their_dt() -> None:
     for visit in range(600):
         events = plan_once.visit(visit)
         assert [event.offset_ms for event in events] == sorted(event.offset_ms for event in events)
@@ -224,7 +224,7 @@ def test_ids_and_tokens_are_unique() -> None:
     assert len({event["performer"]["pageview_id"] for event in impressions}) == len(impressions)
 
 
-def test_stream_sampling_comes_on_top() -> None:
+def test_stream_sampling_is_independent_of_enrolment() -> None:
     half = plan(instrument=example_instrument(rate=0.5))
     kept = [json.loads(event.body) for event in half.events(0, 600)]
     everything = [json.loads(event.body) for event in plan_once.events(0, 600)]
@@ -239,12 +239,12 @@ def test_stream_sampling_comes_on_top() -> None:
     assert kept[0]["sample"] == {"rate": 0.5, "unit": "session"}
 
 
-def test_what_cannot_be_planned_is_one_clear_line() -> None:
+def test_an_impossible_plan_is_one_clear_line() -> None:
     with pytest.raises(PlanError, match="visitors has to be between 0"):
         settings(visitors=-1)
     with pytest.raises(PlanError, match="switched off"):
         plan(instrument={**example_instrument(), "status": 0})
-    with pytest.raises(PlanError, match="other personas"):
+    with pytest.raises(PlanError, match="the personas have changed"):
         Plan(replace(settings(), personas="0123456789abcdef"))
 
 

@@ -16,12 +16,12 @@ from tests.plans import EPOCH_MS, settings
 
 
 def paced(events: int, rate: float = 5000.0, **changes: object) -> Plan:
-    """Return a plan of just so many events."""
+    """Return a plan of exactly *events* events."""
     wanted = settings(Generation.ALPHA, events_per_second=rate, events=events, visitors=2**31 - 1, **changes)
     return Plan(replace(wanted, visitors=Plan(wanted).visitors_for_events()))
 
 
-def test_there_are_just_the_events_asked_for_each_at_its_own_time() -> None:
+def test_the_planned_number_of_events_at_their_times() -> None:
     items = list(paced(9_000).events(0, 2**31))
     assert len(items) == len({event.id for event in items}) == 9_000
     assert sorted(event.offset_us for event in items) == [number * 200 for number in range(9_000)]
@@ -31,7 +31,7 @@ def test_there_are_just_the_events_asked_for_each_at_its_own_time() -> None:
         assert content["dt"] == f"{when}Z"
 
 
-def test_neighbouring_times_belong_to_different_blocks_so_that_workers_share_every_moment() -> None:
+def test_neighbouring_events_belong_to_different_blocks() -> None:
     items = sorted(paced(9_000).events(0, 2**31), key=lambda event: event.offset_us)
     blocks = [event.visit // BLOCK for event in items]
     runs = [len(list(run)) for _, run in groupby(blocks)]
@@ -48,7 +48,7 @@ def test_a_funnel_keeps_its_order() -> None:
         assert [event.offset_us for event in events] == sorted(event.offset_us for event in events)
 
 
-def test_events_are_the_same_whichever_was_asked_for_first() -> None:
+def test_events_do_not_depend_on_the_order_of_requests() -> None:
     one, other = paced(4_000, pace=Pace.POISSON), paced(4_000, pace=Pace.POISSON)
     last = one.settings.visitors - 1
     assert [one.visit(index) for index in (last - 300, 3)] == [other.visit(index) for index in (last - 300, 3)]
@@ -62,6 +62,6 @@ def test_settings_survive_a_manifest() -> None:
 
 
 @pytest.mark.parametrize("changes", [{"events": 0}, {"events_per_second": 1e7}, {"events_per_second": -1.0}])
-def test_what_cannot_be_paced_is_one_clear_line(changes: dict[str, float]) -> None:
+def test_invalid_pacing_is_one_clear_line(changes: dict[str, float]) -> None:
     with pytest.raises(PlanError, match="has to be between"):
         settings(Generation.ALPHA, **{"events_per_second": 10.0, "events": 10, **changes})

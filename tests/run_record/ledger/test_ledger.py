@@ -26,7 +26,7 @@ OK = EventAnswer(EventOutcome.OK)
 BAD = EventAnswer(EventOutcome.INVALID, "'.page.id' should be integer")
 
 
-def test_every_event_of_every_request_is_read_back_in_order(tmp_path: Path) -> None:
+def test_all_events_are_read_back_in_order(tmp_path: Path) -> None:
     with LedgerWriter(tmp_path, "b") as one, LedgerWriter(tmp_path, "a") as other:
         first = one.intend([Span(4, 0, 2), Span(1, 3, 1)], intended_ms=1000, sent_ms=1001)
         second = other.intend([Span(4, 2, 1)], intended_ms=900, sent_ms=2000)
@@ -48,9 +48,7 @@ def test_every_event_of_every_request_is_read_back_in_order(tmp_path: Path) -> N
     st.lists(st.lists(st.integers(0, 10_000), max_size=5), max_size=4),
     st.booleans(),
 )
-def test_a_row_of_several_says_what_a_row_each_does(
-    sizes: list[tuple[int, int]], picks: list[list[int]], slowly: bool
-) -> None:
+def test_shared_rows_equal_single_rows(sizes: list[tuple[int, int]], picks: list[list[int]], slowly: bool) -> None:
     several, single = [], []
     answered: set[int] = set()
     first = 0
@@ -69,7 +67,7 @@ def test_a_row_of_several_says_what_a_row_each_does(
         answered |= set(numbers)
         several.append(outcomes_row(numbers, EventOutcome.OK, status=201, at_ms=9100))
         single += [b'{"outcome":%d,"answered_ms":9100,"status":201,"answers":"ok"}\n' % number for number in numbers]
-    # A row that is not plain has all rows beside it read one by one.
+    # One row that is not plain makes its whole block be parsed row by row.
     words = ",".join(['"ok"'] * sizes[0][0]).encode()
     odd = (
         b'{"outcome":0,"answered_ms":1,"status":201,"answers":[%b]}\n' % words if slowly and 0 not in answered else b""
@@ -93,7 +91,7 @@ def test_a_row_of_several_says_what_a_row_each_does(
         b'{"outcomes":[0,1],"status":201,"answers":"ok"}',
     ],
 )
-def test_rows_of_several_that_do_not_agree_are_refused(tmp_path: Path, row: bytes) -> None:
+def test_inconsistent_shared_rows_are_refused(tmp_path: Path, row: bytes) -> None:
     (tmp_path / "w.ndjson").write_bytes(row + b"\n")
     with pytest.raises(LedgerFormatError, match=r"w\.ndjson, line 1"):
         read_ledger(tmp_path)
@@ -107,7 +105,7 @@ def test_an_intent_without_outcome_is_indeterminate(tmp_path: Path) -> None:
     assert (sent.answered_ms[0], sent.status[0]) == (-1, 0)
 
 
-def test_half_rows_are_left_out_and_named(tmp_path: Path) -> None:
+def test_incomplete_rows_are_skipped_and_listed(tmp_path: Path) -> None:
     with LedgerWriter(tmp_path, "w") as writer:
         writer.intend([Span(0, 0, 1)], intended_ms=1, sent_ms=2)
     with (tmp_path / "w.ndjson").open("ab") as file:
@@ -121,13 +119,13 @@ def test_an_empty_ledger_has_no_events(tmp_path: Path) -> None:
     assert len(read_ledger(tmp_path).visit) == 0
 
 
-def test_a_worker_never_continues_anothers_file(tmp_path: Path) -> None:
+def test_an_existing_ledger_is_not_continued(tmp_path: Path) -> None:
     LedgerWriter(tmp_path, "w").close()
-    with pytest.raises(LedgerError, match="cannot be made"):
+    with pytest.raises(LedgerError, match="cannot be created"):
         LedgerWriter(tmp_path, "w")
 
 
-def test_without_a_written_intent_nothing_may_be_sent() -> None:
+def test_a_full_disk_raises_ledger_error() -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("this system has no /dev/full")
@@ -145,7 +143,7 @@ def _write_for_ever(folder: Path) -> None:
         writer.answered(request, [OK], status=201, at_ms=3)
 
 
-def test_a_killed_worker_costs_at_most_the_answer_under_way(tmp_path: Path) -> None:
+def test_a_killed_worker_loses_at_most_one_outcome(tmp_path: Path) -> None:
     process = multiprocessing.get_context("spawn").Process(target=_write_for_ever, args=(tmp_path,))
     process.start()
     path = tmp_path / "w.ndjson"
@@ -161,7 +159,7 @@ def test_a_killed_worker_costs_at_most_the_answer_under_way(tmp_path: Path) -> N
     assert len(open_requests) <= 1
 
 
-def test_counting_what_was_sent_leaves_half_a_row_out(tmp_path: Path) -> None:
+def test_count_sent_skips_incomplete_rows(tmp_path: Path) -> None:
     rows = [
         intents_row(0, [1, 2, 3, 4], [0, 0, 0, 0], size=2, intended_ms=[5, 6], sent_ms=7),
         intent_row(2, [Span(5, 0, 3)], intended_ms=8, sent_ms=9),

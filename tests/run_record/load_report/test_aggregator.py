@@ -1,4 +1,4 @@
-"""The tally and the book of all workers: nothing is lost on the way, and a generator at its limits is called."""
+"""Counters and aggregation of all workers, and the verdict on the generator."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,70 +26,68 @@ requests = st.lists(
 )
 
 
-def report(tally: LoadCounts, cpu: float = 0.5) -> dict[str, object]:
-    return {"tally": tally.to_json(), "cpu": cpu}
+def report(counts: LoadCounts, cpu: float = 0.5) -> dict[str, object]:
+    return {"tally": counts.to_json(), "cpu": cpu}
 
 
-def play(keeper: LoadCounters, made: list[tuple[int, int, int]], events: int = 1) -> None:
-    for intended, lag, service in made:
-        keeper.taken([intended], intended + lag, events)
-        keeper.done([intended], [intended + lag], intended + lag + service, events, events, 0)
+def record(counters: LoadCounters, requests: list[tuple[int, int, int]], events: int = 1) -> None:
+    for intended, lag, service in requests:
+        counters.taken([intended], intended + lag, events)
+        counters.done([intended], [intended + lag], intended + lag + service, events, events, 0)
 
 
-def kept(made: list[tuple[int, int, int]], events: int = 1) -> LoadCounts:
-    keeper = LoadCounters()
-    play(keeper, made, events)
-    return keeper.sum_up()
+def counted(requests: list[tuple[int, int, int]], events: int = 1) -> LoadCounts:
+    counters = LoadCounters()
+    record(counters, requests, events)
+    return counters.sum_up()
 
 
-def close(book: LoadAggregator, **changes: object) -> LoadReport:
-    return book.close(replace(PLAN, **changes))  # type: ignore[arg-type]  # of any field
+def close(aggregator: LoadAggregator, **changes: object) -> LoadReport:
+    return aggregator.close(replace(PLAN, **changes))  # type: ignore[arg-type]  # of any field
 
 
 @settings(max_examples=10, deadline=None)
 @given(requests, st.integers(1, 50), st.integers(1, 4))
-def test_reports_of_several_workers_add_up_to_what_one_would_report(
-    made: list[tuple[int, int, int]], events: int, workers: int
-) -> None:
+def test_reports_of_several_workers_add_up(drawn: list[tuple[int, int, int]], events: int, workers: int) -> None:
     alone, shared = LoadAggregator(), LoadAggregator()
-    alone.add_report("one", "here", report(kept(made, events)))
+    alone.add_report("one", "here", report(counted(drawn, events)))
     for position in range(workers):
-        if own := made[position::workers]:
+        if own := drawn[position::workers]:
             half = len(own) // 2
             for part in (own[:half], own[half:]):
-                shared.add_report(f"w{position}", "here", report(kept(part, events)))
+                shared.add_report(f"w{position}", "here", report(counted(part, events)))
     one, several = close(alone), close(shared)
     for name in ("offered", "sent", "answered", "late", "dropped", "accepted", "requests"):
         assert getattr(one, name) == getattr(several, name)
     assert (one.latency_ms, one.service_ms, one.lag_ms) == (several.latency_ms, several.service_ms, several.lag_ms)
-    assert one.offered == len(made) * events
-    assert one.late == events * sum(lag > 100_000 for _, lag, _ in made)
+    assert one.offered == len(drawn) * events
+    assert one.late == events * sum(lag > 100_000 for _, lag, _ in drawn)
 
 
 @settings(max_examples=25, deadline=None)
 @given(requests)
-def test_percentiles_are_those_of_the_values_to_three_digits(made: list[tuple[int, int, int]]) -> None:
-    book = LoadAggregator()
-    book.add_report("w", "here", report(kept(made)))
-    load = close(book)
-    latency = sorted(lag + service for _, lag, service in made)
+def test_percentiles_have_three_significant_digits(drawn: list[tuple[int, int, int]]) -> None:
+    aggregator = LoadAggregator()
+    aggregator.add_report("w", "here", report(counted(drawn)))
+    load = close(aggregator)
+    latency = sorted(lag + service for _, lag, service in drawn)
     for share, item in ((50, load.latency_ms.p50), (95, load.latency_ms.p95), (99, load.latency_ms.p99)):
         exact = latency[max(0, int(share / 100 * len(latency) + 0.5) - 1)] / 1000
         assert item == pytest.approx(exact, rel=0.001, abs=0.0011)
     assert load.latency_ms.max == pytest.approx(latency[-1] / 1000, rel=0.001, abs=0.0011)
 
 
-def test_summing_up_forgets_what_was_told_and_counts_dropped_and_unanswered_apart() -> None:
-    keeper = LoadCounters()
-    keeper.taken([0, 10], 20, 5)
-    keeper.done([0], [-1], -1, 5, 0, 5)
-    keeper.done([10], [20], -1, 5, 0, 5)
-    keeper.error("dropped", 5)
-    message = keeper.sum_up()
+def test_sum_up_resets_and_separates_dropped_from_unanswered() -> None:
+    counters = LoadCounters()
+    counters.taken([0, 10], 20, 5)
+    counters.done([0], [-1], -1, 5, 0, 5)
+    counters.done([10], [20], -1, 5, 0, 5)
+    counters.error("dropped", 5)
+    message = counters.sum_up()
     assert tuple(message.seconds[0].counts().values()) == (10, 5, 0, 0, 5, 0, 10)
     assert message.requests == 1
-    assert message.whole("latency").total_count == 0
-    assert not keeper.sum_up().seconds
+    assert message.histogram("latency").total_count == 0
+    assert not counters.sum_up().seconds
 
 
 @pytest.mark.parametrize(
@@ -105,15 +103,15 @@ def test_summing_up_forgets_what_was_told_and_counts_dropped_and_unanswered_apar
         (1_000, 0.5, {"events": 21, "stopped_early": True}, None),
     ],
 )
-def test_a_generator_at_its_limits_is_called(
+def test_a_generator_at_its_limits_is_invalid(
     lag_us: int, cpu: float, changes: dict[str, object], says: str | None
 ) -> None:
-    book = LoadAggregator()
-    book.add_report("w", "here", report(kept([(second * 100_000, lag_us, 1000) for second in range(20)]), cpu))
-    load = close(book, **changes)
+    aggregator = LoadAggregator()
+    aggregator.add_report("w", "here", report(counted([(second * 100_000, lag_us, 1000) for second in range(20)]), cpu))
+    load = close(aggregator, **changes)
     assert (load.invalid == ()) is (says is None)
     assert says is None or says in load.invalid[0]
-    # Where visits arrive a busy core is no fault, but advice.
+    # For visits a busy core is not a fault, but leads to advice.
     assert (load.workers_needed is not None) is (cpu >= 0.9)
 
 
@@ -126,45 +124,49 @@ def test_a_generator_at_its_limits_is_called(
         (0.5, 0.0, 0.03, None, "used 3% of a core, load 0.5 on 2 cores; run again"),
     ],
 )
-def test_a_fault_says_who_was_short(load_max: float, steal: float, cpu: float, needed: int | None, says: str) -> None:
-    book = LoadAggregator()
-    book.add_report("w", "here", report(kept([(second * 100_000, 99_000_000, 1000) for second in range(20)]), cpu))
+def test_a_fault_names_the_bottleneck(load_max: float, steal: float, cpu: float, needed: int | None, says: str) -> None:
+    aggregator = LoadAggregator()
+    aggregator.add_report(
+        "w", "here", report(counted([(second * 100_000, 99_000_000, 1000) for second in range(20)]), cpu)
+    )
     machine = Machine(cores=2, load_mean=load_max, load_max=load_max, steal=steal, used=2.0, parts={"sender": cpu})
-    load = book.close(replace(PLAN, event_rate=0.0, arrival_rate=10.0, seconds=60.0), machine)
+    load = aggregator.close(replace(PLAN, event_rate=0.0, arrival_rate=10.0, seconds=60.0), machine)
     assert says in load.invalid[0]
     assert load.workers_needed == needed
     assert load.machine == machine
 
 
-def test_a_run_without_workers_is_called() -> None:
+def test_a_run_without_workers_is_invalid() -> None:
     assert close(LoadAggregator()).invalid == ("no worker of the generator reported",)
 
 
 @pytest.mark.parametrize(("late", "hopeless"), [(0, False), (10, False), (12, True), (40, True)])
-def test_a_schedule_that_cannot_be_kept_is_known(late: int, hopeless: bool) -> None:
-    book = LoadAggregator()
+def test_a_hopeless_schedule_is_detected(late: int, hopeless: bool) -> None:
+    aggregator = LoadAggregator()
     delays = [6_000_000] * late + [1_000] * (50 - late)
-    book.add_report("w", "here", report(kept([(1000 * position, lag, 1000) for position, lag in enumerate(delays)])))
-    assert book.is_hopeless(0.0, 1_000) is hopeless
-    assert not book.is_hopeless(0.0, 0)
+    aggregator.add_report(
+        "w", "here", report(counted([(1000 * position, lag, 1000) for position, lag in enumerate(delays)]))
+    )
+    assert aggregator.is_hopeless(0.0, 1_000) is hopeless
+    assert not aggregator.is_hopeless(0.0, 0)
 
 
 def test_a_busy_second_is_not_yet_a_busy_worker() -> None:
-    book = LoadAggregator()
+    aggregator = LoadAggregator()
     for cpu in (1.0, *[0.5] * 11):
-        book.add_report("w", "here", report(kept([(0, 1, 1)]), cpu))
-    assert close(book).workers[0].cpu == pytest.approx(0.55)
+        aggregator.add_report("w", "here", report(counted([(0, 1, 1)]), cpu))
+    assert close(aggregator).workers[0].cpu == pytest.approx(0.55)
 
 
-def test_what_a_lost_worker_did_is_read_from_its_ledger(tmp_path: Path) -> None:
+def test_a_lost_worker_is_counted_from_its_ledger(tmp_path: Path) -> None:
     with LedgerWriter(tmp_path, "w") as ledger:
         first = ledger.intend([Span(0, 0, 3)], intended_ms=1_000, sent_ms=1_005)
         ledger.intend([Span(1, 0, 2)], intended_ms=2_500, sent_ms=2_700)
         ledger.answered(first, [EventAnswer(EventOutcome.OK)] * 3, status=201, at_ms=1_025)
-    book = LoadAggregator()
-    book.add_report("w", "here", report(kept([(0, 1, 1)])))
-    book.mark_lost("w", read_ledger(tmp_path), 1_000)
-    load = close(book)
+    aggregator = LoadAggregator()
+    aggregator.add_report("w", "here", report(counted([(0, 1, 1)])))
+    aggregator.mark_lost("w", read_ledger(tmp_path), 1_000)
+    load = close(aggregator)
     assert (load.offered, load.sent, load.answered, load.accepted, load.late) == (5, 5, 3, 3, 2)
     assert load.latency_ms.max == pytest.approx(25, rel=0.001)
     assert [worker.alive for worker in load.workers] == [False]
@@ -172,7 +174,7 @@ def test_what_a_lost_worker_did_is_read_from_its_ledger(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6), st.floats(0, 60_000), st.floats(1, 600))
-def test_more_workers_are_asked_for_than_there_were(cpus: list[float], lag_ms: float, seconds: float) -> None:
+def test_workers_needed_exceeds_the_number_of_workers(cpus: list[float], lag_ms: float, seconds: float) -> None:
     workers = [WorkerLoad(f"w{position}", "", 1, 1, 1, cpu, lag_ms, alive=True) for position, cpu in enumerate(cpus)]
     needed = workers_needed(workers, Lag(0, lag_ms, lag_ms), seconds)
     assert needed > len(cpus)
@@ -182,31 +184,31 @@ def test_more_workers_are_asked_for_than_there_were(cpus: list[float], lag_ms: f
 @pytest.mark.parametrize(
     "wrong",
     [
-        {}, {"tally": {}, "cpu": 1}, {"tally": 3, "cpu": 1}, {"tally": kept([(0, 1, 1)]).to_json(), "cpu": "all"},
+        {}, {"tally": {}, "cpu": 1}, {"tally": 3, "cpu": 1}, {"tally": counted([(0, 1, 1)]).to_json(), "cpu": "all"},
         {"tally": {"seconds": {"0": [-1, 0, 0, 0, 0, 0, 0, [[], []], [[], []]]}, "lag": [[], []], "requests": 0,
                    "errors": {}}, "cpu": 1},
         {"tally": {"seconds": {"0": [[[], []], [[], []]]}, "lag": [[1], []], "requests": 0, "errors": {}}, "cpu": 1},
     ],
 )  # fmt: skip
-def test_malformed_report_is_refused_whole(wrong: dict[str, object]) -> None:
-    book = LoadAggregator()
+def test_a_malformed_report_adds_nothing(wrong: dict[str, object]) -> None:
+    aggregator = LoadAggregator()
     with pytest.raises(MalformedReportError):
-        book.add_report("w", "here", wrong)
-    assert close(book).workers == ()
+        aggregator.add_report("w", "here", wrong)
+    assert close(aggregator).workers == ()
 
 
-def test_ledger_corrects_what_was_reported(tmp_path: Path) -> None:
-    book = LoadAggregator()
-    book.add_report("w", "here", report(kept([(0, 1, 1)])))
+def test_the_ledger_corrects_reported_counts(tmp_path: Path) -> None:
+    aggregator = LoadAggregator()
+    aggregator.add_report("w", "here", report(counted([(0, 1, 1)])))
     with LedgerWriter(tmp_path, "w") as ledger:
         for visit in range(3):
             request = ledger.intend([Span(visit, 0, 2)], intended_ms=visit, sent_ms=visit)
             if visit < 2:
                 ledger.answered(request, [EventAnswer(EventOutcome.OK)] * 2, status=201, at_ms=visit + 5)
-    assert (count_sent(tmp_path / "w.ndjson"), book.sent("w")) == (6, 1)
-    book.correct("w", read_ledger(tmp_path), 0)
-    load = close(book)
-    assert (load.sent, load.answered, book.sent("w")) == (6, 4, 6)
+    assert (count_sent(tmp_path / "w.ndjson"), aggregator.sent("w")) == (6, 1)
+    aggregator.correct("w", read_ledger(tmp_path), 0)
+    load = close(aggregator)
+    assert (load.sent, load.answered, aggregator.sent("w")) == (6, 4, 6)
     assert load.workers[0].alive
 
 
@@ -215,7 +217,7 @@ def test_ledger_corrects_what_was_reported(tmp_path: Path) -> None:
     [(End.WORKER_LOST, "", "a worker was lost"), (End.FAILED, "no disk", "the generator failed: no disk")],
 )
 def test_faulty_end_is_invalid(ended: End, failure: str, says: str) -> None:
-    book = LoadAggregator()
-    book.add_report("w", "here", report(kept([(0, 1, 1)])))
-    load = close(book, ended=ended, failure=failure)
+    aggregator = LoadAggregator()
+    aggregator.add_report("w", "here", report(counted([(0, 1, 1)])))
+    load = close(aggregator, ended=ended, failure=failure)
     assert (load.invalid, load.ended) == ((says,), ended)

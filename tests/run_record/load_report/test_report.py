@@ -35,7 +35,7 @@ def load() -> LoadReport:
     )  # fmt: skip
 
 
-def test_a_load_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+def test_a_load_report_is_read_back(tmp_path: Path) -> None:
     created = load()
     created.write(tmp_path)
     assert LoadReport.read(tmp_path) == created
@@ -59,7 +59,7 @@ def test_a_load_without_the_machine_can_be_read(tmp_path: Path) -> None:
     assert LoadReport.read(tmp_path) == load()
 
 
-def test_a_run_without_load_says_so(tmp_path: Path) -> None:
+def test_a_run_without_load_report_raises(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match=r"has no load\.json"):
         LoadReport.read(tmp_path)
 
@@ -71,14 +71,14 @@ def test_a_damaged_load_is_an_error_in_one_line(tmp_path: Path, content: str) ->
         LoadReport.read(tmp_path)
 
 
-def test_a_load_of_wrong_parts_is_an_error(tmp_path: Path) -> None:
+def test_a_field_of_the_wrong_type_is_named(tmp_path: Path) -> None:
     replace(load(), lag_ms={"p50": "1"}).write(tmp_path)  # type: ignore[arg-type]
     with pytest.raises(LoadError, match=r"lag_ms\.p50: expected `float`"):
         LoadReport.read(tmp_path)
 
 
 @given(st.lists(st.lists(st.integers(1, 3_000_000_000), max_size=30), max_size=5))
-def test_merging_histograms_is_as_good_as_one_histogram(parts: list[list[int]]) -> None:
+def test_merged_histograms_equal_one_histogram(parts: list[list[int]]) -> None:
     whole = new_histogram()
     encodings = []
     for part in parts:
@@ -96,6 +96,6 @@ def test_merging_histograms_is_as_good_as_one_histogram(parts: list[list[int]]) 
         assert percentiles(result).p50 == pytest.approx(exact[(len(exact) - 1) // 2] / 1000, rel=0.001)
 
 
-def test_nothing_measured_is_all_zero() -> None:
+def test_an_empty_histogram_has_zero_percentiles() -> None:
     assert percentiles(new_histogram()) == Percentiles()
     assert encoded(new_histogram()) == ""

@@ -12,8 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from common.ports import free_port
 from testbed.stream.segments import SegmentReader, SegmentWriter, StreamFullError
-from tests.servers import free_port, serving
+from tests.servers import serving
 from tests.testbed.intake.test_contract import STREAM, TEXT, valid
 
 TOPIC = f"eqiad.{STREAM}"

@@ -14,12 +14,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from common.ports import free_port
 from run_record.ledger.files import read_ledger
 from run_record.load_report.report import LoadReport
 from run_record.manifest import Manifest
 from run_record.run_folder import find_run
 from tests.jitter import measured_jitter, skip_when_workers_went_missing
-from tests.servers import Server, free_port, serving
+from tests.servers import Server, serving
 
 ROOT = Path(__file__).resolve().parents[3]
 

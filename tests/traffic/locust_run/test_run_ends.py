@@ -10,11 +10,12 @@ import httpx
 import psutil
 import pytest
 
+from common.ports import free_port
 from run_record.end_reason import End
 from run_record.ledger.files import read_ledger
 from run_record.load_report.report import LoadReport
 from run_record.manifest import Manifest
-from tests.servers import Server, free_port, serving
+from tests.servers import Server, serving
 from tests.traffic.locust_runs import Locust, locust, two_workers, until
 
 STEADY = ("--event-rate", "300/s", "--run-time", "300s")

@@ -8,9 +8,10 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from browser_scenarios.chromium import find_browser
+from common.ports import free_port
 from run_record.ledger.files import read_ledger
 from run_record.load_report.report import LoadReport
-from tests.servers import Server, free_port, serving
+from tests.servers import Server, serving
 from tests.traffic.locust_runs import Locust, locust, two_workers, until
 from tests.wikis import need
 

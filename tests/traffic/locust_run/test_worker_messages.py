@@ -9,9 +9,10 @@ import psutil
 import pytest
 import zmq
 
+from common.ports import free_port
 from run_record.ledger.files import read_ledger
 from run_record.load_report.report import LoadReport
-from tests.servers import Server, free_port, serving
+from tests.servers import Server, serving
 from tests.traffic.locust_runs import Locust, locust, two_workers, until
 from traffic.locust_run.run_secret import protect_worker
 from traffic.locust_run.worker_messages import ROWS, MalformedMessageError, ledger_rows, parse

@@ -91,8 +91,8 @@ def play(
     return posted
 
 
-def step(*, seen: bool = True, clicked: bool = False) -> PlannedPageView:
-    return PlannedPageView(0, Page(3, "Main Page", 0, "", 9), seen, clicked, 10, 10)
+def step(*, in_view: bool = True, clicked: bool = False) -> PlannedPageView:
+    return PlannedPageView(0, Page(3, "Main Page", 0, "", 9), in_view, clicked, 10, 10)
 
 
 def test_impressions_and_clicks_are_sent_and_recorded(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_impressions_and_clicks_are_sent_and_recorded(tmp_path: Path) -> None:
     assert [json.loads(body)["performer"]["pageview_id"] for body in posted] == [
         views[0].pageview_id, views[1].pageview_id, views[1].pageview_id,
     ]  # fmt: skip
-    assert all(view.told == ALPHA for view in views)
+    assert all(view.experiments == ALPHA for view in views)
 
 
 def test_nothing_is_recorded_beyond_the_ceiling(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_page_without_configuration_is_a_failure(tmp_path: Path) -> None:
     assert play(tmp_path, Wiki(ALPHA, html="<h1>Sign in</h1>"), step(), step()) == []
     views = read_page_views(tmp_path)
     assert len(views) == 2
-    assert all("no RLCONF" in view.failure and view.told == {} and view.expected == {} for view in views)
+    assert all("no RLCONF" in view.failure and view.experiments == {} and view.expected == {} for view in views)
 
 
 @pytest.mark.parametrize(("generation", "enrolments"), [(Generation.ALPHA, ALPHA), (Generation.XLAB, XLAB)])

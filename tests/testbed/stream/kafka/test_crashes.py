@@ -15,10 +15,11 @@ import duckdb
 import httpx
 import pytest
 
+from common.ports import free_port
 from contracts.table import TABLE, read_parquet
 from testbed.table.ingest import ingest
 from tests.brokers import RunningBroker
-from tests.servers import Server, free_port, serving
+from tests.servers import Server, serving
 from tests.testbed.intake.test_contract import ERRORS, STREAM, TEXT, invalid, valid
 
 TOPIC = f"eqiad.{STREAM}"

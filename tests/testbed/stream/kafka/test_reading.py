@@ -96,7 +96,7 @@ def test_many_and_large_messages_are_all_read(broker: RunningBroker, stream: str
 def test_a_broker_that_is_not_there_is_one_clear_line() -> None:
     from contracts import kafka
 
-    assert not kafka.answers("127.0.0.1:1", within_s=0.2)
+    assert not kafka.is_reachable("127.0.0.1:1", within_s=0.2)
     with pytest.raises(DogfoodError, match=r"Kafka at 127\.0\.0\.1:1 does not answer .* is it up\?"):
         kafka.topics("127.0.0.1:1", within_s=0.2)
 
