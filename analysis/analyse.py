@@ -14,7 +14,7 @@ from analysis.checks.wiki import EnrolmentPath, count_enrolment_paths
 from analysis.engines.warehouse import Warehouse
 from analysis.inputs.description import InputSummary, ObservedKind
 from analysis.memory import out_of_memory
-from analysis.run_model.load import Evidence, gather
+from analysis.run_model.load import Evidence, load_evidence
 from analysis.statistics import share_interval
 from analysis.summaries.delays import Delay, delays
 from analysis.summaries.effects import GroupDifference, GroupRate, Power, differences, power, rates
@@ -130,7 +130,7 @@ def analyse(
     if unsendable is not None:
         return _without_traffic(*unsendable)
     try:
-        evidence = gather(run, observed, floor=floor, warehouse=warehouse, kind=kind)
+        evidence = load_evidence(run, observed, min_imbalance=floor, warehouse=warehouse, kind=kind)
         explain(evidence.inputs)
         return judge(evidence)
     except duckdb.OutOfMemoryException as error:
@@ -158,7 +158,7 @@ def judge(evidence: Evidence) -> Analysis:
         stages=count_stages(evidence),
         ways=count_enrolment_paths(evidence),
         segments=count_segments(evidence),
-        series=evidence.moments,
+        series=evidence.time_buckets,
         rates=rates(evidence),
         differences=differences(evidence),
         delays=delays(evidence),
@@ -211,7 +211,7 @@ def _groups(evidence: Evidence) -> tuple[GroupCount, ...]:
     counts = {name: tuple(int(str(rows[name][column])) if name in rows else 0 for column in _COUNTED) for name in names}
     total = sum(landed for landed, *_ in counts.values())
     people = evidence.participants
-    assigned = np.bincount(people.group[people.came & (people.group >= 0)], minlength=len(names))
+    assigned = np.bincount(people.group[people.started & (people.group >= 0)], minlength=len(names))
     return tuple(
         GroupCount(
             name=name,

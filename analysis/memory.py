@@ -1,4 +1,4 @@
-"""How much memory the database may use: a share of what this process is allowed, beyond which it spills to disk."""
+"""Memory budget of the database: a share of this process' limit; above it, the database spills to disk."""
 
 import os
 import resource
@@ -7,25 +7,25 @@ from typing import NamedTuple
 
 _GB = 1 << 30
 
-#: Without any limit of this process or its group.
+#: Budget, bytes, where neither this process nor its group has a limit.
 DEFAULT_BYTES = 2 * _GB
 
-#: Of what is left under a limit, so much is the database's; the rest is Python's, Arrow's and the threads'.
+#: The database's share of the memory left under a limit; the rest is for Python, Arrow and threads.
 _SHARE = 0.4
 
-#: With less the database cannot work.
-_LEAST_BYTES = 64 << 20
+#: Minimum budget, bytes, with which the database works.
+_MIN_BYTES = 64 << 20
 
 _CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 class MemoryBudget(NamedTuple):
-    """What the database may use.
+    """Memory and threads that the database may use.
 
     Attributes:
-        bytes: of memory before it spills to disk.
-        threads: at most; each needs memory of its own.
-        limit: what sets the limit, in words; empty where nothing does.
+        bytes: memory before the database spills to disk.
+        threads: maximum number of threads; each needs memory.
+        limit: the limit that the budget follows from, in words; empty without a limit.
     """
 
     bytes: int
@@ -34,52 +34,52 @@ class MemoryBudget(NamedTuple):
 
 
 def budget() -> MemoryBudget:
-    """Return the memory and threads for a database of this process."""
+    """Return the budget for a database in this process."""
     cores = os.cpu_count() or 1
-    left, limit = _tightest()
+    left, limit = _lowest_limit()
     share = int(left * _SHARE)
     if not limit or share >= DEFAULT_BYTES:
         return MemoryBudget(DEFAULT_BYTES, cores, limit)
-    return MemoryBudget(max(share, _LEAST_BYTES), max(1, min(cores, share // (128 << 20))), limit)
+    return MemoryBudget(max(share, _MIN_BYTES), max(1, min(cores, share // (128 << 20))), limit)
 
 
 def address_limit() -> str:
-    """Return the limit of this process' address space, in words; empty where there is none."""
+    """Return the limit of this process' address space, in words; empty without a limit."""
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     return "" if soft == resource.RLIM_INFINITY else f"ulimit -v of {soft / _GB:.1f} GB"
 
 
 def scratch_prefix(process: int) -> str:
-    """Return how the names of the folders begin in which the process with this id keeps tables."""
+    """Return the prefix of the temporary database folders of the process with this id."""
     return f"dogfood-analysis-{process}-"
 
 
-def out_of_memory(why: str) -> str:
-    """Return what to tell of a database, or Python, that ran out of memory."""
-    given = budget()
-    limit = given.limit or f"the database's own limit of {given.bytes / _GB:.1f} GB"
+def out_of_memory(reason: str) -> str:
+    """Return the error message for a database, or Python, that ran out of memory."""
+    limits = budget()
+    limit = limits.limit or f"the database's limit of {limits.bytes / _GB:.1f} GB"
     return (
-        f"the analysis ran out of memory under {limit} ({why.splitlines()[0]}): raise the limit, or name fewer files "
-        "with --observed"
+        f"the analysis ran out of memory under {limit} ({reason.splitlines()[0]}): raise the limit, or name fewer "
+        "files with --observed"
     )
 
 
-def _tightest() -> tuple[int, str]:
-    """Return how many bytes are left under the lowest limit, and which that is."""
-    found: list[tuple[int, str]] = []
+def _lowest_limit() -> tuple[int, str]:
+    """Return the bytes left under the lowest limit, and the limit in words."""
+    limits: list[tuple[int, str]] = []
     if limit := address_limit():
-        found.append((max(resource.getrlimit(resource.RLIMIT_AS)[0] - _used(0), 0), limit))
+        limits.append((max(resource.getrlimit(resource.RLIMIT_AS)[0] - _used(0), 0), limit))
     for path in _CGROUPS:
         try:
             text = path.read_text(encoding="ascii").strip()
         except OSError:
             continue
         if text.isdigit() and int(text) < 1 << 60:
-            found.append((max(int(text) - _used(1), 0), f"a memory limit of {int(text) / _GB:.1f} GB (cgroup)"))
-    return min(found, default=(DEFAULT_BYTES, ""))
+            limits.append((max(int(text) - _used(1), 0), f"a memory limit of {int(text) / _GB:.1f} GB (cgroup)"))
+    return min(limits, default=(DEFAULT_BYTES, ""))
 
 
 def _used(column: int) -> int:
-    """Return this process' address space (0) or resident memory (1), bytes."""
+    """Return this process' address space (*column* 0) or resident memory (1), bytes."""
     pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[column]
     return int(pages) * resource.getpagesize()

@@ -1,1 +1,1 @@
-"""What things cost, beside a named peer in the same run: `make bench`."""
+"""Benchmarks against a named peer in the same run: `make bench`."""

@@ -1,4 +1,4 @@
-"""A server that accepts whatever is posted, at once; for tests that freeze it, or count connections."""
+"""A server that accepts every POST immediately, for tests that freeze it or count connections."""
 
 import asyncio
 import sys
@@ -9,7 +9,7 @@ _ANSWER = b"HTTP/1.1 201 All 1 out of 1 events were accepted.\r\ncontent-length:
 class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.WriteTransport | None = None
-        self._held = b""
+        self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
@@ -17,13 +17,13 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         assert self._transport
-        self._held += data
-        while (end := self._held.find(b"\r\n\r\n")) >= 0:
-            head = self._held[:end].lower()
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            head = self._buffer[:end].lower()
             length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-            if len(self._held) < end + 4 + length:
+            if len(self._buffer) < end + 4 + length:
                 return
-            self._held = self._held[end + 4 + length :]
+            self._buffer = self._buffer[end + 4 + length :]
             self._transport.write(_ANSWER)
 
 

@@ -1,7 +1,7 @@
-"""What judging a run costs: the whole analysis beside a bare scan of the same columns.
+"""Benchmark of the analysis, compared with a bare scan of the same columns.
 
-Run with `python -m bench.analysis [ROWS [FOLDER]]`. The run that is judged is made first, which takes longer than
-judging it; it is made in FOLDER, if one is named, and is judged again from there the next time.
+Run with `python -m bench.analysis [ROWS [FOLDER]]`. It first generates a run, which takes longer than its analysis.
+With FOLDER the run is stored there, and used again the next time.
 """
 
 import multiprocessing
@@ -27,42 +27,42 @@ from run_record.ledger.files import LedgerWriter, Span
 from run_record.manifest import Manifest
 from tests.plans import settings
 
-#: Events a visitor makes on average, and events in a request.
+#: Average events per visitor, and events per request.
 EVENTS, _BATCH = 2.84, 100
 
 _BLOCK = 20_000
 
-#: Of more rows than these the first judgement is not measured as well: it takes minutes.
-_MOST_FOR_THE_FIRST = 1_000_000
+#: Maximum rows for which the first analysis is measured too: with more rows it takes minutes.
+_MAX_ROWS_FIRST = 1_000_000
 
 
 def main(rows: int = 100_000, folder: str = "") -> None:
-    """Make a run of about *rows* rows unless *folder* has one, judge it, and print what that took."""
+    """Generate a run of about *rows* rows unless *folder* has one, analyse it, and print time and memory."""
     with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as name:
         run = Path(name)
         if not (run / "manifest.json").exists():
             make(run, Plan(settings(visitors=round(rows / EVENTS))))
-        began, busy = time.perf_counter(), time.process_time()
-        found = analyse(run)
-        whole, processor = time.perf_counter() - began, time.process_time() - busy
+        start, busy = time.perf_counter(), time.process_time()
+        analysis = analyse(run)
+        total_s, cpu_s = time.perf_counter() - start, time.process_time() - busy
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        bare = scan(run / "observed")
-        assert found.verdict is Verdict.GO, found.sentence
-        print(f"{found.run['observed_rows']:,} rows: judged in {whole:.1f} s, processor time {processor:.1f} s, most "
+        scan_s = scan(run / "observed")
+        assert analysis.verdict is Verdict.GO, analysis.sentence
+        print(f"{analysis.run['observed_rows']:,} rows: analysed in {total_s:.1f} s, CPU time {cpu_s:.1f} s, peak "
               f"memory {memory:.1f} GiB")  # fmt: skip
-        print(f"bare scan of the same columns {bare:.2f} s, ratio {whole / bare:.0f}")
-        if rows <= _MOST_FOR_THE_FIRST:
+        print(f"bare scan of the same columns {scan_s:.2f} s, ratio {total_s / scan_s:.0f}")
+        if rows <= _MAX_ROWS_FIRST:
             (run / PLANNED).unlink()
-            began = time.perf_counter()
+            start = time.perf_counter()
             analyse(run)
-            print(f"first judgement, which makes the plan's rows: {time.perf_counter() - began:.1f} s")
+            print(f"first analysis, which generates the plan's rows: {time.perf_counter() - start:.1f} s")
 
 
 def make(run: Path, plan: Plan) -> None:
-    """Write a run that went well, and the rows of its plan beside it."""
+    """Write a run without faults, and the rows of its plan."""
     for part in ("ledger", "observed"):
         (run / part).mkdir(parents=True)
-    # The two are made side by side, in processes of their own, so that the memory they take is not the analysis'.
+    # Separate processes, so that their memory does not count as the analysis's.
     start = multiprocessing.get_context("spawn")
     makers = [start.Process(target=target, args=(run, plan.settings)) for target in (_keep, _play)]
     for maker in makers:
@@ -73,19 +73,19 @@ def make(run: Path, plan: Plan) -> None:
         sys.exit(1)
 
 
-def _keep(run: Path, asked: PlanSettings) -> None:
-    began = time.perf_counter()
-    keep_planned(run, Plan(asked))
-    print(f"making the plan's events again took {time.perf_counter() - began:.1f} s", flush=True)
+def _keep(run: Path, planned: PlanSettings) -> None:
+    start = time.perf_counter()
+    keep_planned(run, Plan(planned))
+    print(f"generating the plan's events took {time.perf_counter() - start:.1f} s", flush=True)
 
 
-def _play(run: Path, asked: PlanSettings) -> None:
-    """Write the ledger and the rows of a generator that sent all of the plan, and last the manifest."""
-    plan = Plan(asked)
-    zero = last = asked.epoch_ms
+def _play(run: Path, planned: PlanSettings) -> None:
+    """Write ledger and rows of a generator that sent the whole plan, and then the manifest."""
+    plan = Plan(planned)
+    zero = last = planned.epoch_ms
     connection = duckdb.connect()
     with LedgerWriter(run / "ledger", "worker-0-1") as ledger:
-        for number, first in enumerate(range(0, asked.visitors, _BLOCK)):
+        for number, first in enumerate(range(0, planned.visitors, _BLOCK)):
             events = list(plan.events(first, _BLOCK))
             for begin in range(0, len(events), _BATCH):
                 batch = events[begin : begin + _BATCH]
@@ -97,21 +97,21 @@ def _play(run: Path, asked: PlanSettings) -> None:
             table = rows_of([event.body for event in events], connection)
             pq.write_table(_filled(table, connection), run / "observed" / f"{number:05d}.parquet", compression="zstd")
     Manifest(
-        run_id="bench", created="2025-01-31T14:30:00+00:00", fidelity="synthetic", generation=asked.generation,
-        wiki="testwiki", stream="product_metrics.web_base", visitors=asked.visitors, hasty=False, batch_size=_BATCH,
+        run_id="bench", created="2025-01-31T14:30:00+00:00", fidelity="synthetic", generation=planned.generation,
+        wiki="testwiki", stream="product_metrics.web_base", visitors=planned.visitors, hasty=False, batch_size=_BATCH,
         target={"name": "local", "source": "local", "intake": "", "mpic": ""},
         plan=plan.settings.to_json(), started_ms=zero, finished_ms=last,
     ).write(run)  # fmt: skip
 
 
 def _filled(rows: pa.Table, connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Return *rows* as the intake completes them."""
+    """Return *rows* with the fields that the intake fills in."""
     connection.register("filling", rows)
     return connection.sql("SELECT * REPLACE (struct_update(meta, dt := dt) AS meta) FROM filling").to_arrow_table()
 
 
 def scan(folder: Path) -> float:
-    """Return the seconds that reading every column of every row takes."""
+    """Return the seconds that a scan of all columns and rows takes."""
     connection = duckdb.connect()
     names = [row[0] for row in connection.sql(f"DESCRIBE SELECT * FROM '{folder}/*.parquet'").fetchall()]
     sums = ", ".join(f'sum(hash("{name}"))' for name in names)

@@ -1,4 +1,4 @@
-"""What sending costs Python at the least: one fixed request over and over, no answer read, no time kept, no book.
+"""The minimal cost of sending in Python: one fixed request repeatedly, without parsing, timing or ledger.
 
 `python -m bench.bare_loop PORT BODY_FILE CONNECTIONS SECONDS OUT` writes [requests, CPU seconds, seconds] into OUT.
 """
@@ -13,7 +13,7 @@ import orjson
 
 
 def main(port: str, body: str, connections: str, seconds: str, out: str) -> None:
-    """Send for so long, and write down what that cost."""
+    """Send for *seconds* seconds, and write the cost to *out*."""
     content = Path(body).read_bytes()
     head = b"POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain;charset=UTF-8\r\n"
     request = b"%bContent-Length: %d\r\n\r\n%b" % (head, len(content), content)
@@ -32,8 +32,8 @@ def main(port: str, body: str, connections: str, seconds: str, out: str) -> None
             receive(4096)
             send(request)
             count += 1
-    figure = [count, time.process_time() - cpu, time.monotonic() - begin]
-    Path(out).write_bytes(orjson.dumps(figure))
+    result = [count, time.process_time() - cpu, time.monotonic() - begin]
+    Path(out).write_bytes(orjson.dumps(result))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Sessions a minute on the wiki: real browsers, beside logged-in HTTP sessions of the same accounts in the same run.
+"""Benchmark of sessions per minute on the wiki: real browsers, compared with logged-in HTTP sessions.
 
-A session of a browser logs in, reads up to three pages and clicks now and then. What it costs in memory is what
-Chromium's processes hold in private while so many sessions are open, beyond the least they held.
+A browser session logs in, reads up to three pages and sometimes clicks. Its memory is the private memory of Chromium's
+processes with all sessions open, minus their minimum, divided by the number of sessions.
 """
 
 import json
@@ -24,7 +24,7 @@ PORTS = {"mpic": 18_286, "intake": 18_292, "wiki": 18_280}
 
 
 class Memory(threading.Thread):
-    """Samples the private memory of all Chromium processes under this one until it is stopped."""
+    """Samples the private memory of all Chromium child processes until it is stopped."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -32,7 +32,7 @@ class Memory(threading.Thread):
         self.samples: list[int] = []
 
     def run(self) -> None:
-        """Sample."""
+        """Take samples."""
         while not self._over.wait(0.25):
             total = 0
             for process in psutil.Process().children(recursive=True):
@@ -45,19 +45,19 @@ class Memory(threading.Thread):
                 self.samples.append(total)
 
     def stop(self) -> list[int]:
-        """Stop; return the samples, in bytes."""
+        """Stop, and return the samples in bytes."""
         self._over.set()
         self.join()
         return self.samples
 
 
 def play(folder: Path, *arguments: str) -> float:
-    """Run `dogfood` in *folder* and return how many seconds its sessions took, from the first page view to the last."""
+    """Run `dogfood` in *folder*; return the seconds from the first page view to the last."""
     command = [sys.executable, "-c", "from dogfood.cli import main; main()", *arguments]
     options = ("--testbed", str(folder / "testbed"), "--runs", str(folder / "runs"))
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 3):
-        raise DogfoodError(f"{arguments[0]} failed: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+    process = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    if process.returncode not in (0, 3):
+        raise DogfoodError(f"{arguments[0]} failed: {(process.stderr or process.stdout).strip().splitlines()[-1]}")
     times: list[int] = [
         json.loads(line)["at_ms"]
         for path in (folder / "runs" / "latest" / "page_views").glob("*.ndjson")
@@ -67,7 +67,7 @@ def play(folder: Path, *arguments: str) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print the table."""
     console = Console()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
@@ -86,9 +86,9 @@ def main() -> None:
             time.sleep(0.5)
     browsers, http = BROWSERS / browsers_s * 60, SESSIONS / http_s * 60
     each = (max(samples) - min(samples)) / CONCURRENCY / 2**20
-    table = Table(title=f"Sessions on the wiki ({CONCURRENCY} browsers' sessions or 4 HTTP ones at once)")
-    for column in ("what", "sessions a minute", "ratio", "memory a session"):
-        table.add_column(column, justify="left" if column == "what" else "right")
+    table = Table(title=f"Sessions on the wiki ({CONCURRENCY} concurrent browser sessions, or 4 HTTP sessions)")
+    for column in ("client", "sessions/min", "ratio", "memory per session"):
+        table.add_column(column, justify="left" if column == "client" else "right")
     table.add_row("HTTP sessions (locustfiles/wiki.py)", f"{http:,.0f}", "1.0", "–")
     table.add_row("browsers (scenario ctr)", f"{browsers:,.0f}", f"{browsers / http:.3f}", f"{each:,.0f} MiB")
     console.print(table)

@@ -1,7 +1,7 @@
-"""Runs the main job on a machine that has too much to do: each run has to end GO or INVALID, and none in NO-GO.
+"""Runs the main job on an overloaded machine: each run must end in GO or INVALID, never in NO-GO.
 
-`python -m bench.busy_machine --runs 10 --burners 8` starts that many processes that use all the CPU they get, at the usual
-priority, and then `dogfood run` with the three fidelities. Options after `--` go to `dogfood run`.
+`python -m bench.busy_machine --runs 10 --burners 8` starts 8 CPU-bound processes at normal priority, and then
+`dogfood run` with the three fidelities 10 times. Options after `--` go to `dogfood run`.
 """
 
 import argparse
@@ -15,15 +15,15 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-#: Exit codes that say nothing wrong of a platform that is well: GO, and INVALID.
+#: Correct exit codes for a platform without faults: GO and INVALID.
 RIGHT = (0, 4)
 
 _FIDELITIES = ("--fidelity", "browser,wiki,synthetic")
 _NAMES = {0: "GO", 1: "NO-GO", 2: "wrong use", 3: "INCONCLUSIVE", 4: "INVALID"}
 
 
-class Ended(NamedTuple):
-    """One run under load: exit code, seconds that it took, and the line that says why."""
+class RunOutcome(NamedTuple):
+    """One run under load: exit code, duration in seconds, and the line with the verdict."""
 
     code: int
     seconds: float
@@ -33,7 +33,7 @@ class Ended(NamedTuple):
 @contextmanager
 def burning(count: int) -> Iterator[None]:
     """Keep *count* processes busy until the block ends."""
-    # A burner ends by itself when its standard input is closed, as when this process is killed.
+    # A burner ends when its standard input is closed, for example because this process is killed.
     code = "import sys, threading; threading.Thread(target=lambda: (sys.stdin.read(), __import__('os')._exit(0)), "
     code += "daemon=True).start()\nwhile True: sum(range(100_000))"
     burners = [subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) for _ in range(count)]
@@ -45,32 +45,34 @@ def burning(count: int) -> Iterator[None]:
             burner.communicate()
 
 
-def run_once(options: Sequence[str]) -> Ended:
+def run_once(options: Sequence[str]) -> RunOutcome:
     """Run the main job once with *options*."""
     command = [sys.executable, "-c", "from dogfood.cli import main; main()", "run", *_FIDELITIES, *options]
-    begun = time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = (done.stderr.strip() or done.stdout.strip()).splitlines() or [""]
-    told = [line for line in lines if "INVALID" in line or "NO-GO" in line] or lines
-    return Ended(done.returncode, time.monotonic() - begun, told[-1].strip())
+    start = time.monotonic()
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = (process.stderr.strip() or process.stdout.strip()).splitlines() or [""]
+    verdicts = [line for line in lines if "INVALID" in line or "NO-GO" in line] or lines
+    return RunOutcome(process.returncode, time.monotonic() - start, verdicts[-1].strip())
 
 
 def main() -> None:
-    """Run, print a line for each run, and end with 1 when one of them said anything but GO or INVALID."""
+    """Print a line for each run; exit with 1 when a run ended in neither GO nor INVALID."""
     parser = argparse.ArgumentParser(prog="python -m bench.busy_machine", description=__doc__)
-    parser.add_argument("--runs", type=int, default=10, help="how many [10]")
-    parser.add_argument("--burners", type=int, default=8, help="busy processes beside them [8]")
-    parser.add_argument("options", nargs="*", help="of dogfood run, after --")
-    asked = parser.parse_args()
-    table = Table("run", "verdict", "seconds", "line", title=f"{asked.runs} runs beside {asked.burners} busy processes")
+    parser.add_argument("--runs", type=int, default=10, help="number of runs [10]")
+    parser.add_argument("--burners", type=int, default=8, help="number of busy processes [8]")
+    parser.add_argument("options", nargs="*", help="options of dogfood run, after --")
+    arguments = parser.parse_args()
+    table = Table(
+        "run", "verdict", "seconds", "line", title=f"{arguments.runs} runs with {arguments.burners} busy processes"
+    )
     codes = []
-    with burning(asked.burners):
-        for number in range(1, asked.runs + 1):
-            ended = run_once(asked.options)
-            codes.append(ended.code)
-            name = _NAMES.get(ended.code, str(ended.code))
-            table.add_row(str(number), name, f"{ended.seconds:.0f}", ended.line)
-            print(f"{number}: {name} after {ended.seconds:.0f} s: {ended.line}", flush=True)
+    with burning(arguments.burners):
+        for number in range(1, arguments.runs + 1):
+            outcome = run_once(arguments.options)
+            codes.append(outcome.code)
+            name = _NAMES.get(outcome.code, str(outcome.code))
+            table.add_row(str(number), name, f"{outcome.seconds:.0f}", outcome.line)
+            print(f"{number}: {name} after {outcome.seconds:.0f} s: {outcome.line}", flush=True)
     Console().print(table)
     sys.exit(int(any(code not in RIGHT for code in codes)))
 

@@ -1,4 +1,4 @@
-"""The peer of `bench.sending`: Locust's FastHttpUser renders, writes down and sends the same events, one after another.
+"""The peer of `bench.sending`: Locust's FastHttpUser renders, records and sends the same events in sequence.
 
 `python -m bench.fast_http_user URL BATCH SECONDS USERS FILE` writes [events, CPU seconds, seconds] into FILE.
 """
@@ -24,7 +24,7 @@ from traffic.transport import BEACON_HEADERS
 
 
 class Beacon(FastHttpUser):
-    """Sends whatever comes next."""
+    """Sends the next events of the plan."""
 
     host = "http://127.0.0.1"
     url = ""
@@ -35,7 +35,7 @@ class Beacon(FastHttpUser):
 
     @task
     def send(self) -> None:
-        """Send one request, as the kit did before it had a sender of its own."""
+        """Send one request, as the kit did before it had its sender."""
         cls = type(self)
         events = list(islice(cls.events, self.batch))
         body = events[0].body if len(events) == 1 else b"[" + b",".join([event.body for event in events]) + b"]"
@@ -46,7 +46,7 @@ class Beacon(FastHttpUser):
             "POST",
             self.url,
             name="beacon",
-            data=body,  # type: ignore[arg-type]  # bytes are fine, and what is sent in the end
+            data=body,  # type: ignore[arg-type]  # bytes are accepted too
             headers=BEACON_HEADERS,
             catch_response=True,
         ) as response:
@@ -57,7 +57,7 @@ class Beacon(FastHttpUser):
 
 
 def main(url: str, batch: str, seconds: str, users: str, out: str) -> None:
-    """Send for so long, and write down what that cost."""
+    """Send for *seconds* seconds, and write the cost to *out*."""
     plan = Plan(settings(10_000, float(seconds) * 10))
     visits = (plan.visit(index) for index in range(plan.settings.visitors))
     Beacon.url, Beacon.batch, Beacon.events = url, int(batch), chain.from_iterable(visits)
@@ -68,9 +68,9 @@ def main(url: str, batch: str, seconds: str, users: str, out: str) -> None:
         gevent.sleep(1)
         begin, cpu, before = time.monotonic(), time.process_time(), Beacon.sent
         gevent.sleep(float(seconds))
-        figure = [Beacon.sent - before, time.process_time() - cpu, time.monotonic() - begin]
+        result = [Beacon.sent - before, time.process_time() - cpu, time.monotonic() - begin]
         runner.quit()
-    Path(out).write_bytes(orjson.dumps(figure))
+    Path(out).write_bytes(orjson.dumps(result))
 
 
 if __name__ == "__main__":

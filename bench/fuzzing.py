@@ -1,9 +1,9 @@
-"""How many edits of a clean run's rows are found: `python -m bench.fuzzing RUN --edits 60 --seed 1`.
+"""Share of random edits of a clean run that the analysis detects: `python -m bench.fuzzing RUN --edits 60 --seed 1`.
 
-Each edit takes the rows as they landed and does one thing to some of them that is not in the fault catalogue: drop,
-double, swap, shift, truncate or re-label; any field, any share, and rows of any segment. The edited rows are judged as
-`dogfood analyse RUN --observed` would judge them. Told are the share of edits that was called, by how many rows they
-changed, and each edit that was missed.
+Each edit changes some of the run's rows in one way that is not in the fault catalogue: drop, double, swap, shift,
+truncate or re-label. It may hit any field, any share and any segment. The edited rows are analysed as by
+`dogfood analyse RUN --observed`. The report has the share of detected edits by number of changed rows, and all missed
+edits.
 """
 
 import argparse
@@ -25,29 +25,29 @@ from run_record.run_folder import OBSERVED, find_run
 
 Row = dict[str, Any]
 
-#: Shares of the rows of a segment that are edited; the smallest is always one row.
+#: Shares of a segment's rows that are edited; at least one row.
 SHARES = (0.0, 0.001, 0.01, 0.1, 0.5)
 
-#: What the intake fills in and no analyst reads; nobody can tell one value from another.
+#: Fields that the intake fills in and no check uses; their values cannot be verified.
 _OF_THE_INTAKE = (("http",), ("meta", "request_id"))
 
-#: Fields by which rows are chosen.
+#: Fields that define segments.
 _SEGMENTS = (
     ("action",), ("mediawiki", "skin"), ("agent", "client_platform_family"), ("performer", "edit_count_bucket"),
 )  # fmt: skip
 
-#: Edits by how many rows they change.
+#: Classes of edits by number of changed rows.
 _SIZES = {"1": range(1, 2), "2–9": range(2, 10), "10–99": range(10, 100), "more": range(100, 10**9)}
 
 
 class Edit(NamedTuple):
-    """One edit, as it is told.
+    """One edit, as reported.
 
     Attributes:
-        kind: what was done.
-        field: to which; empty where whole rows are meant.
-        segment: of which rows.
-        rows: how many were changed.
+        kind: kind of edit.
+        field: edited field; empty for whole rows.
+        segment: segment of the edited rows.
+        rows: number of changed rows.
     """
 
     kind: str
@@ -57,12 +57,12 @@ class Edit(NamedTuple):
 
 
 def edited(rows: Sequence[Row], chance: random.Random) -> tuple[list[Row], Edit]:
-    """Return a copy of *rows* with one edit in it that changes at least one row, and what it is."""
+    """Return a copy of *rows* with one edit that changes at least one row, and the edit."""
     while True:
         new = copy.deepcopy(list(rows))
-        segment, places = _segment(new, chance)
+        segment, indexes = _segment(new, chance)
         share = chance.choice(SHARES)
-        picked = chance.sample(places, max(1, round(share * len(places))))
+        picked = chance.sample(indexes, max(1, round(share * len(indexes))))
         kind = chance.choice(tuple(_KINDS))
         field = _KINDS[kind](new, picked, chance)
         changed = _changed(rows, new)
@@ -90,7 +90,7 @@ def _double(rows: list[Row], picked: Sequence[int], _: random.Random) -> str:
 
 
 def _swap(rows: list[Row], picked: Sequence[int], chance: random.Random) -> str:
-    """Give each picked row the value that another row has."""
+    """Give each picked row another row's value."""
     path = _path(rows, picked, chance)
     values = [_get(row, path) for row in rows]
     for number in picked:
@@ -99,7 +99,7 @@ def _swap(rows: list[Row], picked: Sequence[int], chance: random.Random) -> str:
 
 
 def _shift(rows: list[Row], picked: Sequence[int], chance: random.Random) -> str:
-    """Move a number or a time."""
+    """Shift a number or a time."""
     path = _path(rows, picked, chance, lambda value: _shifted(value, 1) is not None)
     by = chance.choice((1, -1, 60, 3_600))
     for number in picked:
@@ -180,13 +180,13 @@ def _changed(before: Sequence[Row], after: Sequence[Row]) -> int:
 
 
 def read_rows(run: Path) -> list[Row]:
-    """Return the events of the run in the folder *run*, as they landed."""
+    """Return the observed events of the run in the folder *run*."""
     table = read_parquet(run / OBSERVED / "rows.parquet", duckdb.connect())
     return [_without_nulls(row) for row in table.to_pylist()]
 
 
 def _without_nulls(value: Any) -> Any:  # noqa: ANN401 (JSON)
-    """Return *value* as JSON has it: without nulls, and with maps as objects."""
+    """Return *value* as JSON: without nulls, and with maps as objects."""
     if isinstance(value, dict):
         return {
             "$schema" if key == "_schema" else key: _without_nulls(item)
@@ -199,36 +199,36 @@ def _without_nulls(value: Any) -> Any:  # noqa: ANN401 (JSON)
 
 
 def fuzz(run: Path, edits: int, seed: int) -> list[tuple[Edit, Verdict, str]]:
-    """Return each edit of a run's rows with the verdict on it, and the sentence."""
-    chance = random.Random(seed)  # noqa: S311 (to be repeated, not to be secret)
+    """Return the edits of a run's rows, each with verdict and sentence."""
+    chance = random.Random(seed)  # noqa: S311 (reproducible, not secret)
     rows = read_rows(run)
-    found = []
+    results = []
     with TemporaryDirectory() as folder:
         path = Path(folder) / "rows.ndjson"
         for number in range(edits):
             new, edit = edited(rows, chance)
             path.write_bytes(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in new))
             analysis = analyse(run, [path])
-            found.append((edit, analysis.verdict, analysis.sentence))
+            results.append((edit, analysis.verdict, analysis.sentence))
             print(f"{number + 1}/{edits} {analysis.verdict}: {edit}", flush=True)
-    return found
+    return results
 
 
 def main() -> None:
-    """Edit and judge; print what was found and what was missed."""
+    """Edit and analyse; print detected and missed edits."""
     parser = argparse.ArgumentParser(prog="python -m bench.fuzzing", description=__doc__)
     parser.add_argument("run", help="a clean run: a name under runs/, `latest`, or a path")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--edits", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    found = fuzz(find_run(options.runs, options.run), options.edits, options.seed)
-    print("\n| rows changed | edits | called |\n|---|---|---|")
+    results = fuzz(find_run(options.runs, options.run), options.edits, options.seed)
+    print("\n| rows changed | edits | detected |\n|---|---|---|")
     for name, sizes in _SIZES.items():
-        mine = [verdict for edit, verdict, _ in found if edit.rows in sizes]
-        print(f"| {name} | {len(mine)} | {mine.count(Verdict.NO_GO)} |")
-    missed = [edit for edit, verdict, _ in found if verdict is not Verdict.NO_GO]
-    print(f"\n{len(found) - len(missed)} of {len(found)} called; missed:")
+        verdicts = [verdict for edit, verdict, _ in results if edit.rows in sizes]
+        print(f"| {name} | {len(verdicts)} | {verdicts.count(Verdict.NO_GO)} |")
+    missed = [edit for edit, verdict, _ in results if verdict is not Verdict.NO_GO]
+    print(f"\n{len(results) - len(missed)} of {len(results)} detected; missed:")
     for edit in missed:
         print(f"  {edit.kind} {edit.field or 'rows'} in {edit.rows:,} rows ({edit.segment})")
 

@@ -1,9 +1,7 @@
-"""CPU seconds per 1,000 events taken in, with wrk as client: the intake, and a bare ASGI application that only reads.
+"""Benchmark of the intake: CPU seconds per 1,000 events, compared with a bare ASGI application that only reads.
 
-The intake once with segment files and, where there are Java and Maven, once with a broker of Kafka, whose own CPU is
-not counted.
-
-wrk sends one valid event, or a batch of 50, over and over: what is measured is the server. Needs Debian's `wrk`.
+The intake runs with segment files and, if Java and Maven are installed, with a Kafka broker, whose CPU time is not
+counted. The client wrk sends one valid event, or a batch of 50, repeatedly. Needs Debian's `wrk`.
 """
 
 import json
@@ -47,7 +45,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class BenchResult(NamedTuple):
-    """What one round measured."""
+    """Result of one round."""
 
     events_s: float
     cpu_s_per_1000: float
@@ -55,7 +53,7 @@ class BenchResult(NamedTuple):
 
 @contextmanager
 def broker(data: Path) -> Iterator[str]:
-    """Run a broker of Kafka until the block ends; yield its bootstrap servers."""
+    """Run a Kafka broker until the block ends; yield its bootstrap servers."""
     bootstrap = f"127.0.0.1:{BROKER_PORT}"
     command = [sys.executable, "-m", "testbed.stream.kafka", "--port", str(BROKER_PORT), "--data", str(data)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
@@ -63,7 +61,7 @@ def broker(data: Path) -> Iterator[str]:
             deadline = time.monotonic() + 120
             while not is_reachable(bootstrap, within_s=1):
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise DogfoodError("the broker did not come up: try python -m testbed.stream.kafka")
+                    raise DogfoodError("the broker did not start: run python -m testbed.stream.kafka to see why")
             yield bootstrap
         finally:
             process.terminate()
@@ -86,7 +84,7 @@ def running(command: list[str]) -> Iterator[psutil.Process]:
 
 
 def measure(server: psutil.Process, body: bytes, events: int, folder: Path) -> BenchResult:
-    """Let wrk post *body*, which holds *events* events, and return what that cost the server."""
+    """Send *body*, with *events* events, from wrk; return throughput and CPU time of the server."""
     (folder / "body.json").write_bytes(body)
     script = folder / "post.lua"
     script.write_text(
@@ -105,28 +103,31 @@ def measure(server: psutil.Process, body: bytes, events: int, folder: Path) -> B
         str(script),
         f"http://127.0.0.1:{PORT}/v1/events",
     ]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     after = server.cpu_times()
-    requests, micros, errors = map(int, said.rpartition("RESULT ")[2].split())
+    requests, micros, errors = map(int, output.rpartition("RESULT ")[2].split())
     if errors:
-        raise DogfoodError(f"{errors} of {requests} requests were not accepted: the figures would mean nothing")
+        raise DogfoodError(f"{errors} of {requests} requests were rejected: the measurement is invalid")
     cpu = after.user + after.system - before.user - before.system
     return BenchResult(requests * events / micros * 1e6, cpu / (requests * events) * 1000)
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure, and print the table."""
     if shutil.which("wrk") is None:
-        sys.exit("the bench of the intake needs wrk (Debian's package of that name): skipped")
-    made = [json.loads(event.body) for event in plan(1_738_333_800_000).events(0, 100)][:BATCH]
-    for event in made:
-        # Without an id of its own the intake fills one in, as for a browser's event.
+        sys.exit("skipped: this benchmark needs wrk (Debian: apt-get install wrk)")
+    sample = [json.loads(event.body) for event in plan(1_738_333_800_000).events(0, 100)][:BATCH]
+    for event in sample:
+        # Without an id the intake fills one in, as for a browser's event.
         del event["meta"]["id"]
-    bodies = {"one event a request": (json.dumps(made[0]), 1), f"{BATCH} events a request": (json.dumps(made), BATCH)}
-    table = Table(title=f"Taking events in ({len(bodies['one event a request'][0])} bytes an event)")
-    for name in ("", "server", "events/s", "CPU s per 1,000 events", "times the bare one's"):
+    bodies = {
+        "one event per request": (json.dumps(sample[0]), 1),
+        f"{BATCH} events per request": (json.dumps(sample), BATCH),
+    }
+    table = Table(title=f"Intake of events ({len(bodies['one event per request'][0])} bytes per event)")
+    for name in ("", "server", "events/s", "CPU s per 1,000 events", "× bare uvicorn"):
         table.add_column(name, justify="left" if name in ("", "server") else "right")
-    with tempfile.TemporaryDirectory() as name, ExitStack() as running_too:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as brokers:
         folder = Path(name)
         (folder / "bare.py").write_text(BARE)
         servers = {
@@ -134,7 +135,7 @@ def main() -> None:
             "intake, segment files": [*INTAKE, "--stream-dir", str(folder / "stream")],
         }
         if shutil.which("java") and shutil.which("mvn"):
-            bootstrap = running_too.enter_context(broker(folder / "broker"))
+            bootstrap = brokers.enter_context(broker(folder / "broker"))
             servers["intake, Kafka"] = [*INTAKE, "--kafka", bootstrap]
         for title, (body, events) in bodies.items():
             figures = {}

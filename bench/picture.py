@@ -1,4 +1,4 @@
-"""README's picture: the head of a run's report, rendered by Chromium.
+"""The picture in README: the top of a run's report, rendered by Chromium.
 
 `make picture` renders the latest run's report; `RUN=NAME` names another.
 """
@@ -18,7 +18,7 @@ _PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "verdict.pn
 
 
 def draw(report: Path, picture: Path) -> None:
-    """Write the head of *report*, a file of HTML, as PNG to *picture*."""
+    """Write the top of *report*, an HTML file, as PNG to *picture*."""
     width, height = _SIZE
     with sync_playwright() as playwright:
         chromium = playwright.chromium

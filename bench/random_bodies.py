@@ -1,4 +1,4 @@
-"""Random request bodies for an intake: valid events, and ones changed in everything that validation could look at."""
+"""Random request bodies for an intake: valid events, and events with changes in every validated property."""
 
 import copy
 import gzip
@@ -56,7 +56,7 @@ _NUMBERS = (0, 1, -1, 0.5, 1.0, 1.5, 2**53 - 1, 2**53, 2**63, 2**64, 10**25, -(2
 _VALUES: tuple[Any, ...] = (None, True, False, [], {}, ["x"], [1], {"a": "b"}, {"a": 1}, [None], *_NUMBERS, *_TEXTS)
 _JUNK: tuple[Any, ...] = (None, 1, "x", True, [], {}, [[]], {"a": 1}, 1.5)
 
-#: Content types, with whether a browser would ever send them left open.
+#: Content types, also those that no browser sends.
 _TYPES = (
     "text/plain", "application/json", "application/reports+json", "APPLICATION/JSON; charset=utf-8", "text/plain;",
     "application/json;", "application/json; charset", "text/plain; charset=utf8", 'text/plain; charset="utf-8"',
@@ -76,7 +76,7 @@ _QUERIES = (
     "hasty%5B%5D=a",
 )
 
-#: Pieces of JSON text that no value of Python's makes.
+#: JSON text that Python's serializer does not produce.
 _RAW = (
     b"1E400", b"-1E400", b'"\\ud800"', b'"\\udc00x"', b'"\\ud83d\\ude00"', b'"\xff"', b'"\xc3"', b"1.0", b"1e2", b"-0",
     b"123456789012345678901234567890", b"NaN", b"01", b'"\t"', b'{"a":1,"a":"b"}', b"1" * 5_000,
@@ -87,10 +87,10 @@ class Body(NamedTuple):
     """One request.
 
     Attributes:
-        content: its bytes.
-        headers: all of its headers that an intake looks at.
-        query: behind the question mark.
-        marks: `meta.id` of those of its events that have one.
+        content: bytes of the body.
+        headers: headers that an intake uses.
+        query: query string of the URL.
+        marks: `meta.id` of the events that have one.
     """
 
     content: bytes
@@ -100,15 +100,15 @@ class Body(NamedTuple):
 
 
 def bodies(seed: int) -> Iterator[Body]:
-    """Yield bodies without end, the same ones for the same *seed*."""
+    """Yield an infinite sequence of bodies, determined by *seed*."""
     number = 0
     while True:
-        yield _body(random.Random(f"{seed}/{number}"), f"{seed}-{number}")  # noqa: S311 (to be repeated)
+        yield _body(random.Random(f"{seed}/{number}"), f"{seed}-{number}")  # noqa: S311 (reproducible)
         number += 1
 
 
 def _body(chance: random.Random, name: str) -> Body:
-    events = [_event(chance, f"{name}-{place}") for place in range(chance.choice((1, 1, 1, 2, 3, 6)))]
+    events = [_event(chance, f"{name}-{index}") for index in range(chance.choice((1, 1, 1, 2, 3, 6)))]
     marks = tuple(mark for event in events if (mark := _mark(event)))
     single = len(events) == 1 and chance.random() < 0.5
     content = json.dumps(events[0] if single else events, ensure_ascii=False).encode()
@@ -147,7 +147,7 @@ def _mark(event: object) -> str:
 
 
 def _paths() -> tuple[tuple[str, ...], ...]:
-    """Return every field of the first schema, in its own order."""
+    """Return the paths of all fields of the first schema, in the schema's order."""
     schema = orjson.loads((FOLDER / f"{WEB_BASE_1_3_0[1:]}.json").read_bytes())
     fields = schema["properties"].items()
     return tuple(

@@ -1,4 +1,4 @@
-"""CPU seconds per 1,000 events made: the kit's plan, against building each event as a dict, and against Faker."""
+"""Benchmark of rendering events: the kit's plan, compared with one dict per event, and with Faker."""
 
 import time
 import uuid
@@ -23,7 +23,7 @@ VISITORS, ROUNDS = 6_000, 5
 
 
 def plan(epoch_ms: int) -> Plan:
-    """Return a plan in which everybody is in the sample."""
+    """Return a plan with a sample rate of 1."""
     return Plan(
         PlanSettings(
             generation=Generation.ALPHA,
@@ -37,19 +37,19 @@ def plan(epoch_ms: int) -> Plan:
 
 
 def planned(epoch_ms: int) -> Iterator[bytes]:
-    """Make the events as the kit does, from subjects to bytes."""
+    """Yield events rendered by the kit, from subjects to bytes."""
     for event in plan(epoch_ms).events(0, VISITORS):
         yield event.body
 
 
 def naive(count: int, name: Callable[[], str]) -> Iterator[bytes]:
-    """Make events of the same content the obvious way: each choice, token and time by itself, one dump each."""
-    draw = Random(1)  # noqa: S311
-    people = load_personas()
-    weights = [person.weight for person in people]
+    """Yield similar events, built in the obvious way: one dict, random tokens and one serialization per event."""
+    rng = Random(1)  # noqa: S311
+    personas = load_personas()
+    weights = [persona.weight for persona in personas]
     for number in range(count):
-        person = draw.choices(people, weights)[0]
-        found = assign(Generation.ALPHA, number, EXPERIMENT, ("false", "true"), 1.0)
+        persona = rng.choices(personas, weights)[0]
+        assignment = assign(Generation.ALPHA, number, EXPERIMENT, ("false", "true"), 1.0)
         event = {
             "action": "impression",
             "action_source": "ClickThroughRateInstrument",
@@ -58,9 +58,9 @@ def naive(count: int, name: Callable[[], str]) -> Iterator[bytes]:
             "funnel_event_sequence_position": 1,
             "instrument_name": EXPERIMENT,
             "$schema": WEB_BASE_1_3_0,
-            "experiments": {"enrolled": [EXPERIMENT], "assigned": {"feature": found.group}},
-            "page": {"id": draw.randrange(300), "title": "Main Page", "namespace_id": 0},
-            "mediawiki": {"database": "testwiki", "skin": person.skin, "version": "1.43.9"},
+            "experiments": {"enrolled": [EXPERIMENT], "assigned": {"feature": assignment.group}},
+            "page": {"id": rng.randrange(300), "title": "Main Page", "namespace_id": 0},
+            "mediawiki": {"database": "testwiki", "skin": persona.skin, "version": "1.43.9"},
             "performer": {
                 "is_logged_in": True,
                 "id": number,
@@ -70,7 +70,7 @@ def naive(count: int, name: Callable[[], str]) -> Iterator[bytes]:
                 "edit_count_bucket": "0 edits",
                 "active_browsing_session_token": token_hex(10),
             },
-            "agent": {"client_platform": "mediawiki_js", "client_platform_family": person.platform},
+            "agent": {"client_platform": "mediawiki_js", "client_platform_family": persona.platform},
             "sample": {"rate": 1, "unit": "session"},
             "dt": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "meta": {"stream": STREAM, "domain": "test.wikipedia.org", "id": str(uuid.uuid4())},
@@ -79,7 +79,7 @@ def naive(count: int, name: Callable[[], str]) -> Iterator[bytes]:
 
 
 def cost(make: Callable[[], Iterator[bytes]]) -> tuple[float, int]:
-    """Return CPU seconds per 1,000 events of *make*, the best of some rounds, and the bytes of an event."""
+    """Return CPU seconds per 1,000 events of *make*, the best of `ROUNDS` rounds, and the bytes per event."""
     best, size = float("inf"), 0
     for _ in range(ROUNDS):
         begin = time.process_time()
@@ -93,16 +93,16 @@ def cost(make: Callable[[], Iterator[bytes]]) -> tuple[float, int]:
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure, and print the table."""
     faker = Faker("en_GB")
     rows = {
         "the kit: subjects, visits and events": lambda: planned(1_738_333_800_000),
         "dict + uuid4 + isoformat + orjson.dumps": lambda: naive(20_000, lambda: "Alan Hewitt"),
-        "the same with Faker's name an event": lambda: naive(3_000, faker.name),
+        "the same with a Faker name per event": lambda: naive(3_000, faker.name),
     }
-    table = Table(title="Making events")
-    for name in ("way", "CPU s per 1,000", "events/s and core", "bytes an event", "times the kit's"):
-        table.add_column(name, justify="left" if name == "way" else "right")
+    table = Table(title="Rendering events")
+    for name in ("method", "CPU s per 1,000", "events/s per core", "bytes per event", "× the kit"):
+        table.add_column(name, justify="left" if name == "method" else "right")
     first = 0.0
     for name, make in rows.items():
         seconds, size = cost(make)

@@ -1,10 +1,10 @@
-"""What sending fresh, unique, ledgered events costs: the kit's sender, beside wrk, Locust's FastHttpUser and k6.
+"""Benchmark of sending unique events with a ledger: the kit's sender, compared with wrk, Locust's FastHttpUser and k6.
 
-All of them take turns in one run: the client on one core, the server on the other, 32 connections, as fast as they can.
-wrk sends one fixed body over and over and keeps no book: it is what sending alone costs. A bare loop does the same in
-Python (`bench.bare_loop`): what the sender costs above that is its own doing. FastHttpUser renders the same events from
-the same plan and writes the same ledger. Needs Debian's `wrk`; `k6` (which sends wrk's fixed body) takes part where it
-is installed. Then the stall yardstick: 100 events/s for 20 s, the server frozen for 3 s at 8 s.
+All clients run in turn at full speed: the client on one core, the server on the other, 32 connections. wrk sends one
+fixed body repeatedly without a ledger, which is the cost of sending alone. A bare loop does the same in Python
+(`bench.bare_loop`); the difference is the cost of the kit's sender. FastHttpUser renders the same events from the same
+plan and writes the same ledger. Needs Debian's `wrk`; `k6`, if installed, sends wrk's fixed body. The second table is a
+stall test: 100 events/s for 20 s, with the server frozen for 3 s after 8 s.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from common.egress import Egress
+from common.ports import free_port
 from contracts.assignment import Generation
 from personas.example_experiment import example_experiment, example_instrument
 from personas.plan.plan import Plan
@@ -41,16 +42,16 @@ ROOT = Path(__file__).resolve().parent.parent
 ROUNDS, SECONDS, CONNECTIONS = 3, 3.0, 32
 CLIENT, SERVER = "0", "1"
 
-#: The rates that the sender is asked for first, by the events in a request: more than it can do. Where it does not keep
-#: up it renders events that wait in vain, which is not what sending costs, so it is asked for less.
+#: Initial rates by batch size, above the sender's capacity. A sender that cannot keep up renders events that it never
+#: sends, which would distort the measurement, so `kit` lowers the rate until the sender keeps up.
 RATES = {1: 40_000, 50: 150_000}
 
-#: So long before they are due the sender makes events.
+#: Seconds by which the sender renders events in advance.
 _LEAD_S = LEAD_US / 1e6
 
 
 class BenchResult(NamedTuple):
-    """What one client did in one round."""
+    """Result of one client in one round."""
 
     events: int
     cpu_s: float
@@ -59,7 +60,7 @@ class BenchResult(NamedTuple):
 
 @contextlib.contextmanager
 def stub(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server that accepts everything, on its own core."""
+    """Run a server that accepts everything, on a separate core."""
     command = ["taskset", "-c", SERVER, sys.executable, "-m", "bench.accept_all_server", "--port", str(port)]
     with subprocess.Popen(command, cwd=ROOT) as process:
         try:
@@ -70,14 +71,14 @@ def stub(port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def settings(rate: float, seconds: float) -> PlanSettings:
-    """Return a plan of single events at *rate*."""
-    wanted = PlanSettings(
+    """Return the settings of a plan of single events at *rate* per second."""
+    unlimited = PlanSettings(
         generation=Generation.ALPHA, experiment=example_experiment(Generation.ALPHA), instrument=example_instrument(),
         seed=1, visitors=MOST_VISITORS, epoch_ms=int(time.time() * 1000), events_per_second=rate,
         events=int(rate * seconds),
     )  # fmt: skip
-    # Only as many blocks of visits as can be needed.
-    return Plan(replace(wanted, visitors=int(rate * seconds))).settings
+    # Limit the plan to the blocks of visits that may be needed.
+    return Plan(replace(unlimited, visitors=int(rate * seconds))).settings
 
 
 def cpu_of_children() -> float:
@@ -86,16 +87,16 @@ def cpu_of_children() -> float:
 
 
 def kit(port: int, batch: int, rate: float, seconds: float) -> BenchResult:
-    """Let the sender play at the highest rate that it keeps, from *rate* downwards by a third each time."""
+    """Return the result at the highest rate that the sender keeps: *rate*, reduced by a third until it keeps up."""
     while True:
-        figure = _kit_at(port, batch, rate, seconds)
-        if figure.events > 0.9 * rate * figure.wall_s:
-            return figure
+        result = _kit_at(port, batch, rate, seconds)
+        if result.events > 0.9 * rate * result.wall_s:
+            return result
         rate *= 2 / 3
 
 
 def _kit_at(port: int, batch: int, rate: float, seconds: float) -> BenchResult:
-    """Let the sender play at *rate*; what counts is a stretch in its midst, in which it also makes what comes later."""
+    """Return the sender's result at *rate*, from the middle of its run, in which it also renders later events."""
     with tempfile.TemporaryDirectory() as folder:
         plan = settings(rate, seconds + 2 * _LEAD_S)
         command = ["taskset", "-c", CLIENT, sys.executable, "-m", "traffic.sender"]
@@ -130,14 +131,14 @@ def _kit_at(port: int, batch: int, rate: float, seconds: float) -> BenchResult:
         process.kill()
         process.wait()
         process.stdout.close()
-    # Until the lead is made the sender has more to do than later, and then nothing is missing any more.
-    kept = rows[-int(seconds) :]
-    events = sum(row[2] for row in kept[1:])
-    return BenchResult(events, kept[-1][1] - kept[0][1], kept[-1][0] - kept[0][0])
+    # The first reports include the rendering of the lead; measure only the last ones.
+    reports = rows[-int(seconds) :]
+    events = sum(row[2] for row in reports[1:])
+    return BenchResult(events, reports[-1][1] - reports[0][1], reports[-1][0] - reports[0][0])
 
 
 def fixed(port: int, body: bytes, events: int, folder: Path, seconds: float) -> BenchResult:
-    """Let wrk post *body*, which holds *events* events."""
+    """Return wrk's result for *body*, which contains *events* events."""
     (folder / "body.json").write_bytes(body)
     (folder / "post.lua").write_text(
         f'local f = io.open("{folder / "body.json"}", "rb")\nwrk.body = f:read("*a")\nwrk.method = "POST"\n'
@@ -145,17 +146,17 @@ def fixed(port: int, body: bytes, events: int, folder: Path, seconds: float) -> 
         'done = function(s) io.write(string.format("\\nRESULT %d %d\\n", s.requests, s.duration)) end\n'
     )
     before = cpu_of_children()
-    said = subprocess.run(
+    output = subprocess.run(
         ["taskset", "-c", CLIENT, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "-s", str(folder / "post.lua"),
          f"http://127.0.0.1:{port}/v1/events"],
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    requests, micros = map(int, said.rpartition("RESULT ")[2].split())
+    requests, micros = map(int, output.rpartition("RESULT ")[2].split())
     return BenchResult(requests * events, cpu_of_children() - before, micros / 1e6)
 
 
 def fast_http_user(port: int, batch: int, folder: Path, seconds: float) -> BenchResult:
-    """Let Locust's FastHttpUser render, write down and send the same events."""
+    """Return the result of Locust's FastHttpUser, which renders, records and sends the same events."""
     out = folder / "peer.json"
     command = [
         "taskset",
@@ -171,7 +172,7 @@ def fast_http_user(port: int, batch: int, folder: Path, seconds: float) -> Bench
 
 
 def bare(port: int, body: bytes, events: int, folder: Path, seconds: float) -> BenchResult:
-    """Let the shortest loop that Python can do post *body*."""
+    """Return the result of a minimal Python loop that posts *body*."""
     (folder / "bare.json").write_bytes(body)
     out = folder / "bare-figure.json"
     command = ["taskset", "-c", CLIENT, sys.executable, "-m", "bench.bare_loop", str(port)]
@@ -182,7 +183,7 @@ def bare(port: int, body: bytes, events: int, folder: Path, seconds: float) -> B
 
 
 def k6(port: int, body: bytes, events: int, folder: Path, seconds: float) -> BenchResult:
-    """Let k6 post *body*."""
+    """Return k6's result for *body*."""
     (folder / "k6.json").write_bytes(body)
     (folder / "post.js").write_text(
         'import http from "k6/http";\n'
@@ -203,25 +204,25 @@ def k6(port: int, body: bytes, events: int, folder: Path, seconds: float) -> Ben
 def sending(console: Console) -> None:
     """Print the table of all clients."""
     table = Table(title="Sending events, 32 connections, one core each for client and server")
-    for name in ("", "client", "events/s", "CPU s per 1,000 events", "times wrk's"):
+    for name in ("", "client", "events/s", "CPU s per 1,000 events", "× wrk"):
         table.add_column(name, justify="left" if name in ("", "client") else "right")
     plan = Plan(replace(settings(100, 1), visitors=5000))
-    made = [event.body for event in plan.events(0, 5000)][:50]
+    events = [event.body for event in plan.events(0, 5000)][:50]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for batch in (1, 50):
-            body = made[0] if batch == 1 else b"[" + b",".join(made[:50]) + b"]"
-            found: dict[str, list[BenchResult]] = {}
+            body = events[0] if batch == 1 else b"[" + b",".join(events[:50]) + b"]"
+            results: dict[str, list[BenchResult]] = {}
             for _ in range(ROUNDS):
                 for client, measure in _clients(batch, body, folder).items():
                     port = free_port()
                     with stub(port):
-                        found.setdefault(client, []).append(measure(port))
-            base = _cost(found["wrk, one fixed body"])
-            for client, figures in found.items():
+                        results.setdefault(client, []).append(measure(port))
+            base = _cost(results["wrk, one fixed body"])
+            for client, figures in results.items():
                 rate = sorted(figure.events / figure.wall_s for figure in figures)[len(figures) // 2]
                 cost = _cost(figures)
-                title = "one event a request" if batch == 1 else f"{batch} events a request"
+                title = "one event per request" if batch == 1 else f"{batch} events per request"
                 table.add_row(title, client, f"{rate:,.0f}", f"{cost:.4f}", f"{cost / base:.1f}")
     console.print(table)
 
@@ -244,8 +245,8 @@ def _cost(figures: Sequence[BenchResult]) -> float:
 
 
 def stall(console: Console) -> None:
-    """Print the stall yardstick."""
-    table = Table(title="100 events/s for 20 s, the server frozen for 3 s at 8 s (by its arithmetic p95 is 2,037 ms)")
+    """Print the result of the stall test."""
+    table = Table(title="100 events/s for 20 s, the server frozen for 3 s after 8 s (calculated p95: 2,037 ms)")
     for name in ("client", "offered", "sent", "p50 ms", "p95 ms", "max ms"):
         table.add_column(name, justify="left" if name == "client" else "right")
     table.add_row("the kit's sender", *_stalled_kit())
@@ -265,8 +266,8 @@ def _stalled_kit() -> tuple[str, ...]:
     with tempfile.TemporaryDirectory() as name, stub(port) as server:
         command = [sys.executable, "-m", "locust", "-f", "locustfiles/ctr.py", "--headless", "--event-rate", "100/s"]
         command += ["--pace", "constant", "--run-time", "20s", "--intake", f"http://127.0.0.1:{port}/v1/events"]
-        silent = subprocess.DEVNULL
-        with subprocess.Popen([*command, "--runs", name], cwd=ROOT, stdout=silent, stderr=silent) as client:
+        devnull = subprocess.DEVNULL
+        with subprocess.Popen([*command, "--runs", name], cwd=ROOT, stdout=devnull, stderr=devnull) as client:
             zero = 0.0
             while not zero:
                 for path in Path(name).glob("2*/manifest.json"):
@@ -275,8 +276,8 @@ def _stalled_kit() -> tuple[str, ...]:
             _freeze(server, zero)
             client.wait()
         load = LoadReport.read(find_run(Path(name), "latest"))
-    found = load.latency_ms
-    return (f"{load.offered:,}", f"{load.sent:,}", f"{found.p50:,.1f}", f"{found.p95:,.0f}", f"{found.max:,.0f}")
+    latency = load.latency_ms
+    return (f"{load.offered:,}", f"{load.sent:,}", f"{latency.p50:,.1f}", f"{latency.p95:,.0f}", f"{latency.max:,.0f}")
 
 
 def _stalled_peer() -> tuple[str, ...]:
@@ -289,8 +290,8 @@ def _stalled_peer() -> tuple[str, ...]:
         )
         command = [sys.executable, "-m", "locust", "-f", "peer.py", "--headless", "-u", "10", "-r", "10"]
         command += ["--run-time", "20s", "--host", f"http://127.0.0.1:{port}", "--json-file", "its"]
-        silent = subprocess.DEVNULL
-        with subprocess.Popen(command, cwd=name, stdout=silent, stderr=silent) as client:
+        devnull = subprocess.DEVNULL
+        with subprocess.Popen(command, cwd=name, stdout=devnull, stderr=devnull) as client:
             _freeze(server, time.time() + 1)
             client.wait()
         [its] = orjson.loads((Path(name) / "its.json").read_bytes())
@@ -301,9 +302,9 @@ def _stalled_peer() -> tuple[str, ...]:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Measure, and print both tables."""
     if shutil.which("wrk") is None:
-        sys.exit("the bench of sending needs wrk (Debian's package of that name): skipped")
+        sys.exit("skipped: this benchmark needs wrk (Debian: apt-get install wrk)")
     console = Console(width=110)
     sending(console)
     stall(console)

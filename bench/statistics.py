@@ -1,4 +1,4 @@
-"""Prints the figures that `docs/reference/statistics.md` promises, each beside what it should be.
+"""Prints the figures in `docs/reference/statistics.md`, each with its expected value.
 
 Run with `python -m bench.statistics`.
 """
@@ -23,31 +23,35 @@ HALVES = (0.5, 0.5)
 def main() -> None:
     """Print every figure."""
     generator = np.random.default_rng(20250131)
-    _tell("single look, false alarms at 0.001, 20,000 null runs", "at most 0.15 %", f"{_single_look(generator):.3%}")
+    _print_figure(
+        "single look, false alarms at 0.001, 20,000 null runs", "at most 0.15 %", f"{_single_look(generator):.3%}"
+    )
     repeated, sequential = _hundred_looks(generator)
-    _tell("100 looks, repeated chi-square at 0.05", "about 37.7 %", f"{repeated:.1%}")
-    _tell("100 looks, sequential test at 0.05", "at most 5 %", f"{sequential:.2%}")
+    _print_figure("100 looks, repeated chi-square at 0.05", "about 37.7 %", f"{repeated:.1%}")
+    _print_figure("100 looks, sequential test at 0.05", "at most 5 %", f"{sequential:.2%}")
     power, median = _slight_imbalance(generator)
-    _tell("50.2 to 49.8 of 1,637,070 at 0.05, called", "97 % or more", f"{power:.1%}")
-    _tell("the same, median moment of the call", "about 30 % of the run", f"{median:.0%}")
+    _print_figure("50.2 to 49.8 of 1,637,070 at 0.05, called", "97 % or more", f"{power:.1%}")
+    _print_figure("the same, median moment of the call", "about 30 % of the run", f"{median:.0%}")
     for share, needed in ((0.51, 42_687), (0.52, 10_672), (0.55, 1_708)):
-        found = subjects_needed(imbalance_effect(HALVES, (share, 1 - share)), HALVES, 0.001)
-        power = _called(generator, found, share)
-        _tell(
-            f"subjects for {share:.0%}, 80 % power at 0.001", f"{needed:,}", f"{found:,} (simulated power {power:.1%})"
+        subjects = subjects_needed(imbalance_effect(HALVES, (share, 1 - share)), HALVES, 0.001)
+        power = _called(generator, subjects, share)
+        _print_figure(
+            f"subjects for {share:.0%}, 80 % power at 0.001",
+            f"{needed:,}",
+            f"{subjects:,} (simulated power {power:.1%})",
         )
     delta, pooled = _aa_runs(generator)
-    _tell("A/A runs of unlike subjects called at 0.05, delta method", "4 to 6 %", f"{delta:.1%}")
-    _tell("the same, pooled binomial test", "about 13 %", f"{pooled:.1%}")
+    _print_figure("A/A runs of unlike subjects called at 0.05, delta method", "4 to 6 %", f"{delta:.1%}")
+    _print_figure("the same, pooled binomial test", "about 13 %", f"{pooled:.1%}")
     own, together = _small_aa_runs(generator)
-    _tell("A/A runs of 100 and 1,000 subjects called at 0.001", "about 0.1 %", f"{together:.2%}")
-    _tell("the same, by each group's own variance", "several times that", f"{own:.2%}")
-    found_ratio = multinomial_test((1_302_187, 1_214_917), HALVES)
-    _tell("1,302,187 to 1,214,917, chi-square", "3025.7", f"{found_ratio.statistic:.1f}")
+    _print_figure("A/A runs of 100 and 1,000 subjects called at 0.001", "about 0.1 %", f"{together:.2%}")
+    _print_figure("the same, by each group's own variance", "several times that", f"{own:.2%}")
+    ratio_test = multinomial_test((1_302_187, 1_214_917), HALVES)
+    _print_figure("1,302,187 to 1,214,917, chi-square", "3025.7", f"{ratio_test.statistic:.1f}")
 
 
-def _tell(what: str, promised: str, found: str) -> None:
-    print(f"{what:<58} {promised:<24} {found}")
+def _print_figure(name: str, expected: str, actual: str) -> None:
+    print(f"{name:<58} {expected:<24} {actual}")
 
 
 def _single_look(generator: np.random.Generator) -> float:
@@ -89,8 +93,8 @@ def _aa_runs(generator: np.random.Generator) -> tuple[float, float]:
     for _ in range(runs):
         groups = []
         for _ in range(2):
-            seen = generator.geometric(1 / 9, subjects)
-            groups.append((generator.binomial(seen, generator.beta(1, 19, subjects)), seen))
+            views = generator.geometric(1 / 9, subjects)
+            groups.append((generator.binomial(views, generator.beta(1, 19, subjects)), views))
         compared = compare_rates(moments(*groups[0]), moments(*groups[1]))
         delta += (compared.p_value or 0.0) < 0.05
         clicks, impressions = (np.array([int(group[part].sum()) for group in groups]) for part in (0, 1))
@@ -101,13 +105,13 @@ def _aa_runs(generator: np.random.Generator) -> tuple[float, float]:
 
 
 def _small_aa_runs(generator: np.random.Generator) -> tuple[float, float]:
-    """Return how many equal pairs of a small and a larger group are called at 0.001: by their own variances, by one."""
+    """Return the share of equal pairs of a small and a larger group called at 0.001: by own and by pooled variance."""
     runs = 20_000
     own = pooled = 0
     for _ in range(runs):
-        seen = [generator.geometric(1 / 9, subjects) for subjects in (100, 1_000)]
-        clicks = [generator.binomial(each, generator.beta(1, 19, len(each))) for each in seen]
-        one, other = (moments(*group) for group in zip(clicks, seen, strict=True))
+        impressions = [generator.geometric(1 / 9, subjects) for subjects in (100, 1_000)]
+        clicks = [generator.binomial(each, generator.beta(1, 19, len(each))) for each in impressions]
+        one, other = (moments(*group) for group in zip(clicks, impressions, strict=True))
         own += (compare_rates(one, other).p_value or 0.0) < 0.001
         pooled += (equality_test(one, other) or 0.0) < 0.001
     return own / runs, pooled / runs

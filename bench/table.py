@@ -1,8 +1,8 @@
-"""What the table costs: filling it, and asking it, on DuckDB and on Spark.
+"""Benchmark of the table: ingestion and queries, on DuckDB and on Spark.
 
-Run with `python -m bench.table [ROWS [SPARK_ROWS [FOLDER]]]`: DuckDB is asked of ROWS rows, Spark of SPARK_ROWS, and
-both are filled with SPARK_ROWS. What is asked is made first, which takes longer; it is made in FOLDER, if one is named,
-and is used from there the next time.
+Run with `python -m bench.table [ROWS [SPARK_ROWS [FOLDER]]]`. DuckDB queries ROWS rows, Spark SPARK_ROWS, and both
+ingest SPARK_ROWS. The data is generated first, which takes longer. With FOLDER it is stored there, and used again the
+next time.
 """
 
 import resource
@@ -18,9 +18,10 @@ from typing import Any
 
 import orjson
 
-from analysis.engines.duckdb_engine import DuckDbEngine, QueryEngine
+from analysis.engines.base import QueryEngine
+from analysis.engines.duckdb_engine import DuckDbEngine
 from analysis.engines.warehouse import Warehouse
-from analysis.run_model.load import gather
+from analysis.run_model.load import load_evidence
 from bench.analysis import EVENTS, make, scan
 from personas.plan.plan import Plan
 from testbed.stream.segments import SegmentWriter
@@ -28,73 +29,73 @@ from tests.plans import settings
 
 _STREAM = "product_metrics.web_base"
 
-#: What becomes of every event, and who was in which group.
+#: Queries of reconciliation (the fate of every event) and of bucketing (the group of every subject).
 _RECONCILIATION = ("observed", "classified", "visits")
 _BUCKETING = ("subjects",)
 
-#: What the intake would fill in.
+#: The receive time, which the intake would fill in.
 _DAY = b'"meta":{"dt":"2025-01-31T14:30:00.000Z",'
 
 
 class Timed:
-    """An engine that notes how long each answer takes, and of that how long this process is busy."""
+    """A query engine that measures the time of each query, and the CPU time of this process."""
 
     def __init__(self, engine: QueryEngine) -> None:
         self._engine = engine
         self.seconds: dict[str, float] = {}
         self.busy = 0.0
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (whatever the engine has)
-        found = getattr(self._engine, name)
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (any attribute of the engine)
+        attribute = getattr(self._engine, name)
 
         def timed(first: str, *others: object, **more: object) -> object:
-            began, busy = time.perf_counter(), time.process_time()
+            start, busy = time.perf_counter(), time.process_time()
             try:
-                return found(first, *others, **more)
+                return attribute(first, *others, **more)
             finally:
-                self.seconds[first] = self.seconds.get(first, 0.0) + time.perf_counter() - began
+                self.seconds[first] = self.seconds.get(first, 0.0) + time.perf_counter() - start
                 if first in (*_RECONCILIATION, *_BUCKETING):
                     self.busy += time.process_time() - busy
 
-        return timed if callable(found) else found
+        return timed if callable(attribute) else attribute
 
 
 def main(rows: int = 1_000_000, spark_rows: int = 100_000, folder: str = "") -> None:
-    """Fill and ask both, and print what that took."""
+    """Ingest and query on both engines, and print the times."""
     with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as name:
-        where = Path(name)
-        _fill(where / "filled", spark_rows)
+        base = Path(name)
+        _fill(base / "filled", spark_rows)
         for count in sorted({rows, spark_rows}):
-            run = where / f"run-{count}"
+            run = base / f"run-{count}"
             if not (run / "manifest.json").exists():
                 make(run, Plan(settings(visitors=round(count / EVENTS))))
-        spark = _ask_spark(where / f"run-{spark_rows}", where / "spark")
-        _tell(f"Spark asked of {spark_rows:,} rows", spark)
+        spark = _query_spark(base / f"run-{spark_rows}", base / "spark")
+        _print_times(f"Spark, queries of {spark_rows:,} rows", spark)
         if spark_rows != rows:
-            _tell(f"DuckDB asked of {spark_rows:,} rows", _ask_duckdb(where / f"run-{spark_rows}"))
-        asked = _ask_duckdb(where / f"run-{rows}")
-        bare = scan(where / f"run-{rows}" / "observed")
-        took = _tell(f"DuckDB asked of {rows:,} rows", asked)
+            _print_times(f"DuckDB, queries of {spark_rows:,} rows", _query_duckdb(base / f"run-{spark_rows}"))
+        timed = _query_duckdb(base / f"run-{rows}")
+        bare = scan(base / f"run-{rows}" / "observed")
+        total_s = _print_times(f"DuckDB, queries of {rows:,} rows", timed)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"  processor time of the two {asked.busy:.1f} s; bare scan of the same columns {bare:.1f} s, "
-              f"ratio {took / bare:.1f}; most memory {memory:.1f} GiB")  # fmt: skip
+        print(f"  CPU time of both queries {timed.busy:.1f} s; bare scan of the same columns {bare:.1f} s, "
+              f"ratio {total_s / bare:.1f}; peak memory {memory:.1f} GiB")  # fmt: skip
 
 
-def _tell(what: str, asked: Timed) -> float:
-    reconciled, bucketed = (sum(asked.seconds[name] for name in names) for names in (_RECONCILIATION, _BUCKETING))
-    print(f"{what}: reconciliation {reconciled:.1f} s, bucketing {bucketed:.1f} s", flush=True)
+def _print_times(name: str, timed: Timed) -> float:
+    reconciled, bucketed = (sum(timed.seconds[name] for name in names) for names in (_RECONCILIATION, _BUCKETING))
+    print(f"{name}: reconciliation {reconciled:.1f} s, bucketing {bucketed:.1f} s", flush=True)
     return reconciled + bucketed
 
 
-def _ask_duckdb(run: Path) -> Timed:
+def _query_duckdb(run: Path) -> Timed:
     engine = DuckDbEngine()
     files = str(run / "observed" / "*.parquet")
     hour = "'eqiad' AS datacenter, 2025 AS year, 1 AS month, 31 AS day, 14 AS hour"
     engine.connection.execute(f"CREATE TEMP VIEW bench_rows AS SELECT *, {hour} FROM '{files}'")
-    return _ask(run, Timed(engine), "bench_rows")
+    return _query(run, Timed(engine), "bench_rows")
 
 
-def _ask_spark(run: Path, state: Path) -> Timed:
+def _query_spark(run: Path, state: Path) -> Timed:
     from analysis.engines.spark_engine import SparkEngine
     from contracts.spark_session import SessionOptions, open_session
 
@@ -103,21 +104,21 @@ def _ask_spark(run: Path, state: Path) -> Timed:
         "*", "'eqiad' AS datacenter", "2025 AS year", "1 AS month", "31 AS day", "14 AS hour"
     ).createOrReplaceTempView("bench_rows")
     try:
-        return _ask(run, Timed(SparkEngine(session)), "bench_rows")
+        return _query(run, Timed(SparkEngine(session)), "bench_rows")
     finally:
         session.stop()
 
 
-def _ask(run: Path, engine: Timed, table: str) -> Timed:
+def _query(run: Path, engine: Timed, table: str) -> Timed:
     hour = datetime(2025, 1, 31, 14, tzinfo=UTC)
-    evidence = gather(run, warehouse=Warehouse(engine, table, since=hour, until=hour))
+    evidence = load_evidence(run, warehouse=Warehouse(engine, table, since=hour, until=hour))
     fates = {str(row["fate"]) for row in evidence.fates}
     assert fates == {"ok"}, fates
     return engine
 
 
 def _fill(folder: Path, rows: int) -> None:
-    """Write *rows* events as segments, and bring them into both tables."""
+    """Write *rows* events as segments, and ingest them into both tables."""
     if not (folder / "stream").exists():
         writer = SegmentWriter(folder / "stream")
         batch: list[bytes] = []
@@ -133,19 +134,19 @@ def _fill(folder: Path, rows: int) -> None:
         stream = ("--stream-dir", str(folder / "stream"))
         duckdb = ("testbed.table.ingest", *stream, "--table-dir", f"{name}/table")
         spark = ("testbed.table.hive", *stream, "--state", f"{name}/state", "--warehouse", f"{name}/warehouse")
-        for what, words in (("DuckDB", duckdb), ("Spark, its start with it,", spark)):
-            written, seconds = _timed(lambda words=words: _run(words))  # type: ignore[misc]
-            print(f"{what} filled the table with {written:,} rows in {seconds:.1f} s", flush=True)
+        for engine, arguments in (("DuckDB", duckdb), ("Spark, including its start,", spark)):
+            written, seconds = _timed(lambda arguments=arguments: _run(arguments))  # type: ignore[misc]
+            print(f"{engine} filled the table with {written:,} rows in {seconds:.1f} s", flush=True)
 
 
 def _timed(work: Callable[[], int]) -> tuple[int, float]:
-    began = time.perf_counter()
-    return work(), time.perf_counter() - began
+    start = time.perf_counter()
+    return work(), time.perf_counter() - start
 
 
-def _run(words: Iterable[str]) -> int:
-    done = subprocess.run([sys.executable, "-m", *words], capture_output=True, check=True)
-    written: int = orjson.loads(done.stdout)["written"]
+def _run(arguments: Iterable[str]) -> int:
+    process = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, check=True)
+    written: int = orjson.loads(process.stdout)["written"]
     return written
 
 

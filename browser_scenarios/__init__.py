@@ -1,1 +1,1 @@
-"""Sessions in real browsers: each scenario a short file, played by Playwright against a wiki."""
+"""Scenarios in real browsers: each is a short file that Playwright plays against a wiki."""

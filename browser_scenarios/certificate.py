@@ -1,4 +1,4 @@
-"""A certificate for the recorder, where the intake that it stands in front of is reached by HTTPS."""
+"""Temporary certificate of the recorder, for an intake that browsers reach by HTTPS."""
 
 import base64
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-#: Longer than any session; a browser that trusts the key does so for its own life only.
+#: Longer than any session; a browser trusts the key only while it runs.
 _VALID = timedelta(days=2)
 
 
 class Certificate(NamedTuple):
-    """A certificate that vouches for itself, with its key, as files.
+    """A self-signed certificate and its key, as files.
 
     Attributes:
-        file: the certificate (PEM).
-        key: its private key (PEM), for its owner's eyes only.
-        fingerprint: SHA-256 of its public key, base64, as Chromium's `--ignore-certificate-errors-spki-list` wants it.
+        file: certificate (PEM).
+        key: private key (PEM), readable by its owner only.
+        fingerprint: SHA-256 of the public key, base64, for Chromium's `--ignore-certificate-errors-spki-list`.
     """
 
     file: Path
@@ -34,7 +34,7 @@ class Certificate(NamedTuple):
 
 @contextmanager
 def temporary_certificate(host: str) -> Iterator[Certificate]:
-    """Make a certificate for *host*, of a key that nobody else has, and remove both when the block ends."""
+    """Create a certificate for *host* with a new key, and remove both when the block ends."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host[:64])])
     now = datetime.now(UTC)
@@ -51,12 +51,12 @@ def temporary_certificate(host: str) -> Iterator[Certificate]:
     )
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     with TemporaryDirectory(prefix="dogfood-recorder-") as folder:
-        made = Certificate(
+        certificate = Certificate(
             Path(folder) / "recorder.pem",
             Path(folder) / "recorder.key",
             base64.b64encode(sha256(public).digest()).decode(),
         )
-        made.file.write_bytes(signed.public_bytes(Encoding.PEM))
-        made.key.touch(0o600)
-        made.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        yield made
+        certificate.file.write_bytes(signed.public_bytes(Encoding.PEM))
+        certificate.key.touch(0o600)
+        certificate.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        yield certificate

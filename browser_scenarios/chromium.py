@@ -1,4 +1,4 @@
-"""Which browser there is, and how it is started."""
+"""Finds Chromium and starts it with the target's network policy."""
 
 import os
 import shutil
@@ -15,20 +15,20 @@ from common.errors import DogfoodError, KitFaultError
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
-#: Builds without windows, preferred where no window is shown: a session takes a third of the CPU.
+#: Headless builds, preferred when no window is shown: a session takes a third of the CPU.
 _WINDOWLESS = ("chromium-headless-shell", "chrome-headless-shell")
 
-#: A test browser talks to the systems under test and to nobody else.
+#: Options that limit a test browser to connections to the systems under test.
 _QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
     "--no-default-browser-check",
-    # Proxies of the environment are not used.
+    # Do not use proxies of the environment.
     "--no-proxy-server",
-    # WebRTC sends datagrams to any address that a page names, past the rules for names; without a proxy that takes
-    # datagrams, this policy leaves it none. QUIC sends datagrams as well.
+    # WebRTC sends datagrams to any address in a page and ignores the rules for host names. With this policy it needs a
+    # proxy for datagrams, and there is no such proxy. QUIC sends datagrams too.
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--disable-quic",
@@ -36,36 +36,35 @@ _QUIET = (
 
 
 class BrowserError(DogfoodError):
-    """There is no browser, or the wiki did not do in it what a scenario needs."""
+    """Chromium is missing, or the wiki does not behave in it as a scenario requires."""
 
     page = "docs/guide/troubleshooting.md"
 
 
 def installed_browser() -> str:
-    """Return the path of the Chromium that sessions use. Raises BrowserError when there is none."""
+    """Return the path of the Chromium that sessions use. Raises BrowserError when it is missing."""
     with sync_playwright() as playwright:
         return find_browser(playwright.chromium.executable_path)
 
 
 def find_browser(own: str, names: Sequence[str] | None = None, *, headed: bool = False) -> str:
-    """Return the path of a Chromium: the machine's own, or the one that Playwright has downloaded.
+    """Return the path of a Chromium: the installed one, or the one that Playwright downloaded.
 
     Args:
-        own: where Playwright keeps its own.
-        names: to look for in PATH; by default those of Chromium, first of builds without windows.
-        headed: whether windows are to be shown.
+        own: path of Playwright's Chromium.
+        names: commands to look for in PATH; by default those of Chromium, headless builds first.
+        headed: show windows.
 
     Raises:
-        BrowserError: there is neither.
+        BrowserError: both are missing.
     """
     names = names if names is not None else (*(() if headed else _WINDOWLESS), *_NAMES)
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None and not Path(own).exists():
+    installed = next((path for name in names if (path := shutil.which(name))), None)
+    if installed is None and not Path(own).exists():
         raise BrowserError(
-            "there is no Chromium: on Debian, apt-get install chromium; elsewhere, "
-            ".venv/bin/playwright install chromium"
+            "Chromium is missing: on Debian, apt-get install chromium; elsewhere, .venv/bin/playwright install chromium"
         )
-    return found or own
+    return installed or own
 
 
 async def start_browser(
@@ -80,23 +79,23 @@ async def start_browser(
 ) -> Browser:
     """Start Chromium with the recorder in front of the intake.
 
-    The browser connects to the recorder wherever a page names the intake's host and port; the wiki's own configuration
-    stays as it is.
+    The browser connects to the recorder for each request to the intake's host and port, so the wiki's configuration
+    does not change.
 
     Args:
-        playwright: starts it.
-        intake: where the wiki lets browsers send events to.
-        recorder_port: where the recorder listens on this machine.
-        egress: the policy: its hosts are reached at their pinned addresses, every other name resolves to nothing; its
-            tag ends the browser's name for itself.
-        reached: the address of a host that answers, where it has several; a browser's rule has one.
-        trusted: fingerprint of the recorder's key, where the intake is reached by HTTPS; the browser takes a
-            certificate with that key for the intake's, and judges all others as ever.
+        playwright: Playwright's driver.
+        intake: URL to which the wiki makes browsers send events.
+        recorder_port: port of the recorder on this machine.
+        egress: network policy: its hosts resolve to their pinned addresses, other names do not resolve; its tag is
+            appended to the user agent.
+        reached: responding address of each host with several addresses; a browser's rule allows only one.
+        trusted: fingerprint of the recorder's key for an HTTPS intake; the browser accepts certificates with that key
+            and checks all others as usual.
         headed: show the browser's window.
 
     Raises:
-        BrowserError: there is no browser.
-        KitFaultError: it does not start.
+        BrowserError: Chromium is missing.
+        KitFaultError: Chromium does not start.
     """
     parts = urlsplit(intake)
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -105,15 +104,15 @@ async def start_browser(
     if trusted:
         arguments.append(f"--ignore-certificate-errors-spki-list={trusted}")
     if os.geteuid() == 0:
-        # Chromium's sandbox refuses to work for root.
+        # Chromium's sandbox does not work for root.
         arguments.append("--no-sandbox")
     try:
         executable = find_browser(playwright.chromium.executable_path, headed=headed)
         browser = await playwright.chromium.launch(executable_path=executable, args=arguments, headless=not headed)
         if not egress.tag:
             return browser
-        # Beacons keep the browser's own name, whatever a context says: only the command line reaches them.
-        agent = await _own_name(browser)
+        # Beacons ignore a context's user agent: only the command line changes theirs.
+        agent = await _user_agent(browser)
         await browser.close()
         return await playwright.chromium.launch(
             executable_path=executable, args=[*arguments, f"--user-agent={agent} {egress.tag}"],
@@ -124,9 +123,9 @@ async def start_browser(
 
 
 def resolver_rules(first: str, egress: Egress, reached: Mapping[str, str]) -> str:
-    """Return Chromium's rules for names: *first*, then pinned addresses for hosts; every other name is not found.
+    """Return Chromium's host rules: *first*, then pinned addresses of hosts; other names do not resolve.
 
-    The first rule that fits decides. They hold for addresses as well as for names, and for redirects.
+    The first matching rule applies. Rules hold for names, addresses and redirects.
     """
     pins = {host: reached.get(host, addresses[0]) for host, addresses in egress.pins.items() if addresses}
     named = (f"MAP {_bracketed(host)} {_bracketed(address)}" for host, address in sorted(pins.items()))
@@ -137,7 +136,7 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-async def _own_name(browser: Browser) -> str:
+async def _user_agent(browser: Browser) -> str:
     page = await browser.new_page()
     name: str = await page.evaluate("navigator.userAgent")
     return name

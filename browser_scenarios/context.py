@@ -1,4 +1,4 @@
-"""The stage that a scenario is played on: sessions for it, accounts by their hash, and what it found."""
+"""The context of a running scenario: sessions, accounts by group, time limits, and findings."""
 
 import asyncio
 import itertools
@@ -9,80 +9,82 @@ from pathlib import Path
 from playwright.async_api import Browser, BrowserContext
 
 from browser_scenarios.environment import Environment
-from browser_scenarios.failure_cause import NoAccountError, is_stall, layer_of, told_of
+from browser_scenarios.failure_cause import NoAccountError, failure_summary, is_stall, layer_of
 from browser_scenarios.redaction import redact
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import Session
 from run_record.accounts import TestAccount
 from run_record.scenario_findings import ScenarioFinding
 
-#: No step of a scenario takes longer, besides what it waits on purpose: a scenario has as long as its steps.
+#: Time limit of a step in seconds, without intended waits. A scenario has no other limit.
 STEP_WITHIN_S = 180.0
 
-_WITNESS = Path(__file__).with_name("page_probe.js")
+_PAGE_PROBE = Path(__file__).with_name("page_probe.js")
 
 
 class AccountPool:
-    """Gives out accounts by the group that their hash predicts, each once: never by an override."""
+    """Hands out accounts, each once, by the group that their hash predicts; it never uses an override."""
 
-    def __init__(self, world: Environment) -> None:
-        self._world = world
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
         self._free: dict[str | None, list[TestAccount]] = {}
-        for account in world.accounts:
-            self._free.setdefault(world.group_of(account), []).append(account)
+        for account in environment.accounts:
+            self._free.setdefault(environment.group_of(account), []).append(account)
 
     def take(self, group: str | None) -> TestAccount:
-        """Return an unused account of *group*; None is not in the sample. Raises NoAccountError."""
+        """Return an unused account of *group*; None means outside the sample. Raises NoAccountError."""
         free = self._free.get(group)
         if not free:
-            wanted = "outside the sample" if group is None else f"in group {group!r}"
-            raise NoAccountError(f"no account {wanted} is left: seed more, or play fewer scenarios at once")
+            group_text = "outside the sample" if group is None else f"in group {group!r}"
+            raise NoAccountError(
+                f"no account {group_text} is left: seed more accounts, or play fewer scenarios in one run"
+            )
         return free.pop(0)
 
     def mix(self, count: int) -> list[TestAccount]:
-        """Return *count* accounts that cover every group, and "not in the sample", as evenly as they go.
+        """Return *count* accounts, spread as evenly as possible over all groups and "not in the sample".
 
-        A group with too few accounts is filled up from the others. Raises NoAccountError when all groups have too few.
+        A group with too few accounts is replaced by the others. Raises NoAccountError when all groups have too few.
         """
-        kinds = [kind for kind in (*self._world.plan.experiment.groups, None) if self._free.get(kind)]
+        kinds = [kind for kind in (*self._environment.plan.experiment.groups, None) if self._free.get(kind)]
         left = sum(len(self._free[kind]) for kind in kinds)
         if count > left:
             raise NoAccountError(f"{count} accounts wanted, {left} left: seed more, or ask for fewer --users")
-        # One account of each kind a turn, from those that have one left.
-        turns = itertools.zip_longest(*(self._free[kind] for kind in kinds))
-        chosen = [account for account in itertools.chain.from_iterable(turns) if account is not None][:count]
+        # In each round, one account of each kind that has one left.
+        rounds = itertools.zip_longest(*(self._free[kind] for kind in kinds))
+        chosen = [account for account in itertools.chain.from_iterable(rounds) if account is not None][:count]
         for account in chosen:
-            self._free[self._world.group_of(account)].remove(account)
+            self._free[self._environment.group_of(account)].remove(account)
         return chosen
 
     def snapshot(self) -> "AccountPool":
-        """Return a casting that gives out the accounts which are unused now."""
+        """Return a copy that hands out the accounts that are unused now."""
         copy = AccountPool.__new__(AccountPool)
-        copy._world = self._world
+        copy._environment = self._environment
         copy._free = {group: list(accounts) for group, accounts in self._free.items()}
         return copy
 
 
 class ScenarioContext:
-    """One scenario's stage.
+    """The context of one scenario.
 
     Args:
-        name: of the scenario.
-        world: the systems under test.
-        browser: returns the browser that sessions are opened in.
-        casting: gives out accounts.
-        folder: for what shows a failed step.
-        users: how many users the scenario should play, where that is open.
-        concurrency: how many sessions at once.
-        journeys: how many times a user reads its pages in one session, where that is open.
+        name: name of the scenario.
+        environment: systems under test.
+        browser: function that returns the browser for sessions.
+        account_pool: pool of accounts.
+        folder: folder for screenshots, traces and console logs of failed steps.
+        users: number of users, where the scenario leaves it open.
+        concurrency: maximum concurrent sessions.
+        journeys: repetitions of each user's journey in one session, where the scenario leaves it open.
     """
 
     def __init__(
         self,
         name: str,
-        world: Environment,
+        environment: Environment,
         browser: Callable[[], Awaitable[Browser]],
-        casting: AccountPool,
+        account_pool: AccountPool,
         folder: Path,
         *,
         users: int,
@@ -90,16 +92,16 @@ class ScenarioContext:
         journeys: int = 1,
     ) -> None:
         self.name = name
-        self.world = world
-        self.casting = casting
+        self.environment = environment
+        self.account_pool = account_pool
         self.users = users
         self.concurrency = concurrency
         self.journeys = journeys
         self.findings: list[ScenarioFinding] = []
-        self._limit: asyncio.Timeout | None = None
-        #: Set when the scenario could not go on, and nothing that the platform answered is the reason.
+        self._deadline: asyncio.Timeout | None = None
+        #: Whether the scenario stalled, and the platform's responses are not the reason.
         self.stalled = False
-        self._tried_again = False
+        self._repeated = False
         self._wrong_answers: list[str] = []
         self._browser = browser
         self._folder = folder
@@ -107,84 +109,84 @@ class ScenarioContext:
         self._count = 0
 
     async def play(self, scenario: Scenario) -> None:
-        """Play *scenario*. Raises TimeoutError when a step of it takes longer than any step may."""
-        async with asyncio.timeout(None) as self._limit:
-            self.allow()
+        """Play *scenario*. Raises TimeoutError when a step exceeds its time limit."""
+        async with asyncio.timeout(None) as self._deadline:
+            self.extend_deadline()
             await scenario.play(self)
 
-    def allow(self, extra_s: float = 0.0) -> None:
-        """Give the next step its time, counted from now.
+    def extend_deadline(self, extra_s: float = 0.0) -> None:
+        """Extend the time limit to that of the next step, counted from now.
 
         Args:
-            extra_s: seconds that it waits on purpose.
+            extra_s: seconds that the step waits intentionally.
         """
-        if self._limit is not None and not self._limit.expired():
+        if self._deadline is not None and not self._deadline.expired():
             until = asyncio.get_running_loop().time() + STEP_WITHIN_S + extra_s
-            self._limit.reschedule(max(until, self._limit.when() or 0.0))
+            self._deadline.reschedule(max(until, self._deadline.when() or 0.0))
 
     @property
-    def may_be_replayed(self) -> bool:
-        """Whether the scenario stalled and no part of it was played twice yet."""
-        return self.stalled and not self._tried_again
+    def may_be_repeated(self) -> bool:
+        """Whether the scenario stalled and no part of it was repeated."""
+        return self.stalled and not self._repeated
 
     @property
     def treatment(self) -> str:
-        """A group that is not control."""
-        feature = self.world.plan.experiment.features[0]
+        """A group other than control."""
+        feature = self.environment.plan.experiment.features[0]
         return next(group for group in feature.groups if group != feature.control)
 
     @property
     def control(self) -> str:
         """The control group."""
-        return self.world.plan.experiment.features[0].control
+        return self.environment.plan.experiment.features[0].control
 
     @asynccontextmanager
     async def session(self, account: TestAccount | None, *, pinned: bool = True) -> AsyncIterator[Session]:
-        """Open a browser for *account* and log in; None stays anonymous.
+        """Open a browser session for *account* and log in; None stays anonymous.
 
         Args:
-            account: that logs in.
-            pinned: pin the main menu first, so that the element is there.
+            account: account that logs in.
+            pinned: pin the main menu first, so that the page has the element.
         """
-        self.allow()
+        self.extend_deadline()
         browser = await self._browser()
         context = await browser.new_context(viewport={"width": 1280, "height": 800})
-        await context.add_init_script(path=_WITNESS)
+        await context.add_init_script(path=_PAGE_PROBE)
         self._count += 1
-        session = Session(self.world, context, account, self.name, self._count, self.allow)
+        session = Session(self.environment, context, account, self.name, self._count, self.extend_deadline)
         self._sessions.append(session)
         failed_before = self._failed()
-        crashed, tracing = True, False
+        failed, tracing = True, False
         try:
-            # A context has limits of its own for what names none.
-            context.set_default_timeout(self.world.page_within_s * 1000)
+            # Playwright's default applies to calls without a time limit.
+            context.set_default_timeout(self.environment.page_within_s * 1000)
             await session.log_in()
-            # Not before: a trace keeps what is typed in, and nobody's password belongs into a run.
+            # Only after the login: a trace contains typed text, and a run must not contain passwords.
             await context.tracing.start(snapshots=True)
             tracing = True
             if account is not None and pinned:
                 await session.pin_menu()
             yield session
-            crashed = False
+            failed = False
         except Exception as error:
-            session.give_up(told_of(error, session.wrong_answers))
+            session.give_up(failure_summary(error, session.wrong_answers))
             raise
         finally:
             self._sessions.remove(session)
             self._wrong_answers += session.wrong_answers
-            if crashed:
+            if failed:
                 await session.save_evidence(self._evidence())
-            broken = crashed or self._failed() > failed_before
+            broken = failed or self._failed() > failed_before
             if tracing:
-                await self._end_trace(context, session.number, keep=broken)
-            # The browser sends what is still on its way before the context is gone.
+                await self._stop_trace(context, session.number, keep=broken)
+            # Let the browser send pending events before the context closes.
             try:
-                await self.world.recorder.settle(0.2, 3.0)
+                await self.environment.recorder.settle(0.2, 3.0)
             finally:
                 await context.close()
 
-    async def _end_trace(self, context: BrowserContext, number: int, *, keep: bool) -> None:
-        """End the trace; one that is kept holds no cookies."""
+    async def _stop_trace(self, context: BrowserContext, number: int, *, keep: bool) -> None:
+        """Stop the trace; a kept trace has its cookies removed."""
         if not keep:
             await context.tracing.stop()
             return
@@ -193,49 +195,49 @@ class ScenarioContext:
         await context.tracing.stop(path=path)
         redact(path, cookies)
 
-    async def check(self, step: str, ok: bool, told: str, layer: str = "instrument") -> bool:
-        """Note what was looked at; a failure is kept with screenshots and the console's log."""
-        self.allow()
+    async def check(self, step: str, ok: bool, detail: str, layer: str = "instrument") -> bool:
+        """Record the result of a step; save screenshots and the console log of a failure. Return *ok*."""
+        self.extend_deadline()
         evidence = ""
         if not ok:
             evidence = str(self._evidence().relative_to(self._folder.parent))
             for session in self._sessions:
                 await session.save_evidence(self._evidence() / f"session-{session.number}")
-        self.findings.append(ScenarioFinding(self.name, step, ok, layer, told, evidence))
+        self.findings.append(ScenarioFinding(self.name, step, ok, layer, detail, evidence))
         return ok
 
-    async def together(self, *players: Callable[[], Awaitable[None]]) -> None:
-        """Let *players* play side by side, each to its end; one that stalls is played once more.
+    async def run_concurrently(self, *tasks: Callable[[], Awaitable[None]]) -> None:
+        """Run *tasks* concurrently, each to its end; a task that stalls is repeated once.
 
         Raises:
-            Exception: the first that a player ended with, when all have ended.
+            Exception: the first task's exception, after all have ended.
         """
-        ended = await asyncio.gather(*map(self._once_more, players), return_exceptions=True)
-        for error in ended:
+        outcomes = await asyncio.gather(*map(self._with_retry, tasks), return_exceptions=True)
+        for error in outcomes:
             if error is not None:
                 raise error
 
-    async def _once_more(self, player: Callable[[], Awaitable[None]]) -> None:
+    async def _with_retry(self, task: Callable[[], Awaitable[None]]) -> None:
         try:
-            await player()
+            await task()
         except Exception as error:
             if not is_stall(error):
                 raise
-            self._tried_again = True
-            await player()
+            self._repeated = True
+            await task()
 
-    async def broke(self, error: Exception) -> None:
-        """Note that the scenario could not be played to its end, and whose trouble that is."""
+    async def record_failure(self, error: Exception) -> None:
+        """Record that *error* ended the scenario early, and the layer at fault."""
         layer = layer_of(error, self._wrong_answers)
         self.stalled = layer == "generator" and is_stall(error)
-        evidence = self._evidence()
-        where = str(evidence.relative_to(self._folder.parent)) if evidence.is_dir() else ""
-        told = told_of(error, self._wrong_answers)
-        self.findings.append(ScenarioFinding(self.name, "play to the end", False, layer, told, where))
+        folder = self._evidence()
+        evidence = str(folder.relative_to(self._folder.parent)) if folder.is_dir() else ""
+        detail = failure_summary(error, self._wrong_answers)
+        self.findings.append(ScenarioFinding(self.name, "play to the end", False, layer, detail, evidence))
 
     def groups(self) -> Sequence[str]:
         """Return the experiment's groups."""
-        return self.world.plan.experiment.groups
+        return self.environment.plan.experiment.groups
 
     def _failed(self) -> int:
         return sum(not finding.ok for finding in self.findings)

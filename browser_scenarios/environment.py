@@ -1,4 +1,4 @@
-"""What a scenario plays against: addresses, experiment, accounts, and what writes down what happens."""
+"""The environment of scenarios: addresses, experiment, accounts, recorder and page-view log."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,30 +13,30 @@ from personas.plan.plan import Plan
 from run_record.accounts import TestAccount
 from run_record.page_views import PageViewWriter
 
-#: A page, and a step on it, may take so many seconds: machines are shared.
+#: Time limit for a page, and for a step on it, in seconds. It is long because machines are shared.
 PAGE_WITHIN_S = 45.0
 
 
 class Operator(Protocol):
-    """What only the testbed's operator can do; there is none where the systems are not ours."""
+    """Actions that only the operator of a testbed can perform; other targets have no operator."""
 
     async def forget_configs(self) -> bool:
-        """Let the wiki forget what it has from MPIC; return False when this wiki cannot be made to."""
+        """Delete the wiki's cached responses of MPIC; return False when this wiki does not support that."""
 
-    async def fetched(self, path: str, how: str) -> int:
-        """Return how often the wiki has asked MPIC for the list at *path* while it misbehaved as *how* ('': well)."""
+    async def fetch_count(self, path: str, fault: str) -> int:
+        """Return the number of the wiki's requests for MPIC's list at *path* under *fault* ('' for none)."""
 
-    async def misbehave(self, how: str) -> None:
-        """Let MPIC's API misbehave from now on, in one of the known ways; with '' it behaves again."""
+    async def set_api_fault(self, fault: str) -> None:
+        """Activate a known fault of MPIC's API; '' deactivates it."""
 
-    async def misbehaviours(self) -> Sequence[str]:
-        """Return the known ways of misbehaving."""
+    async def api_faults(self) -> Sequence[str]:
+        """Return the known faults of MPIC's API."""
 
     async def stop_mpic(self) -> None:
-        """Stop MPIC, so that connections are refused."""
+        """Stop MPIC, so that it refuses connections."""
 
     async def start_mpic(self) -> None:
-        """Start MPIC again, where it was."""
+        """Start MPIC again on the same port."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,20 @@ class Environment:
     """The systems under test and the run.
 
     Attributes:
-        plan: its experiment and instrument are the ones under test.
-        journeys: what accounts do.
-        wiki, mpic, intake: addresses.
-        egress: the policy for connections to them.
-        streams: the stream configs that the wiki exports.
-        accounts: those that sessions may use.
-        visit_of: returns the visit of a user (local id).
-        recorder: in front of the intake.
-        views: where page views are written down.
-        operator: of the testbed, None elsewhere.
-        configs_ttl_s: how long the wiki uses an answer of MPIC.
-        page_within_s: how long a page may take; then it is asked for once more.
-        noted: ids of the page views that were written down.
-        given_up: users (local id) whose session the kit did not get to the end of, and why.
+        plan: plan of the run, with the experiment and instrument under test.
+        journeys: planned page views of each account.
+        wiki, mpic, intake: URLs of the systems.
+        egress: policy for connections to the systems.
+        streams: stream configs that the wiki exports.
+        accounts: accounts that sessions may use.
+        visit_of: function from a user's local id to the visit.
+        recorder: recorder in front of the intake.
+        views: writer of the run's page views.
+        operator: operator of the testbed, None for other targets.
+        configs_ttl_s: seconds for which the wiki caches a response of MPIC.
+        page_within_s: seconds after which a page is requested once more.
+        recorded_views: ids of the page views that are written already.
+        given_up: reason of each session that the kit could not finish, by the user's local id.
     """
 
     plan: Plan
@@ -74,12 +74,12 @@ class Environment:
     operator: Operator | None
     configs_ttl_s: float
     page_within_s: float = PAGE_WITHIN_S
-    noted: set[str] = field(default_factory=set)
+    recorded_views: set[str] = field(default_factory=set)
     given_up: dict[int, str] = field(default_factory=dict)
 
     @property
     def generation(self) -> Generation:
-        """The generation of the platform."""
+        """Generation of the platform."""
         return self.plan.settings.generation
 
     @property
@@ -89,7 +89,7 @@ class Environment:
 
     @property
     def feature(self) -> str:
-        """The experiment's first feature, which decides the group."""
+        """First feature of the experiment, which decides the group."""
         return self.plan.experiment.features[0].name
 
     @property
@@ -98,7 +98,7 @@ class Environment:
         return self.plan.settings.parsed_instrument().stream_name
 
     def group_of(self, account: TestAccount) -> str | None:
-        """Return the group that the contract gives *account*, None when it is not in the sample."""
+        """Return the group of *account* by the contract; None outside the sample."""
         return self.plan.group_of(account.user_id, account.central_id)
 
 

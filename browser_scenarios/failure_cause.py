@@ -1,7 +1,6 @@
-"""Whose trouble it is when a scenario cannot go on: the kit's and its machine's, or the platform's.
+"""Attributes a failed scenario to the kit and its machine, or to the platform.
 
-What did not answer in time says nothing of the platform. What did answer, with another status or another page than it
-should, is a finding.
+A missing response proves nothing about the platform. A response with the wrong status or page is a finding.
 """
 
 import asyncio
@@ -14,35 +13,35 @@ from playwright.async_api import Error as PlaywrightError
 from browser_scenarios.chromium import BrowserError
 from common.errors import KitFaultError
 
-#: The wiki's answers from this status on are its own faults.
+#: Lowest status of a response that is the wiki's fault.
 SERVER_ERROR = 500
 
 
 class NoAccountError(BrowserError):
-    """No unused account has the group that a scenario needs."""
+    """All accounts in the group that a scenario needs are used."""
 
 
 def is_stall(error: BaseException) -> bool:
-    """Return whether *error* may go away by itself: the browser, or the way to the wiki, did not get on."""
+    """Return whether *error* may be temporary: the browser or the connection to the wiki stalled."""
     return isinstance(error, PlaywrightError | TimeoutError | httpx.TransportError | KitFaultError)
 
 
 def layer_of(error: BaseException, answers: list[str]) -> str:
-    """Return the layer of a scenario that *error* ended, where the wiki gave the wrong *answers* meanwhile."""
-    own = is_stall(error) or isinstance(error, NoAccountError)
-    return "generator" if own and not answers else "exposure"
+    """Return the layer at fault when *error* ended a scenario; *answers* are the wiki's error responses."""
+    is_own = is_stall(error) or isinstance(error, NoAccountError)
+    return "generator" if is_own and not answers else "exposure"
 
 
-def told_of(error: BaseException, answers: list[str]) -> str:
-    """Return one sentence on what *error* says, and on the wiki's wrong *answers*."""
-    said = str(error).strip().splitlines() or [type(error).__name__]
-    kind = "the browser could not go on" if isinstance(error, PlaywrightError) else "it could not go on"
-    return f"{kind}: {said[0]}{f' (the wiki answered {answers[0]})' if answers else ''}"
+def failure_summary(error: BaseException, answers: list[str]) -> str:
+    """Return one sentence on *error* and the wiki's first error response in *answers*."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    kind = "the browser could not go on" if isinstance(error, PlaywrightError) else "the scenario could not go on"
+    return f"{kind}: {lines[0]}{f' (the wiki answered {answers[0]})' if answers else ''}"
 
 
-async def in_time(answer: Awaitable[Any], within_s: float) -> Any:  # noqa: ANN401 (JavaScript's values are anything)
-    """Return what a page answers to a question that has no time limit itself. Raises TimeoutError."""
+async def with_timeout(answer: Awaitable[Any], within_s: float) -> Any:  # noqa: ANN401 (JavaScript's values are anything)
+    """Return the result of a call that has no time limit. Raises TimeoutError."""
     try:
         return await asyncio.wait_for(asyncio.ensure_future(answer), within_s)
     except TimeoutError:
-        raise TimeoutError(f"the page did not answer within {within_s:g} s") from None
+        raise TimeoutError(f"the page did not respond within {within_s:g} s") from None

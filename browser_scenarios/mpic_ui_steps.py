@@ -1,4 +1,4 @@
-"""What an operator does in MPIC's UI, and how long the wiki takes to follow."""
+"""Steps of an operator in MPIC's UI, and waiting until the wiki uses the change."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,22 +13,22 @@ from common.urls import join_path
 if TYPE_CHECKING:
     from browser_scenarios.context import ScenarioContext
 
-#: On top of the wiki's cache: requests that asked MPIC just before.
+#: Seconds to wait after the cache's expiry, for requests that started just before.
 _MARGIN_S = 0.3
 
 _NEXT_SECOND_S = 1.1
 
-#: MPIC's lists, as the wiki asks for them.
+#: Paths of MPIC's lists that the wiki fetches.
 EXPERIMENTS, INSTRUMENTS = "/api/v1/experiments", "/api/v1/instruments"
 
-#: What MPIC does when it does not run: then nobody counts.
+#: The fault of an MPIC that does not run: then fetches are not counted.
 DOWN = "down"
 
 
 @asynccontextmanager
-async def operator_page(stage: "ScenarioContext") -> AsyncIterator[Page]:
-    """Open a browser of the operator's own."""
-    async with stage.session(None) as session:
+async def operator_page(context: "ScenarioContext") -> AsyncIterator[Page]:
+    """Open a page in a separate browser session of the operator."""
+    async with context.session(None) as session:
         yield await session.context.new_page()
 
 
@@ -41,7 +41,7 @@ async def switch(page: Page, world: Environment, *, on: bool) -> None:
         await page.wait_for_load_state()
 
 
-async def set_rate(page: Page, world: Environment, rate: float) -> None:
+async def set_rate(page: Page, environment: Environment, rate: float) -> None:
     """Set the experiment's default sample rate."""
     await page.goto(join_path(world.mpic, "experiments", world.experiment, "edit"))
     await page.fill("#default_rate", f"{rate:g}")
@@ -50,56 +50,56 @@ async def set_rate(page: Page, world: Environment, rate: float) -> None:
 
 
 class Fetches(NamedTuple):
-    """How often the wiki had asked MPIC for a list, when it was made to ask again.
+    """Number of the wiki's fetches of a list from MPIC, before a refresh.
 
     Attributes:
-        path: of the list.
-        how: in which way MPIC misbehaves; empty when it does not.
-        before: how many fetches until then; None when nobody counts them.
+        path: path of the list.
+        fault: active fault of MPIC's API; empty for none.
+        before: number of fetches before the refresh; None when they are not counted.
     """
 
     path: str
-    how: str
+    fault: str
     before: int | None
 
 
-async def wiki_follows(stage: "ScenarioContext", path: str = EXPERIMENTS, how: str = "") -> Fetches:
-    """Let the wiki's next page ask MPIC again, and return what was fetched until now.
+async def refresh_wiki_configs(context: "ScenarioContext", path: str = EXPERIMENTS, fault: str = "") -> Fetches:
+    """Make the wiki's next page fetch from MPIC, and return the number of fetches so far.
 
-    The testbed's wiki is made to forget its configs; with any other, the time passes for which it keeps them.
+    The testbed's wiki deletes its cached configs. For any other wiki, wait until its cache expires.
 
     Args:
-        stage: whose time limit follows.
-        path: of the list that it has to ask for.
-        how: in which way MPIC misbehaves meanwhile.
+        context: context of the scenario, whose time limit is extended.
+        path: path of the list that the wiki has to fetch.
+        fault: active fault of MPIC's API.
     """
-    world = stage.world
-    operator = world.operator
-    # A page that is as old as the configs, in whole seconds, is not sent again.
-    wait_s = _NEXT_SECOND_S if operator and await operator.forget_configs() else world.configs_ttl_s + _MARGIN_S
-    stage.allow(wait_s)
+    environment = context.environment
+    operator = environment.operator
+    # A page's modification time has a resolution of one second: wait, so that the browser gets a new page.
+    wait_s = _NEXT_SECOND_S if operator and await operator.forget_configs() else environment.configs_ttl_s + _MARGIN_S
+    context.extend_deadline(wait_s)
     await asyncio.sleep(wait_s)
-    return Fetches(path, how, await operator.fetched(path, how) if operator and how != DOWN else None)
+    return Fetches(path, fault, await operator.fetch_count(path, fault) if operator and fault != DOWN else None)
 
 
-async def time_passes(stage: "ScenarioContext") -> None:
-    """Wait as long as the wiki may use an answer of MPIC, where that it asks again by itself is what is looked at."""
-    wait_s = stage.world.configs_ttl_s + _MARGIN_S
-    stage.allow(wait_s)
+async def wait_for_cache_expiry(context: "ScenarioContext") -> None:
+    """Wait until the wiki's cache of MPIC's responses expires, to test that the wiki fetches again."""
+    wait_s = context.environment.configs_ttl_s + _MARGIN_S
+    context.extend_deadline(wait_s)
     await asyncio.sleep(wait_s)
 
 
-async def has_asked(stage: "ScenarioContext", fetches: Fetches, step: str) -> bool:
-    """Return whether the wiki has asked since; where it has not, note that *step* could not be played.
+async def has_fetched(context: "ScenarioContext", fetches: Fetches, step: str) -> bool:
+    """Return whether the wiki has fetched since the refresh; if not, record that *step* could not be played.
 
-    Where nobody counts fetches the wiki's own time has passed, and that has to do.
+    Where fetches are not counted, the expiry of the wiki's cache is sufficient.
     """
-    operator = stage.world.operator
+    operator = context.environment.operator
     if operator is None or fetches.before is None:
         return True
-    if await operator.fetched(fetches.path, fetches.how) > fetches.before:
+    if await operator.fetch_count(fetches.path, fetches.fault) > fetches.before:
         return True
-    answer = f"its answer {fetches.how!r}" if fetches.how else "its new answer"
-    told = f"the page was made without asking MPIC for {fetches.path}, so {answer} was not looked at"
-    await stage.check(f"{step}: the wiki asked MPIC", False, told, "generator")
+    response = f"its response {fetches.fault!r}" if fetches.fault else "its new response"
+    detail = f"the wiki rendered the page without asking MPIC for {fetches.path}, so {response} was not tested"
+    await context.check(f"{step}: the wiki asked MPIC", False, detail, "generator")
     return False

@@ -1,7 +1,7 @@
-// Runs in every page before its own scripts: what the page itself could know of the instrument. A hint, no more.
+// Runs in every page before the page's scripts: counts impressions and beacons that the page can observe itself.
 ( () => {
-	const witness = { inView: 0, beacons: [] };
-	Object.defineProperty( window, '__witness', { value: witness } );
+	const probe = { inView: 0, beacons: [] };
+	Object.defineProperty( window, '__pageProbe', { value: probe } );
 
 	const Observer = window.IntersectionObserver;
 	window.IntersectionObserver = class extends Observer {
@@ -9,7 +9,7 @@
 			super( ( entries, observer ) => {
 				callback( entries, observer );
 				if ( options && options.threshold === 1 && entries.some( ( entry ) => entry.intersectionRatio >= 1 ) ) {
-					witness.inView++;
+					probe.inView++;
 				}
 			}, options );
 		}
@@ -19,7 +19,7 @@
 	navigator.sendBeacon = ( url, body ) => {
 		const taken = send( url, body );
 		if ( taken && typeof body === 'string' ) {
-			witness.beacons.push( body );
+			probe.beacons.push( body );
 		}
 		return taken;
 	};

@@ -1,6 +1,6 @@
-"""A recorder in front of the intake: what browsers send is written into the ledger before it goes on.
+"""A recorder in front of the intake: it writes browsers' events to the ledger, then forwards them.
 
-Beacons that leave while a page unloads are invisible to the page and to Playwright; here every one of them passes.
+Beacons sent while a page unloads are invisible to the page and to Playwright. All of them pass the recorder.
 """
 
 import asyncio
@@ -30,25 +30,25 @@ from run_record.rate_limit import RateLimiter
 _UP_WITHIN_S = 10.0
 _POLL_S = 0.02
 
-#: Headers of a request that the intake looks at; the others belong to the connection, or name the user's cookies.
-_PASSED_ON = ("content-type", "user-agent", "origin")
+#: Headers that the recorder forwards: those that the intake uses, without connection headers and cookies.
+_FORWARDED_HEADERS = ("content-type", "user-agent", "origin")
 
-#: What a browser asks for to show how long its requests take to come here.
-PULSE = "/dogfood-pulse"
+#: Path of the browser's latency probe.
+PROBE_PATH = "/dogfood-pulse"
 
-#: Quiet has to last for so many times what a request takes.
-_PULSES = 3
+#: Minimum quiet time, as a multiple of the browser's request latency.
+_QUIET_FACTOR = 3
 
 
 class Recorded(NamedTuple):
     """One event that a browser sent.
 
     Attributes:
-        event: as it was sent.
-        pageview_id: of the page view it says it belongs to, else empty.
-        action: that it tells.
-        status: of the intake's answer, None when none came.
-        at_ms: when it came, milliseconds since 1970.
+        event: the event as sent.
+        pageview_id: page view id in the event; empty when missing.
+        action: action in the event.
+        status: status of the intake's response, None without a response.
+        at_ms: time of receipt, milliseconds since 1970.
     """
 
     event: Mapping[str, object]
@@ -59,15 +59,15 @@ class Recorded(NamedTuple):
 
 
 class Recorder:
-    """Takes browsers' requests for the intake, in a thread of its own.
+    """Receives browsers' requests for the intake, in a separate thread.
 
     Args:
-        ledger: written before a request goes on.
-        intake: where requests go on to (scheme, host and port).
-        visit_of: returns the visit that the events of a user (local id) belong to.
-        certificate: of the recorder itself, where browsers reach the intake by HTTPS.
-        egress: the policy for connections to the intake; this machine only by default.
-        governor: keeps the target's ceilings; everything passes by default.
+        ledger: ledger, written before a request is forwarded.
+        intake: scheme, host and port of the intake.
+        visit_of: function from a user's local id to the visit of its events.
+        certificate: certificate of the recorder, where browsers reach the intake by HTTPS.
+        egress: policy for connections to the intake; by default this machine only.
+        rate_limiter: limiter for the target's ceilings; by default unlimited.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Recorder:
         certificate: Certificate | None = None,
         *,
         egress: Egress = LOOPBACK,
-        governor: RateLimiter | None = None,
+        rate_limiter: RateLimiter | None = None,
     ) -> None:
         self._ledger = ledger
         self._intake = open_async_client(egress, timeout_s=15.0, base_url=intake)
@@ -88,14 +88,14 @@ class Recorder:
         self._recorded: list[Recorded] = []
         self._unreadable: list[bytes] = []
         self._positions: dict[int, int] = {}
-        self._under_way = 0
-        self._last = time.monotonic()
-        #: When set, events are looked at but neither passed on nor put into the ledger.
-        self.apart = False
-        #: Lets the browser send a request to `PULSE` and waits for the answer, so that a slow machine is waited for.
-        self.pulse: Callable[[], Awaitable[None]] | None = None
+        self._pending = 0
+        self._last_request_s = time.monotonic()
+        #: When set, events are recorded, but neither forwarded nor written to the ledger.
+        self.isolated = False
+        #: Function that makes the browser request `PROBE_PATH`; `settle` waits longer on a slow machine.
+        self.latency_probe: Callable[[], Awaitable[None]] | None = None
         self._socket = socket.create_server(("127.0.0.1", 0))
-        routes = [Route("/{path:path}", self._take, methods=["GET", "POST", "OPTIONS", "HEAD"])]
+        routes = [Route("/{path:path}", self._handle, methods=["GET", "POST", "OPTIONS", "HEAD"])]
         config = uvicorn.Config(
             Starlette(routes=routes), log_level="error", lifespan="off", access_log=False,
             ssl_certfile=certificate and certificate.file, ssl_keyfile=certificate and certificate.key,
@@ -105,58 +105,58 @@ class Recorder:
 
     @property
     def port(self) -> int:
-        """Where it listens, on this machine."""
+        """Port of the recorder on this machine."""
         port: int = self._socket.getsockname()[1]
         return port
 
     @property
     def unreadable(self) -> int:
-        """How many requests held no JSON."""
+        """Number of requests whose body is not an event."""
         return len(self._unreadable)
 
     @property
     def held_back(self) -> int:
-        """How many events were not sent because the target's ceiling was reached."""
+        """Number of events that were not sent because of the target's ceiling."""
         return self._held_back
 
     def start(self) -> None:
-        """Begin to take requests. Raises KitFaultError when it does not come up."""
+        """Start the server. Raises KitFaultError when it does not start."""
         self._thread.start()
         deadline = time.monotonic() + _UP_WITHIN_S
         while not self._server.started:
             if time.monotonic() > deadline:
-                raise KitFaultError("the recorder in front of the intake did not come up")
+                raise KitFaultError(f"the recorder in front of the intake did not start within {_UP_WITHIN_S:g} s")
             time.sleep(_POLL_S)
 
     def close(self) -> None:
-        """Stop taking requests; what is under way is finished."""
+        """Stop the server after pending requests."""
         self._server.should_exit = True
         self._thread.join(_UP_WITHIN_S)
         self._socket.close()
 
     def events(self, pageview_id: str | None = None) -> list[Recorded]:
-        """Return what was recorded, of one page view or altogether."""
+        """Return the recorded events, of one page view or all."""
         return [item for item in self._recorded if pageview_id in (None, item.pageview_id)]
 
     def count(self, pageview_id: str, action: str) -> int:
-        """Return how many events of *action* a page view has sent."""
+        """Return the number of events with *action* of a page view."""
         return sum(item.action == action for item in self.events(pageview_id))
 
     async def settle(self, quiet_s: float = 0.6, within_s: float = 10.0) -> None:
-        """Wait until nothing has come for *quiet_s* seconds and nothing is under way, or *within_s* have passed.
+        """Wait until no request is pending and none came for *quiet_s* seconds, at most *within_s* seconds.
 
-        Where the browser's own requests take long, both last the longer.
+        Both times grow with the browser's request latency.
         """
-        begun = time.monotonic()
-        if self.pulse is not None:
-            await self.pulse()
-        took_s = time.monotonic() - begun
-        quiet_s, within_s = max(quiet_s, _PULSES * took_s), max(within_s, 10 * _PULSES * took_s)
-        begun = time.monotonic()
-        deadline = begun + within_s
+        start = time.monotonic()
+        if self.latency_probe is not None:
+            await self.latency_probe()
+        latency_s = time.monotonic() - start
+        quiet_s, within_s = max(quiet_s, _QUIET_FACTOR * latency_s), max(within_s, 10 * _QUIET_FACTOR * latency_s)
+        start = time.monotonic()
+        deadline = start + within_s
         while time.monotonic() < deadline:
-            quiet = time.monotonic() - max(self._last, begun)
-            if not self._under_way and quiet >= quiet_s:
+            quiet = time.monotonic() - max(self._last_request_s, start)
+            if not self._pending and quiet >= quiet_s:
                 return
             await asyncio.sleep(_POLL_S)
 
@@ -167,51 +167,51 @@ class Recorder:
         async with self._intake:
             await self._server.serve(sockets=[self._socket])
 
-    async def _take(self, request: Request) -> Response:
-        if request.url.path == PULSE:
+    async def _handle(self, request: Request) -> Response:
+        if request.url.path == PROBE_PATH:
             return Response("", media_type="text/html", headers={"cache-control": "no-store"})
-        self._under_way += 1
+        self._pending += 1
         try:
             body = await request.body()
             if request.method != "POST":
-                return await self._pass_on(request, body)
+                return await self._forward(request, body)
             return await self._record(request, body)
         finally:
-            self._under_way -= 1
-            self._last = time.monotonic()
+            self._pending -= 1
+            self._last_request_s = time.monotonic()
 
     async def _record(self, request: Request, body: bytes) -> Response:
         now_ms = int(time.time() * 1000)
         events = _events(body)
         if events is None:
             self._unreadable.append(body)
-            return await self._pass_on(request, body)
-        if self.apart:
-            self._remember(events, None, now_ms)
+            return await self._forward(request, body)
+        if self.isolated:
+            self._append(events, None, now_ms)
             return Response(status_code=202, headers={"access-control-allow-origin": "*"})
         if not await self.admit(len(events)):
-            return Response("the target's ceiling is reached: nothing is sent", status_code=503)
-        # The event itself, also where it comes as an array of one; bytes stay as they are where they are the event's.
+            return Response("the target's ceiling is reached: the events are not sent", status_code=503)
+        # The ledger has one body per event: the bytes as sent, or each event of an array serialized again.
         bodies = [body] if body.lstrip().startswith(b"{") else [orjson.dumps(event) for event in events]
         spans = [Span(visit, self._position(visit), 1) for visit in map(self._visit, events)]
         number = self._ledger.intend(spans, intended_ms=now_ms, sent_ms=now_ms, bodies=bodies)
-        answer = await self._pass_on(request, body)
+        answer = await self._forward(request, body)
         status = answer.status_code if answer.status_code != 502 else None
         answers = interpret(status, "", bytes(answer.body), [""] * len(events))
         self._ledger.answered(number, answers, status=status, at_ms=int(time.time() * 1000))
-        self._remember(events, status, now_ms)
+        self._append(events, status, now_ms)
         return answer
 
     async def admit(self, events: int) -> bool:
-        """Wait until so many *events* may be sent; return whether they may, or the target's ceiling is reached."""
-        while (wait_s := self._governor.wait(events, time.time())) > 0:
+        """Wait until *events* more events may be sent; return False when the target's ceiling is reached."""
+        while (wait_s := self._rate_limiter.wait(events, time.time())) > 0:
             if math.isinf(wait_s):
                 self._held_back += events
                 return False
             await asyncio.sleep(wait_s)
         return True
 
-    def _remember(self, events: list[Mapping[str, object]], status: int | None, now_ms: int) -> None:
+    def _append(self, events: list[Mapping[str, object]], status: int | None, now_ms: int) -> None:
         for event in events:
             performer = event.get("performer")
             pageview = performer.get("pageview_id", "") if isinstance(performer, Mapping) else ""
@@ -227,13 +227,13 @@ class Recorder:
         self._positions[visit] = position + 1
         return position
 
-    async def _pass_on(self, request: Request, body: bytes) -> Response:
-        headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+    async def _forward(self, request: Request, body: bytes) -> Response:
+        headers = {name: request.headers[name] for name in _FORWARDED_HEADERS if name in request.headers}
         target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         try:
             answer = await self._intake.request(request.method, target, content=body, headers=headers)
         except httpx.HTTPError as error:
-            return Response(f"the intake does not answer: {error}", status_code=502)
+            return Response(f"the intake does not respond: {error}", status_code=502)
         allowed = {name: value for name, value in answer.headers.items() if name.startswith("access-control-")}
         return Response(answer.content, answer.status_code, allowed, answer.headers.get("content-type"))
 
@@ -243,6 +243,6 @@ def _events(body: bytes) -> list[Mapping[str, object]] | None:
         content: object = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    found = content if isinstance(content, list) else [content]
-    events: list[Mapping[str, object]] = [event for event in found if isinstance(event, dict)]
-    return events if events and len(events) == len(found) else None
+    items = content if isinstance(content, list) else [content]
+    events: list[Mapping[str, object]] = [event for event in items if isinstance(event, dict)]
+    return events if events and len(events) == len(items) else None

@@ -1,4 +1,4 @@
-"""Taking secrets out of what is kept of a failed step: a trace holds every header, and so the session's cookies."""
+"""Removes secrets from the trace of a failed step, which contains all headers and so the session's cookies."""
 
 import zipfile
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ _INSTEAD, _SHORTEST = b"(redacted)", 8
 
 
 def redact(archive: Path, secrets: Iterable[str]) -> None:
-    """Rewrite the ZIP file *archive* in one step, with every one of *secrets* taken out, also where it is quoted."""
+    """Rewrite the ZIP file *archive* atomically, without *secrets*, quoted or not."""
     forms = {
         form.encode() for secret in secrets if len(secret) >= _SHORTEST for form in (secret, quote(secret, safe=""))
     }
@@ -24,5 +24,5 @@ def redact(archive: Path, secrets: Iterable[str]) -> None:
         for item in before.infolist():
             content = before.read(item)
             for form in sorted(forms, key=len, reverse=True):
-                content = content.replace(form, _INSTEAD)
+                content = content.replace(form, _REPLACEMENT)
             after.writestr(item.filename, content)

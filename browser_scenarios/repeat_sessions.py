@@ -1,19 +1,19 @@
-"""Whether few sessions leave it open if one group alone lacks events, so that a few more have to show it."""
+"""Decides whether more sessions are needed to show that only one group lacks events."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-#: With so many accounts in every group, a pattern among their page views names the group (docs/reference/checks.md, instrument).
+#: Accounts per group that the check `instrument` needs to name the group at fault (docs/reference/checks.md).
 ENOUGH_ACCOUNTS = 2
 
 
 class PlayedView(NamedTuple):
-    """One page view that owed events.
+    """One page view that should have sent events.
 
     Attributes:
-        group: of its account.
-        account: the account's local user id.
-        lacks: whether an event of it is missing.
+        group: group of the account.
+        account: local user id of the account.
+        lacks: whether an expected event is missing.
     """
 
     group: str
@@ -22,9 +22,9 @@ class PlayedView(NamedTuple):
 
 
 def accounts_wanted(views: Sequence[PlayedView]) -> dict[str, int]:
-    """Return how many more accounts each group needs; nothing where no pattern shows, or where enough accounts show it.
+    """Return the number of additional accounts of each group; empty without the pattern, or with enough accounts.
 
-    The pattern: every page view of one group lacks events, and none of another group's does.
+    The pattern: all page views of one group lack events, and no page view of another group does.
     """
     accounts: dict[str, set[int]] = {}
     lacking: dict[str, set[bool]] = {}

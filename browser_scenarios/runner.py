@@ -1,4 +1,4 @@
-"""Plays scenarios into a run that has been set up: recorder, browser, scenario after scenario, findings."""
+"""Plays scenarios of a prepared run: starts recorder and browser, plays each scenario, writes the findings."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -39,38 +39,38 @@ from run_record.scenario_findings import ScenarioFinding, write_scenario_finding
 from run_record.target import Target
 from run_record.target_budget import TargetBudget
 
-#: Where screenshots, traces and console logs of failed steps are, in the run's folder.
+#: Subfolder of the run for screenshots, traces and console logs of failed steps.
 EVIDENCE = "browser"
 
 _WORKER = "browser"
 
-#: After so many scenarios that stalled, the others are not begun: the run is INVALID already.
-_MOST_STALLED = 2
+#: Number of stalled scenarios after which the others are not started: the run is already INVALID.
+_MAX_STALLED = 2
 
-#: The wiki's first answer may take so long: its caches are cold.
+#: Time limit of the wiki's first response in seconds; its caches are cold.
 _FIRST_ANSWER_S = 120.0
 
 
 class ScenarioError(DogfoodError):
-    """There is no such scenario."""
+    """No scenario has that name."""
 
 
 @dataclass(frozen=True)
 class BrowserRequest:
-    """What is to be played.
+    """Parameters of a browser run.
 
     Attributes:
         run: folder of the run, with manifest and roster.
-        accounts: test accounts that sessions may use; those on the roster count.
-        scenarios: names, all when empty.
-        users: how many users, where a scenario leaves that open.
-        concurrency: how many sessions at once.
+        accounts: test accounts; sessions use those on the roster.
+        scenarios: names of scenarios, all when empty.
+        users: number of users, where a scenario leaves it open.
+        concurrency: maximum concurrent sessions.
         headed: show the browser's window.
-        operator: of the testbed, if there is one.
-        configs_ttl_s: how long the wiki uses an answer of MPIC.
-        tell: called with each finding, as it comes.
-        page_within_s: how long a page may take; then it is asked for once more.
-        journeys: how many times a user reads its pages in one session, where a scenario leaves that open.
+        operator: operator of the testbed, None for other targets.
+        configs_ttl_s: seconds for which the wiki caches a response of MPIC.
+        tell: callback for each new finding.
+        page_within_s: seconds after which a page is requested once more.
+        journeys: repetitions of each user's journey in one session, where a scenario leaves it open.
     """
 
     run: Path
@@ -87,14 +87,14 @@ class BrowserRequest:
 
 
 def choose(names: Sequence[str]) -> list[Scenario]:
-    """Return the scenarios called *names*, all of them when there are none. Raises ScenarioError."""
+    """Return the scenarios *names*, or all when *names* is empty. Raises ScenarioError."""
     if unknown := [name for name in names if name not in SCENARIOS]:
-        raise ScenarioError(f"there is no scenario {unknown[0]!r}: {', '.join(SCENARIOS)}")
+        raise ScenarioError(f"there is no scenario {unknown[0]!r}; choose among {', '.join(SCENARIOS)}")
     return [scenario for name, scenario in SCENARIOS.items() if not names or name in names]
 
 
 def run_scenarios(request: BrowserRequest) -> list[ScenarioFinding]:
-    """Play what is asked for and write the findings into the run; return them. Raises DogfoodError."""
+    """Play the requested scenarios, write the findings into the run, and return them. Raises DogfoodError."""
     return asyncio.run(_play(request))
 
 
@@ -102,8 +102,8 @@ async def _play(request: BrowserRequest) -> list[ScenarioFinding]:
     manifest = Manifest.read(request.run)
     roster = [account for account in read_roster(request.run) if account.fidelity is Fidelity.BROWSER]
     visits = {account.user_id: account.visit for account in roster}
-    # An event that names nobody, or nobody we know, is the anonymous reader's.
-    nobody = visits[0]
+    # Events without a known user belong to the anonymous visit.
+    anonymous_visit = visits[0]
     intake = urlsplit(manifest.target["intake"])
     findings: list[ScenarioFinding] = []
     target = Target.read(manifest.target["source"]).at(intake=manifest.target["intake"])
@@ -120,43 +120,43 @@ async def _play(request: BrowserRequest) -> list[ScenarioFinding]:
         )  # fmt: skip
         recorder.start()
         try:
-            world = await _world(request, manifest, egress, roster, recorder, views)
+            environment = await _environment(request, manifest, egress, roster, recorder, views)
             async with async_playwright() as playwright:
                 start = partial(
                     start_browser,
-                    playwright, intake=world.intake, recorder_port=recorder.port, egress=egress,
+                    playwright, intake=environment.intake, recorder_port=recorder.port, egress=egress,
                     reached=_reached(egress, manifest), trusted=certificate.fingerprint if certificate else "",
                     headed=request.headed,
                 )  # fmt: skip
                 find_browser(playwright.chromium.executable_path, headed=request.headed)
-                browser = RunningBrowser(start, world)
+                browser = RunningBrowser(start, environment)
                 try:
-                    findings = await _all(request, world, browser)
+                    findings = await _play_all(request, environment, browser)
                 finally:
                     with suppress(PlaywrightError, TimeoutError):
                         await recorder.settle()
-                    _note_given_up(world)
+                    _record_given_up(environment)
                     with suppress(PlaywrightError):
                         await browser.close()
         finally:
             recorder.close()
     if recorder.unreadable:
-        told = f"{recorder.unreadable} beacons were no JSON"
-        findings.append(ScenarioFinding("all", "every beacon can be read", False, "instrument", told))
+        detail = f"{recorder.unreadable} beacons cannot be parsed"
+        findings.append(ScenarioFinding("all", "every beacon can be read", False, "instrument", detail))
     if recorder.held_back:
-        told = f"{recorder.held_back} events were not sent: the target's ceiling was reached"
-        findings.append(ScenarioFinding("all", "every event may be sent", False, "generator", told))
+        detail = f"{recorder.held_back} events were not sent: the target's ceiling was reached"
+        findings.append(ScenarioFinding("all", "every event may be sent", False, "generator", detail))
     write_scenario_findings(request.run, findings)
     return findings
 
 
 def _reached(egress: Egress, manifest: Manifest) -> dict[str, str]:
-    """Return the address that answers for each host that the run's systems are on."""
+    """Return the responding address of each host of the run's systems."""
     urls = [url for name in ("wiki", "mpic", "intake") if (url := manifest.target.get(name))]
     return {str(urlsplit(url).hostname): egress.answering(url) for url in urls}
 
 
-async def _world(
+async def _environment(
     request: BrowserRequest, manifest: Manifest, egress: Egress, roster: Sequence[Account], recorder: Recorder,
     views: PageViewWriter,
 ) -> Environment:  # fmt: skip
@@ -170,9 +170,9 @@ async def _world(
             answer = await client.get(join_path(wiki, "api.php"), params={"action": "streamconfigs", "format": "json"})
             streams = read_stream_configs(answer.json()).configs
     except httpx.TransportError as error:
-        raise KitFaultError(f"the wiki at {wiki} does not answer ({type(error).__name__}): is it up?") from error
+        raise KitFaultError(f"the wiki at {wiki} does not respond ({type(error).__name__}): is it running?") from error
     except (httpx.HTTPError, ValueError) as error:
-        raise BrowserError(f"the wiki at {wiki} exports no stream configs ({error}): is it up?") from error
+        raise BrowserError(f"the wiki at {wiki} exports no stream configs ({error}): is it running?") from error
     size = max((account.subject for account in accounts), default=0) + 1
     return Environment(
         plan=plan, journeys=Journeys(plan, enrolled_population(size)), wiki=wiki, mpic=manifest.target["mpic"],
@@ -183,60 +183,68 @@ async def _world(
     )  # fmt: skip
 
 
-async def _all(request: BrowserRequest, world: Environment, browser: RunningBrowser) -> list[ScenarioFinding]:
-    casting = AccountPool(world)
+async def _play_all(
+    request: BrowserRequest, environment: Environment, browser: RunningBrowser
+) -> list[ScenarioFinding]:
+    account_pool = AccountPool(environment)
     findings: list[ScenarioFinding] = []
     stalled: list[str] = []
     for scenario in choose(request.scenarios):
-        if len(stalled) >= _MOST_STALLED:
-            told = f"not played, for {' and '.join(stalled)} could not go on"
-            found = [ScenarioFinding(scenario.name, "play to the end", False, "generator", told)]
+        if len(stalled) >= _MAX_STALLED:
+            detail = f"not played, because {' and '.join(stalled)} could not go on"
+            new_findings = [ScenarioFinding(scenario.name, "play to the end", False, "generator", detail)]
         else:
-            unused = casting.snapshot()
-            stage = await _played(request, world, browser, casting, scenario)
-            found = stage.findings
-            if stage.may_be_replayed:
-                casting = unused
-                stage = await _played(request, world, browser, casting, scenario)
-                # What the platform answered wrongly the first time stays a finding.
-                found = [item for item in found if not item.ok and item.layer != "generator"] + stage.findings
-            if stage.stalled:
+            unused = account_pool.snapshot()
+            context = await _play_scenario(request, environment, browser, account_pool, scenario)
+            new_findings = context.findings
+            if context.may_be_repeated:
+                account_pool = unused
+                context = await _play_scenario(request, environment, browser, account_pool, scenario)
+                # Failures of the platform in the first attempt remain findings.
+                new_findings = [
+                    item for item in new_findings if not item.ok and item.layer != "generator"
+                ] + context.findings
+            if context.stalled:
                 stalled.append(scenario.name)
-        for finding in found:
+        for finding in new_findings:
             request.tell(finding)
-        findings += found
+        findings += new_findings
     return findings
 
 
-async def _played(
-    request: BrowserRequest, world: Environment, browser: RunningBrowser, casting: AccountPool, scenario: Scenario
+async def _play_scenario(
+    request: BrowserRequest,
+    environment: Environment,
+    browser: RunningBrowser,
+    account_pool: AccountPool,
+    scenario: Scenario,
 ) -> ScenarioContext:
-    """Play *scenario* and return its stage."""
-    stage = ScenarioContext(
-        scenario.name, world, browser.get, casting, request.run / EVIDENCE,
+    """Play *scenario* and return its context."""
+    context = ScenarioContext(
+        scenario.name, environment, browser.get, account_pool, request.run / EVIDENCE,
         users=request.users, concurrency=request.concurrency, journeys=request.journeys,
     )  # fmt: skip
-    world.recorder.apart = scenario.apart
+    environment.recorder.isolated = scenario.isolated
     try:
-        await stage.play(scenario)
-        await world.recorder.settle()
+        await context.play(scenario)
+        await environment.recorder.settle()
     except (PlaywrightError, DogfoodError, httpx.HTTPError, TimeoutError) as error:
-        await stage.broke(error)
-    world.recorder.apart = False
-    return stage
+        await context.record_failure(error)
+    environment.recorder.isolated = False
+    return context
 
 
-def _note_given_up(world: Environment) -> None:
-    """Write down the page views whose events were recorded, but which the kit did not get to the end of."""
-    for recorded in world.recorder.events():
+def _record_given_up(environment: Environment) -> None:
+    """Write the page views that sent events, but that the kit could not finish."""
+    for recorded in environment.recorder.events():
         performer = recorded.event.get("performer")
         user_id = performer.get("id", 0) if isinstance(performer, Mapping) else 0
         user_id = user_id if isinstance(user_id, int) else 0
-        if user_id in world.given_up and recorded.pageview_id not in world.noted:
-            world.noted.add(recorded.pageview_id)
-            world.views.write(
+        if user_id in environment.given_up and recorded.pageview_id not in environment.recorded_views:
+            environment.recorded_views.add(recorded.pageview_id)
+            environment.views.write(
                 PageView(
-                    visit=world.visit_of(user_id), fidelity=Fidelity.BROWSER, scenario="", title="",
-                    pageview_id=recorded.pageview_id, at_ms=recorded.at_ms, given_up=world.given_up[user_id],
+                    visit=environment.visit_of(user_id), fidelity=Fidelity.BROWSER, scenario="", title="",
+                    pageview_id=recorded.pageview_id, at_ms=recorded.at_ms, given_up=environment.given_up[user_id],
                 )
             )  # fmt: skip

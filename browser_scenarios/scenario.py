@@ -1,4 +1,4 @@
-"""What a scenario is."""
+"""The definition of a scenario."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -8,17 +8,16 @@ if TYPE_CHECKING:
 
 
 class Scenario(NamedTuple):
-    """One scenario.
+    """A scenario.
 
     Attributes:
-        name: on the command line.
-        question: what it answers.
-        play: plays it on a stage.
-        apart: it changes the experiment, or enrols somebody against the hash, so it is played alone and its events are
-            kept out of the run.
+        name: name on the command line.
+        question: question that the scenario answers.
+        play: coroutine that plays the scenario.
+        isolated: keep its events out of the run, because it changes the experiment or enrols users against the hash.
     """
 
     name: str
     question: str
     play: "Callable[[ScenarioContext], Awaitable[None]]"
-    apart: bool = False
+    isolated: bool = False

@@ -1,4 +1,4 @@
-"""One reader's browser: logged in or not, reading pages of the wiki, and noting what it saw."""
+"""A browser session of one account or an anonymous user, and its page visits."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from browser_scenarios.chromium import BrowserError
 from browser_scenarios.environment import Environment
-from browser_scenarios.failure_cause import SERVER_ERROR, in_time
+from browser_scenarios.failure_cause import SERVER_ERROR
 from common.urls import join_path, with_query
 from contracts.profiles import profile_of
 from contracts.streams import client_stream_config, in_stream_sample
@@ -20,13 +20,13 @@ from run_record.accounts import TestAccount
 from run_record.page_views import PageView, is_overridden, page_group
 from run_record.roster import Fidelity
 
-#: What the first production test measured: the control that unpins the main menu.
+#: The instrumented element, as in the first production test: the control that unpins the main menu.
 ELEMENT = '[data-pinnable-element-id="vector-main-menu"] .vector-pinnable-header-unpin-button'
 
-#: The client's modules: of the testbed's own extension; what the testbed starts the real instrument with; the real one.
+#: The client's modules: the testbed's extension, the testbed's starter of the real instrument, the real extension.
 _CLIENTS = ("ext.experimentPlatform", "testbed.instruments", "ext.wikimediaEvents")
 
-#: Widths of windows, with and without room for the pinned menu.
+#: Window widths with and without room for the pinned menu.
 _WIDE, _NARROW = 1280, 700
 
 _IN_VIEW_WITHIN_S = 6.0
@@ -49,14 +49,14 @@ _READ = """async (clients) => {
     };
 }"""
 
-#: Whether the page has the element, with a size.
+#: Whether the page has a visible element.
 _HAS_ELEMENT = """(selector) => {
     const box = document.querySelector(selector)?.getBoundingClientRect();
     return Boolean(box && box.width > 0 && box.height > 0);
 }"""
 
-#: Resolves when the page had time to spare and two pictures were drawn: what is in view was noticed by then.
-_HAD_TIME = """() => new Promise((done) => {
+#: Resolves after idle time and two frames: by then the instrument has noticed an element in view.
+_IDLE = """() => new Promise((done) => {
     mw.requestIdleCallback(() => requestAnimationFrame(() => requestAnimationFrame(done)));
 })"""
 
@@ -68,46 +68,46 @@ _IS_IN_VIEW = """(selector) => {
         && box.bottom <= window.innerHeight && box.right <= window.innerWidth;
 }"""
 
-#: Posts a form to the API with a fresh token; returns the answer's status, 0 for a redirect, which is not followed.
+#: Posts a form to the API with a new token; returns the status, 0 for a redirect, which is not followed.
 _CALL_API = """async ({ address, tokens, form }) => {
-    const asked = await fetch(tokens, { redirect: 'manual' });
-    const token = (await asked.json()).query.tokens.csrftoken;
+    const response = await fetch(tokens, { redirect: 'manual' });
+    const token = (await response.json()).query.tokens.csrftoken;
     const body = new URLSearchParams({ ...form, token });
     return (await fetch(address, { method: 'POST', body, redirect: 'manual' })).status;
 }"""
 
 
 class PageVisit:
-    """One page view, from the page being shown until it is left.
+    """One page view, from opening the page to leaving it.
 
     Attributes:
         page: Playwright's page.
-        client: the JavaScript module that measures; empty when the wiki has none.
-        told: what the page was told of its user's experiments.
-        pageview_id, session_id: the client's tokens.
-        way: how the page is left, where that is compared.
-        expected: how many events of each action the page view should make; kept up by what the reader does.
+        client: JavaScript module of the client; empty when the wiki has none.
+        user_experiments: the page's value of `wgMetricsPlatformUserExperiments`.
+        pageview_id, session_id: tokens of the client.
+        way: way of leaving the page, where a scenario compares them.
+        expected: expected number of events of each action; updated by `see` and `click`.
     """
 
-    def __init__(self, session: "Session", page: Page, said: Mapping[str, object]) -> None:
+    def __init__(self, session: "Session", page: Page, values: Mapping[str, object]) -> None:
         self._session = session
         self.page = page
-        self.client = str(said["client"])
-        self.told = page_experiments({"wgMetricsPlatformUserExperiments": said["told"]})
-        self.title = str(said["title"])
-        self.pageview_id = str(said["pageview"])
-        self.session_id = str(said["session"])
-        self.user_id = int(str(said["userId"]))
+        self.client = str(values["client"])
+        self.user_experiments = page_experiments({"wgMetricsPlatformUserExperiments": values["told"]})
+        self.title = str(values["title"])
+        self.pageview_id = str(values["pageview"])
+        self.session_id = str(values["session"])
+        self.user_id = int(str(values["userId"]))
         self.way = ""
         self.expected: dict[str, int] = {}
         self._at_ms = int(time.time() * 1000)
-        self._noted = False
+        self._is_recorded = False
 
     @property
     def group(self) -> str | None:
-        """The group that the page was told; None when its user takes no part."""
-        world = self._session.world
-        return page_group(self.told, world.generation, world.experiment, world.feature)
+        """Group of the page's user; None without an enrolment."""
+        environment = self._session.environment
+        return page_group(self.user_experiments, environment.generation, environment.experiment, environment.feature)
 
     @property
     def measured(self) -> bool:
@@ -120,25 +120,25 @@ class PageVisit:
         return in_stream_sample(known, self.pageview_id, self.session_id)
 
     async def is_in_view(self) -> bool:
-        """Return whether the element is wholly in the window."""
+        """Return whether the element is completely in the window."""
         return bool(await self.page.evaluate(_IS_IN_VIEW, ELEMENT))
 
     async def see(self) -> None:
-        """Let the element come into view and the instrument notice; a measured page view then owes an impression."""
+        """Scroll the element into view and wait for the instrument; a measured page view then expects an impression."""
         try:
             await self.page.locator(ELEMENT).scroll_into_view_if_needed(timeout=self._within_ms)
         except PlaywrightError as error:
-            await self._call_missing_element(error)
+            await self._raise_if_missing(error)
             raise
         if self.measured and await self.is_in_view():
             self.expected["impression"] = 1
-            await self._noticed()
+            await self._wait_for_impression()
 
     async def click(self, *, settle: bool = True) -> None:
-        """Click the element, as a person would; a measured page view then owes one more click.
+        """Click the element with the mouse; a measured page view then expects one more click.
 
         Args:
-            settle: wait until the wiki has saved that the menu is unpinned, so that the next page knows.
+            settle: wait until the wiki has saved that the menu is unpinned, so that the next page has the new state.
         """
         if self.measured:
             self.expected["click"] = self.expected.get("click", 0) + 1
@@ -152,53 +152,53 @@ class PageVisit:
                 await element.click(timeout=self._within_ms)
                 clicked = True
         except PlaywrightError as error:
-            # Whether the wiki keeps the preference is not what is measured; the next page shows it.
+            # A missing response is not a failure: the saved preference is not under test.
             if not clicked:
-                await self._call_missing_element(error)
+                await self._raise_if_missing(error)
                 raise
 
     @property
     def _within_ms(self) -> float:
-        return self._session.world.page_within_s * 1000
+        return self._session.environment.page_within_s * 1000
 
-    async def _call_missing_element(self, error: PlaywrightError) -> None:
-        """Raise BrowserError when the page is ready and has no element; otherwise *error* was not the wiki's doing."""
+    async def _raise_if_missing(self, error: PlaywrightError) -> None:
+        """Raise BrowserError when the page is ready but lacks the element; otherwise the wiki is not at fault."""
         try:
-            there = await in_time(self.page.evaluate(_HAS_ELEMENT, ELEMENT), self._within_ms / 1000)
+            has_element = await with_timeout(self.page.evaluate(_HAS_ELEMENT, ELEMENT), self._within_ms / 1000)
         except (PlaywrightError, TimeoutError):
             return
-        if not there:
+        if not has_element:
             raise BrowserError(f"{self.title}: the page does not show the instrumented element") from error
 
     async def leave(self) -> None:
-        """Close the tab, and write down what was seen."""
-        await self.hint()
+        """Close the tab and record the page view."""
+        await self.count_page_beacons()
         self._stayed_ms = int(time.time() * 1000) - self._at_ms
         await self.page.close(run_before_unload=False)
-        self.note()
+        self.record()
 
-    async def hint(self) -> Mapping[str, int]:
-        """Remember how many beacons of each action the page itself has seen leaving until now."""
+    async def count_page_beacons(self) -> Mapping[str, int]:
+        """Store and return the number of beacons of each action that the page itself has sent so far."""
         try:
-            bodies = await self.page.evaluate("() => window.__witness ? window.__witness.beacons : []")
+            bodies = await self.page.evaluate("() => window.__pageProbe ? window.__pageProbe.beacons : []")
         except PlaywrightError:
             bodies = []
-        self._page_saw = _count([body.encode() for body in bodies], self.pageview_id)
-        return self._page_saw
+        self._page_beacons = _count([body.encode() for body in bodies], self.pageview_id)
+        return self._page_beacons
 
-    _page_saw: Mapping[str, int] = {}
+    _page_beacons: Mapping[str, int] = {}
     _stayed_ms: int | None = None
 
-    def note(self) -> None:
-        """Write this page view down, once; scenarios that are played apart leave nothing in the run."""
-        world = self._session.world
-        if self._noted or world.recorder.apart:
+    def record(self) -> None:
+        """Write this page view to the run, once, except in isolated scenarios."""
+        environment = self._session.environment
+        if self._is_recorded or environment.recorder.isolated:
             return
-        self._noted = True
-        world.noted.add(self.pageview_id)
-        world.views.write(
+        self._is_recorded = True
+        environment.recorded_views.add(self.pageview_id)
+        environment.views.write(
             PageView(
-                visit=world.visit_of(self.user_id), fidelity=Fidelity.BROWSER, scenario=self._session.scenario,
+                visit=environment.visit_of(self.user_id), fidelity=Fidelity.BROWSER, scenario=self._session.scenario,
                 way=self.way, session=self._session.number, title=self.title, pageview_id=self.pageview_id,
                 at_ms=self._at_ms, experiments=self.told, expected=dict(self.expected),
                 seen_by_page=dict(self._page_saw), seen_by_network=_count(self._session.beacons, self.pageview_id),
@@ -206,41 +206,44 @@ class PageVisit:
             )
         )  # fmt: skip
 
-    async def _noticed(self) -> None:
-        """Wait until the instrument noticed the element, or had the time to and did not."""
-        within_s = self._session.world.page_within_s
+    async def _wait_for_impression(self) -> None:
+        """Wait until the instrument has noticed the element, or had enough time."""
+        within_s = self._session.environment.page_within_s
         deadline = time.monotonic() + _IN_VIEW_WITHIN_S
         while time.monotonic() < deadline:
-            if await in_time(self.page.evaluate("() => window.__witness && window.__witness.inView > 0"), within_s):
+            if await with_timeout(
+                self.page.evaluate("() => window.__pageProbe && window.__pageProbe.inView > 0"), within_s
+            ):
                 return
             await asyncio.sleep(_POLL_S)
-        await in_time(self.page.evaluate(_HAD_TIME), within_s)
+        await with_timeout(self.page.evaluate(_IDLE), within_s)
 
 
 class Session:
-    """A browser of its own: cookies, storage, tabs.
+    """An isolated browser session with cookies, storage and tabs.
 
     Attributes:
-        world: the systems under test and the recorder.
-        context: Playwright's.
-        account: that logs in; None reads without an account.
-        scenario: that it belongs to.
-        number: of the session within the scenario.
-        progress: called when a page is opened, so that the scenario's time limit follows.
-        beacons: bodies of requests to the intake that the network log showed.
-        wrong_answers: the wiki's answers of status 500 and above, as `500 /path`.
+        environment: systems under test, with the recorder.
+        context: Playwright's browser context.
+        account: account that logs in; None stays anonymous.
+        scenario: name of the scenario.
+        number: number of the session in the scenario.
+        progress: function that is called for each opened page, to extend the scenario's time limit.
+        beacons: bodies of requests to the intake in the network log.
+        console: messages of the browser's console.
+        wrong_answers: responses of the wiki with status 500 or above, as `500 /path`.
     """
 
     def __init__(
         self,
-        world: Environment,
+        environment: Environment,
         context: BrowserContext,
         account: TestAccount | None,
         scenario: str,
         number: int,
         progress: Callable[[], None] = lambda: None,
     ) -> None:
-        self.world = world
+        self.environment = environment
         self.context = context
         self.account = account
         self.scenario = scenario
@@ -251,21 +254,21 @@ class Session:
         self.wrong_answers: list[str] = []
         context.on("response", self._answered)
         context.on("request", self._requested)
-        context.on("console", lambda said: self.console.append(f"{said.type}: {said.text}"))
+        context.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
         context.on("weberror", lambda error: self.console.append(f"error: {error.error}"))
 
     async def log_in(self) -> None:
-        """Log in through the wiki's form. Raises BrowserError when the wiki does not let the account in."""
+        """Log in through the wiki's form. Raises BrowserError when the login fails."""
         if self.account is None:
             return
         page = await self.context.new_page()
-        # The wiki answers with a page that has the element; in a narrow window it cannot come into view by chance.
+        # The next page has the element; in a narrow window it cannot come into view by chance.
         await page.set_viewport_size({"width": _NARROW, "height": 800})
-        within_ms = self.world.page_within_s * 1000
+        within_ms = self.environment.page_within_s * 1000
         await self._goto(page, "/index.php?title=Special:UserLogin")
         await page.fill("#wpName1", self.account.name, timeout=within_ms)
         await page.fill("#wpPassword1", self.account.password, timeout=within_ms)
-        # The answer is another page: asked too early, the form's own would say that nobody is logged in.
+        # Wait for the navigation: the page of the form still says that nobody is logged in.
         async with page.expect_navigation(wait_until="domcontentloaded", timeout=within_ms):
             await page.click("#wpLoginAttempt", timeout=within_ms)
         user_id = await page.evaluate(
@@ -273,28 +276,28 @@ class Session:
         )
         await page.close()
         if user_id != self.account.user_id:
-            raise BrowserError(f"the wiki does not let {self.account.name!r} in")
+            raise BrowserError(f"the wiki rejects the login of {self.account.name!r}")
 
     async def log_out(self) -> None:
-        """Log out by the wiki's own API, as its link does, and forget nothing else."""
+        """Log out through the wiki's API, as its link does; keep all other state."""
         await self._api("logout")
 
     async def pin_menu(self) -> None:
-        """Pin the main menu, which an earlier click may have unpinned for good."""
+        """Pin the main menu, which an earlier click may have unpinned."""
         await self._api("options", change="vector-main-menu-pinned=1")
 
     async def open(self, path: str, *, narrow: bool = False, page: Page | None = None, height: int = 800) -> PageVisit:
         """Open the page at *path* of the wiki.
 
         Args:
-            path: of the page.
-            narrow: make the window so narrow that the skin shows no pinned menu, and the element with it.
-            page: the tab; by default a new one.
-            height: of the window.
+            path: path of the page.
+            narrow: use a window so narrow that the skin hides the pinned menu and the element.
+            page: tab to use; by default a new one.
+            height: height of the window, CSS pixels.
 
         Raises:
-            BrowserError: the wiki answered anything but 200.
-            PlaywrightError, TimeoutError: it did not answer in time, asked twice.
+            BrowserError: the status of the response is not 200.
+            PlaywrightError, TimeoutError: two requests got no response in time.
         """
         self.progress()
         page = page or await self.context.new_page()
@@ -302,16 +305,16 @@ class Session:
         answer = await self._goto(page, path)
         if answer is None or answer.status != 200:
             raise BrowserError(f"{path}: the wiki answered {answer.status if answer else 'nothing'}")
-        return await self.take_up(page)
+        return await self.read_page(page)
 
-    async def take_up(self, page: Page) -> PageVisit:
-        """Return the reading of the page that *page* shows."""
-        said = await in_time(page.evaluate(_READ, list(_CLIENTS)), self.world.page_within_s)
-        return PageVisit(self, page, said)
+    async def read_page(self, page: Page) -> PageVisit:
+        """Return the page visit of the page in the tab *page*."""
+        values = await with_timeout(page.evaluate(_READ, list(_CLIENTS)), self.environment.page_within_s)
+        return PageVisit(self, page, values)
 
     async def _goto(self, page: Page, path: str) -> Response | None:
-        """Load the page at *path*, and once more when no answer came in time. Raises PlaywrightError."""
-        url, within_ms = self.world.wiki + path, self.world.page_within_s * 1000
+        """Load the page at *path*; try again when no response comes in time. Raises PlaywrightError."""
+        url, within_ms = self.environment.wiki + path, self.environment.page_within_s * 1000
         try:
             return await page.goto(url, timeout=within_ms, wait_until="domcontentloaded")
         except PlaywrightError as error:
@@ -319,11 +322,11 @@ class Session:
             return await page.goto(url, timeout=within_ms, wait_until="domcontentloaded")
 
     def give_up(self, why: str) -> None:
-        """Remember that page views of this session that are not written down were not gone through to their end."""
-        self.world.given_up[self.account.user_id if self.account is not None else 0] = why
+        """Mark this session's unrecorded page views as not finished by the kit."""
+        self.environment.given_up[self.account.user_id if self.account is not None else 0] = why
 
     async def save_evidence(self, folder: Path) -> None:
-        """Save a screenshot of each tab and the console's log into *folder*."""
+        """Save a screenshot of each tab and the console log into *folder*."""
         folder.mkdir(parents=True, exist_ok=True)
         for number, page in enumerate(self.context.pages):
             try:
@@ -338,26 +341,25 @@ class Session:
         page = await self.context.new_page()
         try:
             tokens = with_query(address, action="query", meta="tokens", format="json")
-            await page.goto(tokens, timeout=self.world.page_within_s * 1000)
+            await page.goto(tokens, timeout=self.environment.page_within_s * 1000)
             form = {"action": action, "format": "json", **fields}
-            given = {"address": address, "tokens": tokens, "form": form}
-            status = await page.evaluate(_CALL_API, given)
+            status = await page.evaluate(_CALL_API, {"address": address, "tokens": tokens, "form": form})
         finally:
             await page.close()
         if status != 200:
             raise BrowserError(f"the wiki's API answered {status} to action={action}")
 
     def _answered(self, answer: Response) -> None:
-        if answer.status >= SERVER_ERROR and answer.url.startswith(self.world.wiki):
-            self.wrong_answers.append(f"{answer.status} {answer.url.removeprefix(self.world.wiki)[:80]}")
+        if answer.status >= SERVER_ERROR and answer.url.startswith(self.environment.wiki):
+            self.wrong_answers.append(f"{answer.status} {answer.url.removeprefix(self.environment.wiki)[:80]}")
 
     def _requested(self, request: Request) -> None:
-        if request.method == "POST" and request.url.startswith(self.world.intake):
+        if request.method == "POST" and request.url.startswith(self.environment.intake):
             self.beacons.append(request.post_data_buffer or b"")
 
 
 def _count(bodies: list[bytes], pageview_id: str) -> dict[str, int]:
-    """Return how many events of each action of a page view are in *bodies*."""
+    """Return the number of events of each action of a page view in *bodies*."""
     counts: dict[str, int] = {}
     for body in bodies:
         try:

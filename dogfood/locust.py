@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from common.errors import KitFaultError
-from dogfood.testbed_control.child_processes import free_port, kill_group, running
+from common.ports import free_port
+from dogfood.testbed_control.child_processes import kill_group, running
 from run_record.file_tail import FileTail
 from run_record.ledger.rows import count_outcomes
 from run_record.load_report.report import FILE_NAME as LOAD

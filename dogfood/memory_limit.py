@@ -17,7 +17,7 @@ from typing import NamedTuple, NoReturn
 
 from analysis.memory import scratch_prefix
 from common.errors import KitFaultError
-from common.parent_death import die_with
+from common.parent_death import set_parent_death_signal
 from dogfood.exit_codes import PrintLine, print_line
 
 #: Signals of the user, which are forwarded, and of the child's end.
@@ -57,7 +57,7 @@ def run_contained(command: Callable[[PrintLine], int], limit: str) -> int:
         if not child:
             os.close(reader)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            die_with(parent, signal.SIGTERM)
+            set_parent_death_signal(parent, signal.SIGTERM)
             _work(command, writer, child_stderr)
         os.close(writer)
         status = _await(child)

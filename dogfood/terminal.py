@@ -60,7 +60,9 @@ def show_finding(console: Console, finding: ScenarioFinding) -> None:
     """Print a scenario's finding in one line, with the evidence of a failure."""
     mark, colour = ("✓", "green") if finding.ok else ("✗", "red")
     evidence = f" (see {finding.evidence} in the run's folder)" if finding.evidence else ""
-    console.print(Text.assemble((mark, colour), f" {finding.scenario}: {finding.step} – {finding.told}{evidence}"))
+    console.print(
+        Text.assemble((mark, colour), f" {finding.scenario}: {finding.step} – {finding.observation}{evidence}")
+    )
 
 
 def _groups(analysis: Analysis) -> Table:

@@ -1,1 +1,1 @@
-"""The platform under test, on one machine. Knows nothing of the kit."""
+"""The platform under test, on one machine. It does not depend on the kit."""

@@ -1,4 +1,4 @@
-"""Starting one of the testbed's HTTP services: bind first, say so in one line, stop cleanly."""
+"""How the testbed's HTTP services start and stop: bind, print one line, serve, shut down cleanly."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ def bind(host: str, port: int) -> socket.socket:
     """Return a listening socket on *host* and *port* (0 takes a free one).
 
     Raises:
-        DogfoodError: the port is taken, or not to be had.
+        DogfoodError: the port is in use or invalid.
     """
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -23,7 +23,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except (OSError, OverflowError) as error:
         listener.close()
-        raise DogfoodError(f"cannot listen on {host}:{port} ({error}): choose another port") from error
+        raise DogfoodError(f"cannot listen on {host}:{port} ({error}); choose another port") from error
     return listener
 
 
@@ -34,7 +34,7 @@ def serve(
     *,
     http: type[asyncio.Protocol] | str = "httptools",
 ) -> None:
-    """Serve *app* on *listener* until the process is asked to stop."""
+    """Serve *app* on *listener* until the process gets SIGTERM or SIGINT."""
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
         app, http=http, loop="uvloop", lifespan="off", log_level="warning", access_log=False,
@@ -45,7 +45,7 @@ def serve(
 
 
 def guarded(main: Callable[[], None]) -> None:
-    """Run *main*; an error a user can put right becomes one line and its exit code."""
+    """Run *main*; print a `DogfoodError` as one line and exit with its code."""
     try:
         main()
     except DogfoodError as error:

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from analysis.checks import CHECKS, Check
-from analysis.engines import duckdb_engine as engine
-from analysis.run_model.load import gather
+from analysis.engines import duckdb_engine, sql_files
+from analysis.run_model.load import load_evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.scenarios import SCENARIOS
@@ -98,17 +98,19 @@ def test_personas_tests_pass_with_the_new_persona(tmp_path: Path) -> None:
 @pytest.fixture
 def shared_sessions(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CheckResult]:
     """Return a function that judges a run by the example's check."""
-    load_sql = engine.sql
+    load_sql = sql_files.sql
 
     def sql(query: str, **tables: str) -> str:
-        return BLOCKS["analysis/sql/shared_sessions.sql"] if query == "shared_sessions" else load_sql(query, **tables)
+        if query == "shared_sessions":
+            return BLOCKS["analysis/sql/queries/shared_sessions.sql"]
+        return load_sql(query, **tables)
 
-    monkeypatch.setattr(engine, "sql", sql)
+    monkeypatch.setattr(duckdb_engine, "sql", sql)
     sessions = ModuleType("analysis.checks.sessions")
     sessions.__dict__.update(module("analysis/checks/sessions.py"))
     monkeypatch.setitem(sys.modules, "analysis.checks.sessions", sessions)
     (check,) = eval(f"({BLOCKS[LIST]})", {"Check": Check, "Layer": Layer})  # noqa: S307 (the documentation's own code)
-    return lambda run: check.judge(gather(run))
+    return lambda run: check.judge(load_evidence(run))
 
 
 def test_check_passes_clean_and_fails_shared_sessions(

@@ -48,7 +48,7 @@ from analysis.verdict import CheckResult
 from contracts.assignment import Generation
 from contracts.profiles import PLACEHOLDER
 from run_record.load_report.report import Lag
-from run_record.platform_state import PlatformAnswers
+from run_record.platform_state import PlatformState
 from run_record.scenario_findings import ScenarioFinding
 from tests.analysis.capacity.simulated import OBJECTIVES, search
 from tests.analysis.checks.test_wiki import wiki_run
@@ -170,8 +170,8 @@ def content_results() -> Iterator[CheckResult]:
         generation=PLAN.settings.generation, other_experiments=(), wiki="testwiki", stream="product_metrics.web_base",
         plan=PLAN.settings.to_json(),
     )  # fmt: skip
-    notes = PlatformAnswers(notes=("instruments[3].sample_rate.default: '0.5' is not a number",))
-    for platform in (PlatformAnswers(), notes):
+    notes = PlatformState(notes=("instruments[3].sample_rate.default: '0.5' is not a number",))
+    for platform in (PlatformState(), notes):
         yield configs.judge_configs(cast(Any, manifest), platform)
     for wrong in ({}, {"no_position": 1}, {"click_without_impression": 2, "events_without_funnel": 1}):
         row = {**dict.fromkeys(funnel._RULES, 0), "funnels": 9, **wrong}

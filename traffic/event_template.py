@@ -91,7 +91,7 @@ def experiment_fields(page: Config, instrument: EventTemplate) -> dict[str, obje
         sampled = {feature: group for feature, group in assigned.items() if group != UNSAMPLED}
         return {"experiments": {"enrolled": enrolments["enrolled"], "assigned": sampled}}
     name = instrument.experiment
-    if forced_by_hand(enrolments, name):
+    if is_overridden(enrolments, name):
         return None
     # If the page names no coordinator, the client adds it.
     coordinator = _object(enrolments.get("coordinator")).get(name) or profile_of(instrument.generation).coordinator

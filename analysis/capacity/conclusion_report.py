@@ -12,7 +12,7 @@ from analysis.capacity.objectives import formatted
 from analysis.capacity.scalability import Scalability
 from analysis.capacity.steps import Judged, StepOutcome, measured
 from analysis.reports.charts import Figure, script
-from common.junit_xml import to_bytes
+from common.junit_xml import Case, CaseStatus, suite_xml
 from common.sentences import count_of
 
 #: Colours that are distinct on white, on black, and for colour-blind readers (Okabe & Ito, 2008).
@@ -51,26 +51,16 @@ def to_json(finding: CapacityReport, setting: Mapping[str, object]) -> bytes:
 
 def junit(finding: CapacityReport, name: str) -> bytes:
     """Return *finding* as a test suite: a case for the result and for each objective at the confirmed rate."""
-    suite = ElementTree.Element("testsuite", name=f"dogfood capacity {name}")
-    case = ElementTree.SubElement(suite, "testcase", classname="capacity", name="result")
-    tag = {Result.FAIL: "failure", Result.INVALID: "error", Result.INCONCLUSIVE: "skipped"}.get(finding.result)
-    if tag is None:
-        ElementTree.SubElement(case, "system-out").text = finding.sentence
-    else:
-        ElementTree.SubElement(case, tag, message=finding.sentence)
-    counts = {word: int(tag == word) for word in ("failure", "error", "skipped")}
+    cases = [Case("capacity", "result", _STATUSES.get(finding.result, CaseStatus.PASSED), finding.sentence)]
     for objective in finding.objectives:
         values = confirmed_values(finding).get(objective.name, [])
         if values:
-            worst = formatted(objective.name, max(values))
-            ElementTree.SubElement(case, "system-out").text = f"{worst} at worst in {count_of(len(values), 'window')}"
+            message = f"{formatted(objective.name, max(values))} at worst in {count_of(len(values), 'window')}"
+            cases.append(Case("objective", objective.text, message=message))
         else:
-            counts["skipped"] += 1
-            ElementTree.SubElement(case, "skipped", message="no rate was confirmed, or the value is unknown")
-    suite.set("tests", str(1 + len(finding.objectives)))
-    for word, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
-        suite.set(attribute, str(counts[word]))
-    return to_bytes(suite)
+            message = "no rate was confirmed, or the value is unknown"
+            cases.append(Case("objective", objective.text, CaseStatus.SKIPPED, message))
+    return suite_xml(f"dogfood capacity {name}", cases)
 
 
 def confirmed_values(finding: CapacityReport) -> dict[str, list[float]]:

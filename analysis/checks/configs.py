@@ -24,7 +24,7 @@ def check_configs(evidence: Evidence) -> CheckResult:
     return judge_configs(evidence.manifest, evidence.platform)
 
 
-def judge_configs(manifest: Manifest, platform: PlatformAnswers) -> CheckResult:
+def judge_configs(manifest: Manifest, platform: PlatformState) -> CheckResult:
     """Return the result of the configs of a run, which are known before anything is sent."""
     faults = [*own_faults(manifest, platform), *faults_of_others(manifest.generation, manifest.other_experiments)]
     detail = {
@@ -45,7 +45,7 @@ def judge_configs(manifest: Manifest, platform: PlatformAnswers) -> CheckResult:
     return CheckResult("configs", Layer.CONFIG, CheckStatus.FAIL, summary, len(faults), threshold=0, evidence=detail)
 
 
-def own_faults(manifest: Manifest, platform: PlatformAnswers) -> Sequence[ConfigFault]:
+def own_faults(manifest: Manifest, platform: PlatformState) -> Sequence[ConfigFault]:
     """Return the faults that keep the run's own experiment and instrument from having valid events."""
     wiki, plan = manifest.wiki, manifest.plan
     faults = [

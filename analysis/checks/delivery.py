@@ -1,6 +1,6 @@
 """Checks of delivery: every sent event should become one row with the sent content.
 
-Every sent event has exactly one fate (`analysis/sql/classified.sql`):
+Every sent event has exactly one fate (`analysis/sql/model/event_fates.sql`):
 
 - ok: a row landed, with any response to the sender.
 - corrupted: a row landed with other content; fields that the intake fills in are not compared.
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from analysis.run_model.load import Evidence
-from analysis.run_model.sent_validity import VALIDATED, Dropped, intake_schemas
+from analysis.run_model.sent_validity import VALIDATED, intake_schemas
 from analysis.statistics import unlike
 from analysis.summaries.gaps import find_gaps
 from analysis.summaries.segments import count_segments, outlier_segments
@@ -52,7 +52,7 @@ def check_lost(evidence: Evidence) -> CheckResult:
     between = f"the intake's {'202' if evidence.hasty else '201'} and the table"
     if not lost:
         return _passed("lost", layer, f"No event was lost between {between}.")
-    vanished = {str(row["group_name"]): row["subjects"] for row in evidence.engine.ask("vanished")}
+    vanished = {str(row["group_name"]): row["subjects"] for row in evidence.engine.ask("subjects_lost_entirely")}
     apart = outlier_segments(count_segments(evidence))
     losses = "; ".join(
         f"group {group!r} lost {count / total:.2%} of its events ({count:,} of {total:,})"
@@ -84,7 +84,7 @@ def check_lost(evidence: Evidence) -> CheckResult:
         "by_group": _groups_json(groups),
         "segments": [item._asdict() for item in apart[:_EXAMPLES]],
         "vanished_subjects": vanished,
-        "last_seen": evidence.whereabouts._asdict(),
+        "last_seen": evidence.loss_location._asdict(),
         "examples": _ids(evidence, "lost"),
     }
     number = f"{count_of(lost, 'event')} {agree(lost, 'was', 'were')}"
@@ -126,7 +126,7 @@ def _heavy_subjects_vanished(evidence: Evidence) -> bool:
 
     Far more means over 1.5 times as many on average, and over four standard errors apart (Welch, 1947).
     """
-    rows = {str(row["what"]): row for row in evidence.engine.ask("vanished_weight")}
+    rows = {str(row["what"]): row for row in evidence.engine.ask("subjects_by_loss_extent")}
     if "partial" in rows or not {"vanished", "untouched"} <= rows.keys():
         return False
     (lost, lost_error), (rest, rest_error) = (_mean_events(rows[kind]) for kind in ("vanished", "untouched"))
@@ -211,7 +211,7 @@ def check_invalid(evidence: Evidence) -> CheckResult:
     Sent events are validated again, with the schemas that the intake serves and the fields that it fills in. When they
     are valid the intake is at fault, otherwise the client.
     """
-    rows = evidence.engine.ask("reasons")
+    rows = evidence.engine.ask("rejection_reasons")
     count = sum(int(str(row["events"])) for row in rows)
     if not count:
         if evidence.dropped.events:
@@ -219,7 +219,7 @@ def check_invalid(evidence: Evidence) -> CheckResult:
         return _passed("invalid", Layer.INSTRUMENT, "The intake refused no event.")
     reason = str(rows[0]["reason"]) or "it gave no reason"
     problem_of = intake_schemas(evidence).problem_of
-    problem = next(filter(None, map(problem_of, evidence.sent_bodies("refused_events", VALIDATED))), "")
+    problem = next(filter(None, map(problem_of, evidence.sent_bodies("rejected_events", VALIDATED))), "")
     if problem:
         layer, where = Layer.INSTRUMENT, f"at what the client sends ({problem})"
     else:
@@ -252,7 +252,7 @@ def check_indeterminate(evidence: Evidence) -> CheckResult:
     """
     counts = reconcile(evidence)
     share = counts["indeterminate"] / counts["offered"] if counts["offered"] else 0.0
-    rows = evidence.engine.ask("unanswered")
+    rows = evidence.engine.ask("indeterminate_by_group")
     detail = {
         "indeterminate": counts["indeterminate"],
         "share": share,
@@ -317,4 +317,4 @@ def _groups_json(groups: dict[str, tuple[int, int]]) -> dict[str, dict[str, int]
 
 
 def _ids(evidence: Evidence, fate: str) -> Sequence[dict[str, object]]:
-    return evidence.engine.ask("examples", {"fate": fate, "most": _EXAMPLES})
+    return evidence.engine.ask("fate_examples", {"fate": fate, "most": _EXAMPLES})

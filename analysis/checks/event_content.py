@@ -68,7 +68,7 @@ def check_names(evidence: Evidence) -> CheckResult:
 def check_stream(evidence: Evidence) -> CheckResult:
     """Find events outside the stream that their instrument is configured for."""
     name = evidence.plan.settings.parsed_instrument().stream_name
-    sent = _elsewhere(evidence, "said", name)
+    sent = _elsewhere(evidence, "sent_content", name)
     landed = _elsewhere(evidence, "observed", name)
     wrong = sent or landed
     lost = evidence.whereabouts
@@ -100,7 +100,7 @@ def check_attributes(evidence: Evidence) -> CheckResult:
     sent = _filled(evidence, "said")
     # Rows that all equal the sent events have the same attributes.
     alike = not evidence.unexpected and all(row["fate"] != "corrupted" for row in evidence.fates)
-    landed = dict(sent) if alike else _filled(evidence, "ours_whole")
+    landed = dict(sent) if alike else _filled(evidence, "observed_all_fields")
     events = sent.pop("events")
     rows = landed.pop("events")
     attributes = sorted(sent)
@@ -204,7 +204,7 @@ def _wrong_fields(evidence: Evidence) -> Iterator[WrongField]:
     Fields whose value is compared elsewhere are left out.
     """
     profile = profile_of(evidence.manifest.generation)
-    [counts] = evidence.engine.ask("profile_fields", observed="said")
+    [counts] = evidence.engine.ask("filled_profile_fields", observed="sent_content")
     events = int(str(counts["events"]))
     for field in _fields_to_count(profile):
         having = int(str(counts[field]))

@@ -46,8 +46,8 @@ def check_funnel(evidence: Evidence) -> CheckResult:
     where = ": look at the instrument" if sent else ", though they were sent in order: look at what rewrites rows"
     layer = Layer.INSTRUMENT if sent else Layer.TABLE
     if "page_views_with_two" in wrong:
-        table = "said" if sent else "observed_changed"
-        detail["examples"] = evidence.engine.ask("page_funnels", observed=table)[:_EXAMPLES]
+        table = "sent_content" if sent else "observed_changed"
+        detail["examples"] = evidence.engine.ask("page_views_with_two_funnels", observed=table)[:_EXAMPLES]
     return CheckResult(
         "funnel", layer, CheckStatus.FAIL, f"{problems}{where}.", max(wrong.values()), threshold=0, evidence=detail
     )
@@ -57,7 +57,7 @@ def _broken(evidence: Evidence, table: str) -> tuple[int, dict[str, int]]:
     """Return the number of funnels of *table*, and the number that break each rule."""
     [row] = evidence.engine.ask("funnels", observed=table)
     counts = {name: int(str(value)) for name, value in row.items()}
-    counts["page_views_with_two"] = len(evidence.engine.ask("page_funnels", observed=table))
+    counts["page_views_with_two"] = len(evidence.engine.ask("page_views_with_two_funnels", observed=table))
     if not profile_of(evidence.manifest.generation).has("funnel_event_sequence_position"):
         # This generation has no position; the order of a funnel follows from its times.
         counts["no_position"] = 0

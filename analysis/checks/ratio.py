@@ -176,7 +176,7 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
 def nothing_to_compare(evidence: Evidence) -> str:
     """Return why two groups with subjects cannot be compared; empty when they may be."""
     people = evidence.participants
-    enrolled = int(np.count_nonzero(people.came & ~people.chosen & (people.group >= 0)))
+    enrolled = int(np.count_nonzero(people.started & ~people.chosen & (people.group >= 0)))
     if len(evidence.group_names()) < 2:
         return "The experiment has one group: nothing to compare."
     if not evidence.plan.rate:
@@ -194,7 +194,7 @@ def _sampled_twice(evidence: Evidence, share: float) -> bool:
     if evidence.manifest.stopped_early or share >= 1:
         return False
     people = evidence.participants
-    due = due_visits(evidence) & people.came & ~people.chosen & people.in_sample
+    due = due_visits(evidence) & people.started & ~people.chosen & people.in_sample
     landed = landed_subjects(evidence)
     for number, name in enumerate(evidence.group_names()):
         subjects = int(np.count_nonzero(due & (people.group == number)))

@@ -17,7 +17,7 @@ def check_stream_sampling(evidence: Evidence) -> CheckResult:
     and drops some events of a subject that is in the sample.
     """
     config = evidence.plan.settings.stream_config()
-    rows = evidence.engine.ask("samples", observed="said")
+    rows = evidence.engine.ask("sample_rates", observed="sent_content")
     odd = [row for row in rows if (row["rate"], row["unit"]) != (config.sample_rate, config.sample_unit)]
     detail = {"configured": {"rate": config.sample_rate, "unit": config.sample_unit}, "events": rows[:_EXAMPLES]}
     name = "stream-sampling"

@@ -58,7 +58,7 @@ def _by_scenario(findings: Sequence[ScenarioFinding]) -> str:
     for scenario, members in list(scenarios.items())[:_NAMED]:
         first, others = members[0], len(members) - 1
         more = f", {others} more" if others else ""
-        clauses.append(f"{scenario}, {first.step!r}: {clause(first.told)}{more}")
+        clauses.append(f"{scenario}, {first.step!r}: {clause(first.observation)}{more}")
     if len(scenarios) > _NAMED:
         clauses.append(count_of(len(scenarios) - _NAMED, "more scenario"))
     return "; ".join(clauses)

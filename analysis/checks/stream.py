@@ -63,7 +63,7 @@ def check_freshness(evidence: Evidence) -> CheckResult:
     late = int(np.count_nonzero(delays > evidence.manifest.deadline_s * 1000))
     empty = [
         int(str(row["bucket"])) * _HOUR_MS
-        for row in evidence.engine.ask("series", {"from_ms": 0, "bucket_ms": _HOUR_MS})
+        for row in evidence.engine.ask("events_over_time", {"from_ms": 0, "bucket_ms": _HOUR_MS})
         if row["acknowledged_events"] and not row["landed_events"]
     ]
     median, most = (float(np.percentile(delays, at)) / 1000 for at in (50, 99))

@@ -66,7 +66,7 @@ def check_sampled_out(evidence: Evidence) -> CheckResult:
     subjects, outside = evidence.landed_subjects["subjects"], evidence.landed_subjects["outside"]
     sent = evidence.sent_subjects["outside"] > 0
     examples = [
-        row["subject"] for row in evidence.engine.ask("outside_sample", {"most": _EXAMPLES}, seen="seen_landed")
+        row["subject"] for row in evidence.engine.ask("outside_sample", {"most": _EXAMPLES}, subjects="subjects_landed")
     ]
     detail = {"subjects": subjects, "outside": outside, "examples": examples}
     if not subjects:
@@ -118,7 +118,7 @@ def check_independence(evidence: Evidence) -> CheckResult:
     separator between id and name, so names that begin with a digit can share hashes: user 1 of `23-x` has the hash of
     user 12 of `3-x`. Such pairs are tested on the ids that share hashes.
     """
-    users = evidence.participants.user
+    users = evidence.participants.account_id
     users = np.unique(users[users > 0][:_MOST_USERS])
     experiments = [evidence.plan.experiment, *_others(evidence)]
     pairs = [_pair(evidence, users, one, other) for one, other in combinations(experiments, 2)]
@@ -217,7 +217,7 @@ def _hash_positions(evidence: Evidence) -> NDArray[np.int64]:
     """
     people = evidence.participants
     landed = np.zeros(len(people.group), np.bool_)
-    columns = evidence.engine.columns("stages")
+    columns = evidence.engine.columns("visit_stages")
     landed[columns["visit"][columns["landed"]]] = True
     mine = np.flatnonzero(landed & people.in_sample & ~people.chosen)[:_MOST_HASHES]
     experiment = evidence.plan.experiment

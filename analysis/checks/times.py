@@ -28,9 +28,9 @@ def check_times(evidence: Evidence) -> CheckResult:
         reason = "No row landed, so there is no time to check."
         return CheckResult("times", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, reason, matters=False)
     first = first_ms(evidence.manifest, evidence.ledger)
-    [row] = evidence.engine.ask("times", {"from_ms": first - SETTLE_MS, "ahead_ms": _AHEAD_MS})
+    [row] = evidence.engine.ask("impossible_times", {"from_ms": first - SETTLE_MS, "ahead_ms": _AHEAD_MS})
     until = last_ms(evidence.manifest, evidence.ledger) + _AHEAD_MS
-    [received] = evidence.engine.ask("received", {"ahead_ms": _AHEAD_MS, "until_ms": until})
+    [received] = evidence.engine.ask("impossible_receive_times", {"ahead_ms": _AHEAD_MS, "until_ms": until})
     counts = {name: int(str(value)) for name, value in (row | received).items()}
     # A row that was received before it was due is a fault of the intake's clock, not of the client's.
     counts["from_the_future"] = max(0, counts["from_the_future"] - counts["before_due"])

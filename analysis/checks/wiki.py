@@ -129,7 +129,7 @@ def _unplayed(evidence: Evidence) -> CheckResult | None:
     if any(view.fidelity is Fidelity.BROWSER for view in evidence.page_views):
         return None
     wrong = [item for item in evidence.findings if not item.ok]
-    cause = clause(wrong[0].told) if wrong else "the run ended before that"
+    cause = clause(wrong[0].observation) if wrong else "the run ended before that"
     summary = f"No browser session was played to its end ({cause}), so the instrument is untested."
     bad_load = evidence.load is not None and bool(evidence.load.invalid)
     if bad_load or any(item.layer != Layer.GENERATOR for item in wrong):

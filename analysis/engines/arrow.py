@@ -1,4 +1,4 @@
-"""Tables as every engine can take them."""
+"""Arrow tables in the types that every query engine accepts."""
 
 from collections.abc import Sequence
 
@@ -7,23 +7,23 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 
-def plain_table(rows: pa.Table) -> pa.Table:
-    """Return *rows* with the types that other engines have as well: no dictionaries, no small or unsigned integers."""
-    fields = [(field.name, _plain(field.type)) for field in rows.schema]
+def portable_table(rows: pa.Table) -> pa.Table:
+    """Return *rows* without dictionaries and small or unsigned integers, which other engines do not have."""
+    fields = [(field.name, _portable(field.type)) for field in rows.schema]
     schema = pa.schema(fields)
-    # A column has a chunk, even where it has no rows: pyspark looks at the first.
+    # Each column needs a chunk, also without rows: pyspark reads the first one.
     return rows.cast(schema) if len(rows) else pa.Table.from_batches([pa.RecordBatch.from_pylist([], schema)])
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
+def _portable(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
-        return _plain(kind.value_type)
+        return _portable(kind.value_type)
     if pa.types.is_integer(kind):
         return pa.int64()
     return pa.string() if pa.types.is_null(kind) or pa.types.is_large_string(kind) else kind
 
 
-def words(index: NDArray[np.integer], names: Sequence[str]) -> pa.DictionaryArray:
-    """Return *names* by their *index*, and an empty one for -1, without a copy of each."""
+def dictionary_column(index: NDArray[np.integer], names: Sequence[str]) -> pa.DictionaryArray:
+    """Return *names* by *index*, and an empty text for -1, as a dictionary column."""
     shifted = (index.astype(np.int16) + 1).astype(np.int16)
     return pa.DictionaryArray.from_arrays(pa.array(shifted), pa.array(["", *names], pa.string()))

@@ -1,6 +1,6 @@
-"""The analysis' queries in another engine's SQL. They are written for DuckDB; sqlglot translates them.
+"""Translation of the analysis' queries from DuckDB's SQL to Spark SQL and Trino, by sqlglot.
 
-What sqlglot takes for something else, or leaves as it is, is put right here; all three engines then say the same.
+This module corrects what sqlglot mistranslates or leaves unchanged, so that all three engines return the same answers.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,33 +13,33 @@ Value = str | int
 
 
 class Dialect(StrEnum):
-    """Whose SQL, by sqlglot's names."""
+    """SQL dialects, by sqlglot's names."""
 
     SPARK = "spark"
     TRINO = "trino"
 
 
 def translate(text: str, dialect: Dialect, values: Mapping[str, Value] | None = None) -> str:
-    """Return a query of DuckDB's as *dialect* has it, with *values* in place of its `$parameters`.
+    """Return a DuckDB query in *dialect*, with *values* in place of its `$parameters`.
 
     Raises:
         KeyError: a parameter has no value.
-        sqlglot.errors.SqlglotError: the query is not understood, or *dialect* has no such thing.
+        sqlglot.errors.SqlglotError: the query cannot be parsed, or *dialect* has no equivalent.
     """
     values = values or {}
 
-    def other(node: exp.Expr) -> exp.Expr:
+    def convert(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Placeholder):
             return exp.convert(values[str(node.this)])
         change = _CHANGES[dialect].get(_name(node))
         return change(node) if change else node
 
-    tree = sqlglot.parse_one(text, read="duckdb").transform(other)
+    tree = sqlglot.parse_one(text, read="duckdb").transform(convert)
     return tree.sql(dialect, unsupported_level=sqlglot.ErrorLevel.RAISE, comments=False)
 
 
 def _name(node: exp.Expr) -> str:
-    """Return what a node is known by in the tables of changes."""
+    """Return the name of a node in `_CHANGES`."""
     return str(node.this).lower() if isinstance(node, exp.Anonymous) else type(node).__name__
 
 
@@ -47,28 +47,28 @@ def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def _moment(node: exp.Expr) -> exp.Expr:
-    """Return the text of `epoch_ms(TRY_CAST(text AS TIMESTAMPTZ))`; DuckDB's function goes either way."""
+def _time_text(node: exp.Expr) -> exp.Expr:
+    """Return the text in `epoch_ms(TRY_CAST(text AS TIMESTAMPTZ))`; DuckDB's function also takes numbers."""
     cast = node.this
     if not isinstance(cast, exp.TryCast):
-        raise TypeError(f"epoch_ms is used of a text that is cast to a time, and not as in {node.sql('duckdb')}")
+        raise TypeError(f"epoch_ms needs a text that is cast to a time, not {node.sql('duckdb')}")
     text: exp.Expr = cast.this
     return text
 
 
 def _spark_epoch_ms(node: exp.Expr) -> exp.Expr:
-    return _call("unix_millis", exp.TryCast(this=_moment(node), to=exp.DataType.build("timestamp"), safe=True))
+    return _call("unix_millis", exp.TryCast(this=_time_text(node), to=exp.DataType.build("timestamp"), safe=True))
 
 
 def _trino_epoch_ms(node: exp.Expr) -> exp.Expr:
-    seconds = _call("to_unixtime", _call("try", _call("from_iso8601_timestamp", _moment(node))))
+    seconds = _call("to_unixtime", _call("try", _call("from_iso8601_timestamp", _time_text(node))))
     return exp.cast(_call("round", exp.Mul(this=seconds, expression=exp.Literal.number(1000))), "bigint")
 
 
 def _spark_hash(node: exp.Expr) -> exp.Expr:
-    # With a name each: Spark's hash passes over what is null, so a value in the next column would hash alike, and it
-    # takes no maps. The names are places, so that the same values hash alike whatever their columns are called.
-    members = (exp.alias_(member, f"c{place}") for place, member in enumerate(node.expressions))
+    # Spark's hash skips nulls, so a value in the next column would hash alike, and it rejects maps. Members are named
+    # by their index, so that the same values hash alike under any column names.
+    members = (exp.alias_(member, f"c{index}") for index, member in enumerate(node.expressions))
     return _call("xxhash64", _call("to_json", _call("struct", *members)))
 
 
@@ -79,7 +79,7 @@ def _trino_hash(node: exp.Expr) -> exp.Expr:
 
 
 def _trino_member(node: exp.Expr) -> exp.Expr:
-    # Of a map without the key, `map[key]` is an error there.
+    # Trino's `map[key]` fails for a missing key.
     return _call("element_at", node.this, *node.expressions)
 
 

@@ -1,4 +1,4 @@
-"""The analysis' queries on Spark SQL, for a table in Hive."""
+"""Query engine for Spark SQL, for a table in Hive."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,19 +12,20 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from analysis.engines.arrow import plain_table
+from analysis.engines.arrow import portable_table
+from analysis.engines.base import EngineError, Value
 from analysis.engines.dialects import Dialect, translate
-from analysis.engines.duckdb_engine import EngineError, Value, sql
+from analysis.engines.sql_files import sql
 
 
 class SparkEngine:
-    """The engine for tables that Spark knows.
+    """Query engine for the tables of a Spark session.
 
-    Tables that are added or kept are temporary views of the session; what they hold is in Spark's memory, or on its
-    disks where that is too small.
+    Added and stored tables are temporary views of the session. Their rows are in Spark's memory, or on its disks where
+    memory is too small.
 
     Args:
-        session: with Hive support, where the table is in Hive.
+        session: Spark session, with Hive support where the table is in Hive.
     """
 
     hashes = "Spark xxhash64"
@@ -34,51 +35,51 @@ class SparkEngine:
         self._names: list[str] = []
 
     def add(self, name: str, rows: pa.Table) -> None:
-        """Make *rows* known as the table *name*."""
-        with _asking(name):
-            self._know(name, self._session.createDataFrame(plain_table(rows)))
+        """Register *rows* as the table *name*."""
+        with _engine_errors(name):
+            self._register(name, self._session.createDataFrame(portable_table(rows)))
 
     def add_parquet(self, name: str, path: Path, without: Sequence[str] = ()) -> None:
-        """Make the rows of a Parquet file on this machine known as the table *name*, *without* some columns."""
+        """Register the rows of a local Parquet file as the table *name*, *without* some columns."""
         if str(self._session.sparkContext.master).startswith("local"):
-            self._know(name, self._session.read.parquet(path.resolve().as_uri()).drop(*without))
+            self._register(name, self._session.read.parquet(path.resolve().as_uri()).drop(*without))
         else:
-            # The cluster does not see this machine's files.
+            # The cluster cannot read this machine's files.
             self.add(name, pq.read_table(path).drop_columns(list(without)))
 
     def keep(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
-        """Keep the answer of the file *query* as the table *name*."""
-        with _asking(query):
-            # Cut off from what it was made of: Spark's optimiser fails on plans that hold the same part twice.
-            self._know(name, self._answer(query, values, tables).localCheckpoint())
+        """Store the answer of *query* as the table *name*."""
+        with _engine_errors(query):
+            # A checkpoint drops the plan: Spark's optimiser fails on plans that contain the same part twice.
+            self._register(name, self._answer(query, values, tables).localCheckpoint())
 
     def define(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
-        """Make the file *query* known as the table *name*."""
-        with _asking(query):
-            self._know(name, self._answer(query, values, tables))
+        """Define *query* as the view *name*."""
+        with _engine_errors(query):
+            self._register(name, self._answer(query, values, tables))
 
     def ask(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> list[dict[str, object]]:
-        """Return the rows that the file *query* answers."""
-        with _asking(query):
+        """Return the rows that *query* selects."""
+        with _engine_errors(query):
             return [row.asDict(recursive=True) for row in self._answer(query, values, tables).collect()]
 
     def table(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> pa.Table:
-        """Return what the file *query* answers, as a table."""
-        with _asking(query):
+        """Return the answer of *query* as an Arrow table."""
+        with _engine_errors(query):
             return self._answer(query, values, tables).toArrow()
 
     def columns(self, query: str, values: Mapping[str, Value] | None = None) -> dict[str, NDArray[np.generic]]:
-        """Return what the file *query* answers, a column an array."""
+        """Return the answer of *query* as one array per column."""
         answer = self.table(query, values)
         return {name: answer[name].to_numpy() for name in answer.column_names}
 
     def close(self) -> None:
-        """Forget what was added, kept and defined; the session stays."""
+        """Drop all added, stored and defined views; the session stays open."""
         for name in self._names:
             self._session.catalog.dropTempView(name)
         self._names.clear()
 
-    def _know(self, name: str, rows: DataFrame) -> None:
+    def _register(self, name: str, rows: DataFrame) -> None:
         rows.createOrReplaceTempView(name)
         self._names.append(name)
 
@@ -87,9 +88,9 @@ class SparkEngine:
 
 
 @contextmanager
-def _asking(query: str) -> Iterator[None]:
+def _engine_errors(query: str) -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        said = str(error).strip().splitlines()
-        raise EngineError(f"Spark cannot answer {query!r}: {said[0] if said else type(error).__name__}") from error
+        lines = str(error).strip().splitlines()
+        raise EngineError(f"Spark cannot answer {query!r}: {lines[0] if lines else type(error).__name__}") from error

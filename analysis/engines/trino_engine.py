@@ -1,4 +1,4 @@
-"""The analysis' queries on Trino, for a table in a warehouse."""
+"""Query engine for Trino, for a table in a warehouse."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from analysis.engines.arrow import plain_table
+from analysis.engines.arrow import portable_table
+from analysis.engines.base import EngineError, Value
 from analysis.engines.dialects import Dialect, translate
-from analysis.engines.duckdb_engine import EngineError, Value, sql
+from analysis.engines.sql_files import sql
 
-#: So many rows are sent in one INSERT; what a statement may be long is limited.
-_ROWS = 500
+#: Rows per INSERT; the length of a statement is limited.
+_INSERT_ROWS = 500
 
 _TYPES = {
     pa.int64(): "BIGINT",
@@ -30,7 +31,7 @@ _TYPES = {
 
 
 class Cursor(Protocol):
-    """What is used of a cursor of Python's database interface."""
+    """The part of a DB-API cursor that the engine uses."""
 
     description: Sequence[Sequence[object]]
 
@@ -38,28 +39,28 @@ class Cursor(Protocol):
         """Run a statement."""
 
     def fetchall(self) -> Sequence[Sequence[object]]:
-        """Return the rows of the answer."""
+        """Return all rows of the result."""
 
 
 class Connection(Protocol):
-    """What is used of a connection."""
+    """The part of a DB-API connection that the engine uses."""
 
     def cursor(self) -> Cursor:
         """Return a new cursor."""
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
 
 
 class TrinoOptions(NamedTuple):
-    """How Trino is reached.
+    """Address and credentials of a Trino server.
 
     Attributes:
-        host, port: of the coordinator.
-        user: who asks.
-        catalog: in which the table is.
-        scratch: catalog in which a schema may be made for the run's own tables; it is removed in the end.
-        password: for HTTPS with a password; empty for none.
+        host, port: address of the coordinator.
+        user: user name of the session.
+        catalog: catalog of the observed table.
+        scratch: catalog for a temporary schema with the run's tables; `close` removes the schema.
+        password: password for HTTPS; empty for plain HTTP.
     """
 
     host: str
@@ -74,14 +75,14 @@ class TrinoOptions(NamedTuple):
         """Read TRINO_HOST, TRINO_PORT (8080), TRINO_USER, TRINO_CATALOG (hive), TRINO_SCRATCH and TRINO_PASSWORD.
 
         Raises:
-            EngineError: one is missing, or the port is no number.
+            EngineError: a required variable is missing, or the port is not a number.
         """
-        for name, what in _NEEDED.items():
+        for name, meaning in _REQUIRED.items():
             if not environment.get(name):
-                raise EngineError(f"{name} is not set: {what}")
+                raise EngineError(f"{name} is not set: {meaning}")
         port = environment.get("TRINO_PORT", "8080")
         if not port.isdigit():
-            raise EngineError(f"TRINO_PORT is {port!r}, which is no number")
+            raise EngineError(f"TRINO_PORT is {port!r}, not a number")
         return cls(
             environment["TRINO_HOST"],
             int(port),
@@ -92,42 +93,42 @@ class TrinoOptions(NamedTuple):
         )
 
 
-_NEEDED = {
+_REQUIRED = {
     "TRINO_HOST": "the address of Trino's coordinator",
-    "TRINO_USER": "who asks",
-    "TRINO_SCRATCH": "a catalog in which a schema may be made for the run's own tables, such as one of the memory "
-    "connector; where there is none, fetch the rows and use --observed",
+    "TRINO_USER": "the user name of the session",
+    "TRINO_SCRATCH": "a catalog in which the kit may create a schema for the run's tables, such as one of the memory "
+    "connector; without one, fetch the rows and use --observed",
 }
 
 
 def connect(options: TrinoOptions) -> Connection:
-    """Return a connection; Trino is not asked yet. Raises EngineError when the client is not installed."""
+    """Return a connection, without a request to Trino. Raises EngineError when the client is not installed."""
     try:
         import requests
         from trino.auth import BasicAuthentication
         from trino.dbapi import connect as connect_to
     except ImportError:
         raise EngineError("Trino's client is not installed: pip install '.[trino]'") from None
-    # Proxies and passwords of the environment (HTTP_PROXY, netrc) are not used.
+    # The environment's proxies and passwords (HTTP_PROXY, netrc) are ignored.
     session = requests.Session()
     session.trust_env = False
     secured = {"http_scheme": "https", "auth": BasicAuthentication(options.user, options.password)}
-    found: Connection = connect_to(  # type: ignore[no-untyped-call]
+    connection: Connection = connect_to(  # type: ignore[no-untyped-call]
         host=options.host, port=options.port, user=options.user, source="dogfood",
         catalog=options.scratch, http_session=session, **(secured if options.password else {}),
     )  # fmt: skip
-    return found
+    return connection
 
 
 class TrinoEngine:
-    """The engine for tables that Trino knows.
+    """Query engine for the tables of a Trino server.
 
-    What is added and kept are tables in a schema of its own; `close` removes it.
+    Added and stored tables are in a temporary schema, which `close` removes.
 
     Args:
-        connection: to Trino.
-        scratch: catalog in which the schema is made.
-        schema: its name; by default one that nobody else has.
+        connection: connection to Trino.
+        scratch: catalog in which the engine creates the schema.
+        schema: name of the schema; by default a unique one.
     """
 
     hashes = "Trino xxhash64"
@@ -141,50 +142,50 @@ class TrinoEngine:
         self._run(f"USE {_quoted(scratch)}.{_quoted(self._schema)}")
 
     def add(self, name: str, rows: pa.Table) -> None:
-        """Make *rows* known as the table *name*. They are sent as text, a few hundred at a time."""
-        rows = plain_table(rows)
+        """Register *rows* as the table *name*. They are sent as text, a few hundred per statement."""
+        rows = portable_table(rows)
         columns = ", ".join(f"{_quoted(field.name)} {_TYPES[field.type]}" for field in rows.schema)
         self._replace(name, "TABLE")
         self._run(f"CREATE TABLE {_quoted(name)} ({columns})")
         types = [_TYPES[field.type] for field in rows.schema]
-        for batch in rows.to_batches(max_chunksize=_ROWS):
+        for batch in rows.to_batches(max_chunksize=_INSERT_ROWS):
             lists = zip(*(column.to_pylist() for column in batch.columns), strict=True)
             values = ", ".join(f"({', '.join(map(_literal, row, types))})" for row in lists)
             if values:
                 self._run(f"INSERT INTO {_quoted(name)} VALUES {values}")  # noqa: S608 (quoted)
 
     def add_parquet(self, name: str, path: Path, without: Sequence[str] = ()) -> None:
-        """Make the rows of a Parquet file on this machine known as the table *name*, *without* some columns."""
+        """Register the rows of a local Parquet file as the table *name*, *without* some columns."""
         self.add(name, pq.read_table(path).drop_columns(list(without)))
 
     def keep(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
-        """Keep the answer of the file *query* as the table *name*."""
+        """Store the answer of *query* as the table *name*."""
         self._replace(name, "TABLE")
         self._run(f"CREATE TABLE {_quoted(name)} AS {_text(query, values, tables)}")
 
     def define(self, name: str, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> None:
-        """Make the file *query* known as the table *name*."""
+        """Define *query* as the view *name*."""
         self._replace(name, "VIEW")
         self._run(f"CREATE VIEW {_quoted(name)} AS {_text(query, values, tables)}")
 
     def ask(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> list[dict[str, object]]:
-        """Return the rows that the file *query* answers."""
+        """Return the rows that *query* selects."""
         names, rows = self._run(_text(query, values, tables))
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def table(self, query: str, values: Mapping[str, Value] | None = None, **tables: str) -> pa.Table:
-        """Return what the file *query* answers, as a table."""
+        """Return the answer of *query* as an Arrow table."""
         names, rows = self._run(_text(query, values, tables))
         columns = list(zip(*rows, strict=True)) or [()] * len(names)
         return pa.table(dict(zip(names, map(pa.array, columns), strict=True)))
 
     def columns(self, query: str, values: Mapping[str, Value] | None = None) -> dict[str, NDArray[np.generic]]:
-        """Return what the file *query* answers, a column an array."""
+        """Return the answer of *query* as one array per column."""
         answer = self.table(query, values)
         return {name: answer[name].to_numpy() for name in answer.column_names}
 
     def close(self) -> None:
-        """Remove what was added and kept, and end the connection."""
+        """Drop the schema with all its tables and views, and close the connection."""
         for name, kind in reversed(self._tables.items()):
             self._run(f"DROP {kind} IF EXISTS {_quoted(name)}")
         self._run(f"DROP SCHEMA {_quoted(self._scratch)}.{_quoted(self._schema)}")
@@ -196,7 +197,7 @@ class TrinoEngine:
         self._tables[name] = kind
 
     def _run(self, statement: str) -> tuple[list[str], Sequence[Sequence[object]]]:
-        with _asking(statement):
+        with _engine_errors(statement):
             cursor = self._connection.cursor()
             cursor.execute(statement)
             rows = cursor.fetchall()
@@ -238,12 +239,13 @@ def _map(pairs: Sequence[Sequence[object]]) -> str:
 
 
 @contextmanager
-def _asking(statement: str) -> Iterator[None]:
+def _engine_errors(statement: str) -> Iterator[None]:
     try:
         yield
     except EngineError:
         raise
     except Exception as error:
-        said = str(error).strip().splitlines()
+        lines = str(error).strip().splitlines()
+        reason = lines[0] if lines else type(error).__name__
         start = " ".join(statement.split())[:60]
-        raise EngineError(f"Trino cannot answer ({said[0] if said else type(error).__name__}) to: {start}…") from error
+        raise EngineError(f"Trino cannot answer ({reason}) to: {start}…") from error

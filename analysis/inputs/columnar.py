@@ -1,4 +1,4 @@
-"""Columns of Parquet, Arrow and table formats as the table's columns."""
+"""Conversion of the columns of Parquet, Arrow and table formats to the table's columns."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,18 +12,18 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from duckdb.func import FunctionNullHandling
 from duckdb.sqltypes import VARCHAR
 
-from analysis.inputs.column_casts import Casts, Unsuitable
+from analysis.inputs.column_casts import Casts, UnconvertibleColumnError
 from analysis.inputs.errors import InputError
 from analysis.inputs.events import Notes
-from analysis.inputs.field_names import FieldPath, leaves, place_of
+from analysis.inputs.field_names import FieldPath, field_of, leaves
 from analysis.inputs.field_values import UnreadableError, read_as
 from analysis.inputs.file_format import Content
 from contracts.table import column_name, duckdb_type, structure
 
-#: A table with fewer known columns than these is not one of events.
-_LEAST_COLUMNS = 2
+#: Minimum number of known columns in a table of events.
+_MIN_COLUMNS = 2
 
-#: Names the file that a row is from; where a source has no such column, it is empty.
+#: Column with the file of a row; empty where the source has no such column.
 FILE = "source_file"
 
 _numbers = itertools.count()
@@ -31,12 +31,12 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class TableRows:
-    """Rows of one source as the table's columns, then `datacenter` and `source_file`.
+    """Rows of one source with the table's columns, `datacenter` and `source_file`.
 
     Attributes:
-        rows: to be read when they are asked for.
-        plain: whether nothing had to be converted by Python, so that they may be read several times.
-        absent: fields that the source has no column for.
+        rows: relation that is computed each time it is read.
+        plain: whether no Python function converts values, so that reading twice is cheap.
+        absent: fields without a column in the source.
     """
 
     rows: DuckDBPyRelation
@@ -46,34 +46,40 @@ class TableRows:
 
 @dataclass
 class _Columns:
-    """Columns of a source by the fields that they stand for."""
+    """Columns of a source, by the field that they map to.
 
-    whole: dict[str, tuple[str, str, object]] = field(default_factory=dict)
+    Attributes:
+        top_level: name, field name and type of columns that hold a top-level field, by that field.
+        members: name, type and field of columns that hold a member, by top-level field and member.
+        entries: columns that hold an entry of a map or list, by the path of that field.
+    """
+
+    top_level: dict[str, tuple[str, str, object]] = field(default_factory=dict)
     members: dict[str, dict[str, tuple[str, object, FieldPath]]] = field(default_factory=dict)
     entries: dict[tuple[str, ...], list[tuple[str, FieldPath]]] = field(default_factory=dict)
 
 
 def parquet_groups(files: Sequence[Path]) -> Iterator[list[Path]]:
-    """Yield *files* grouped by schema, so that a column may have another type in another file.
+    """Yield *files* grouped by schema, as a column's type may differ between files.
 
     Raises:
-        InputError: one of them is damaged.
+        InputError: a file is damaged.
     """
     groups: dict[str, list[Path]] = {}
     for path in files:
         try:
             schema = pq.read_schema(path)
         except (OSError, ValueError) as error:
-            why = str(error).splitlines()[0]
+            reason = str(error).splitlines()[0]
             raise InputError(
-                f"{path} cannot be read as Parquet: it is damaged or cut short ({why}); copy it again"
+                f"{path} cannot be read as Parquet: it is damaged or cut short ({reason}); copy it again"
             ) from error
         groups.setdefault(str(schema.remove_metadata()), []).append(path)
     yield from groups.values()
 
 
 def parquet_relation(files: Sequence[Path], connection: DuckDBPyConnection) -> DuckDBPyRelation:
-    """Return the rows of Parquet files of one schema, with the file of each as the column `filename`."""
+    """Return the rows of Parquet files with the same schema, with their file in the column `filename`."""
     names = ", ".join(_literal(str(path)) for path in files)
     options = "binary_as_string = true, hive_partitioning = false, filename = true"
     return connection.sql(f"SELECT * FROM read_parquet([{names}], {options})")  # noqa: S608 (literals)
@@ -93,96 +99,96 @@ def arrow_relation(content: Content, connection: DuckDBPyConnection) -> DuckDBPy
 
 
 def is_table_of_events(relation: DuckDBPyRelation) -> bool:
-    """Return whether *relation* has columns of events, not merely a column that holds whole ones."""
+    """Return whether *relation* has columns of events, not a column that holds whole events."""
     if any(name.lower() == "raw_event" for name in relation.columns):
         return False
-    places = [place for place in map(place_of, relation.columns) if place is not None]
-    names = {place.path[0] for place in places}
+    targets = [target for target in map(field_of, relation.columns) if target is not None]
+    names = {target.path[0] for target in targets}
     structs = [name for name, kind in zip(relation.columns, relation.types, strict=True) if kind.id == "struct"]
-    meta = any((place := place_of(name)) and place.path == ("meta",) for name in structs)
-    return (len(places) >= _LEAST_COLUMNS and bool(names & {"meta", "$schema"})) or meta
+    meta = any((target := field_of(name)) and target.path == ("meta",) for name in structs)
+    return (len(targets) >= _MIN_COLUMNS and bool(names & {"meta", "$schema"})) or meta
 
 
 def read_table(relation: DuckDBPyRelation, connection: DuckDBPyConnection, name: str, notes: Notes) -> TableRows:
-    """Return *relation* as rows of the table.
+    """Return *relation* with the table's columns.
 
     Args:
-        relation: with columns of events.
-        connection: that it belongs to.
-        name: of the source, for messages.
-        notes: to fill.
+        relation: rows with columns of events.
+        connection: the relation's connection.
+        name: name of the source, for messages.
+        notes: records the conversions.
 
     Raises:
-        InputError: a column's type, or every value of it, has no sensible reading.
+        InputError: a column's type, or all of its values, do not convert to its field.
     """
     converters: list[str] = []
     casts = Casts(_registrar(connection, notes, converters))
     try:
         columns = _columns(relation, notes)
-        picked = [f'{_column(top, columns, casts)} AS "{column_name(top)}"' for top in structure()]
-    except Unsuitable as error:
+        projection = [f'{_column(top, columns, casts)} AS "{column_name(top)}"' for top in structure()]
+    except UnconvertibleColumnError as error:
         raise InputError(f"{name}: {error}; export it in the type that events have") from error
-    have = {column.lower() for column in relation.columns}
-    file = "filename" if "filename" in have else "''"
+    names = {column.lower() for column in relation.columns}
+    file = "filename" if "filename" in names else "''"
     by_path = f"nullif(regexp_extract({file}, '/datacenter=([^/]+)/', 1), '')"
-    picked.append(f"{'CAST(datacenter AS VARCHAR)' if 'datacenter' in have else by_path} AS datacenter")
-    picked.append(f"{file} AS {FILE}")
+    projection.append(f"{'CAST(datacenter AS VARCHAR)' if 'datacenter' in names else by_path} AS datacenter")
+    projection.append(f"{file} AS {FILE}")
     notes.mapped |= casts.mapped
     notes.unmapped |= casts.unmapped
     _count(relation, casts, name, notes)
-    absent = frozenset(place.name for place in leaves()) - casts.present
-    return TableRows(relation.project(", ".join(picked)), not converters, absent)
+    absent = frozenset(target.name for target in leaves()) - casts.present
+    return TableRows(relation.project(", ".join(projection)), not converters, absent)
 
 
 def _columns(relation: DuckDBPyRelation, notes: Notes) -> _Columns:
-    found = _Columns()
+    columns = _Columns()
     for name, kind in zip(relation.columns, relation.types, strict=True):
-        place = place_of(name)
-        if place is None:
+        target = field_of(name)
+        if target is None:
             if name != "filename":
                 notes.unmapped.add(name)
             continue
-        if column_name(place.name) != name:
-            notes.mapped[name] = place.name
-        if place.key:
-            found.entries.setdefault(place.path, []).append((name, place))
-        elif len(place.path) == 1:
-            found.whole.setdefault(place.path[0], (name, place.name, kind))
+        if column_name(target.name) != name:
+            notes.mapped[name] = target.name
+        if target.key:
+            columns.entries.setdefault(target.path, []).append((name, target))
+        elif len(target.path) == 1:
+            columns.top_level.setdefault(target.path[0], (name, target.name, kind))
         else:
-            found.members.setdefault(place.path[0], {})[place.path[-1]] = (name, kind, place)
-    return found
+            columns.members.setdefault(target.path[0], {})[target.path[-1]] = (name, kind, target)
+    return columns
 
 
 def _column(top: str, columns: _Columns, casts: Casts) -> str:
-    """Return SQL for one of the table's columns, from a column, from flattened ones, or null."""
+    """Return SQL for one of the table's columns: from a column, from flattened columns, or null."""
     kind = structure()[top]
-    place = FieldPath((top,), kind)
-    target = duckdb_type(kind)
+    target = FieldPath((top,), kind)
+    sql_type = duckdb_type(kind)
     entries = {path[-1]: _entries(items) for path, items in columns.entries.items() if path[0] == top}
-    if top in columns.whole:
-        name, _, source = columns.whole[top]
-        if isinstance(kind, Mapping) and f"{source}" == target:
+    if top in columns.top_level:
+        name, _, source_type = columns.top_level[top]
+        if isinstance(kind, Mapping) and f"{source_type}" == sql_type:
             casts.present.update(f"{top}.{member}" for member in kind)
             return f'"{name}"'
-        result = casts.read(f'"{name}"', source, place)  # type: ignore[arg-type]
-        return f"CAST({result} AS {target})"
+        result = casts.read(f'"{name}"', source_type, target)  # type: ignore[arg-type]
+        return f"CAST({result} AS {sql_type})"
     members = columns.members.get(top, {})
     if not isinstance(kind, Mapping) or not (members or entries):
-        return f"CAST(NULL AS {target})"
+        return f"CAST(NULL AS {sql_type})"
     read = {
         member: casts.read(f'"{name}"', source, inner)  # type: ignore[arg-type]
         for member, (name, source, inner) in members.items()
     }
     casts.present.update(f"{top}.{member}" for member in entries)
-    return casts.packed(place, {**entries, **read})
+    return casts.packed(target, {**entries, **read})
 
 
 def _entries(items: Sequence[tuple[str, FieldPath]]) -> str:
-    """Return SQL for a map or a list whose entries are columns; those that are null are not in it."""
+    """Return SQL for a map or a list with a column per entry; null entries are left out."""
     if isinstance(items[0][1].kind, list):
         ordered = sorted(items, key=lambda item: int(item[1].key))
         return f"list_filter([{', '.join(_text(name) for name, _ in ordered)}], item -> item IS NOT NULL)"
-    pairs = ", ".join(f"{{'k': {_literal(place.key)}, 'v': {_text(name)}}}" for name, place in items)
+    pairs = ", ".join(f"{{'k': {_literal(target.key)}, 'v': {_text(name)}}}" for name, target in items)
     return f"map_from_entries(list_filter([{pairs}], item -> item.v IS NOT NULL))"
 
 
@@ -197,7 +203,7 @@ def _literal(text: str) -> str:
 def _registrar(
     connection: DuckDBPyConnection, notes: Notes, converters: list[str]
 ) -> Callable[[object, tuple[str, ...]], str]:
-    """Return what makes a Python conversion known to the database."""
+    """Return a function that registers a Python conversion with the database."""
 
     def register(kind: object, path: tuple[str, ...]) -> str:
         function = f"read_as_{next(_numbers)}"
@@ -208,9 +214,9 @@ def _registrar(
             try:
                 return orjson.dumps(read_as(_value(text), kind, path), default=str).decode()
             except UnreadableError as error:
-                kept = notes.examples.setdefault(".".join(path), [])
-                if len(kept) < 3:
-                    kept.append(str(error))
+                examples = notes.examples.setdefault(".".join(path), [])
+                if len(examples) < 3:
+                    examples.append(str(error))
                 return None
 
         connection.create_function(function, convert, [VARCHAR], VARCHAR, null_handling=FunctionNullHandling.SPECIAL)
@@ -221,7 +227,7 @@ def _registrar(
 
 
 def _value(text: str) -> object:
-    """Return the value of JSON; a text that is not JSON is read by its field."""
+    """Return the value of JSON; another text stays as it is, for its field to convert."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -229,7 +235,7 @@ def _value(text: str) -> object:
 
 
 def _count(relation: DuckDBPyRelation, casts: Casts, name: str, notes: Notes) -> None:
-    """Count the values that were read as another type. Raises InputError where a column has none that could be."""
+    """Count the converted values. Raises InputError for a column without a convertible value."""
     if not casts.coerced:
         return
     pairs = list(casts.coerced.items())
@@ -245,8 +251,8 @@ def _count(relation: DuckDBPyRelation, casts: Casts, name: str, notes: Notes) ->
         notes.filled[key] += filled
         notes.unreadable[key] += filled - read
         if filled and not read:
-            why = "; ".join(notes.examples.get(field_name, [])[:1])
+            example = "; ".join(notes.examples.get(field_name, [])[:1])
             raise InputError(
-                f"{name}: column {field_name} is {kind}, and none of its {filled:,} values has a sensible reading"
-                f"{f' ({why})' if why else ''}; export it in the type that events have"
+                f"{name}: column {field_name} is {kind}, and none of its {filled:,} values converts to the field"
+                f"{f' ({example})' if example else ''}; export it in the type that events have"
             )

@@ -1,4 +1,4 @@
-"""What observed files were read as, for people to compare with what they meant to give."""
+"""Description of the observed files: formats, mapped columns, coerced types and counts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ObservedKind(StrEnum):
-    """What observed rows are: of the table, or of a stream, where canaries are normal."""
+    """Origin of observed rows: the table, or a stream, in which canaries are normal."""
 
     STREAM = "stream"
     TABLE = "table"
@@ -14,18 +14,18 @@ class ObservedKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourceSummary:
-    """Files that were read alike.
+    """Files of the same format, envelope and kind.
 
     Attributes:
-        format: with its compression, such as `gzip NDJSON`.
-        envelope: around each event, empty where there is none.
-        kind: a stream's output or a table's rows.
-        files: how many.
-        first: the first file's name.
-        events: how many rows of events they hold, canaries of a stream left out.
-        canaries: events of a stream that only show that it is alive.
-        reports: of invalid events, as the error stream has them.
-        broken: lines that could not be read.
+        format: format with its compression, such as `gzip NDJSON`.
+        envelope: envelope around each event; empty for none.
+        kind: output of a stream, or rows of a table.
+        files: number of files.
+        first: name of the first file.
+        events: number of events, without the canaries of a stream.
+        canaries: number of a stream's canary events.
+        reports: number of the error stream's reports of invalid events.
+        broken: number of unreadable lines.
         cut_short: whether a file ends in the middle of a line.
     """
 
@@ -42,7 +42,7 @@ class SourceSummary:
 
     @property
     def sentence(self) -> str:
-        """What they were read as, in one line: `gzip NDJSON, Kafka envelope, stream, 56,860 events`."""
+        """Format, envelope, kind and counts: `gzip NDJSON, Kafka envelope, stream, 56,860 events`."""
         words = [self.format, self.envelope, str(self.kind), f"{self.events:,} events"]
         for count, noun in (
             (self.canaries, "canaries"),
@@ -56,22 +56,22 @@ class SourceSummary:
 
 @dataclass(frozen=True, slots=True)
 class InputSummary:
-    """All observed files, and the rows in them.
+    """Summary of all observed files and their rows.
 
     Attributes:
-        sources: files by what they were read as.
-        rows: events of this run and of others.
-        of_run: rows of this run.
-        mapped: fields by the names that the files have for them, where those differ.
-        unmapped: columns and members that no field of an event has.
-        coerced: how many values were read as another type, by field and type.
-        unreadable: how many could not be, and are null now.
-        absent: fields that no file has a column for; only known of tables.
+        sources: files by format, envelope and kind.
+        rows: number of rows, of this run and of others.
+        of_run: number of rows of this run.
+        mapped: field by source name, where the names differ.
+        unmapped: columns and members without a field.
+        coerced: number of values that were converted from another type, by field and type.
+        unreadable: number of values that did not convert and became null, by field and type.
+        absent: fields without a column in any file; only tables have any.
         skipped: files without events.
-        first_dt, last_dt: the rows' first and last receive time; empty where none has one.
-        partitions: rows by hour of receive time and data centre, the most recent last.
-        streams: rows by the stream that they name.
-        duplicated_ids: ids on more than one row.
+        first_dt, last_dt: first and last receive time of the rows; empty without one.
+        partitions: number of rows by hour of receive time and data centre, the most recent last.
+        streams: number of rows by stream.
+        duplicated_ids: number of ids on more than one row.
     """
 
     sources: tuple[SourceSummary, ...] = ()
@@ -90,30 +90,30 @@ class InputSummary:
     duplicated_ids: int = 0
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """Yield what people should know of the files: a heading and a text each."""
+        """Yield the lines of the summary: heading and text."""
         for source in self.sources:
             yield "read as", f"{source.sentence} ({source.first}{', …' if source.files > 1 else ''})"
         yield "rows", f"{self.rows:,}, of them {self.of_run:,} of this run"
-        yield "columns mapped", _told(f"{name} → {to}" for name, to in self.mapped.items()) or "none had to be"
-        yield "not mapped", _told(self.unmapped) or "none"
-        yield "types coerced", _told(f"{name}: {count:,}" for name, count in self.coerced.items()) or "none"
+        yield "columns mapped", _joined(f"{name} → {to}" for name, to in self.mapped.items()) or "none"
+        yield "not mapped", _joined(self.unmapped) or "none"
+        yield "types coerced", _joined(f"{name}: {count:,}" for name, count in self.coerced.items()) or "none"
         if self.unreadable:
-            yield "not readable", _told(f"{name}: {count:,}" for name, count in self.unreadable.items())
+            yield "not readable", _joined(f"{name}: {count:,}" for name, count in self.unreadable.items())
         if self.absent:
-            yield "no column for", _told(self.absent)
+            yield "no column for", _joined(self.absent)
         if self.skipped:
-            yield "files without events", _told(self.skipped)
+            yield "files without events", _joined(self.skipped)
         yield "time span", f"{self.first_dt} to {self.last_dt}" if self.first_dt else "no row has a receive time"
-        yield "hours", _told(f"{hour}: {count:,}" for hour, count in self.partitions.items()) or "none"
-        yield "streams", _told(f"{name}: {count:,}" for name, count in self.streams.items()) or "none"
+        yield "hours", _joined(f"{hour}: {count:,}" for hour, count in self.partitions.items()) or "none"
+        yield "streams", _joined(f"{name}: {count:,}" for name, count in self.streams.items()) or "none"
         yield "ids duplicated", f"{self.duplicated_ids:,}"
 
 
-#: So many names are told; of more there is a count.
-_MOST = 12
+#: Maximum number of names in a line.
+_MAX_NAMES = 12
 
 
-def _told(words: Iterator[str] | tuple[str, ...]) -> str:
+def _joined(words: Iterator[str] | tuple[str, ...]) -> str:
     listed = list(words)
-    more = f", and {len(listed) - _MOST:,} more" if len(listed) > _MOST else ""
-    return ", ".join(listed[:_MOST]) + more
+    more = f", and {len(listed) - _MAX_NAMES:,} more" if len(listed) > _MAX_NAMES else ""
+    return ", ".join(listed[:_MAX_NAMES]) + more

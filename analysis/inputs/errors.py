@@ -1,4 +1,4 @@
-"""The error of observed files that cannot be judged."""
+"""Error for observed files that cannot be analysed."""
 
 from common.errors import DogfoodError
 

@@ -1,4 +1,4 @@
-"""Objects of a file as events: taken out of envelopes, with the names and types that events have."""
+"""Conversion of a file's objects to events: unwrap envelopes, map names, coerce types."""
 
 import base64
 import binascii
@@ -8,35 +8,35 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from analysis.inputs.field_names import FieldPath, place_of
+from analysis.inputs.field_names import FieldPath, field_of
 from analysis.inputs.field_values import UnreadableError, canonical_time, parse, read_as
 from contracts.table import structure
 
-#: Members that envelopes keep an event in, the most common first; any other is looked at after these.
+#: Envelope members that hold an event, the most common first; other members are tried after these.
 _ENVELOPES = ("value", "event", "payload", "message", "data", "body", "record", "after", "_source", "records", "rows")
 
-#: Envelopes within envelopes are followed so deep.
-_DEEPEST = 4
+#: Maximum depth of nested envelopes.
+_MAX_DEPTH = 4
 
-#: What JSON looks like in base64.
+#: First characters of JSON in base64.
 _BASE64_JSON = ("eyJ", "ewog", "ewoJ", "W3s")
 
-#: How many examples of values that cannot be read are kept for each field.
-_EXAMPLES = 3
+#: Maximum number of examples of unreadable values per field.
+_MAX_EXAMPLES = 3
 
 
 @dataclass
 class Notes:
-    """What reading a source had to do; filled while it is read.
+    """Conversions in one source; filled while it is read.
 
     Attributes:
-        mapped: fields by the names that the source has for them, where those differ.
-        unmapped: members of events that no field has.
-        coerced: how many values were read as another type, by field.
-        unreadable: how many could not be, by field.
-        filled: how many values each field had that needed reading.
-        examples: some of those that could not be read.
-        envelopes: how many events came out of which envelope.
+        mapped: field by source name, where the names differ.
+        unmapped: members of events without a field.
+        coerced: number of values that were converted from another type, by field.
+        unreadable: number of values that did not convert, by field.
+        filled: number of values that needed conversion, by field.
+        examples: messages about unreadable values, by field.
+        envelopes: number of events by envelope.
     """
 
     mapped: dict[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Notes:
 
 
 def is_plain(event: Mapping[str, object]) -> bool:
-    """Return whether *event* is written as the platform writes events, so that nothing has to be mapped."""
+    """Return whether *event* has the platform's names and types, so that no mapping is needed."""
     kinds = structure()
     if "$schema" not in event or not isinstance(event.get("meta"), dict):
         return False
@@ -58,17 +58,17 @@ def is_plain(event: Mapping[str, object]) -> bool:
         if isinstance(kind, Mapping):
             if not isinstance(value, dict) or not _plain_members(name, value, kind):
                 return False
-        elif kind is None and place_of(name) is not None:
+        elif kind is None and field_of(name) is not None:
             return False
-    moment = event.get("dt")
-    return moment is None or (isinstance(moment, str) and canonical_time(moment))
+    dt = event.get("dt")
+    return dt is None or (isinstance(dt, str) and canonical_time(dt))
 
 
 def _plain_members(outer: str, content: Mapping[str, object], kinds: Mapping[str, object]) -> bool:
     for name, value in content.items():
         kind = kinds.get(name)
         if kind is None:
-            if place_of(f"{outer}.{name}") is not None:
+            if field_of(f"{outer}.{name}") is not None:
                 return False
         elif isinstance(kind, list):
             if value is not None and not isinstance(value, list):
@@ -91,33 +91,33 @@ def is_report(content: Mapping[str, object]) -> bool:
     return "raw_event" in content
 
 
-def found_in(content: object, notes: Notes, way: str = "", deep: int = 0) -> Iterator[dict[str, object]]:
+def extract_events(content: object, notes: Notes, path: str = "", depth: int = 0) -> Iterator[dict[str, object]]:
     """Yield the events, and reports of the error stream, in *content*.
 
     Args:
         content: a JSON value: an event, a list of events, or an envelope around either.
-        notes: to fill.
-        way: names of the envelope's members that led to *content*.
-        deep: how many envelopes are around *content*.
+        notes: records the conversions.
+        path: dotted names of the envelope members around *content*.
+        depth: number of envelopes around *content*.
     """
-    if deep > _DEEPEST:
+    if depth > _MAX_DEPTH:
         return
     if isinstance(content, list):
         for item in content:
-            yield from found_in(item, notes, way, deep)
+            yield from extract_events(item, notes, path, depth)
     elif isinstance(content, dict):
-        event = content if is_report(content) or is_plain(content) else mapped(content, notes)
-        inside = iter(()) if event is not None and event.keys() != {"meta"} else _inside(content, notes, way, deep)
+        event = content if is_report(content) or is_plain(content) else as_event(content, notes)
+        inside = iter(()) if event is not None and event.keys() != {"meta"} else _unwrap(content, notes, path, depth)
         first = next(inside, event)
-        if first is event and event is not None and way:
-            notes.envelopes[way] += 1
+        if first is event and event is not None and path:
+            notes.envelopes[path] += 1
         if first is not None:
             yield first
         yield from inside
 
 
-def _inside(content: Mapping[str, object], notes: Notes, way: str, deep: int) -> Iterator[dict[str, object]]:
-    """Yield the events of the first member of an envelope that holds any."""
+def _unwrap(content: Mapping[str, object], notes: Notes, path: str, depth: int) -> Iterator[dict[str, object]]:
+    """Yield the events of the first envelope member that holds any."""
     order = sorted(content, key=lambda name: _ENVELOPES.index(name) if name in _ENVELOPES else len(_ENVELOPES))
     for name in order:
         member = content[name]
@@ -125,16 +125,16 @@ def _inside(content: Mapping[str, object], notes: Notes, way: str, deep: int) ->
             member = _decoded(member)
         if not isinstance(member, (dict, list)) or not member:
             continue
-        any_found = False
-        for event in found_in(member, notes, f"{way}.{name}".strip("."), deep + 1):
-            any_found = True
+        has_events = False
+        for event in extract_events(member, notes, f"{path}.{name}".strip("."), depth + 1):
+            has_events = True
             yield event
-        if any_found:
+        if has_events:
             return
 
 
 def _decoded(text: str) -> object:
-    """Return what a text in an envelope holds: JSON as it is or in base64; else the text."""
+    """Return the value of a text in an envelope: JSON, plain or in base64; otherwise the text."""
     if text.startswith(_BASE64_JSON):
         try:
             text = base64.b64decode(text, validate=True).decode()
@@ -143,77 +143,77 @@ def _decoded(text: str) -> object:
     return parse(text)
 
 
-def mapped(content: Mapping[str, object], notes: Notes, *, cells: bool = False) -> dict[str, object] | None:
-    """Return the event that *content* is, None where it is not one.
+def as_event(content: Mapping[str, object], notes: Notes, *, cells: bool = False) -> dict[str, object] | None:
+    """Return *content* as an event; None if it is another object.
 
     Args:
         content: an object, or a row whose columns may be flattened.
-        notes: to fill, where it is an event.
-        cells: whether its values are those of a CSV file, whose empty cells are null.
+        notes: records the conversions, if *content* is an event.
+        cells: whether the values are from a CSV file, whose empty cells are null.
     """
-    mine = Notes()
+    own_notes = Notes()
     event: dict[str, object] = {}
     for name, value in content.items():
-        place = place_of(name)
-        if place is None:
-            mine.unmapped.add(name)
+        target = field_of(name)
+        if target is None:
+            own_notes.unmapped.add(name)
             continue
         if value is None or (cells and value in _NULLS):
             continue
-        if place.name != name:
-            mine.mapped[name] = place.name
-        _put(event, place, value, mine)
+        if target.name != name:
+            own_notes.mapped[name] = target.name
+        _put(event, target, value, own_notes)
     if not _is_event(event):
         return None
-    _add(notes, mine)
+    _add(notes, own_notes)
     return event
 
 
 _NULLS = ("", "\\N", "NULL", "null", "None", "nan", "NaN", "<NA>")
 
 
-def _put(event: dict[str, object], place: FieldPath, value: object, notes: Notes) -> None:
-    """Read *value* and put it where *place* says."""
+def _put(event: dict[str, object], target: FieldPath, value: object, notes: Notes) -> None:
+    """Convert *value* and set it as the field *target* of *event*."""
     try:
-        read = _entry(place, value) if place.key else read_as(value, place.kind, place.path)
+        read = _entry(target, value) if target.key else read_as(value, target.kind, target.path)
     except UnreadableError as error:
-        notes.filled[place.name] += 1
-        notes.unreadable[place.name] += 1
-        notes.examples.setdefault(place.name, []).append(str(error))
+        notes.filled[target.name] += 1
+        notes.unreadable[target.name] += 1
+        notes.examples.setdefault(target.name, []).append(str(error))
         return
     if read is None:
         return
     if read != value or type(read) is not type(value):
-        notes.coerced[place.name] += 1
-        notes.filled[place.name] += 1
+        notes.coerced[target.name] += 1
+        notes.filled[target.name] += 1
     outer = event
-    for name in place.path[:-1]:
+    for name in target.path[:-1]:
         inner = outer.setdefault(name, {})
         if not isinstance(inner, dict):
             return
         outer = inner
-    _merge(outer, place, read)
+    _merge(outer, target, read)
 
 
-def _entry(place: FieldPath, value: object) -> object:
-    """Return a map or list with one entry."""
-    if isinstance(place.kind, list):
-        return read_as([value], place.kind, place.path)
-    return read_as({place.key: value}, place.kind, place.path)
+def _entry(target: FieldPath, value: object) -> object:
+    """Return a map or a list with one entry."""
+    if isinstance(target.kind, list):
+        return read_as([value], target.kind, target.path)
+    return read_as({target.key: value}, target.kind, target.path)
 
 
-def _merge(outer: dict[str, object], place: FieldPath, read: object) -> None:
-    have = outer.get(place.path[-1])
-    if isinstance(have, dict) and isinstance(read, dict):
-        have.update(read)
-    elif place.key and isinstance(have, list) and isinstance(read, list):
-        have += read
+def _merge(outer: dict[str, object], target: FieldPath, read: object) -> None:
+    existing = outer.get(target.path[-1])
+    if isinstance(existing, dict) and isinstance(read, dict):
+        existing.update(read)
+    elif target.key and isinstance(existing, list) and isinstance(read, list):
+        existing += read
     else:
-        outer[place.path[-1]] = read
+        outer[target.path[-1]] = read
 
 
 def _is_event(event: Mapping[str, object]) -> bool:
-    """Return whether so much of an event is there that it is one, not merely an object with a like-named member."""
+    """Return whether *event* has enough fields of an event; one member of the same name is not enough."""
     meta = event.get("meta")
     known = len(event) + (len(meta) - 1 if isinstance(meta, Mapping) and meta else 0)
     return known >= 2 and ("meta" in event or "$schema" in event or {"action", "dt"} <= event.keys())
@@ -225,10 +225,10 @@ def _add(notes: Notes, more: Notes) -> None:
     for name in ("coerced", "unreadable", "filled"):
         getattr(notes, name).update(getattr(more, name))
     for name, examples in more.examples.items():
-        kept = notes.examples.setdefault(name, [])
-        kept += examples[: _EXAMPLES - len(kept)]
+        all_examples = notes.examples.setdefault(name, [])
+        all_examples += examples[: _MAX_EXAMPLES - len(all_examples)]
 
 
 def line_of(event: Mapping[str, object]) -> bytes:
-    """Return *event* as JSON; whole numbers of any size as text, which the table's reader takes alike."""
+    """Return *event* as JSON; integers above 64 bits become text, which the table's reader accepts."""
     return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS)

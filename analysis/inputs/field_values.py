@@ -1,4 +1,4 @@
-"""Values of exports as values of events: text as numbers, times in any notation, maps as objects or lists."""
+"""Conversion of exported values to event values: numbers in text, times in any notation, maps as objects or lists."""
 
 import ast
 import math
@@ -9,34 +9,34 @@ import orjson
 
 from analysis.inputs.field_names import member_of
 
-#: Fields that hold a moment.
+#: Fields that hold a time.
 TIMES = frozenset({("dt",), ("meta", "dt"), ("performer", "registration_dt")})
 
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
 
-#: What entries of a map are called where a map is written as a list.
+#: Names of key and value where a map is written as a list of entries.
 _KEYS = ("key", "k", "name", "_1")
 _VALUES = ("value", "v", "_2")
 
-#: Numbers below these are seconds, milliseconds and microseconds since 1970; from the last on, nanoseconds.
+#: Limits below which a number is in seconds, milliseconds or microseconds since 1970; above them, nanoseconds.
 _SCALES = ((10**11, 1), (10**14, 10**3), (10**17, 10**6))
 
 
 class UnreadableError(ValueError):
-    """A value that has no sensible reading as the type of its field."""
+    """A value does not convert to the type of its field."""
 
 
 def read_as(value: object, kind: object, path: tuple[str, ...]) -> object:
-    """Return *value* as the field at *path* has it; None stays None.
+    """Return *value* converted to the field at *path*; None stays None.
 
     Args:
-        value: as JSON, a CSV cell or a Python literal has it.
-        kind: the field's type, as in `contracts.table.structure`.
+        value: value of JSON, a CSV cell or a Python literal.
+        kind: type of the field, as in `contracts.table.structure`.
         path: names from the outside to the inside.
 
     Raises:
-        UnreadableError: it cannot be read as that type.
+        UnreadableError: the value does not convert to that type.
     """
     if value is None:
         return None
@@ -50,12 +50,12 @@ def read_as(value: object, kind: object, path: tuple[str, ...]) -> object:
 
 
 def canonical_time(text: str) -> bool:
-    """Return whether *text* is a moment as browsers write it, or does not look like a moment at all."""
+    """Return whether *text* has the form of a browser's time, such as `2025-01-31T14:30:10.250Z`."""
     return len(text) > 10 and text[10] == "T" and text.endswith("Z")
 
 
 def parse(text: str) -> object:
-    """Return what *text* holds: JSON, a Python literal, or a list or map as databases print it; else the text."""
+    """Return the value of *text*: JSON, a Python literal, or a list or map in database notation; otherwise the text."""
     stripped = text.strip()
     if not stripped or stripped[0] not in "[{(\"'":
         return text
@@ -63,7 +63,7 @@ def parse(text: str) -> object:
         content: object = orjson.loads(stripped)
     except orjson.JSONDecodeError:
         return _literal(stripped)
-    # JSON in a JSON string is one level more.
+    # JSON may be nested in a JSON string.
     return parse(content) if isinstance(content, str) and content[:1] in "[{" and content else content
 
 
@@ -76,7 +76,7 @@ def _literal(text: str) -> object:
 
 
 def _printed(text: str) -> object:
-    """Return a list or map that a database printed: `[a, b]`, `{a=b}`, `{a:b}`; else *text*."""
+    """Return a list or map in database notation, `[a, b]`, `{a=b}` or `{a:b}`; otherwise *text*."""
     inside = text[1:-1].strip()
     if text[0] == "[" and text.endswith("]"):
         return [item.strip().strip("\"'") for item in inside.split(",")] if inside else []
@@ -85,8 +85,8 @@ def _printed(text: str) -> object:
     entries: dict[str, object] = {}
     for item in filter(None, map(str.strip, inside.split(","))):
         sign = "=" if "=" in item else ":"
-        key, found, value = item.partition(sign)
-        if not found:
+        key, separator, value = item.partition(sign)
+        if not separator:
             return text
         entries[key.strip().strip("\"'")] = value.strip().strip("\"'")
     return entries
@@ -94,18 +94,18 @@ def _printed(text: str) -> object:
 
 def _object(value: object, kind: Mapping[str, object], path: tuple[str, ...]) -> object:
     content = _as_mapping(value, path)
-    found: dict[str, object] = {}
+    converted: dict[str, object] = {}
     for name, item in content.items():
         member = name if name in kind else None
         if member is None:
-            place = member_of(path, str(name))
-            member = place.path[-1] if place is not None else None
+            target = member_of(path, str(name))
+            member = target.path[-1] if target is not None else None
         if member is None:
             continue
         read = read_as(item, kind[member], (*path, member))
-        if read is not None or member not in found:
-            found[member] = read
-    return found
+        if read is not None or member not in converted:
+            converted[member] = read
+    return converted
 
 
 def _map(value: object, path: tuple[str, ...]) -> object:
@@ -113,7 +113,7 @@ def _map(value: object, path: tuple[str, ...]) -> object:
 
 
 def _text(value: object) -> object:
-    """Return an entry of a map as text: databases have texts in maps, whatever the event had."""
+    """Return an entry of a map as text, which is the type of all map entries in the table."""
     value = _unwrapped(value)
     if value is None or isinstance(value, str):
         return value
@@ -136,7 +136,7 @@ def _as_mapping(value: object, path: tuple[str, ...]) -> Mapping[str, object]:
 
 
 def _pair(item: object, path: tuple[str, ...]) -> tuple[str, object]:
-    """Return the key and the value of an entry of a map that is written as a list."""
+    """Return key and value of an entry, in a map that is written as a list."""
     if isinstance(item, Mapping):
         lower = {str(name).lower(): member for name, member in item.items()}
         key = next((name for name in _KEYS if name in lower), None)
@@ -156,7 +156,7 @@ def _list(value: object, kind: str, path: tuple[str, ...]) -> object:
     if isinstance(content, str):
         content = [item.strip() for item in content.split(",")] if content.strip() else []
     if isinstance(content, Mapping):
-        # Parquet's three levels, Avro's union, or a list by number.
+        # Parquet's three-level list, Avro's union, or a list as an object with numbers as keys.
         content = next(iter(content.values())) if len(content) == 1 else list(content.values())
     if not isinstance(content, (list, tuple)):
         raise UnreadableError(f"{_shown(value)} is not a list")
@@ -164,7 +164,7 @@ def _list(value: object, kind: str, path: tuple[str, ...]) -> object:
 
 
 def _unwrapped(value: object) -> object:
-    """Return the value in an object with one member, as Avro's unions and Parquet's lists write it."""
+    """Return the value inside an object with one member, as in Avro's unions and Parquet's lists."""
     while isinstance(value, Mapping) and len(value) == 1:
         value = next(iter(value.values()))
     return value
@@ -177,7 +177,7 @@ def _scalar(value: object, kind: str, path: tuple[str, ...]) -> object:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if isinstance(value, (Mapping, list, tuple)):
-        raise UnreadableError(f"{_shown(value)} is not {_WORDS[kind]}")
+        raise UnreadableError(f"{_shown(value)} is not {_TYPE_NAMES[kind]}")
     if path in TIMES:
         return _time(value)
     return _READERS[kind](value)
@@ -228,37 +228,37 @@ def _string(value: object) -> object:
 
 
 def _time(value: object) -> object:
-    """Return a moment as events write it; a text that is not a moment stays as it is: the checks report it."""
+    """Return a time in the notation of events; another text stays, as the checks report it."""
     if isinstance(value, str):
         text = value.strip()
         if not text or canonical_time(text):
             return text or None
         if not text.replace(".", "", 1).isdigit():
-            return _written(_parsed(text)) or text
+            return _formatted(_parsed(text)) or text
         value = float(text) if "." in text else int(text)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
     scale = next((scale for limit, scale in _SCALES if abs(value) < limit), 10**9)
     try:
-        return _written(datetime.fromtimestamp(value / scale, UTC))
+        return _formatted(datetime.fromtimestamp(value / scale, UTC))
     except (OverflowError, OSError, ValueError):
         return str(value)
 
 
 def _parsed(text: str) -> datetime | None:
     try:
-        moment = datetime.fromisoformat(text.removesuffix(" UTC").removesuffix(" Z"))
+        time = datetime.fromisoformat(text.removesuffix(" UTC").removesuffix(" Z"))
     except ValueError:
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-def _written(moment: datetime | None) -> str | None:
-    if moment is None:
+def _formatted(time: datetime | None) -> str | None:
+    if time is None:
         return None
-    # To the nearest millisecond: seconds as a floating-point number are not exact.
-    moment = datetime.fromtimestamp(round(moment.timestamp() * 1000) / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    # Rounded to milliseconds: seconds as a floating-point number are not exact.
+    time = datetime.fromtimestamp(round(time.timestamp() * 1000) / 1000, UTC)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _shown(value: object) -> str:
@@ -267,4 +267,4 @@ def _shown(value: object) -> str:
 
 
 _READERS = {"BIGINT": _integer, "DOUBLE": _number, "BOOLEAN": _boolean, "VARCHAR": _string}
-_WORDS = {"BIGINT": "an integer", "DOUBLE": "a number", "BOOLEAN": "true or false", "VARCHAR": "text"}
+_TYPE_NAMES = {"BIGINT": "an integer", "DOUBLE": "a number", "BOOLEAN": "true or false", "VARCHAR": "text"}

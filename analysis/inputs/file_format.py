@@ -1,4 +1,4 @@
-"""What a file is, by its content: compression, archive, encoding and format; never by its name."""
+"""Detection of compression, archive, encoding and format from a file's content, never from its name."""
 
 import bz2
 import gzip
@@ -15,19 +15,19 @@ import pyarrow as pa
 
 from analysis.inputs.errors import InputError
 
-#: So much of the beginning of a file tells what it is; the mark of tar is at 257.
+#: Bytes at the beginning of a file that identify its format; tar's mark is at 257.
 _SAMPLE = 4096
 
-#: Compressions and archives within each other are followed so deep.
-_DEEPEST = 5
+#: Maximum depth of nested compressions and archives.
+_MAX_DEPTH = 5
 
 _ENCODINGS: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"), (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"),
 )  # fmt: skip
 
-#: Formats that are not read, by how they begin, and what to do about them.
-_REFUSED: tuple[tuple[bytes, str, str], ...] = (
+#: Unsupported formats: first bytes, name and remedy.
+_UNSUPPORTED: tuple[tuple[bytes, str, str], ...] = (
     (b"ORC", "ORC", "export Parquet or NDJSON"),
     (b"Obj\x01", "Avro", "export Parquet or NDJSON"),
     (b"PARE", "encrypted Parquet", "decrypt it first"),
@@ -52,12 +52,12 @@ class Content(NamedTuple):
     """The uncompressed content of a file, or of one member of an archive.
 
     Attributes:
-        name: of the file, and of the member in it.
-        layers: what it was taken out of, from the outside: `("gzip",)`.
+        name: name of the file, and of the archive's member.
+        layers: compressions and archives around the content, from the outside: `("gzip",)`.
         format: `parquet`, `arrow` or `text`.
-        stream: from its beginning.
-        path: of the file, where nothing is around its content.
-        encoding: of a text.
+        stream: the content, from its beginning.
+        path: path of the file, if no compression or archive is around the content.
+        encoding: encoding of a text.
     """
 
     name: str
@@ -69,14 +69,14 @@ class Content(NamedTuple):
 
 
 def contents_of(path: Path, stream: BinaryIO | None = None) -> Generator[Content, None, None]:
-    """Yield what the file *path* holds: one content, or one for each file in an archive; none where it is empty.
+    """Yield the content of the file *path*, or of each file in an archive; nothing for an empty file.
 
     Args:
-        path: its name for messages, and where it is read from.
-        stream: its content, where it cannot be read twice.
+        path: path of the file, also for messages.
+        stream: its content, if it can be read only once.
 
     Raises:
-        InputError: it cannot be read, is damaged, or is of a format that is not read.
+        InputError: the file cannot be read, is damaged, or has an unsupported format.
     """
     try:
         opened = stream if stream is not None else path.open("rb")
@@ -87,12 +87,12 @@ def contents_of(path: Path, stream: BinaryIO | None = None) -> Generator[Content
 
 
 def damaged(name: str, layers: tuple[str, ...], error: BaseException) -> InputError:
-    """Return the error of a compressed file that ends early or holds something else in the middle."""
+    """Return the error for a compressed file that ends early or is corrupted."""
     layer = layers[-1] if layers else "file"
     return InputError(f"{name} is damaged: its {layer} stream cannot be read to the end ({error}); copy it again")
 
 
-#: What readers of compressed streams raise.
+#: Errors that readers of compressed streams raise.
 DAMAGE = (EOFError, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, OSError, ValueError)
 
 
@@ -107,8 +107,8 @@ def _unpacked(name: str, layers: tuple[str, ...], stream: io.BufferedReader, pat
         raise damaged(name, layers, error) from error
     if not head:
         return
-    if len(layers) > _DEEPEST:
-        raise InputError(f"{name} is compressed more than {_DEEPEST} times; unpack it first")
+    if len(layers) > _MAX_DEPTH:
+        raise InputError(f"{name} is compressed more than {_MAX_DEPTH} times; unpack it first")
     _refuse(name, head)
     for magic, layer, opener in _COMPRESSIONS:
         if head.startswith(magic):
@@ -144,11 +144,11 @@ _COMPRESSIONS: tuple[tuple[bytes, str, Callable[[io.BufferedReader], BinaryIO]],
 
 def _members(name: str, layers: tuple[str, ...], stream: io.BufferedReader, head: bytes) -> Iterator[Content]:
     """Yield the files of an archive, without hidden ones."""
-    whole = io.BytesIO(stream.read())
+    content = io.BytesIO(stream.read())
     archive: Mapping[str, Callable[[], object]]
     if head.startswith(b"PK"):
         layer = "zip"
-        zipped = zipfile.ZipFile(whole)
+        zipped = zipfile.ZipFile(content)
         names = {info.filename for info in zipped.infolist() if not info.is_dir()}
         if any(member == "[Content_Types].xml" for member in names):
             raise InputError(f"{name} is an Office document (Excel?), which is not read; save it as CSV")
@@ -157,7 +157,7 @@ def _members(name: str, layers: tuple[str, ...], stream: io.BufferedReader, head
         archive = {member: partial(zipped.open, member) for member in sorted(names)}
     else:
         layer = "tar"
-        tarred = tarfile.open(fileobj=whole)  # noqa: SIM115 (closed with its bytes)
+        tarred = tarfile.open(fileobj=content)  # noqa: SIM115 (closed with its bytes)
         files = [info for info in tarred if info.isfile()]
         archive = {info.name: partial(tarred.extractfile, info) for info in files}
     for member, opener in archive.items():
@@ -171,9 +171,9 @@ def hidden(path: Path) -> bool:
 
 
 def _refuse(name: str, head: bytes) -> None:
-    for magic, what, remedy in _REFUSED:
+    for magic, format_name, remedy in _UNSUPPORTED:
         if head.startswith(magic):
-            raise InputError(f"{name} is {what}, which is not read; {remedy}")
+            raise InputError(f"{name} is {format_name}, which is not read; {remedy}")
     if head[_DUCKDB_AT : _DUCKDB_AT + 4] == _DUCKDB:
         raise InputError(f"{name} is a DuckDB database, which is not read; export its table as Parquet")
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:100].lower()
@@ -182,15 +182,15 @@ def _refuse(name: str, head: bytes) -> None:
 
 
 def _encoding(name: str, head: bytes) -> str:
-    """Return the encoding of a text. Raises InputError where the bytes are not text."""
+    """Return the encoding of a text. Raises InputError for binary content."""
     for mark, encoding in _ENCODINGS:
         if head.startswith(mark):
             return encoding
     start = head[:64]
     if len(start) >= 4 and 2 * start.count(0) >= len(start) - 1:
         return "utf-16-le" if start[1] == 0 else "utf-16-be"
-    odd = sum(byte < 32 and byte not in b"\t\n\r\x0b\x0c\x1b\x1e" for byte in head)
-    if odd > len(head) // 20:
+    control_characters = sum(byte < 32 and byte not in b"\t\n\r\x0b\x0c\x1b\x1e" for byte in head)
+    if control_characters > len(head) // 20:
         shown = " ".join(f"{byte:02x}" for byte in head[:8])
         raise InputError(f"{name} is of an unknown binary format (it begins with {shown}); export Parquet or NDJSON")
     return "utf-8"

@@ -1,4 +1,4 @@
-"""The files that a path stands for, without those that are not data; tables of Delta, Iceberg and Hudi by name."""
+"""Data files of a folder; detection of Delta, Iceberg, Hudi and other tables."""
 
 import os
 import stat
@@ -8,12 +8,12 @@ from pathlib import Path
 from analysis.inputs.errors import InputError
 from analysis.inputs.file_format import hidden
 
-#: Files that lie beside rows in the folder of a run.
+#: Files in a run's folder of rows that hold no rows.
 _OTHER_FILES = frozenset({"errors.ndjson"})
 
 
 def table_format(folder: Path) -> str:
-    """Return whose table the folder is: `Delta`, `Iceberg`, `Hudi`, `Hive ACID`, a stream of `Spark`; else empty."""
+    """Return the table format of a folder: `Delta`, `Iceberg`, `Hudi`, `Hive ACID`, `Spark stream`; otherwise empty."""
     if (folder / "_delta_log").is_dir():
         return "Delta"
     if (folder / ".hoodie").is_dir():
@@ -29,49 +29,49 @@ def table_format(folder: Path) -> str:
 
 
 def enclosing_table(path: Path) -> tuple[Path, str]:
-    """Return the table that *path* lies in, or is, and whose format it is; empty where it lies in none."""
+    """Return the table that contains *path* and its format; *path* and an empty format without one."""
     resolved = path.resolve()
     for folder in (resolved, *list(resolved.parents)[:8]):
-        if folder.is_dir() and (found := table_format(folder)):
-            return folder, found
+        if folder.is_dir() and (format_ := table_format(folder)):
+            return folder, format_
     return path, ""
 
 
 def data_files(folder: Path) -> Iterator[Path]:
-    """Yield the files of data under *folder*, in order, following links once; nothing from tables of other formats.
+    """Yield the data files under *folder* in order, and the target of each link once.
 
     Raises:
         InputError: a folder cannot be read, or a table of Delta, Iceberg or Hudi is inside.
     """
-    seen: set[tuple[int, int]] = set()
-    yield from _walk(folder, folder, seen)
+    visited: set[tuple[int, int]] = set()
+    yield from _scan(folder, folder, visited)
 
 
-def _walk(folder: Path, top: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+def _scan(folder: Path, top: Path, visited: set[tuple[int, int]]) -> Iterator[Path]:
     try:
         status = folder.stat()
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:
-        return  # gone since it was listed, as what a writer moves
+        return  # a writer moved or removed it after the listing
     except OSError as error:
         raise InputError(f"{folder} cannot be read: {error.strerror}") from error
-    if (status.st_dev, status.st_ino) in seen:
+    if (status.st_dev, status.st_ino) in visited:
         return
-    seen.add((status.st_dev, status.st_ino))
-    if folder != top and (found := table_format(folder)):
-        raise InputError(f"{folder} inside {top} is a table of {found}: name it with an --observed of its own")
+    visited.add((status.st_dev, status.st_ino))
+    if folder != top and (format_ := table_format(folder)):
+        raise InputError(f"{folder} inside {top} is a table of {format_}: name it with a separate --observed")
     for entry in entries:
         path = folder / entry.name
         if hidden(Path(entry.name)) or entry.name in _OTHER_FILES:
             continue
         if entry.is_dir():
-            yield from _walk(path, top, seen)
-        elif _is_data(path, seen):
+            yield from _scan(path, top, visited)
+        elif _is_data(path, visited):
             yield path
 
 
-def _is_data(path: Path, seen: set[tuple[int, int]]) -> bool:
-    """Return whether *path* is a regular file that was not seen under another name; empty ones hold nothing."""
+def _is_data(path: Path, visited: set[tuple[int, int]]) -> bool:
+    """Return whether *path* is a regular file with content that was not visited under another name."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -79,7 +79,7 @@ def _is_data(path: Path, seen: set[tuple[int, int]]) -> bool:
             raise InputError(f"{path} is a link to a file that does not exist; restore or remove it") from None
         return False
     key = (status.st_dev, status.st_ino)
-    if not stat.S_ISREG(status.st_mode) or not status.st_size or key in seen:
+    if not stat.S_ISREG(status.st_mode) or not status.st_size or key in visited:
         return False
-    seen.add(key)
+    visited.add(key)
     return True

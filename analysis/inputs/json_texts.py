@@ -1,4 +1,4 @@
-"""Texts as JSON values: one a line, a list, values over several lines, or rows of a CSV file."""
+"""JSON values of a text: NDJSON, a list, values over several lines, or rows of a CSV file."""
 
 import csv
 import json
@@ -8,28 +8,28 @@ from typing import NamedTuple
 import orjson
 
 from analysis.inputs.errors import InputError
-from analysis.inputs.field_names import place_of
+from analysis.inputs.field_names import field_of
 from analysis.inputs.field_values import parse
 from analysis.inputs.file_format import DAMAGE, Content, damaged
 
-#: A field of a CSV file may be as long as an event.
+# A CSV cell may hold a whole event.
 csv.field_size_limit(1 << 27)
 
 _DELIMITERS = ",\t;|\x01"
 
-#: So many lines at the beginning tell what the others are.
-_LOOKED_AT = 50
+#: Number of lines at the beginning that decide the form of a text.
+_HEAD_LINES = 50
 
 
 class Item(NamedTuple):
     """One value of a text.
 
     Attributes:
-        number: of its line, 1 is the first; of its place, where values are not a line each.
-        value: as JSON.
-        line: the line itself, where it holds nothing but the value; else empty.
-        why: of a line that cannot be read: the reason. Then there is no value.
-        cut_short: whether such a line has no end, so that the file may have had more.
+        number: number of its line, from 1; of the value, where values span several lines.
+        value: the value.
+        line: the line, if it holds only the value; otherwise empty.
+        why: reason why a line cannot be read; it then has no value.
+        cut_short: whether an unreadable line has no line end, so that the file may be incomplete.
     """
 
     number: int
@@ -40,12 +40,12 @@ class Item(NamedTuple):
 
 
 class Text(NamedTuple):
-    """A text as values.
+    """Values of a text.
 
     Attributes:
-        form: `NDJSON`, `JSON`, `CSV`, `TSV`, `lines` with text before their JSON.
-        items: its values.
-        cells: whether values are rows of a CSV file.
+        form: `NDJSON`, `JSON`, `CSV` or `TSV`.
+        items: the values.
+        cells: whether the values are rows of a CSV file.
     """
 
     form: str
@@ -54,19 +54,19 @@ class Text(NamedTuple):
 
 
 def read_text(content: Content) -> Text:
-    """Return the values of a text, read as they are asked for.
+    """Return the values of a text, which are read on demand.
 
     Raises:
-        InputError: it is damaged. Also while its items are read.
+        InputError: the text is damaged; also raised while the items are read.
     """
     lines = _lines(content)
     head: list[bytes] = []
     for line in lines:
         head.append(line)
-        if len(head) >= _LOOKED_AT:
+        if len(head) >= _HEAD_LINES:
             break
     first = next((line.strip() for line in head if line.strip()), b"")
-    if first.startswith((b"[", b"{")) and not _a_value_a_line(head):
+    if first.startswith((b"[", b"{")) and not _has_value_per_line(head):
         return Text("JSON", _values(b"".join(head) + b"".join(lines), content))
     delimiter = _delimiter(first)
     if delimiter:
@@ -76,11 +76,11 @@ def read_text(content: Content) -> Text:
 
 
 def _lines(content: Content) -> Iterator[bytes]:
-    """Yield the lines of a text in UTF-8, with their ends."""
+    """Yield the lines of a text in UTF-8, with their line ends."""
     try:
         if content.encoding == "utf-8":
             for line in content.stream:
-                # Old Macs end lines with a carriage return alone.
+                # A carriage return alone ends a line in old files.
                 yield from line.splitlines(keepends=True) if b"\r" in line[:-2] else (line,)
             return
         text = content.stream.read().decode(content.encoding, "replace")
@@ -89,13 +89,14 @@ def _lines(content: Content) -> Iterator[bytes]:
         raise damaged(content.name, content.layers, error) from error
 
 
-def _a_value_a_line(head: Sequence[bytes]) -> bool:
-    """Return whether lines hold a JSON value each, as far as most of those at the beginning do."""
+def _has_value_per_line(head: Sequence[bytes]) -> bool:
+    """Return whether most lines at the beginning of a text hold one JSON value."""
     filled = [line for line in head if line.strip()]
-    # A list alone on a line may be the whole file, or one batch of many: both are read as lines.
+    # A list on one line may be the whole file or one batch of many; both are read by line.
     return sum(_value(line) is not _NOTHING for line in filled) * 2 >= len(filled)
 
 
+#: No value.
 _NOTHING = object()
 
 
@@ -107,7 +108,7 @@ def _value(line: bytes) -> object:
 
 
 def _tolerant(line: bytes) -> object:
-    """Return the value of a line that is not JSON alone: a record mark, a comma, text before it, single quotes."""
+    """Return the value of a line with more than JSON: a record mark, a comma, text before it, single quotes."""
     text = line.decode("utf-8", "replace").strip(" \t\r\n\x1e").removesuffix(",")
     start = text.find("{")
     if start < 0 or not text.endswith("}"):
@@ -134,18 +135,18 @@ def _objects(head: Sequence[bytes], rest: Iterator[bytes]) -> Iterator[Item]:
             except orjson.JSONDecodeError as error:
                 value = _tolerant(line)
                 if value is _NOTHING:
-                    yield Item(number, why=f"no JSON: {error.msg}", cut_short=not line.endswith((b"\n", b"\r")))
+                    yield Item(number, why=f"not JSON: {error.msg}", cut_short=not line.endswith((b"\n", b"\r")))
                 else:
                     yield Item(number, value)
                 continue
             if isinstance(value, (dict, list)):
                 yield Item(number, value, line)
             else:
-                yield Item(number, why="no JSON object")
+                yield Item(number, why="not a JSON object")
 
 
 def _values(content: bytes, source: Content) -> Iterator[Item]:
-    """Yield the values of a text that are over several lines, one after the other."""
+    """Yield the values of a text whose values span several lines."""
     text = content.decode("utf-8", "replace")
     decoder, at, number = json.JSONDecoder(), 0, 0
     while at < len(text):
@@ -156,16 +157,16 @@ def _values(content: bytes, source: Content) -> Iterator[Item]:
         try:
             value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            where = text.count("\n", 0, at) + 1
+            line = text.count("\n", 0, at) + 1
             raise InputError(
-                f"{source.name} is damaged: the JSON value that begins in line {where} cannot be read ({error}); "
+                f"{source.name} is damaged: the JSON value that begins in line {line} cannot be read ({error}); "
                 "copy it again"
             ) from None
         number += 1
-        yield Item(number, _tabled(value))
+        yield Item(number, _as_objects(value))
 
 
-def _tabled(value: object) -> object:
+def _as_objects(value: object) -> object:
     """Return a table of names and rows (`{"columns": [...], "data": [[...]]}`) as a list of objects."""
     if not isinstance(value, Mapping):
         return value
@@ -177,13 +178,13 @@ def _tabled(value: object) -> object:
 
 
 def _delimiter(header: bytes) -> str:
-    """Return what separates the names of a CSV file's header, empty where it is not one."""
+    """Return the delimiter of a CSV header; empty for another line."""
     text = header.decode("utf-8", "replace").strip()
     if text.startswith(("{", "[")):
         return ""
     for delimiter in _DELIMITERS:
         names = next(csv.reader([text], delimiter=delimiter), [])
-        known = sum(place_of(name.strip(" '\"")) is not None for name in names)
+        known = sum(field_of(name.strip(" '\"")) is not None for name in names)
         if len(names) > 1 and known >= 2:
             return delimiter
     return ""
@@ -194,7 +195,7 @@ def _rows(head: Sequence[bytes], rest: Iterator[bytes], delimiter: str) -> Itera
     first = next(text for text in texts if text.strip())
     quote = "'" if first.lstrip().startswith("'") else '"'
     names = [name.strip(" '\"") for name in next(csv.reader([first], delimiter=delimiter, quotechar=quote))]
-    # Exports write a quote in a cell twice, or with a backslash: `\"` is never the end of a cell that holds JSON.
+    # Exports double a quote in a cell, or escape it: `\"` never ends a cell that holds JSON.
     reader = csv.reader(texts, delimiter=delimiter, quotechar=quote, strict=False)
     try:
         for row in reader:
@@ -205,4 +206,4 @@ def _rows(head: Sequence[bytes], rest: Iterator[bytes], delimiter: str) -> Itera
             else:
                 yield Item(reader.line_num + 1, dict(zip(names, row, strict=True)))
     except csv.Error as error:
-        yield Item(reader.line_num + 1, why=f"no CSV: {error}")
+        yield Item(reader.line_num + 1, why=f"not CSV: {error}")

@@ -1,4 +1,4 @@
-"""Files of an Iceberg table on this machine only. Imported only where pyiceberg is installed."""
+"""Access to the local files of an Iceberg table; the module needs pyiceberg."""
 
 from urllib.parse import urlsplit
 
@@ -8,12 +8,12 @@ from analysis.inputs.errors import InputError
 
 
 class LocalFiles(PyArrowFileIO):
-    """Opens the files that a table's metadata names, and refuses those elsewhere: nothing is fetched."""
+    """File access that opens local files and refuses remote ones, so that nothing is fetched."""
 
     def new_input(self, location: str) -> PyArrowFile:
         """Return the file at *location*, a path or a `file:` address. Raises InputError for any other."""
-        where = urlsplit(location)
-        if where.scheme not in ("", "file"):
+        address = urlsplit(location)
+        if address.scheme not in ("", "file"):
             raise InputError(
                 f"the table's metadata names {location}, which is not on this machine; "
                 "export the table as Parquet or NDJSON"

@@ -1,4 +1,4 @@
-"""Pipes as input: `--observed <(zcat rows.gz)` and named pipes, which can be read once only."""
+"""Pipes as input: `--observed <(zcat rows.gz)` and named pipes, which can be read only once."""
 
 import os
 import select
@@ -8,12 +8,12 @@ from typing import BinaryIO
 
 from analysis.inputs.errors import InputError
 
-#: A named pipe into which nobody writes for so long is given up.
+#: Seconds to wait for the writer of a named pipe.
 TIMEOUT_S = 60.0
 
 
 def is_pipe(path: Path) -> bool:
-    """Return whether *path* can be read once only. Raises InputError where it cannot be read at all."""
+    """Return whether *path* can be read only once. Raises InputError for an unreadable path."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -26,23 +26,23 @@ def is_pipe(path: Path) -> bool:
 
 
 def open_pipe(path: Path, timeout_s: float = TIMEOUT_S) -> BinaryIO:
-    """Return the pipe *path* to be read, once somebody writes into it.
+    """Return the opened pipe *path*, after its writer starts to write.
 
     Args:
-        path: of the pipe.
+        path: path of the pipe.
         timeout_s: seconds to wait for a writer.
 
     Raises:
-        InputError: nobody writes into it, or it cannot be opened.
+        InputError: the pipe has no writer, or cannot be opened.
     """
     try:
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    poll = select.poll()
-    poll.register(number, select.POLLIN | select.POLLHUP)
-    if not poll.poll(timeout_s * 1000):
-        os.close(number)
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN | select.POLLHUP)
+    if not poller.poll(timeout_s * 1000):
+        os.close(descriptor)
         raise InputError(f"{path} is a pipe, and nothing was written into it for {timeout_s:g} s; start its writer")
-    os.set_blocking(number, True)
-    return os.fdopen(number, "rb")
+    os.set_blocking(descriptor, True)
+    return os.fdopen(descriptor, "rb")

@@ -1,4 +1,4 @@
-"""Reading observed files of any common format into the database."""
+"""Reader of observed files of any common format into the database."""
 
 import itertools
 import re
@@ -26,7 +26,7 @@ from analysis.inputs.columnar import (
 )
 from analysis.inputs.description import ObservedKind, SourceSummary
 from analysis.inputs.errors import InputError
-from analysis.inputs.events import Notes, found_in, is_plain, is_report, line_of, mapped
+from analysis.inputs.events import Notes, as_event, extract_events, is_plain, is_report, line_of
 from analysis.inputs.file_format import DAMAGE, Content, contents_of, damaged
 from analysis.inputs.folders import data_files, enclosing_table
 from analysis.inputs.json_texts import Item, read_text
@@ -34,8 +34,8 @@ from analysis.inputs.pipes import is_pipe, open_pipe
 from analysis.inputs.table_formats import read_lake
 from contracts.table import BrokenLine, columns, rows_of
 
-#: Lines become rows so many at a time, so that they need not fit into memory.
-_LINES = 32_768
+#: Lines that are converted to rows in one batch, so that a file need not fit into memory.
+_BATCH_LINES = 32_768
 
 _DATA_CENTRE = re.compile(r"/datacenter=([^/]+)/")
 
@@ -44,7 +44,7 @@ STANDARD_INPUT = Path("-")
 
 @dataclass
 class _Source:
-    """One content, while it is read."""
+    """State of one content while it is read."""
 
     name: str
     format: str
@@ -58,7 +58,7 @@ class _Source:
     names: Counter[str] = field(default_factory=Counter)
 
     def summary(self) -> SourceSummary:
-        envelopes = [_envelope(way) for way in self.notes.envelopes]
+        envelopes = [_envelope(path) for path in self.notes.envelopes]
         return SourceSummary(
             self.format, " and ".join(dict.fromkeys(envelopes)), self.kind or ObservedKind.TABLE, 1, self.name,
             self.events, self.canaries, self.reports, self.broken, self.cut_short,
@@ -66,20 +66,20 @@ class _Source:
 
 
 class Reader:
-    """Reads files into tables of *engine*.
+    """Reader of files into tables of *engine*.
 
     Args:
-        engine: gets the rows.
-        kind: what the files are; None to find that out.
+        engine: receives the rows.
+        kind: kind of the files; None to detect it.
 
     Attributes:
         parts: relations with the table's columns, `datacenter` and `source_file`.
         reports: lines of the error stream.
         broken: lines that cannot be read.
-        sources: what each content was read as.
-        notes: of all of them.
-        skipped: files of folders that hold no events.
-        absent: fields without a column, for every table; None before the first, empty where a source is not one.
+        sources: description of each content.
+        notes: conversions in all contents.
+        skipped: files without events, in folders.
+        absent: fields without a column in any table; None before the first table, empty after another source.
     """
 
     def __init__(self, engine: DuckDbEngine, kind: ObservedKind | None = None) -> None:
@@ -161,18 +161,18 @@ class Reader:
         self._read_relation(relation, str(folder), f"{format_} table", 1)
 
     def _read_relation(self, relation: duckdb.DuckDBPyRelation, name: str, format_: str, files: int) -> None:
-        """Take in rows with columns, or the events that one of the columns holds."""
+        """Add rows with columns of events, or the events that one of the columns holds."""
         notes = Notes()
         if not is_table_of_events(relation):
             source = _Source(name, format_, self._kind, notes)
-            self._take_items(source, _row_items(relation), "", cells=False)
+            self._add_items(source, _row_items(relation), "", cells=False)
             if not (source.events or source.reports or source.canaries):
                 raise _no_events(name, format_, [column for column in relation.columns if column != "filename"])
             return
         read = read_table(relation, self._engine.connection, name, notes)
         rows = read.rows
         if not read.plain:
-            # What Python converts is converted once.
+            # A table stores the values that Python converted, so that this happens once.
             table = f"observed_table_{next(self._numbers)}"
             _stored(rows, table, name)
             rows = self._engine.connection.table(table)
@@ -193,7 +193,7 @@ class Reader:
         if content.encoding == "utf-8-sig":
             words = (*words, "with a byte order mark")
         source = _Source(content.name, " ".join(filter(None, words)), self._kind, Notes())
-        self._take_items(source, text.items, str(path), cells=text.cells)
+        self._add_items(source, text.items, str(path), cells=text.cells)
         if source.events or source.reports or source.canaries:
             return
         if not alone:
@@ -202,8 +202,8 @@ class Reader:
             return
         raise _no_events(content.name, source.format, [name for name, _ in source.names.most_common(8)], source.broken)
 
-    def _take_items(self, source: _Source, items: Iterator[Item], file: str, *, cells: bool) -> None:
-        """Take in the events of values, some thousand rows at a time."""
+    def _add_items(self, source: _Source, items: Iterator[Item], file: str, *, cells: bool) -> None:
+        """Add the events of *items*, in batches of rows."""
         lines: list[bytes] = []
         table = ""
         for item in items:
@@ -219,7 +219,7 @@ class Reader:
                 else:
                     source.events += 1
                     lines.append(line.body)
-            if len(lines) >= _LINES:
+            if len(lines) >= _BATCH_LINES:
                 table = self._store(table, lines, file)
                 lines = []
         if lines or (source.events and not table):
@@ -237,10 +237,10 @@ class Reader:
         self.broken.append(BrokenLine(Path(source.name).name, item.number, item.why))
 
     def _store(self, table: str, lines: Sequence[bytes], file: str) -> str:
-        """Add events to the table, which is made where there is none; return its name."""
+        """Add events to *table*, or to a new one if it is empty; return its name."""
         rows = rows_of(lines, self._engine.connection)
-        found = _DATA_CENTRE.search(file)
-        for name, value in (("datacenter", found[1] if found else None), (FILE, file)):
+        match = _DATA_CENTRE.search(file)
+        for name, value in (("datacenter", match[1] if match else None), (FILE, file)):
             rows = rows.append_column(name, pa.array([value] * len(rows), pa.string()))
         if not table:
             table = f"observed_lines_{next(self._numbers)}"
@@ -250,11 +250,11 @@ class Reader:
         return table
 
     def _merge(self, notes: Notes) -> None:
-        mine = self.notes
-        mine.mapped |= notes.mapped
-        mine.unmapped |= notes.unmapped
+        total = self.notes
+        total.mapped |= notes.mapped
+        total.unmapped |= notes.unmapped
         for name in ("coerced", "unreadable", "filled", "envelopes"):
-            getattr(mine, name).update(getattr(notes, name))
+            getattr(total, name).update(getattr(notes, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,26 +265,26 @@ class _Line:
 
 
 def _lines_of(item: Item, source: _Source, *, cells: bool) -> Iterator[_Line]:
-    """Yield the events of a value as lines, and find out what the source is by the first."""
+    """Yield the events of a value as lines; the first one decides the kind of *source*."""
     if cells and isinstance(item.value, dict):
-        row = mapped(item.value, source.notes, cells=True)
+        row = as_event(item.value, source.notes, cells=True)
         if row is not None and len(row) > 1:
             source.kind = source.kind or ObservedKind.TABLE
             yield _Line(line_of(row), canary=_is_canary(row))
             return
-    any_found = False
-    for event in found_in(item.value, source.notes):
-        any_found = True
+    has_events = False
+    for event in extract_events(item.value, source.notes):
+        has_events = True
         if is_report(event):
             yield _Line(line_of(event), report=True)
             continue
         if source.kind is None:
-            # Hive has no column `$schema`: what has it was not read from a table.
+            # Hive has no column `$schema`, so rows with that name are not from a table.
             raw = is_plain(event) or bool(source.notes.envelopes)
             source.kind = ObservedKind.STREAM if raw and not _renamed(source.notes) else ObservedKind.TABLE
         body = item.line if item.line and event is item.value else line_of(event)
         yield _Line(body, canary=_is_canary(event))
-    if not any_found:
+    if not has_events:
         source.broken += 1
         source.names.update(_names(item.value))
 
@@ -318,8 +318,8 @@ def _plain(value: object) -> object:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _envelope(way: str) -> str:
-    return {"value": "Kafka envelope", "payload": "Kafka Connect envelope"}.get(way, f"envelope {way!r}")
+def _envelope(path: str) -> str:
+    return {"value": "Kafka envelope", "payload": "Kafka Connect envelope"}.get(path, f"envelope {path!r}")
 
 
 def _is_parquet(path: Path) -> bool:
@@ -346,16 +346,16 @@ def _stored(relation: duckdb.DuckDBPyRelation, table: str, name: str) -> None:
 
 
 def _no_events(name: str, format_: str, names: Sequence[str], values: int = 0) -> InputError:
-    many = f" of {values:,} values" if values else ""
-    seen = f"; it has {', '.join(map(repr, names))}" if names else ""
+    count = f" of {values:,} values" if values else ""
+    members = f"; it has {', '.join(map(repr, names))}" if names else ""
     return InputError(
-        f"{name} was read as {format_}{many}, and nothing in it is an event of this platform{seen}; name a file of "
+        f"{name} was read as {format_}{count}, and nothing in it is an event of this platform{members}; name a file of "
         "events, which have `$schema` and `meta`"
     )
 
 
 def empty_rows(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyRelation:
-    """Return no rows, with the columns of parts."""
-    picked = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in columns().items())
-    nothing = f"SELECT {picked}, CAST(NULL AS VARCHAR) AS datacenter, '' AS {FILE} LIMIT 0"
-    return connection.sql(nothing)
+    """Return an empty relation with the columns of parts."""
+    projection = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in columns().items())
+    query = f"SELECT {projection}, CAST(NULL AS VARCHAR) AS datacenter, '' AS {FILE} LIMIT 0"
+    return connection.sql(query)

@@ -1,4 +1,4 @@
-"""Tables of Delta and Iceberg, read by their own libraries where those are installed; others are refused by name."""
+"""Reader of Delta and Iceberg tables, with their libraries if installed; other table formats are refused."""
 
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,16 @@ def read_lake(folder: Path, format_: str) -> pa.Table:
     """Return the current rows of the table in *folder*.
 
     Args:
-        folder: of the table.
-        format_: `Delta` or `Iceberg`; any other is refused.
+        folder: folder of the table.
+        format_: `Delta` or `Iceberg`; other formats are refused.
 
     Raises:
-        InputError: the format is not read, its library is missing, or the table is damaged.
+        InputError: the format is not supported, its library is missing, or the table is damaged.
     """
     reader = {"Delta": _delta, "Iceberg": _iceberg}.get(format_)
     if reader is None:
         raise InputError(
-            f"{folder} is a table of {format_}, which is not read; its loose files hold rows that are no longer in it: "
+            f"{folder} is a table of {format_}, which is not read; its files hold rows that are no longer in it: "
             "export the table as Parquet or NDJSON"
         )
     try:
@@ -35,9 +35,9 @@ def read_lake(folder: Path, format_: str) -> pa.Table:
             f"{folder} is a table of {format_}, and its reader is missing ({error}); {_INSTALL}"
         ) from error
     except Exception as error:
-        why = str(error).strip().splitlines() or [type(error).__name__]
+        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise InputError(
-            f"{folder} is a table of {format_} that cannot be read ({why[0]}); export it as Parquet or NDJSON"
+            f"{folder} is a table of {format_} that cannot be read ({reason[0]}); export it as Parquet or NDJSON"
         ) from error
 
 
@@ -56,7 +56,7 @@ def _iceberg(folder: Path) -> pa.Table:
     from analysis.inputs.local_files import LocalFiles
 
     newest = str(max((folder / "metadata").glob("*.metadata.json"), key=_version))
-    # Not StaticTable.from_metadata: there the table's own metadata says which class reads its files.
+    # StaticTable.from_metadata would let the table's metadata choose the class that reads its files.
     files = LocalFiles()
     metadata = FromInputFile.table_metadata(files.new_input(newest))
     table = StaticTable(("table",), metadata, newest, files, NoopCatalog("observed"))
@@ -65,6 +65,6 @@ def _iceberg(folder: Path) -> pa.Table:
 
 
 def _version(path: Path) -> tuple[int, str]:
-    """Return what orders metadata files: the number they begin with, `v3.metadata.json` or `00003-...`."""
+    """Return the sort key of a metadata file: the number in `v3.metadata.json` or `00003-...`."""
     number = path.name.removeprefix("v").split(".")[0].split("-")[0]
     return (int(number) if number.isdigit() else -1, path.name)

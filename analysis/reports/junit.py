@@ -16,14 +16,13 @@ _STATUSES = {
 
 def junit(analysis: Analysis) -> bytes:
     """Return *analysis* as a test suite with a case for each check; INVALID is an error, INCONCLUSIVE is skipped."""
-    counts = {tag: sum(_TAGS.get(check.status) == tag for check in analysis.checks) for tag in _TAGS.values()}
-    suite = ElementTree.Element(
-        "testsuite",
-        name=f"dogfood {analysis.run['id']}",
-        tests=str(len(analysis.checks)),
-        failures=str(counts["failure"]),
-        errors=str(counts["error"]),
-        skipped=str(counts["skipped"]),
+    cases = [
+        Case(str(check.layer), check.name, _STATUSES.get(check.status, CaseStatus.PASSED), check.summary)
+        for check in analysis.checks
+    ]
+    return suite_xml(
+        f"dogfood {analysis.run['id']}",
+        cases,
         timestamp=str(analysis.run["created"]),
         properties=_properties(analysis),
     )
@@ -47,11 +46,3 @@ def _properties(analysis: Analysis) -> Iterator[tuple[str, object]]:
 
 def _parts(path: str, values: dict[str, object], name: str = "") -> Iterator[tuple[str, object]]:
     return ((f"{path}.{part}", value) for part, value in values.items() if part != name)
-
-
-def _add(suite: ElementTree.Element, check: CheckResult) -> None:
-    case = ElementTree.SubElement(suite, "testcase", classname=str(check.layer), name=check.name)
-    if check.status in _TAGS:
-        ElementTree.SubElement(case, _TAGS[check.status], message=check.summary)
-    else:
-        ElementTree.SubElement(case, "system-out").text = check.summary

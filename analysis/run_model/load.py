@@ -1,4 +1,4 @@
-"""What a run left behind, brought together: the plan, the ledger, what was sent and what was observed."""
+"""Load a run: plan, ledger, sent and observed events."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,18 +10,19 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from analysis.engines.arrow import words
-from analysis.engines.duckdb_engine import DuckDbEngine, QueryEngine
+from analysis.engines.arrow import dictionary_column
+from analysis.engines.base import QueryEngine
+from analysis.engines.duckdb_engine import DuckDbEngine
 from analysis.engines.warehouse import NO_ARRIVALS, Warehouse
 from analysis.inputs.description import InputSummary, ObservedKind
 from analysis.inputs.errors import InputError
 from analysis.run_model.observed import Observed, read_observed, summarise
 from analysis.run_model.other_runs import find_other_runs
-from analysis.run_model.participants import FIDELITIES, Participants, participants
+from analysis.run_model.participants import FIDELITIES, Participants, load_participants
 from analysis.run_model.rejected_events import ERRORS, read_rejected
 from analysis.run_model.row_sources import add_sources
-from analysis.run_model.sent_events import PlannedTotals, first_ms, last_ms, load_sent, places, unknown_event
-from analysis.run_model.sent_validity import Dropped, dropped
+from analysis.run_model.sent_events import PlannedTotals, event_numbers, first_ms, last_ms, load_sent, unknown_event
+from analysis.run_model.sent_validity import UnacceptableEvents, find_unacceptable
 from analysis.run_model.subjects import classify_subjects
 from analysis.summaries.arrivals import ArrivalDelays, arrival_delays
 from analysis.summaries.loss_location import LossLocation, add_streams, locate_losses
@@ -43,39 +44,40 @@ from run_record.roster import Account, read_roster
 from run_record.run_folder import LEDGER, OBSERVED
 from run_record.scenario_findings import ScenarioFinding, read_scenario_findings
 
-#: Rows of strangers count as unexpected until this long after the last request.
+#: Milliseconds after the last request until which rows that were not sent count as unexpected.
 SETTLE_MS = 60_000
 
+#: Status of a request that the intake answers before validation.
 _HASTY = 202
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything the checks look at.
+    """All data that the checks use.
 
-    The engine holds the tables `sent`, `said`, `observed`, `refused`, `classified`, `visits` and, of the experiment's
-    subjects, `seen_sent` and `seen_landed`; see `analysis/sql/`.
+    The engine has the relations `sent`, `sent_content`, `observed`, `rejection_reports`, `event_fates`, `visits`,
+    `subjects_sent` and `subjects_landed`; see `analysis/sql/model/`.
 
     Attributes:
-        manifest: of the run.
-        plan: made again from the manifest.
-        ledger: what was put on the wire.
-        participants: everybody who was to visit, by visit.
-        roster: the wiki's accounts among them.
-        page_views: what sessions on the wiki saw.
-        given_up: page views that the kit did not get to the end of; no check judges the platform by them.
-        findings: what scenarios found besides.
-        made: what the plan has.
-        engine: with the tables.
-        broken: lines of the observed files that are no events.
-        observed_rows: how many rows of this run were observed.
-        misplaced: how many rows are in another hour's partition, by partition and hour they belong to.
-        floor: an imbalance between groups below this share of a group's subjects is not called, however sure it is.
-        streams_known: whether it is known what the streams held (`analysis.summaries.loss_location`).
-        load: what the generator measured of itself, if one did.
-        platform: what the platform answered when the run was made.
-        inputs: what the observed files were read as.
-        other_runs: rows that are left out because another run's ledger names them, by that run.
+        manifest: the run's manifest.
+        plan: the plan, computed again from the manifest.
+        ledger: the events that the run sent.
+        participants: the subject of each visit.
+        roster: the wiki's accounts among the participants.
+        page_views: pages that sessions on the wiki viewed to their end.
+        given_up: page views that the kit did not finish; no check judges the platform by them.
+        findings: results of the scenarios.
+        planned_totals: counts of the plan's events.
+        engine: query engine with the relations.
+        broken: lines of the observed files that are not events.
+        observed_rows: number of observed rows of this run.
+        misplaced: number of rows in another hour's partition, by partition and receive hour.
+        min_imbalance: share of a group's subjects; a smaller imbalance passes, also where it is significant.
+        streams_known: whether the content of the streams is known (`analysis.summaries.loss_location`).
+        load: the generator's load report, if there is one.
+        platform: responses of the platform at the start of the run.
+        inputs: formats and counts of the observed files.
+        other_runs: number of excluded rows that another run's ledger names, by run.
     """
 
     manifest: Manifest
@@ -86,12 +88,12 @@ class Evidence:
     page_views: Sequence[PageView]
     given_up: Sequence[PageView]
     findings: Sequence[ScenarioFinding]
-    made: PlannedTotals
+    planned_totals: PlannedTotals
     engine: QueryEngine
     broken: tuple[BrokenLine, ...]
     observed_rows: int
     misplaced: Mapping[tuple[str, str], int]
-    floor: float = 0.0
+    min_imbalance: float = 0.0
     streams_known: bool = False
     load: LoadReport | None = None
     platform: PlatformState = field(default_factory=PlatformState)
@@ -99,14 +101,14 @@ class Evidence:
     other_runs: Mapping[str, int] = field(default_factory=dict)
 
     def labels(self, table: str) -> Sequence[Mapping[str, object]]:
-        """The names that the events of *table* carry (`analysis/sql/labels.sql`)."""
+        """Names that the events of *table* carry (`analysis/sql/queries/event_labels.sql`)."""
         if table not in self._labels:
-            self._labels[table] = self.engine.ask("labels", observed=table)
+            self._labels[table] = self.engine.ask("event_labels", observed=table)
         return self._labels[table]
 
     @cached_property
-    def moments(self) -> tuple[TimeBucket, ...]:
-        """The events of each stretch of the run."""
+    def time_buckets(self) -> tuple[TimeBucket, ...]:
+        """Events of each part of the run's time."""
         return count_over_time(self.engine)
 
     @cached_property
@@ -115,51 +117,51 @@ class Evidence:
 
     @cached_property
     def landed_groups(self) -> Sequence[Mapping[str, object]]:
-        """Subjects and events of each group in the table (`analysis/sql/landed_groups.sql`)."""
+        """Subjects and events of each group in the table (`analysis/sql/queries/landed_groups.sql`)."""
         return self.engine.ask("landed_groups")
 
     @cached_property
     def landed_subjects(self) -> Mapping[str, int]:
-        """What the subjects in the table are as a whole (`analysis/sql/seen_counts.sql`)."""
-        return self._seen_counts("seen_landed")
+        """Totals of the subjects in the table (`analysis/sql/queries/subject_counts.sql`)."""
+        return self._subject_counts("subjects_landed")
 
     @cached_property
     def sent_subjects(self) -> Mapping[str, int]:
-        """Likewise, the subjects as they were sent."""
-        return self._seen_counts("seen_sent")
+        """Totals of the sent subjects (`analysis/sql/queries/subject_counts.sql`)."""
+        return self._subject_counts("subjects_sent")
 
-    def _seen_counts(self, table: str) -> Mapping[str, int]:
-        [row] = self.engine.ask("seen_counts", seen=table)
+    def _subject_counts(self, table: str) -> Mapping[str, int]:
+        [row] = self.engine.ask("subject_counts", subjects=table)
         return {name: int(str(value)) for name, value in row.items()}
 
     @cached_property
     def fates(self) -> Sequence[Mapping[str, object]]:
-        """How many events of each group met each fate (`analysis/sql/fates.sql`)."""
-        return self.engine.ask("fates")
+        """Number of events by group and fate (`analysis/sql/queries/fates_by_group.sql`)."""
+        return self.engine.ask("fates_by_group")
 
     @cached_property
     def duplicates(self) -> Sequence[Mapping[str, object]]:
-        """Ids that landed more than once (`analysis/sql/duplicates.sql`)."""
+        """Ids that landed more than once (`analysis/sql/queries/duplicates.sql`)."""
         return self.engine.ask("duplicates")
 
     @cached_property
     def unexpected(self) -> Sequence[Mapping[str, object]]:
-        """Rows that were never sent (`analysis/sql/unexpected.sql`)."""
-        return self.engine.ask("unexpected")
+        """Rows that were never sent (`analysis/sql/queries/unexpected_rows.sql`)."""
+        return self.engine.ask("unexpected_rows")
 
     @cached_property
     def arrival_delays(self) -> ArrivalDelays:
-        """How long rows took into their topic and into the table."""
+        """Delays of rows until their topic and until the table."""
         return arrival_delays(self.engine)
 
     @cached_property
     def clicks(self) -> Sequence[Mapping[str, object]]:
-        """Sums behind the click-through rates, as sent and as landed (`analysis/sql/clicks.sql`)."""
-        return self.engine.ask("clicks")
+        """Sums for the click-through rates, sent and landed (`analysis/sql/queries/click_sums.sql`)."""
+        return self.engine.ask("click_sums")
 
     @property
     def own_epoch(self) -> bool:
-        """Whether the plan was given an epoch of its own, so that `dt` is in another time than the traffic."""
+        """Whether the plan has a configured epoch, so that `dt` differs from the time of the traffic."""
         started = self.manifest.started_ms
         return started is not None and abs(started - self.plan.settings.epoch_ms) > SETTLE_MS
 
@@ -176,76 +178,77 @@ class Evidence:
 
     @cached_property
     def hasty(self) -> bool:
-        """Whether requests were answered 202, before validation."""
+        """Whether the intake answered requests 202, before validation."""
         return bool((self.ledger.status == _HASTY).any())
 
     @cached_property
-    def dropped(self) -> Dropped:
-        """The events that were answered 202 and that no intake could accept."""
-        return dropped(self)
+    def unacceptable(self) -> UnacceptableEvents:
+        """Lost events that were answered 202 and that no intake could accept."""
+        return find_unacceptable(self)
 
     @cached_property
-    def whereabouts(self) -> LossLocation:
-        """Where the events that are lost were seen last."""
+    def loss_location(self) -> LossLocation:
+        """Location in which the lost events were last seen."""
         return locate_losses(self.engine, self.manifest.stream, known=self.streams_known)
 
     @cached_property
     def delivery_layer(self) -> Layer:
-        """Where acknowledged events go missing: behind the place where most of them were seen last.
+        """Layer that loses acknowledged events: the one after the location in which most of them were last seen.
 
-        Where the stream was not looked at: a 202 promises nothing yet, a 201 says that the stream has it.
+        Where the streams are unknown, the status decides: a 202 promises nothing, a 201 means that the stream has the
+        event.
         """
-        found = self.whereabouts
-        places = {Layer.STREAM: found.astray, Layer.TABLE: found.behind, Layer.INTAKE: found.nowhere}
-        if any(places.values()):
-            return max(places, key=places.__getitem__)
+        location = self.loss_location
+        lost_events = {Layer.STREAM: location.astray, Layer.TABLE: location.behind, Layer.INTAKE: location.nowhere}
+        if any(lost_events.values()):
+            return max(lost_events, key=lost_events.__getitem__)
         return Layer.INTAKE if self.hasty else Layer.TABLE
 
     def sent_bodies(self, query: str, most: int) -> Iterator[bytes]:
-        """Yield at most *most* events, as they were sent, which the file *query* names by visit and position."""
+        """Yield the sent bodies of at most *most* events, which *query* selects by visit and position."""
         for row in self.engine.ask(query, {"most": most}):
             visit, position = int(str(row["visit"])), int(str(row["position"]))
-            carried = self.ledger.bodies.get((visit, position))
-            yield carried if carried is not None else self.plan.visit(visit)[position].body
+            ledger_body = self.ledger.bodies.get((visit, position))
+            yield ledger_body if ledger_body is not None else self.plan.visit(visit)[position].body
 
     def group_names(self) -> tuple[str, ...]:
         """Return the experiment's groups, in the config's order."""
         return self.plan.experiment.groups
 
 
-def gather(
+def load_evidence(
     run: Path,
     observed: Sequence[Path] = (),
     *,
-    floor: float = 0.0,
+    min_imbalance: float = 0.0,
     warehouse: Warehouse | None = None,
     kind: ObservedKind | None = None,
 ) -> Evidence:
-    """Read the run in the folder *run*, make what it sent again, and load what was *observed*.
+    """Load the run in the folder *run*: its plan, its ledger, and the *observed* rows.
 
     Args:
         run: the run's folder.
-        observed: files, folders or pipes of any common format (`docs/reference/inputs.md`); by default what the run's folder
-            holds.
-        floor: as of `Evidence`.
-        warehouse: whose table to look at, instead of anything that was *observed*.
-        kind: what *observed* is; None to find that out by its content.
+        observed: files, folders or pipes of any common format (`docs/reference/inputs.md`); by default the rows in the
+            run's folder.
+        min_imbalance: see `Evidence`.
+        warehouse: table to read instead of *observed*.
+        kind: kind of the *observed* rows; None to detect it by content.
 
     Raises:
-        DogfoodError: the run, or what was observed, cannot be read.
+        DogfoodError: the run, or the observed rows, cannot be read.
     """
     manifest = Manifest.read(run)
     plan = Plan(PlanSettings.from_json(manifest.plan))
     with ThreadPoolExecutor(max_workers=1) as reader:
-        # Reading is Arrow's work and the other Python's, so they go side by side.
-        reading = reader.submit(read_ledger, run / LEDGER)
+        # Arrow reads the ledger while Python computes the subjects.
+        pending_ledger = reader.submit(read_ledger, run / LEDGER)
         planned = plan.subjects(0, manifest.visitors)
-        ledger = reading.result()
-    roster, recorded, findings = read_roster(run), read_page_views(run), read_scenario_findings(run)
-    people = participants(plan, planned, manifest, ledger, roster, recorded)
-    views = [view for view in recorded if not view.given_up]
-    given_up = [view for view in recorded if view.given_up]
-    _check_visits(ledger, len(people.group))
+        ledger = pending_ledger.result()
+    roster, all_views, findings = read_roster(run), read_page_views(run), read_scenario_findings(run)
+    participants = load_participants(plan, planned, manifest, ledger, roster, all_views)
+    views = [view for view in all_views if not view.given_up]
+    given_up = [view for view in all_views if view.given_up]
+    _check_visits(ledger, len(participants.group))
     window = {"from_ms": first_ms(manifest, ledger), "until_ms": last_ms(manifest, ledger) + SETTLE_MS}
     if warehouse is None:
         engine: QueryEngine = (database := DuckDbEngine())
@@ -255,29 +258,17 @@ def gather(
         warehouse.add_rows(window["from_ms"], window["until_ms"] + manifest.deadline_s * 1000)
         files = Observed((), (), warehouse.misplaced(), warehouse.summary())
     zero_ms = plan.settings.epoch_ms if manifest.started_ms is None else manifest.started_ms
-    engine.add("asked", _asked(plan, zero_ms))
-    made = load_sent(run, plan, ledger, _facts(plan, ledger, people), zero_ms, engine)
-    refused, broken_reports = read_rejected(run / OBSERVED / ERRORS, files.reports)
-    engine.add("refused", refused)
-    engine.define("observed_flat", "flat", events="observed_events")
-    engine.define("observed_numbered", "numbered", flat="observed_flat")
-    engine.define("observed_all", "marked", numbered="observed_numbered")
-    # Where all instruments' events carry one name, it tells nothing of whose a row is.
-    named = profile_of(manifest.generation).constants.get("instrument_name")
-    instrument = "" if named else plan.settings.parsed_instrument().name
-    _keep_ours(engine, {"instrument": instrument, **window})
-    others = find_other_runs(run, engine)
-    engine.define("ours_whole", "ours_whole")
-    if warehouse is None:
-        _add_arrivals(engine, run / OBSERVED / ARRIVALS_FILE if not observed else None)
-    else:
-        warehouse.add_arrivals()
-    engine.keep("classified", "classified", {"deadline_ms": manifest.deadline_s * 1000})
-    engine.add("people", _people(plan, people))
-    add_sources(engine)
-    engine.keep("visits", "visits")
+    engine.add("run_parameters", _run_parameters(plan, zero_ms))
+    totals = load_sent(run, plan, ledger, _send_records(plan, ledger, participants), zero_ms, engine)
+    reports, broken_reports = read_rejected(run / OBSERVED / ERRORS, files.reports)
+    engine.add("rejection_reports", reports)
+    _define_candidates(engine, plan, manifest, window)
+    other_runs = find_other_runs(run, engine)
+    engine.define("observed_all_fields", "observed_all_fields")
+    _add_arrivals(engine, warehouse, run / OBSERVED / ARRIVALS_FILE if not observed else None)
+    _add_fates(engine, plan, manifest, participants)
     [counted] = engine.ask("observed_count")
-    of_run = int(str(counted["events"]))
+    observed_rows = int(str(counted["events"]))
     evidence = Evidence(
         manifest, plan, ledger, people, roster, views, given_up, findings, made, engine,
         (*files.broken, *broken_reports), of_run, files.misplaced, floor, add_streams(run, engine),
@@ -287,16 +278,38 @@ def gather(
     return evidence
 
 
-def _load(run: Path) -> LoadReport | None:
-    """Return what the generator of *run* measured of itself; None when there was none."""
-    load = LoadReport.read(run) if (run / LOAD).is_file() else None
-    return load if load is not None and load.has_generator else None
+def _load_report(run: Path) -> LoadReport | None:
+    """Return the load report of the run's generator; None without a generator."""
+    report = LoadReport.read(run) if (run / LOAD).is_file() else None
+    return report if report is not None and report.has_generator else None
+
+
+def _define_candidates(engine: QueryEngine, plan: Plan, manifest: Manifest, window: Mapping[str, int]) -> None:
+    """Store the relation `candidate_rows`. Raises InputError where the observed rows, read here first, are damaged."""
+    engine.define("observed_flattened", "rows_flattened", events="observed_events")
+    engine.define("observed_hashed", "rows_hashed", rows_flattened="observed_flattened")
+    engine.define("observed_annotated", "rows_annotated", rows_hashed="observed_hashed")
+    # Where all instruments' events carry the same name, the name does not identify this run's rows.
+    is_constant = profile_of(manifest.generation).constants.get("instrument_name")
+    instrument = "" if is_constant else plan.settings.parsed_instrument().name
+    try:
+        engine.keep("candidate_rows", "candidate_rows", {"instrument": instrument, **window})
+    except duckdb.Error as error:
+        raise InputError(f"the observed rows cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _add_fates(engine: QueryEngine, plan: Plan, manifest: Manifest, participants: Participants) -> None:
+    """Store the fate of each sent event, and the events of each visit."""
+    engine.keep("event_fates", "event_fates", {"deadline_ms": manifest.deadline_s * 1000})
+    engine.add("participants", _participant_rows(plan, participants))
+    add_sources(engine)
+    engine.keep("visits", "visits")
 
 
 def _add_subjects(evidence: Evidence) -> None:
-    """Add the subjects of the experiment, as they were sent and as they landed, and who was chosen for their group."""
+    """Add the experiment's subjects, sent and landed, and those with a chosen or an overridden group."""
     engine, plan = evidence.engine, evidence.plan
-    for name, table in (("seen_sent", "said"), ("seen_landed", "observed")):
+    for name, table in (("subjects_sent", "sent_content"), ("subjects_landed", "observed")):
         subjects = engine.table("subjects", observed=table)
         engine.add(
             name,
@@ -304,9 +317,9 @@ def _add_subjects(evidence: Evidence) -> None:
                 subjects, plan.settings.generation, plan.experiment.name, plan.experiment.groups, plan.rate
             ),
         )
-    engine.add("overridden", pa.table({"subject": pa.array(sorted(evidence.overridden), pa.string())}))
+    engine.add("overridden_subjects", pa.table({"subject": pa.array(sorted(evidence.overridden), pa.string())}))
     chosen = sorted(evidence.participants.chosen_subjects)
-    engine.add("chosen", pa.table({"subject": pa.array(chosen, pa.string())}))
+    engine.add("chosen_subjects", pa.table({"subject": pa.array(chosen, pa.string())}))
 
 
 def _check_visits(ledger: SentEvents, count: int) -> None:
@@ -315,23 +328,17 @@ def _check_visits(ledger: SentEvents, count: int) -> None:
         raise unknown_event(int(ledger.visit[outside[0]]), int(ledger.position[outside[0]]))
 
 
-def _add_arrivals(engine: QueryEngine, path: Path | None) -> None:
-    if path is not None and path.exists():
+def _add_arrivals(engine: QueryEngine, warehouse: Warehouse | None, path: Path | None) -> None:
+    if warehouse is not None:
+        warehouse.add_arrivals()
+    elif path is not None and path.exists():
         engine.add_parquet("arrivals", path)
     else:
         engine.add("arrivals", NO_ARRIVALS)
 
 
-def _keep_ours(engine: QueryEngine, values: Mapping[str, str | int]) -> None:
-    """Keep the table `claimed`. They are read here for the first time, so here it shows if they cannot be."""
-    try:
-        engine.keep("claimed", "ours", values)
-    except duckdb.Error as error:
-        raise InputError(f"what was observed cannot be read: {str(error).splitlines()[0]}") from error
-
-
-def _asked(plan: Plan, zero_ms: int) -> pa.Table:
-    """Return the one row of names that rows are read by, and when the plan began to be played."""
+def _run_parameters(plan: Plan, zero_ms: int) -> pa.Table:
+    """Return one row: the names that identify the experiment in events, and the start time of the plan."""
     experiment = plan.experiment
     return pa.table(
         {
@@ -343,43 +350,43 @@ def _asked(plan: Plan, zero_ms: int) -> pa.Table:
     )
 
 
-def _facts(plan: Plan, ledger: SentEvents, people: Participants) -> pa.Table:
-    """Return what the ledger and the plan know of each sent event besides its content."""
+def _send_records(plan: Plan, ledger: SentEvents, participants: Participants) -> pa.Table:
+    """Return the response to each sent event, with the group of its subject and the worker that sent it."""
     return pa.table(
         {
-            "place": places(ledger),
+            "event_number": event_numbers(ledger),
             "status": ledger.status,
-            "outcome": words(ledger.outcome, [str(outcome) for outcome in OUTCOMES]),
-            "reason": _reasons(ledger),
-            "group_name": words(people.group[ledger.visit], plan.experiment.groups),
-            "worker": words(ledger.worker, ledger.workers),
+            "outcome": dictionary_column(ledger.outcome, [str(outcome) for outcome in OUTCOMES]),
+            "reason": _rejection_reasons(ledger),
+            "group_name": dictionary_column(participants.group[ledger.visit], plan.experiment.groups),
+            "worker": dictionary_column(ledger.worker, ledger.workers),
         }
     )
 
 
-def _people(plan: Plan, people: Participants) -> pa.Table:
-    """Return who took part, as rows: an empty group is not in the sample, an empty persona is an account's."""
+def _participant_rows(plan: Plan, participants: Participants) -> pa.Table:
+    """Return one row per visit: no group means outside the sample, no persona means an account of the wiki."""
     return pa.table(
         {
-            "visit": np.arange(len(people.group)),
-            "fidelity": words(people.fidelity, [str(fidelity) for fidelity in FIDELITIES]),
-            "persona": words(people.persona, [persona.name for persona in plan.personas]),
-            "group_name": words(people.group, plan.experiment.groups),
-            "by_chance": ~people.chosen,
+            "visit": np.arange(len(participants.group)),
+            "fidelity": dictionary_column(participants.fidelity, [str(fidelity) for fidelity in FIDELITIES]),
+            "persona": dictionary_column(participants.persona, [persona.name for persona in plan.personas]),
+            "group_name": dictionary_column(participants.group, plan.experiment.groups),
+            "by_chance": ~participants.chosen,
         }
     )
 
 
-def _reasons(ledger: SentEvents) -> pa.DictionaryArray:
-    """Return why each event was refused, empty for most."""
+def _rejection_reasons(ledger: SentEvents) -> pa.DictionaryArray:
+    """Return the reason why each event was rejected, empty for most."""
     names = sorted(set(ledger.reasons.values()))
     index = np.full(len(ledger.visit), -1, np.int16)
-    numbers = {word: number for number, word in enumerate(names)}
+    reason_index = {reason: number for number, reason in enumerate(names)}
     for worker in {worker for worker, _ in ledger.reasons}:
-        mine = np.flatnonzero(ledger.worker == worker)
-        said = np.full(int(ledger.request[mine].max(initial=0)) + 1, -1, np.int16)
+        own = np.flatnonzero(ledger.worker == worker)
+        by_request = np.full(int(ledger.request[own].max(initial=0)) + 1, -1, np.int16)
         for (other, request), reason in ledger.reasons.items():
-            if other == worker and request < len(said):
-                said[request] = numbers[reason]
-        index[mine] = said[ledger.request[mine]]
-    return words(index, names)
+            if other == worker and request < len(by_request):
+                by_request[request] = reason_index[reason]
+        index[own] = by_request[ledger.request[own]]
+    return dictionary_column(index, names)

@@ -1,4 +1,4 @@
-"""What was observed: rows of files, brought together as the table `observed_events`, and what they were read as."""
+"""Observed rows: read files into the relation `observed_events`, and describe their formats."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import duckdb
 
-from analysis.engines.duckdb_engine import DuckDbEngine, QueryEngine
+from analysis.engines.base import QueryEngine
+from analysis.engines.duckdb_engine import DuckDbEngine
 from analysis.inputs.columnar import FILE
 from analysis.inputs.description import InputSummary, ObservedKind, SourceSummary
 from analysis.inputs.errors import InputError
@@ -18,18 +19,20 @@ from analysis.inputs.reader import Reader, empty_rows
 from contracts.table import PARTITIONS, BrokenLine, columns
 from run_record.run_folder import OBSERVED
 
-#: Rows by the file that they are from, and the hour of their receive time.
-_FILED = "{file}, strftime(make_timestamp(epoch_us(TRY_CAST(meta.dt AS TIMESTAMPTZ))), '%Y-%m-%dT%H') AS hour, count(*)"
+#: Number of rows by file and hour of their receive time.
+_ROWS_BY_HOUR = (
+    "{file}, strftime(make_timestamp(epoch_us(TRY_CAST(meta.dt AS TIMESTAMPTZ))), '%Y-%m-%dT%H') AS hour, count(*)"
+)
 
 
 class Observed(NamedTuple):
-    """What the observed files hold besides their rows.
+    """Content of the observed files besides their rows.
 
     Attributes:
         broken: lines that cannot be read.
         reports: lines of the error stream.
-        misplaced: rows in another hour's partition, by partition and hour they belong to.
-        summary: what the files were read as; its numbers of rows follow later (`summarise`).
+        misplaced: number of rows in another hour's partition, by partition and receive hour.
+        summary: formats of the files; `summarise` adds the row counts.
     """
 
     broken: tuple[BrokenLine, ...]
@@ -39,13 +42,13 @@ class Observed(NamedTuple):
 
 
 def read_observed(run: Path, paths: Sequence[Path], engine: DuckDbEngine, kind: ObservedKind | None = None) -> Observed:
-    """Make the rows of files known to *engine* as the table `observed_events`.
+    """Read files into the relation `observed_events` of *engine*.
 
     Args:
-        run: the run's folder, whose own rows are read where no *paths* are named.
+        run: the run's folder; its rows are read when *paths* is empty.
         paths: files, folders or pipes; `-` is standard input.
-        engine: gets the rows.
-        kind: whether they are of a stream or of a table; None to find that out, file by file.
+        engine: receives the rows.
+        kind: rows of a stream or of a table; None to detect it for each file.
 
     Raises:
         InputError: one of them cannot be read, or holds no events.
@@ -61,11 +64,11 @@ def read_observed(run: Path, paths: Sequence[Path], engine: DuckDbEngine, kind: 
         raise InputError(f"nothing in {', '.join(map(str, paths))} is an event of this platform (read: {skipped})")
     misplaced: Counter[tuple[str, str]] = Counter()
     names = [*columns(), "datacenter"]
-    whole = empty_rows(engine.connection).project(", ".join(f'"{name}"' for name in names))
+    rows = empty_rows(engine.connection).project(", ".join(f'"{name}"' for name in names))
     for part in reader.parts:
         misplaced.update(_misplaced(part))
-        whole = whole.union(part.project(", ".join(f'"{name}"' for name in names)))
-    whole.create_view("observed_events")
+        rows = rows.union(part.project(", ".join(f'"{name}"' for name in names)))
+    rows.create_view("observed_events")
     notes = reader.notes
     summary = InputSummary(
         sources=_merged(reader.sources),
@@ -80,14 +83,14 @@ def read_observed(run: Path, paths: Sequence[Path], engine: DuckDbEngine, kind: 
 
 
 def summarise(summary: InputSummary, engine: QueryEngine, of_run: int) -> InputSummary:
-    """Return *summary* with what *engine* knows of the rows; *of_run* of them are this run's."""
+    """Return *summary* with the row counts of *engine*; *of_run* rows are this run's."""
     [row] = engine.ask("input_rows")
     partitions: Counter[str] = Counter()
     streams: Counter[str] = Counter()
     for group in engine.ask("input_hours"):
         events = int(str(group["events"]))
-        place = f" {group['datacenter']}" if group["datacenter"] else ""
-        partitions[f"{group['hour_start'] or 'no receive time'}{place}"] += events
+        datacenter = f" {group['datacenter']}" if group["datacenter"] else ""
+        partitions[f"{group['hour_start'] or 'no receive time'}{datacenter}"] += events
         streams[str(group["stream"] or "none")] += events
     return replace(
         summary,
@@ -102,40 +105,40 @@ def summarise(summary: InputSummary, engine: QueryEngine, of_run: int) -> InputS
 
 
 def _merged(sources: Sequence[SourceSummary]) -> tuple[SourceSummary, ...]:
-    """Return one summary for all sources that were read alike."""
+    """Return one summary for all sources of the same format, envelope and kind."""
     merged: dict[tuple[str, str, ObservedKind], SourceSummary] = {}
     for item in sources:
         key = item.format, item.envelope, item.kind
-        have = merged.get(key)
-        if have is None:
+        existing = merged.get(key)
+        if existing is None:
             merged[key] = item
             continue
         counts = {
-            name: getattr(have, name) + getattr(item, name)
+            name: getattr(existing, name) + getattr(item, name)
             for name in ("files", "events", "canaries", "reports", "broken")
         }
-        merged[key] = replace(have, **counts, cut_short=have.cut_short or item.cut_short)
+        merged[key] = replace(existing, **counts, cut_short=existing.cut_short or item.cut_short)
     return tuple(merged.values())
 
 
 def _misplaced(part: duckdb.DuckDBPyRelation) -> Mapping[tuple[str, str], int]:
-    """Return the rows of a part that are in another hour's partition than their receive time names."""
-    filed = part.filter(f"{FILE} LIKE '%/hour=%'")
-    found: Counter[tuple[str, str]] = Counter()
-    for file, hour, count in filed.aggregate(_FILED.format(file=FILE), f"{FILE}, hour").fetchall():
+    """Return the number of rows of *part* in another hour's partition than their receive time names."""
+    partitioned = part.filter(f"{FILE} LIKE '%/hour=%'")
+    counts: Counter[tuple[str, str]] = Counter()
+    for file, hour, count in partitioned.aggregate(_ROWS_BY_HOUR.format(file=FILE), f"{FILE}, hour").fetchall():
         partition = _partition(file)
         if partition and hour and partition != hour:
-            found[partition, hour] += count
-    return found
+            counts[partition, hour] += count
+    return counts
 
 
 def _partition(file: str) -> str:
-    """Return the hour that the folders of a file in Hive layout name, such as `2025-01-31T14`; empty outside it."""
+    """Return the hour that a file's Hive partitions name, such as `2025-01-31T14`; empty without partitions."""
     parts = dict(part.split("=", 1) for part in Path(file).parts if "=" in part)
     if not set(PARTITIONS) <= parts.keys():
         return ""
     try:
-        moment = datetime(*(int(parts[name]) for name in PARTITIONS[1:]), tzinfo=UTC)  # type: ignore[misc,arg-type]
+        hour = datetime(*(int(parts[name]) for name in PARTITIONS[1:]), tzinfo=UTC)  # type: ignore[misc,arg-type]
     except ValueError:
         return ""
-    return f"{moment:%Y-%m-%dT%H}"
+    return f"{hour:%Y-%m-%dT%H}"

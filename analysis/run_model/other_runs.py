@@ -1,4 +1,4 @@
-"""Rows of other runs that share a table with this one: their ledgers, in folders beside this run's, name them."""
+"""Rows of other runs in a shared table, which the ledgers in neighbouring run folders name."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from analysis.engines.duckdb_engine import QueryEngine
+from analysis.engines.base import QueryEngine
 from analysis.run_model.own_events import OwnEvents
 from common.errors import DogfoodError
 from personas.plan.plan import Plan
@@ -14,62 +14,62 @@ from personas.plan.settings import PlanSettings
 from run_record.manifest import FILE_NAME, Manifest
 from run_record.run_folder import LATEST
 
-#: Rows may be received so long after a run's last request.
+#: Milliseconds after a run's last request until which its rows may be received.
 _SETTLE_MS = 60_000
 
 
 def find_other_runs(run: Path, engine: QueryEngine) -> Mapping[str, int]:
-    """Define the table `observed`: the claimed rows without those of other runs; return how many each of these has.
+    """Define the relation `observed`, the candidate rows without those of other runs; return the rows of each of these.
 
     Args:
-        run: this run's folder; other runs are those beside it.
-        engine: has the table `claimed`.
+        run: this run's folder; the folders next to it are other runs.
+        engine: has the relation `candidate_rows`.
     """
-    strangers = engine.ask("strangers")
-    owners = _owners(run, strangers) if strangers else {}
+    unexpected = engine.ask("unexpected_candidates")
+    owners = _owners(run, unexpected) if unexpected else {}
     ids = pa.table({"id": pa.array(sorted(owners), pa.string())})
-    engine.add("of_other_runs", ids)
-    engine.define("observed", "own_rows" if owners else "claimed_rows")
+    engine.add("other_run_ids", ids)
+    engine.define("observed", "candidates_of_this_run" if owners else "candidates_all")
     counts: dict[str, int] = {}
-    for row in strangers:
+    for row in unexpected:
         owner = owners.get(str(row["id"]))
         if owner is not None:
             counts[owner] = counts.get(owner, 0) + int(str(row["copies"]))
     return counts
 
 
-def _owners(run: Path, strangers: Sequence[Mapping[str, object]]) -> dict[str, str]:
-    """Return the run that each id is of, for those that another run's ledger names."""
-    found: dict[str, str] = {}
-    moments = [int(str(row["first_ms"])) for row in strangers if row["first_ms"] is not None]
-    if not moments:
-        return found
-    for folder, manifest in _others(run, min(moments), max(moments)):
+def _owners(run: Path, unexpected: Sequence[Mapping[str, object]]) -> dict[str, str]:
+    """Return the run of each id that another run's ledger names."""
+    owners: dict[str, str] = {}
+    times_ms = [int(str(row["first_ms"])) for row in unexpected if row["first_ms"] is not None]
+    if not times_ms:
+        return owners
+    for folder, manifest in _runs_between(run, min(times_ms), max(times_ms)):
         try:
             own = OwnEvents(folder, Plan(PlanSettings.from_json(manifest.plan)))
             own.refresh()
         except DogfoodError:
             continue  # a run that cannot be read claims nothing
-        for row in strangers:
+        for row in unexpected:
             keys = (str(row["id"]), str(row["funnel"]))
             if any(own.has(key) for key in keys):
-                found.setdefault(str(row["id"]), folder.name)
-    return found
+                owners.setdefault(str(row["id"]), folder.name)
+    return owners
 
 
-def _others(run: Path, first_ms: int, last_ms: int) -> Iterator[tuple[Path, Manifest]]:
-    """Yield the runs beside *run* that were on between two moments."""
-    this = run.resolve()
-    for path in sorted(this.parent.glob(f"*/{FILE_NAME}")):
+def _runs_between(run: Path, first_ms: int, last_ms: int) -> Iterator[tuple[Path, Manifest]]:
+    """Yield the other runs in the folder of *run* that were active between two times."""
+    own_folder = run.resolve()
+    for path in sorted(own_folder.parent.glob(f"*/{FILE_NAME}")):
         folder = path.parent
-        if folder.name == LATEST or folder.is_symlink() or folder.resolve() == this:
+        if folder.name == LATEST or folder.is_symlink() or folder.resolve() == own_folder:
             continue
         try:
             manifest = Manifest.read(folder)
             created_ms = int(datetime.fromisoformat(manifest.created).timestamp() * 1000)
         except (DogfoodError, ValueError):
             continue
-        began = manifest.started_ms if manifest.started_ms is not None else created_ms
-        ended = manifest.finished_ms
-        if began - _SETTLE_MS <= last_ms and (ended is None or ended + _SETTLE_MS >= first_ms):
+        start_ms = manifest.started_ms if manifest.started_ms is not None else created_ms
+        end_ms = manifest.finished_ms
+        if start_ms - _SETTLE_MS <= last_ms and (end_ms is None or end_ms + _SETTLE_MS >= first_ms):
             yield folder, manifest

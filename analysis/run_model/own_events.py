@@ -1,4 +1,4 @@
-"""Which events are a run's own: those that its ledger names, by id, or by funnel where the intake gave the id."""
+"""Events that a run's ledger names: by id, or by funnel where the intake assigns the id."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from run_record.run_folder import LEDGER
 
 
 def keys_of(event: Mapping[str, object]) -> tuple[str, ...]:
-    """Return what an event is known by: its id, and its funnel, position and action; none where it has neither."""
+    """Return the keys of an event: its id, and its funnel, position and action; none where it has neither."""
     meta = event.get("meta")
     identifier = meta.get("id") if isinstance(meta, Mapping) else None
     names = ("funnel_entry_token", "funnel_event_sequence_position", "action")
@@ -22,21 +22,21 @@ def keys_of(event: Mapping[str, object]) -> tuple[str, ...]:
 
 
 class OwnEvents:
-    """The events that a run has put on the wire, as far as its ledger was read.
+    """Keys of the events that a run has sent, up to the last `refresh`.
 
     Args:
         run: the run's folder.
-        plan: of the run.
+        plan: the run's plan.
     """
 
     def __init__(self, run: Path, plan: Plan) -> None:
         self._ledger = run / LEDGER
         self._plan = plan
-        self._growing = FileTail()
+        self._tail = FileTail()
         self._keys: set[str] = set()
 
     def refresh(self) -> None:
-        """Read what came to the ledger since the last time.
+        """Read the ledger's rows since the last call.
 
         Raises:
             DogfoodError: the ledger cannot be read.
@@ -52,29 +52,29 @@ class OwnEvents:
         return any(key in self._keys for key in keys_of(event))
 
     def has(self, key: str) -> bool:
-        """Return whether an event with this id, or funnel, was put on the wire."""
+        """Return whether the run sent an event with this id or funnel."""
         return key in self._keys
 
-    def _take(self, row: Mapping[str, object]) -> None:
+    def _add_row(self, row: Mapping[str, object]) -> None:
         try:
             for single in split_row(row):
                 if "events" not in single:
                     continue
                 bodies = single.get("bodies") or ()
                 for body in bodies:
-                    self._add(orjson.loads(body))
+                    self._add_event(orjson.loads(body))
                 if not bodies:
-                    self._plan_events(single["events"])
+                    self._add_planned(single["events"])
         except (KeyError, TypeError, ValueError, IndexError):
             return  # the analysis reports rows that cannot be read
 
-    def _plan_events(self, spans: list[list[int]]) -> None:
+    def _add_planned(self, spans: list[list[int]]) -> None:
         for visit, position, count in spans:
             for event in self._plan.visit(visit)[position : position + count]:
                 self._keys.add(event.id)
 
-    def _add(self, event: object) -> None:
+    def _add_event(self, event: object) -> None:
         if isinstance(event, dict):
             keys = keys_of(event)
-            # An event with an id is known by it alone, as in `analysis/sql/carried.sql`.
+            # The id alone identifies an event that has one, as in `analysis/sql/model/ledger_bodies.sql`.
             self._keys.update(keys[:1])

@@ -1,4 +1,4 @@
-"""Who took part in a run: the subjects of the plan, and after them the wiki's accounts of the roster."""
+"""Participants of a run: the plan's subjects, then the wiki accounts of the roster."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,35 +19,35 @@ FIDELITIES = tuple(Fidelity)
 
 
 class Participants(NamedTuple):
-    """Columns of equal length, one element a visit.
+    """Columns of equal length, with one element per visit.
 
     Attributes:
         fidelity: int8; index into `FIDELITIES`.
         in_sample: bool; whether the contract enrols the subject.
         persona: int64; index into the plan's personas, -1 for the wiki's accounts.
-        user: int64; the id that the contract hashes, 0 for a reader without an account.
-        group: int16; index into the experiment's groups that the contract gives, -1 when not in the sample.
-        came: bool; whether its visit had begun when the run ended.
-        chosen: bool; taken for its group, so it is left out where the number of subjects in a group is judged.
-        chosen_subjects: the ids, as in the table, of those that were chosen.
+        account_id: int64; the id that the contract hashes, 0 for a subject without an account.
+        group: int16; index of the group that the contract gives, -1 outside the sample.
+        started: bool; whether the visit started before the run ended.
+        chosen: bool; chosen for its group, so left out of tests of group sizes.
+        chosen_subjects: ids, as in the table, of the chosen subjects.
     """
 
     fidelity: NDArray[np.int8]
     in_sample: NDArray[np.bool_]
     persona: NDArray[np.int64]
-    user: NDArray[np.int64]
+    account_id: NDArray[np.int64]
     group: NDArray[np.int16]
-    came: NDArray[np.bool_]
+    started: NDArray[np.bool_]
     chosen: NDArray[np.bool_]
     chosen_subjects: frozenset[str]
 
     def of(self, fidelity: Fidelity) -> NDArray[np.bool_]:
-        """Return which visits are of *fidelity*."""
-        mine: NDArray[np.bool_] = self.fidelity == FIDELITIES.index(fidelity)
-        return mine
+        """Return a mask of the visits of *fidelity*."""
+        mask: NDArray[np.bool_] = self.fidelity == FIDELITIES.index(fidelity)
+        return mask
 
 
-def participants(
+def load_participants(
     plan: Plan,
     planned: PlannedSubjects,
     manifest: Manifest,
@@ -55,15 +55,15 @@ def participants(
     roster: Sequence[Account],
     views: Sequence[PageView],
 ) -> Participants:
-    """Return who took part in the run of *manifest*, in the order of their visits; *planned* are all of *plan*."""
+    """Return the participants of the run of *manifest* by visit; *planned* are the subjects of *plan*."""
     count = len(planned.index)
     known = np.array([account.user_id > 0 for account in roster], dtype=np.bool_)
     groups = np.full(len(roster), -1, dtype=np.int16)
     ids = np.array([_hashed_id(manifest.generation, account) for account in roster], dtype=np.int64)
     if known.any():
         experiment = plan.experiment
-        found = assign_many(manifest.generation, ids[known], experiment.name, experiment.groups, plan.rate)
-        groups[known] = found.group
+        assignments = assign_many(manifest.generation, ids[known], experiment.name, experiment.groups, plan.rate)
+        groups[known] = assignments.group
     visited = {view.visit for view in views}
     return Participants(
         fidelity=np.concatenate(
@@ -74,11 +74,11 @@ def participants(
         ),
         in_sample=np.concatenate([planned.in_sample, groups >= 0]),
         persona=np.concatenate([planned.persona, np.full(len(roster), -1, dtype=np.int64)]),
-        user=np.concatenate([_hashed_ids(manifest.generation, planned), ids]),
+        account_id=np.concatenate([_hashed_ids(manifest.generation, planned), ids]),
         group=np.concatenate([planned.group, groups]),
-        came=np.concatenate(
+        started=np.concatenate(
             [
-                np.arange(count) < _begun(manifest, ledger),
+                np.arange(count) < _started_visits(manifest, ledger),
                 np.array([item.visit in visited for item in roster], dtype=np.bool_),
             ]
         ),
@@ -88,12 +88,12 @@ def participants(
 
 
 def chosen_subjects(plan: Plan, generation: Generation, roster: Sequence[Account]) -> frozenset[str]:
-    """Return the ids, as in the table, of the accounts that were chosen for their group."""
+    """Return the subject ids, as in the table, of the accounts that were chosen for their group."""
     return frozenset(_subject(plan, generation, item) for item in roster if item.chosen)
 
 
-def _begun(manifest: Manifest, ledger: SentEvents) -> int:
-    """Return how many visits of the plan had begun when the run ended."""
+def _started_visits(manifest: Manifest, ledger: SentEvents) -> int:
+    """Return the number of the plan's visits that started before the run ended."""
     if not manifest.stopped_early:
         return manifest.visitors
     planned = ledger.visit[ledger.visit < manifest.visitors]

@@ -1,8 +1,8 @@
-"""What a run put on the wire: events of the plan, made again, and those that the ledger carries.
+"""Sent events of a run: the plan's events, computed again, and those whose bodies are in the ledger.
 
-Making a plan's events again is most of what judging a run costs, and always gives the same. So their rows are kept
-beside the run, in `planned.parquet`, with a fingerprint of the plan's settings and of the columns; a file of another
-plan is made anew. They are numbered as DuckDB does it; another engine numbers them itself.
+The plan's events are a pure function of its settings, and computing them is most of the cost of judging a run. Their
+rows are cached in the run's folder as `planned.parquet`, with a fingerprint of settings and columns. A file with
+another fingerprint is replaced. Its hashes are DuckDB's; another engine computes its hashes itself.
 """
 
 import hashlib
@@ -28,28 +28,28 @@ from run_record.manifest import Manifest
 
 PLANNED = "planned.parquet"
 
-#: Events are turned into rows so many visits at a time, so that their JSON need not fit into memory.
-_VISITS = 8_192
+#: Visits whose events are converted to rows in one block, so that the JSON of a whole plan need not fit into memory.
+_BLOCK_VISITS = 8_192
 
 _FINGERPRINT = b"plan"
 
-#: What `analysis/sql/numbered.sql` adds.
-_NUMBERS = ("id_number", "content")
+#: Columns that `analysis/sql/model/rows_hashed.sql` adds.
+_HASHES = ("id_hash", "content_hash")
 
-#: An event's place is its visit's number times this, and its position; `analysis/sql/` has it written out.
-_PLACES = 1 << 20
+#: An event's number is its visit times this, plus its position; `analysis/sql/model/` repeats the value.
+_NUMBERS_PER_VISIT = 1 << 20
 
 
 class LedgerMismatchError(DogfoodError):
-    """The ledger names events that the plan does not have."""
+    """The ledger names an event that the plan does not have."""
 
 
 class PlannedTotals(NamedTuple):
-    """What the plan has, sent or not.
+    """Totals of the plan, independent of what was sent.
 
     Attributes:
-        planned: how many events.
-        impressing, clicking: visits that have an impression, or a click; rising.
+        planned: number of events.
+        impressing, clicking: visits with an impression, or with a click, in ascending order.
     """
 
     planned: int
@@ -58,19 +58,19 @@ class PlannedTotals(NamedTuple):
 
 
 def keep_planned(run: Path, plan: Plan) -> Path:
-    """Write the rows of all events of *plan* into the folder *run*, unless they are there; return the file.
+    """Write the rows of all events of *plan* into the folder *run*, unless they are cached; return the file.
 
-    The columns are those of `analysis/sql/numbered.sql`, and `visit`, `position` and `offset_ms` of each event.
+    The columns are those of `analysis/sql/model/rows_hashed.sql`, then `visit`, `position` and `offset_ms`.
 
     Raises:
         DogfoodError: the file cannot be written.
     """
     path = run / PLANNED
-    columns = [sql("flat"), sql("numbered"), DuckDbEngine.hashes]
-    made_of = orjson.dumps([plan.settings.to_json(), columns], option=orjson.OPT_SORT_KEYS)
-    mark = hashlib.sha256(made_of).hexdigest().encode()
+    columns = [sql("rows_flattened"), sql("rows_hashed"), DuckDbEngine.hashes]
+    key = orjson.dumps([plan.settings.to_json(), columns], option=orjson.OPT_SORT_KEYS)
+    fingerprint = hashlib.sha256(key).hexdigest().encode()
     try:
-        if path.is_file() and (pq.read_schema(path).metadata or {}).get(_FINGERPRINT) == mark:
+        if path.is_file() and (pq.read_schema(path).metadata or {}).get(_FINGERPRINT) == fingerprint:
             return path
         with replacing(path) as temporary:
             _write(temporary, plan, mark)
@@ -80,49 +80,50 @@ def keep_planned(run: Path, plan: Plan) -> Path:
 
 
 def load_sent(
-    run: Path, plan: Plan, ledger: SentEvents, facts: pa.Table, zero_ms: int, engine: QueryEngine
+    run: Path, plan: Plan, ledger: SentEvents, send_records: pa.Table, zero_ms: int, engine: QueryEngine
 ) -> PlannedTotals:
-    """Define the table `sent`: every event of *ledger*, as often as it was put on the wire, and its facts.
+    """Define the relation `sent`: every event of *ledger*, as often as it was sent, with its send record.
 
-    The table `said` has each event once, without its facts, which takes less to read where nothing was left out.
+    The relation `sent_content` has each event once, without its send record. It is faster to read where the whole plan
+    was sent.
 
     Args:
         run: the run's folder.
-        plan: of the run.
-        ledger: of the run.
-        facts: what is known of each sent event besides its content, by `place`.
-        zero_ms: when the plan began to be played, milliseconds since 1970.
-        engine: has the table `asked`, and gets the table.
+        plan: the run's plan.
+        ledger: the run's ledger.
+        send_records: response, group and worker of each sent event, by `event_number`.
+        zero_ms: start time of the plan, milliseconds since 1970.
+        engine: has the relation `run_parameters`, and receives the new ones.
 
     Raises:
-        LedgerMismatchError: the ledger names an event that the plan does not have, and does not carry it.
-        DogfoodError: the rows cannot be kept in the run's folder.
+        LedgerMismatchError: the ledger names an event that the plan does not have, and has no body for it.
+        DogfoodError: the rows cannot be written into the run's folder.
     """
     path = keep_planned(run, plan)
     if engine.hashes == DuckDbEngine.hashes:
-        engine.add_parquet("planned_numbered", path)
+        engine.add_parquet("planned_hashed", path)
     else:
-        engine.add_parquet("planned_rows", path, without=_NUMBERS)
-        engine.define("planned_numbered", "numbered", flat="planned_rows")
-    engine.define("planned", "marked", numbered="planned_numbered")
-    engine.add("carried_rows", _carried(plan, ledger, zero_ms))
-    engine.define("carried_numbered", "numbered", flat="carried_rows")
-    engine.define("carried_marked", "marked", numbered="carried_numbered")
-    engine.keep("carried", "carried")
-    engine.add("facts", facts)
+        engine.add_parquet("planned_flattened", path, without=_HASHES)
+        engine.define("planned_hashed", "rows_hashed", rows_flattened="planned_flattened")
+    engine.define("planned", "rows_annotated", rows_hashed="planned_hashed")
+    engine.add("ledger_bodies_flattened", _ledger_bodies(plan, ledger, zero_ms))
+    engine.define("ledger_bodies_hashed", "rows_hashed", rows_flattened="ledger_bodies_flattened")
+    engine.define("ledger_bodies_annotated", "rows_annotated", rows_hashed="ledger_bodies_hashed")
+    engine.keep("ledger_bodies", "ledger_bodies")
+    engine.add("send_records", send_records)
     engine.define("sent", "sent")
     visits = engine.columns("planned_visits")
     planned = int(visits["events"].sum())
-    # The ledger is in the order of visits, and the plan's come first.
-    own = int(np.searchsorted(ledger.visit, plan.settings.visitors))
-    _check_planned(ledger.visit[:own], ledger.position[:own], visits, plan.settings.visitors)
-    # Each event of the ledger is in the plan, so as many places as the plan has events are all of them.
-    once = own == planned and bool((np.diff(places(ledger)) > 0).all())
+    # The ledger is sorted by visit, with the plan's visits first.
+    planned_sent = int(np.searchsorted(ledger.visit, plan.settings.visitors))
+    _check_planned(ledger.visit[:planned_sent], ledger.position[:planned_sent], visits, plan.settings.visitors)
+    # Each event is in the plan; as many distinct events as the plan has are the whole plan.
+    once = planned_sent == planned and bool((np.diff(event_numbers(ledger)) > 0).all())
     if once:
-        engine.define("said", "said")
+        engine.define("sent_content", "sent_content")
     else:
         engine.define("planned_and_sent", "planned_and_sent")
-        engine.define("said", "said", planned="planned_and_sent")
+        engine.define("sent_content", "sent_content", planned="planned_and_sent")
     return PlannedTotals(
         planned=planned,
         impressing=visits["visit"].astype(np.int64),
@@ -133,32 +134,32 @@ def load_sent(
 def _check_planned(
     visit: NDArray[np.int64], position: NDArray[np.int32], visits: Mapping[str, NDArray[np.generic]], visitors: int
 ) -> None:
-    """Raise LedgerMismatchError for the first sent event that its visit of the plan does not have."""
+    """Raise LedgerMismatchError for the first sent event that the plan does not have."""
     events = np.zeros(visitors, np.int64)
     events[visits["visit"].astype(np.int64)] = visits["events"]
-    strange = np.flatnonzero((position < 0) | (position >= events[visit]))
-    if len(strange):
-        raise unknown_event(int(visit[strange[0]]), int(position[strange[0]]))
+    unknown = np.flatnonzero((position < 0) | (position >= events[visit]))
+    if len(unknown):
+        raise unknown_event(int(visit[unknown[0]]), int(position[unknown[0]]))
 
 
-def places(ledger: SentEvents) -> NDArray[np.int64]:
-    """Return the number that stands for the place of each event of *ledger*; rising, but for what was sent twice."""
-    found: NDArray[np.int64] = ledger.visit * _PLACES + ledger.position
-    return found
+def event_numbers(ledger: SentEvents) -> NDArray[np.int64]:
+    """Return the number of each event of *ledger*, ascending; an event that was sent twice has two equal ones."""
+    numbers: NDArray[np.int64] = ledger.visit * _NUMBERS_PER_VISIT + ledger.position
+    return numbers
 
 
 def unknown_event(visit: int, position: int) -> LedgerMismatchError:
-    """Return the error for an event of the ledger that is in no plan."""
+    """Return the error for an event of the ledger that the plan does not have."""
     return LedgerMismatchError(
         f"the ledger names event {position} of visit {visit}, which the plan does not have: is it this run's ledger?"
     )
 
 
-def _write(path: Path, plan: Plan, mark: bytes) -> None:
+def _write(path: Path, plan: Plan, fingerprint: bytes) -> None:
     writer: pq.ParquetWriter | None = None
     for rows in _blocks(plan):
         if writer is None:
-            schema = rows.schema.with_metadata({_FINGERPRINT: mark})
+            schema = rows.schema.with_metadata({_FINGERPRINT: fingerprint})
             writer = pq.ParquetWriter(path, schema, compression="zstd")
         writer.write_table(rows.cast(writer.schema))
     if writer is not None:
@@ -166,69 +167,71 @@ def _write(path: Path, plan: Plan, mark: bytes) -> None:
 
 
 def first_ms(manifest: Manifest, ledger: SentEvents) -> int:
-    """Return when a run sent its first event, or began if it sent none, in milliseconds since 1970."""
+    """Return the time of a run's first request, or of its start without one, milliseconds since 1970."""
     return int(ledger.sent_ms.min()) if len(ledger.sent_ms) else manifest.started_ms or 0
 
 
 def last_ms(manifest: Manifest, ledger: SentEvents) -> int:
-    """Return when a run had ended, as far as its manifest and ledger know, in milliseconds since 1970."""
+    """Return the last time that a run's manifest and ledger name, milliseconds since 1970."""
     last = int(max(ledger.sent_ms.max(), ledger.answered_ms.max())) if len(ledger.sent_ms) else 0
     return max(last, manifest.finished_ms or 0)
 
 
 def _blocks(plan: Plan) -> Iterator[pa.Table]:
-    """Yield the plan's events as flat rows, some thousand visits at a time; one empty block when there are none.
+    """Yield the plan's events as hashed rows, in blocks of visits; one empty block for an empty plan.
 
-    While one block is read into rows, which is the database's work, the next is rendered, which is Python's.
+    The database converts one block to rows while Python renders the next.
     """
-    engine = _database()
+    engine = _row_converter()
     visitors = plan.settings.visitors
     with ThreadPoolExecutor(max_workers=1) as reader:
-        waiting: Future[pa.Table] | None = None
-        for first in range(0, max(visitors, 1), _VISITS):
-            events = list(plan.events(first, min(_VISITS, visitors - first)))
-            if waiting is not None:
-                yield waiting.result()
-            waiting = reader.submit(_planned, events, engine)
-        if waiting is not None:
-            yield waiting.result()
+        pending: Future[pa.Table] | None = None
+        for first in range(0, max(visitors, 1), _BLOCK_VISITS):
+            events = list(plan.events(first, min(_BLOCK_VISITS, visitors - first)))
+            if pending is not None:
+                yield pending.result()
+            pending = reader.submit(_planned_rows, events, engine)
+        if pending is not None:
+            yield pending.result()
 
 
-def _planned(events: Sequence[PlannedEvent], engine: DuckDbEngine) -> pa.Table:
-    """Return events of the plan as numbered rows."""
-    places = (
+def _planned_rows(events: Sequence[PlannedEvent], engine: DuckDbEngine) -> pa.Table:
+    """Return events of the plan as hashed rows."""
+    columns = (
         [event.visit for event in events],
         [event.position for event in events],
         [event.offset_ms for event in events],
     )
     _add_events([event.body for event in events], engine)
-    rows = engine.table("numbered")
-    placed = _placed(rows.drop_columns(list(_NUMBERS)), *places)
-    for name in _NUMBERS:
-        placed = placed.append_column(name, rows[name])
-    return placed
+    rows = engine.table("rows_hashed")
+    # The hashes stay the last columns.
+    planned = _with_positions(rows.drop_columns(list(_HASHES)), *columns)
+    for name in _HASHES:
+        planned = planned.append_column(name, rows[name])
+    return planned
 
 
-def _carried(plan: Plan, ledger: SentEvents, zero_ms: int) -> pa.Table:
-    """Return the events that the ledger carries as flat rows, each once."""
-    # The ledger is in the order of visits, and those that it carries come after the plan's.
+def _ledger_bodies(plan: Plan, ledger: SentEvents, zero_ms: int) -> pa.Table:
+    """Return the events whose bodies are in the ledger as flattened rows, each once."""
+    # The ledger is sorted by visit, with the plan's visits first.
     start = int(np.searchsorted(ledger.visit, plan.settings.visitors))
     visit, position, intended = (
         column[start:].tolist() for column in (ledger.visit, ledger.position, ledger.intended_ms)
     )
-    due = dict(zip(zip(visit, position, strict=True), intended, strict=True))
-    bodies = [_body(ledger, place) for place in due]
-    offsets = [moment - zero_ms for moment in due.values()]
-    engine = _database()
+    due_ms = dict(zip(zip(visit, position, strict=True), intended, strict=True))
+    bodies = [_body(ledger, *event) for event in due_ms]
+    offsets_ms = [intended_ms - zero_ms for intended_ms in due_ms.values()]
+    engine = _row_converter()
     _add_events(bodies, engine)
-    return _placed(engine.table("flat"), [place[0] for place in due], [place[1] for place in due], offsets)
+    rows = engine.table("rows_flattened")
+    return _with_positions(rows, [visit for visit, _ in due_ms], [position for _, position in due_ms], offsets_ms)
 
 
-def _database() -> DuckDbEngine:
-    """Return a database whose table `flat` has the events that are added to it."""
+def _row_converter() -> DuckDbEngine:
+    """Return an engine whose relation `rows_flattened` has the rows of the events that are added to it."""
     engine = DuckDbEngine()
     _add_events((), engine)
-    engine.define("flat", "flat")
+    engine.define("rows_flattened", "rows_flattened")
     return engine
 
 
@@ -237,15 +240,17 @@ def _add_events(bodies: Sequence[bytes], engine: DuckDbEngine) -> None:
     engine.add("events", rows.append_column("datacenter", pa.nulls(len(rows), pa.string())))
 
 
-def _placed(rows: pa.Table, visits: Sequence[int], positions: Sequence[int], offsets_ms: Sequence[int]) -> pa.Table:
-    """Return flat rows with the visit, the position and the due time of each."""
+def _with_positions(
+    rows: pa.Table, visits: Sequence[int], positions: Sequence[int], offsets_ms: Sequence[int]
+) -> pa.Table:
+    """Return flattened rows with the visit, position and due time of each."""
     for name, values in (("visit", visits), ("position", positions), ("offset_ms", offsets_ms)):
         rows = rows.append_column(name, pa.array(values, pa.int64()))
     return rows
 
 
-def _body(ledger: SentEvents, place: tuple[int, int]) -> bytes:
-    body = ledger.bodies.get(place)
+def _body(ledger: SentEvents, visit: int, position: int) -> bytes:
+    body = ledger.bodies.get((visit, position))
     if body is None:
-        raise unknown_event(*place)
+        raise unknown_event(visit, position)
     return body

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.engines.duckdb_engine import QueryEngine
+from analysis.engines.base import QueryEngine
 
 
 class ArrivalDelays(NamedTuple):

@@ -31,7 +31,7 @@ def delays(evidence: Evidence) -> tuple[Delay, ...]:
     """Return the delays that were measured."""
     ledger = evidence.ledger
     answered = ledger.answered_ms >= 0
-    received = evidence.engine.columns("delays")["delay_ms"].astype(np.float64)
+    received = evidence.engine.columns("receive_delays")["delay_ms"].astype(np.float64)
     measured = {
         "latency": (ledger.answered_ms - ledger.intended_ms)[answered],
         "service": (ledger.answered_ms - ledger.sent_ms)[answered],

@@ -79,7 +79,7 @@ def due_visits(evidence: Evidence) -> Bools:
 
 def _counts(evidence: Evidence, fidelity: Fidelity, stage: FunnelStage, should: Bools, did: Bools) -> list[StageCount]:
     people = evidence.participants
-    mine = people.of(fidelity) & people.came
+    mine = people.of(fidelity) & people.started
     names = evidence.group_names()
     shares = expected_shares(len(names), evidence.plan.rate).groups
     counts = []
@@ -100,7 +100,7 @@ def _reached(evidence: Evidence) -> dict[FunnelStage, tuple[Bools, Bools]]:
     """Return, per stage, masks of the visits that should have reached it and of those that did."""
     size = len(evidence.participants.group)
     sent = {action: np.zeros(size, np.bool_) for action in ("impression", "click", "landed", "any")}
-    columns = evidence.engine.columns("stages")
+    columns = evidence.engine.columns("visit_stages")
     sent["any"][columns["visit"]] = True
     for action in ("impression", "click", "landed"):
         sent[action][columns["visit"][columns[action]]] = True
@@ -118,8 +118,8 @@ def _reached(evidence: Evidence) -> dict[FunnelStage, tuple[Bools, Bools]]:
 def _due(evidence: Evidence, size: int) -> dict[str, Bools]:
     """Return masks of the visits with an impression to send, and with a click."""
     due = {action: np.zeros(size, np.bool_) for action in ("impression", "click")}
-    due["impression"][evidence.made.impressing] = True
-    due["click"][evidence.made.clicking] = True
+    due["impression"][evidence.planned_totals.impressing] = True
+    due["click"][evidence.planned_totals.clicking] = True
     for view in evidence.page_views:
         for action, visits in due.items():
             visits[view.visit] |= view.expected.get(action, 0) > 0

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.engines.duckdb_engine import QueryEngine
+from analysis.engines.base import QueryEngine
 from common.errors import DogfoodError
 from contracts.streams import topics
 
@@ -57,14 +57,14 @@ def add_streams(run: Path, engine: QueryEngine) -> bool:
     """Define the table `streamed`; return whether the streams' events are available. Raises StreamsError."""
     path = run / STREAMS
     if not path.is_file():
-        engine.add("streamed", pa.table({name: pa.array([], kind) for name, kind in _COLUMNS.items()}))
+        engine.add("streamed_events", pa.table({name: pa.array([], kind) for name, kind in _COLUMNS.items()}))
         return False
     try:
         if missing := set(_COLUMNS) - set(pq.read_schema(path).names):
             raise StreamsError(f"{path} lacks the columns {', '.join(sorted(missing))}")
     except (OSError, pa.ArrowInvalid) as error:
         raise StreamsError(f"{path} cannot be read: {error}. Was the run's folder damaged?") from error
-    engine.add_parquet("streamed", path)
+    engine.add_parquet("streamed_events", path)
     return True
 
 
@@ -76,7 +76,7 @@ def locate_losses(engine: QueryEngine, stream: str, *, known: bool) -> LossLocat
     behind, nowhere = 0, 0
     elsewhere: dict[str, int] = {}
     hours: set[str] = set()
-    for row in engine.ask("whereabouts"):
+    for row in engine.ask("loss_location"):
         name, events = str(row["topic"]), int(str(row["events"]))
         if not name:
             nowhere += events
@@ -85,7 +85,7 @@ def locate_losses(engine: QueryEngine, stream: str, *, known: bool) -> LossLocat
             hours.add(str(row["hour_start"]))
         else:
             elsewhere[name] = elsewhere.get(name, 0) + events
-    landed = {_hour(int(str(row["hour_number"]))) for row in engine.ask("hours_landed")} if behind else set()
+    landed = {_hour(int(str(row["hour_number"]))) for row in engine.ask("landed_hours")} if behind else set()
     return LossLocation(True, behind, elsewhere, nowhere, () if hours & landed else tuple(sorted(hours)))
 
 

@@ -41,7 +41,7 @@ class GroupLoss:
 
 def losses(evidence: Evidence) -> tuple[GroupLoss, ...]:
     """Return the loss of every group of the experiment, in the config's order."""
-    return of_counts(evidence.group_names(), evidence.engine.ask("losses"))
+    return of_counts(evidence.group_names(), evidence.engine.ask("losses_by_group"))
 
 
 def of_counts(groups: Sequence[str], rows: Sequence[Mapping[str, object]]) -> tuple[GroupLoss, ...]:

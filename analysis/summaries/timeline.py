@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from analysis.engines.duckdb_engine import QueryEngine
+from analysis.engines.base import QueryEngine
 
 #: Maximum number of periods of a run.
 _MOST_PERIODS = 60
@@ -51,7 +51,7 @@ def count_over_time(engine: QueryEngine) -> tuple[TimeBucket, ...]:
         return ()
     span = next((length for length in _LENGTHS_MS if (last - first) // length < _MOST_PERIODS), _LENGTHS_MS[-1])
     begin = first // span * span
-    rows = engine.ask("series", {"from_ms": begin, "bucket_ms": span})
+    rows = engine.ask("events_over_time", {"from_ms": begin, "bucket_ms": span})
     return tuple(
         TimeBucket(
             begin + int(str(row["bucket"])) * span,

@@ -1,4 +1,4 @@
-"""The scenarios, by name, in the order in which they are played."""
+"""All scenarios by name, in playing order."""
 
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.scenarios import (

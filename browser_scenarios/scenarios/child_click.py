@@ -1,4 +1,4 @@
-"""A click on something inside the element is a click on the element, once."""
+"""A click on a child of the element counts as one click on the element."""
 
 from browser_scenarios.click_steps import click_counts_once
 from browser_scenarios.context import ScenarioContext
@@ -12,9 +12,9 @@ _ADD_CHILD = """(selector) => {
 }"""
 
 
-async def play(stage: ScenarioContext) -> None:
-    """Put something into the element, and click that."""
-    await click_counts_once(stage, _ADD_CHILD, "#dogfood-child")
+async def play(context: ScenarioContext) -> None:
+    """Add a child to the element, and click it."""
+    await click_counts_once(context, _ADD_CHILD, "#dogfood-child")
 
 
-SCENARIO = Scenario("child-click", "Does a click on a part of the element count, once?", play)
+SCENARIO = Scenario("child-click", "Does a click on a child of the element count once?", play)

@@ -1,4 +1,4 @@
-"""Readers with accounts read articles as their personas do, see the element or not, click it or not, and leave."""
+"""Accounts read articles by their personas' journeys: they may view the element, may click it, and leave."""
 
 import asyncio
 import contextlib
@@ -13,58 +13,58 @@ from browser_scenarios.session import PageVisit, Session
 from personas.journeys import PlannedPageView
 from run_record.accounts import TestAccount
 
-#: Pages of one journey, at most: a browser needs a good part of a second for each.
+#: Maximum pages of one journey: a browser needs a large part of a second for each.
 _PAGES = 3
 
-#: Pauses of the personas are this much shorter, and never longer than this.
+#: Factor by which the personas' pauses are shortened, and their maximum in seconds.
 _FASTER, _LONGEST_S = 20, 0.5
 
 
-async def play(stage: ScenarioContext) -> None:
-    """Let as many accounts as were asked for read, so many at once, every group among them.
+async def play(context: ScenarioContext) -> None:
+    """Play the journeys of the requested number of accounts, of all groups.
 
-    When all page views of one group lack events and none of another's does, and too few accounts show it, a few more
-    accounts of those groups read as well.
+    When all page views of one group lack events and no page view of another group does, play more accounts if too few
+    show it.
     """
-    readings = await _read_all(stage, stage.casting.mix(stage.users))
-    wanted = accounts_wanted(_played(stage, readings))
-    await _read_all(stage, [account for group, count in wanted.items() for account in _more(stage, group, count)])
+    page_visits = await _read_all(context, context.account_pool.mix(context.users))
+    wanted = accounts_wanted(_played(context, page_visits))
+    await _read_all(context, [account for group, count in wanted.items() for account in _more(context, group, count)])
 
 
-async def _read_all(stage: ScenarioContext, accounts: Sequence[TestAccount]) -> list[PageVisit]:
-    """Let *accounts* read, so many at once as the stage has it; return their page views once all beacons have come."""
-    places = asyncio.Semaphore(stage.concurrency)
+async def _read_all(context: ScenarioContext, accounts: Sequence[TestAccount]) -> list[PageVisit]:
+    """Play the journeys of *accounts* concurrently; return their page visits after all beacons have arrived."""
+    semaphore = asyncio.Semaphore(context.concurrency)
 
-    readings: list[PageVisit] = []
+    page_visits: list[PageVisit] = []
 
     async def one(account: TestAccount) -> None:
-        async with places, stage.session(account) as session:
-            readings.extend(await _read(stage, session, account))
+        async with semaphore, context.session(account) as session:
+            page_visits.extend(await _read(context, session, account))
 
-    await stage.together(*(partial(one, account) for account in accounts))
-    await stage.world.recorder.settle()
-    return readings
+    await context.run_concurrently(*(partial(one, account) for account in accounts))
+    await context.environment.recorder.settle()
+    return page_visits
 
 
-def _played(stage: ScenarioContext, readings: Sequence[PageVisit]) -> list[PlayedView]:
-    """Return the page views that owed events, and whether the recorder lacks any of them."""
-    count = stage.world.recorder.count
+def _played(context: ScenarioContext, page_visits: Sequence[PageVisit]) -> list[PlayedView]:
+    """Return the page views that should have sent events, and whether any event is missing."""
+    count = context.environment.recorder.count
     return [
         PlayedView(
-            reading.group, reading.user_id,
-            any(count(reading.pageview_id, action) < owed for action, owed in reading.expected.items()),
+            page_visit.group, page_visit.user_id,
+            any(count(page_visit.pageview_id, action) < expected for action, expected in page_visit.expected.items()),
         )
-        for reading in readings
-        if reading.group is not None and any(reading.expected.values())
+        for page_visit in page_visits
+        if page_visit.group is not None and any(page_visit.expected.values())
     ]  # fmt: skip
 
 
-def _more(stage: ScenarioContext, group: str, count: int) -> list[TestAccount]:
-    """Return *count* more accounts of *group*, or as many as are left."""
+def _more(context: ScenarioContext, group: str, count: int) -> list[TestAccount]:
+    """Return *count* unused accounts of *group*, or fewer when the pool is empty."""
     accounts = []
     for _ in range(count):
         with contextlib.suppress(NoAccountError):
-            accounts.append(stage.casting.take(group))
+            accounts.append(context.account_pool.take(group))
     return accounts
 
 
@@ -81,16 +81,16 @@ async def _read(stage: ScenarioContext, session: Session, account: TestAccount) 
     return readings
 
 
-async def _look(reading: PageVisit, step: PlannedPageView) -> None:
+async def _look(page_visit: PageVisit, step: PlannedPageView) -> None:
     await asyncio.sleep(_pause(step.see_ms))
-    await reading.see()
+    await page_visit.see()
     if step.clicked:
         await asyncio.sleep(_pause(step.react_ms))
-        await reading.click()
+        await page_visit.click()
 
 
 def _pause(ms: int) -> float:
     return min(ms / 1000 / _FASTER, _LONGEST_S)
 
 
-SCENARIO = Scenario("ctr", "Do impressions and clicks of real readers leave, with the right group?", play)
+SCENARIO = Scenario("ctr", "Are impressions and clicks sent, with the right group?", play)

@@ -1,4 +1,4 @@
-"""An instrument that is started twice on one element counts once."""
+"""An instrument that starts twice on one element counts each event once."""
 
 from browser_scenarios.context import ScenarioContext
 from browser_scenarios.environment import MAIN_PAGE
@@ -11,27 +11,31 @@ _START_AGAIN = """async ([client, settings]) => {
 }"""
 
 
-async def play(stage: ScenarioContext) -> None:
-    """Start the instrument again, see the element, click it."""
-    world = stage.world
-    async with stage.session(stage.casting.take(stage.treatment)) as session:
-        reading = await session.open(MAIN_PAGE)
-        await reading.see()
-        name = world.plan.settings.parsed_instrument().name
+async def play(context: ScenarioContext) -> None:
+    """Start the instrument again, view the element, click it."""
+    environment = context.environment
+    async with context.session(context.account_pool.take(context.treatment)) as session:
+        page_visit = await session.open(MAIN_PAGE)
+        await page_visit.see()
+        name = environment.plan.settings.parsed_instrument().name
         settings = {
-            "experiment": world.experiment, "instrument": name, "stream": world.stream, "selector": ELEMENT,
-            "element": world.plan.settings.element,
+            "experiment": environment.experiment, "instrument": name, "stream": environment.stream, "selector": ELEMENT,
+            "element": environment.plan.settings.element,
         }  # fmt: skip
-        started = await reading.page.evaluate(_START_AGAIN, [reading.client, settings])
+        started = await page_visit.page.evaluate(_START_AGAIN, [page_visit.client, settings])
         if started is None:
-            await stage.check("start again", True, f"{reading.client} cannot be started from outside: not looked at")
-        await reading.click()
-        await reading.leave()
-        await world.recorder.settle()
-        counts = {action: world.recorder.count(reading.pageview_id, action) for action in ("impression", "click")}
-        right = counts == {"impression": 1, "click": 1}
-        told = ", ".join(f"{count} {action}s" for action, count in counts.items())
-        await stage.check("impression and click count once", right, f"{told} were sent")
+            await context.check(
+                "start again", True, f"{page_visit.client} cannot be started by the scenario: not tested"
+            )
+        await page_visit.click()
+        await page_visit.leave()
+        await environment.recorder.settle()
+        counts = {
+            action: environment.recorder.count(page_visit.pageview_id, action) for action in ("impression", "click")
+        }
+        ok = counts == {"impression": 1, "click": 1}
+        detail = ", ".join(f"{count} {action}s" for action, count in counts.items())
+        await context.check("impression and click count once", ok, f"{detail} were sent")
 
 
-SCENARIO = Scenario("double-start", "Does an instrument that is started twice count once?", play)
+SCENARIO = Scenario("double-start", "Does an instrument that starts twice count once?", play)

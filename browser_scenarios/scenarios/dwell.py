@@ -1,4 +1,4 @@
-"""Readers of each group who leave soon after the page is ready, and others who stay: both owe an impression."""
+"""Accounts of each group that leave soon after the page is ready, or stay: both send an impression."""
 
 import asyncio
 from functools import partial
@@ -9,35 +9,35 @@ from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import PageVisit
 from run_record.accounts import TestAccount
 
-#: What is idle time to the instrument, and then two pictures on the screen: it has seen what is in view.
-_SEEN = """() => new Promise((done) => {
+#: Resolves after idle time and two frames: by then the instrument has noticed an element in view.
+_IDLE = """() => new Promise((done) => {
     mw.requestIdleCallback(() => requestAnimationFrame(() => requestAnimationFrame(done)));
 })"""
 
-#: Seconds that a reader stays after that. The longer is longer than events wait in the testbed's queue.
-_SOON, _STAYS = 0.5, 2.5
+#: Seconds until the page is left. The longer time exceeds the delay of the testbed's event queue.
+_SHORT_S, _LONG_S = 0.5, 2.5
 
 
-async def play(stage: ScenarioContext) -> None:
-    """Let an account of each group read as many times as there are users, every other time for long."""
-    accounts = [stage.casting.take(group) for group in stage.groups()]
-    await stage.together(*(partial(_read, stage, account) for account in accounts))
+async def play(context: ScenarioContext) -> None:
+    """Let one account of each group open as many pages as there are users, and stay on every other page."""
+    accounts = [context.account_pool.take(group) for group in context.groups()]
+    await context.run_concurrently(*(partial(_read, context, account) for account in accounts))
 
 
-async def _read(stage: ScenarioContext, account: TestAccount) -> None:
-    async with stage.session(account) as session:
-        for number in range(stage.users):
-            reading = await session.open(MAIN_PAGE)
-            await _dwell(reading, stays=number % 2 == 1)
-            await reading.leave()
+async def _read(context: ScenarioContext, account: TestAccount) -> None:
+    async with context.session(account) as session:
+        for number in range(context.users):
+            page_visit = await session.open(MAIN_PAGE)
+            await _dwell(page_visit, stays=number % 2 == 1)
+            await page_visit.leave()
 
 
-async def _dwell(reading: PageVisit, *, stays: bool) -> None:
-    reading.way = "stays" if stays else "leaves soon"
-    await reading.page.evaluate(_SEEN)
-    if reading.measured and await reading.is_in_view():
-        reading.expected["impression"] = 1
-    await asyncio.sleep(_STAYS if stays else _SOON)
+async def _dwell(page_visit: PageVisit, *, stays: bool) -> None:
+    page_visit.way = "stays" if stays else "leaves soon"
+    await page_visit.page.evaluate(_IDLE)
+    if page_visit.measured and await page_visit.is_in_view():
+        page_visit.expected["impression"] = 1
+    await asyncio.sleep(_LONG_S if stays else _SHORT_S)
 
 
-SCENARIO = Scenario("dwell", "Do impressions of those who leave soon count, in every group?", play)
+SCENARIO = Scenario("dwell", "Do impressions count in every group when users leave soon?", play)

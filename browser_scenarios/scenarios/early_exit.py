@@ -1,4 +1,4 @@
-"""Readers who leave within milliseconds of the impression, or of the click: which events survive?"""
+"""Users who leave the page within milliseconds of the impression or the click."""
 
 import asyncio
 import contextlib
@@ -12,20 +12,20 @@ from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import ELEMENT, PageVisit, Session
 from run_record.accounts import TestAccount
 
-#: A page of the wiki without any script, to come from and to go to.
-_QUIET = "/healthz"
+#: A page of the wiki without scripts: start and destination of navigations.
+_PLAIN_PAGE = "/healthz"
 
 _TRIES = 5
 _WITHIN_MS, _CLOSED_WITHIN_S = 20_000, 2
 
-_NOTICED = "() => window.__witness.inView > 0"
+_NOTICED = "() => window.__pageProbe.inView > 0"
 _CLICK = "(element) => element && document.querySelector(element).click()"
 
-#: Runs in the page, and returns at once: when the instrument has noticed the element, click it where that is asked for,
-#: and be gone in the same breath.
+#: Runs in the page in the background: wait until the instrument has noticed the element, click it if requested, and
+#: leave the page in the same task.
 _LEAVE = """([element, where]) => {
     const wait = () => {
-        if (!window.__witness.inView) { setTimeout(wait, 1); return; }
+        if (!window.__pageProbe.inView) { setTimeout(wait, 1); return; }
         if (element) { document.querySelector(element).click(); }
         if (where) { location.assign(where); } else { history.back(); }
     };
@@ -35,77 +35,77 @@ _LEAVE = """([element, where]) => {
 Leave = Callable[[Session, PageVisit, str], Awaitable[None]]
 
 
-async def _close(_: Session, reading: PageVisit, element: str) -> None:
-    await reading.page.wait_for_function(_NOTICED, timeout=_WITHIN_MS, polling=5)
-    await reading.page.evaluate(_CLICK, element)
-    await reading.page.close(run_before_unload=False)
+async def _close(_: Session, page_visit: PageVisit, element: str) -> None:
+    await page_visit.page.wait_for_function(_NOTICED, timeout=_WITHIN_MS, polling=5)
+    await page_visit.page.evaluate(_CLICK, element)
+    await page_visit.page.close(run_before_unload=False)
 
 
-async def _navigate(session: Session, reading: PageVisit, element: str) -> None:
-    await _go(reading, element, session.world.wiki + _QUIET)
+async def _navigate(session: Session, page_visit: PageVisit, element: str) -> None:
+    await _go(page_visit, element, session.environment.wiki + _PLAIN_PAGE)
 
 
-async def _back(_: Session, reading: PageVisit, element: str) -> None:
-    await _go(reading, element, "")
+async def _back(_: Session, page_visit: PageVisit, element: str) -> None:
+    await _go(page_visit, element, "")
 
 
-async def _go(reading: PageVisit, element: str, where: str) -> None:
-    async with reading.page.expect_navigation(timeout=_WITHIN_MS):
-        await reading.page.evaluate(_LEAVE, [element, where])
-    # Asked to close while the next page comes in, Chromium now and then never answers; the session's end closes it.
+async def _go(page_visit: PageVisit, element: str, destination: str) -> None:
+    async with page_visit.page.expect_navigation(timeout=_WITHIN_MS):
+        await page_visit.page.evaluate(_LEAVE, [element, destination])
+    # Chromium sometimes never responds to a close while the next page loads; the end of the session closes the tab.
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(reading.page.close(), _CLOSED_WITHIN_S)
+        await asyncio.wait_for(page_visit.page.close(), _CLOSED_WITHIN_S)
 
 
-async def _hide(session: Session, reading: PageVisit, element: str) -> None:
-    await reading.page.wait_for_function(_NOTICED, timeout=_WITHIN_MS, polling=5)
-    await reading.page.evaluate(_CLICK, element)
-    # What a phone does with a tab in the background: the page is told that it is hidden, and then stands still.
-    inspector = await session.context.new_cdp_session(reading.page)
+async def _hide(session: Session, page_visit: PageVisit, element: str) -> None:
+    await page_visit.page.wait_for_function(_NOTICED, timeout=_WITHIN_MS, polling=5)
+    await page_visit.page.evaluate(_CLICK, element)
+    # As a phone does with a background tab: the page gets an event that it is hidden, and is frozen.
+    inspector = await session.context.new_cdp_session(page_visit.page)
     await inspector.send("Page.setWebLifecycleState", {"state": "frozen"})
-    await session.world.recorder.settle(0.1, 2.0)
-    await reading.page.close()
+    await session.environment.recorder.settle(0.1, 2.0)
+    await page_visit.page.close()
 
 
 WAYS: dict[str, Leave] = {"close the tab": _close, "navigate": _navigate, "go back": _back, "hide": _hide}
 
 
-async def play(stage: ScenarioContext) -> None:
-    """Play as many funnels as there are users in each way of leaving, after the impression and after the click."""
-    groups = [stage.control, stage.treatment]
-    accounts = [stage.casting.take(groups[number % 2]) for number in range(max(2, stage.concurrency))]
-    readers = (partial(_readers, stage, account, number, len(accounts)) for number, account in enumerate(accounts))
-    await stage.together(*readers)
+async def play(context: ScenarioContext) -> None:
+    """Play one funnel per user for each way of leaving, after the impression and after the click."""
+    groups = [context.control, context.treatment]
+    accounts = [context.account_pool.take(groups[number % 2]) for number in range(max(2, context.concurrency))]
+    tasks = (partial(_play_ways, context, account, number, len(accounts)) for number, account in enumerate(accounts))
+    await context.run_concurrently(*tasks)
 
 
-async def _readers(stage: ScenarioContext, account: TestAccount, number: int, of: int) -> None:
-    async with stage.session(account) as session:
+async def _play_ways(context: ScenarioContext, account: TestAccount, number: int, count: int) -> None:
+    async with context.session(account) as session:
         for way, leave in WAYS.items():
             for clicks in (False, True):
-                for _ in range(number, stage.users, of):
+                for _ in range(number, context.users, count):
                     await _funnel(session, f"{way} at the {'click' if clicks else 'impression'}", leave, clicks=clicks)
 
 
 async def _funnel(session: Session, way: str, leave: Leave, *, clicks: bool) -> None:
-    reading = await _open(session)
-    reading.way = way
-    reading.expected = {"impression": 1, "click": 1} if clicks else {"impression": 1}
-    await leave(session, reading, ELEMENT if clicks else "")
-    reading.note()
+    page_visit = await _open(session)
+    page_visit.way = way
+    page_visit.expected = {"impression": 1, "click": 1} if clicks else {"impression": 1}
+    await leave(session, page_visit, ELEMENT if clicks else "")
+    page_visit.record()
 
 
 async def _open(session: Session) -> PageVisit:
     """Open a page with the element in view."""
     for _ in range(_TRIES):
-        # An earlier click unpinned the menu, and that may be saved only after the page was left.
+        # An earlier click unpinned the menu, and the wiki may save that after the page was left.
         await session.pin_menu()
         page = await session.context.new_page()
-        await page.goto(session.world.wiki + _QUIET)
-        reading = await session.open(MAIN_PAGE, page=page)
-        if await reading.is_in_view():
-            return reading
-        await reading.leave()
-    raise BrowserError("the wiki does not keep the main menu pinned, so the element is not to be seen")
+        await page.goto(session.environment.wiki + _PLAIN_PAGE)
+        page_visit = await session.open(MAIN_PAGE, page=page)
+        if await page_visit.is_in_view():
+            return page_visit
+        await page_visit.leave()
+    raise BrowserError("the wiki does not keep the main menu pinned, so the element is not visible")
 
 
-SCENARIO = Scenario("early-exit", "Which events survive when the reader leaves at once?", play)
+SCENARIO = Scenario("early-exit", "Which events survive when the user leaves immediately?", play)

@@ -1,79 +1,89 @@
-"""MPIC slow, down, or talking nonsense: pages stay readable, and nobody is enrolled."""
+"""MPIC is slow, down, or returns invalid responses: pages stay readable, and nobody is enrolled."""
 
 from urllib.parse import urlencode
 
 from browser_scenarios.chromium import BrowserError
 from browser_scenarios.context import ScenarioContext
 from browser_scenarios.environment import Operator
-from browser_scenarios.mpic_ui_steps import DOWN, EXPERIMENTS, has_asked, wiki_follows
+from browser_scenarios.mpic_ui_steps import DOWN, EXPERIMENTS, has_fetched, refresh_wiki_configs
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import PageVisit, Session
 
 
-async def play(stage: ScenarioContext) -> None:
-    """Let MPIC misbehave in every way there is, and look at a page each time."""
-    operator = stage.world.operator
+async def play(context: ScenarioContext) -> None:
+    """Activate each fault of MPIC's API, and check a page."""
+    operator = context.environment.operator
     if operator is None:
-        await stage.check("misbehave", True, "this MPIC is not ours to break: not looked at", "config")
+        await context.check("faults of MPIC", True, "this MPIC is not the testbed's: not tested", "config")
         return
-    async with stage.session(stage.casting.take(stage.treatment)) as session:
-        await _well(stage, session, "before")
-        for how in await operator.misbehaviours():
-            await operator.misbehave(how)
+    async with context.session(context.account_pool.take(context.treatment)) as session:
+        await _check_enrolled(context, session, "before")
+        for fault in await operator.api_faults():
+            await operator.set_api_fault(fault)
             try:
-                await _look(stage, session, how)
+                await _check_page(context, session, fault)
             finally:
-                await operator.misbehave("")
-            await _well(stage, session, f"after {how!r}")
-        await _down(stage, session, operator)
-        await _well(stage, session, "after MPIC was down")
+                await operator.set_api_fault("")
+            await _check_enrolled(context, session, f"after {fault!r}")
+        await _check_mpic_down(context, session, operator)
+        await _check_enrolled(context, session, "after MPIC was down")
 
 
-def _fresh(step: str) -> str:
-    """Return an address of the main page that the browser has not been to, so that it has no page to use again."""
+def _new_url(step: str) -> str:
+    """Return a new URL of the main page, so that the browser has no cached page."""
     return f"/index.php?{urlencode({'title': 'Main_Page', 'dogfood': step})}"
 
 
-async def _well(stage: ScenarioContext, session: Session, when: str) -> None:
-    """See that the account is enrolled, so that its not being enrolled would tell something."""
-    fetches = await wiki_follows(stage)
-    reading = await session.open(_fresh(when))
-    if await has_asked(stage, fetches, when):
-        await stage.check(f"{when}: enrolled", reading.group == stage.treatment, f"told {reading.group!r}", "config")
-    await reading.leave()
+async def _check_enrolled(context: ScenarioContext, session: Session, when: str) -> None:
+    """Check that the account is enrolled without a fault, so that a missing enrolment is significant."""
+    fetches = await refresh_wiki_configs(context)
+    page_visit = await session.open(_new_url(when))
+    if await has_fetched(context, fetches, when):
+        await context.check(
+            f"{when}: enrolled",
+            page_visit.group == context.treatment,
+            f"the page got group {page_visit.group!r}",
+            "config",
+        )
+    await page_visit.leave()
 
 
-async def _down(stage: ScenarioContext, session: Session, operator: Operator) -> None:
+async def _check_mpic_down(context: ScenarioContext, session: Session, operator: Operator) -> None:
     await operator.stop_mpic()
     try:
-        await _look(stage, session, DOWN)
+        await _check_page(context, session, DOWN)
     finally:
         await operator.start_mpic()
 
 
-async def _look(stage: ScenarioContext, session: Session, how: str) -> None:
-    """Look at a page that was made with MPIC's bad answer; one that was made without it shows nothing."""
-    fetches = await wiki_follows(stage, EXPERIMENTS, how)
+async def _check_page(context: ScenarioContext, session: Session, fault: str) -> None:
+    """Check a page that was rendered with MPIC's faulty response; any other page proves nothing."""
+    fetches = await refresh_wiki_configs(context, EXPERIMENTS, fault)
     try:
-        reading = await session.open(_fresh(how))
+        page_visit = await session.open(_new_url(fault))
     except BrowserError as error:
-        if await has_asked(stage, fetches, how):
-            await stage.check(f"{how}: the page is there", False, str(error), "config")
+        if await has_fetched(context, fetches, fault):
+            await context.check(f"{fault}: the page loads", False, str(error), "config")
         return
-    if await has_asked(stage, fetches, how) and await _used_it(stage, reading, how):
-        text = await reading.page.locator("#mw-content-text").inner_text()
-        await stage.check(f"{how}: the page is readable", "Main Page" in text, f"it says {text[:60]!r}", "config")
-        await stage.check(f"{how}: nobody is enrolled", reading.group is None, f"told {reading.told}", "config")
-    await reading.leave()
+    if await has_fetched(context, fetches, fault) and await _used_response(context, page_visit, fault):
+        text = await page_visit.page.locator("#mw-content-text").inner_text()
+        await context.check(f"{fault}: the page is readable", "Main Page" in text, f"it says {text[:60]!r}", "config")
+        await context.check(
+            f"{fault}: nobody is enrolled",
+            page_visit.group is None,
+            f"the page got {page_visit.user_experiments}",
+            "config",
+        )
+    await page_visit.leave()
 
 
-async def _used_it(stage: ScenarioContext, reading: PageVisit, how: str) -> bool:
-    """Return whether the page was made without an earlier answer of MPIC; while MPIC is down, its group tells that."""
-    if how != DOWN or reading.group is None:
+async def _used_response(context: ScenarioContext, page_visit: PageVisit, fault: str) -> bool:
+    """Return whether the page did not use a cached response of MPIC; while MPIC is down, an enrolment shows one."""
+    if fault != DOWN or page_visit.group is None:
         return True
-    told = f"the page was told {reading.group!r}, so the wiki used an answer that it had before"
-    await stage.check(f"{how}: the wiki asked MPIC", False, told, "generator")
+    detail = f"the page got group {page_visit.group!r}, so the wiki used a cached response"
+    await context.check(f"{fault}: the wiki asked MPIC", False, detail, "generator")
     return False
 
 
-SCENARIO = Scenario("mpic-failures", "Do pages stay readable whatever MPIC does?", play, apart=True)
+SCENARIO = Scenario("mpic-failures", "Do pages stay readable when MPIC fails?", play, isolated=True)

@@ -1,4 +1,4 @@
-"""The operator's own work in MPIC: create, be told what is wrong, switch on, edit, switch off."""
+"""The operator's work in MPIC: create, correct an invalid form, switch on, switch off, edit."""
 
 import secrets
 
@@ -11,7 +11,7 @@ from common.urls import join_path, with_query
 
 _EDITED = "Edited by an operator."
 
-#: What a form needs, as far as it has the field; dates that are long over, so that nobody is enrolled.
+#: Values of form fields; a form may lack some. The dates are in the past, so that nobody is enrolled.
 _FIELDS = {
     "description": "Made by an operator.", "start": "2020-01-01T14:30", "end": "2020-01-02T14:30",
     "default_rate": "0.1", "stream_name": "dogfood.ui", "owner": "Experiment Platform", "creator": "dogfood",
@@ -19,22 +19,26 @@ _FIELDS = {
 }  # fmt: skip
 
 
-async def play(stage: ScenarioContext) -> None:
-    """Do it all with an experiment, and with an instrument."""
-    async with operator_page(stage) as page:
-        for kind, what in (("experiments", "experiment"), ("instruments", "instrument")):
-            await _life(stage, page, kind, what)
+async def play(context: ScenarioContext) -> None:
+    """Perform all steps with an experiment, and with an instrument."""
+    async with operator_page(context) as page:
+        for kind, singular in (("experiments", "experiment"), ("instruments", "instrument")):
+            await _check_kind(context, page, kind, singular)
 
 
-async def _life(stage: ScenarioContext, page: Page, kind: str, what: str) -> None:
+async def _check_kind(context: ScenarioContext, page: Page, kind: str, singular: str) -> None:
     slug = f"dogfood-ui-{secrets.token_hex(3)}"
     is_experiment = kind == "experiments"
-    await page.goto(_new_form(stage.world.mpic, kind, str(stage.world.generation) if is_experiment else ""))
-    create = page.get_by_role("button", name=f"Create {what}")
+    await page.goto(
+        _new_form(context.environment.mpic, kind, str(context.environment.generation) if is_experiment else "")
+    )
+    create = page.get_by_role("button", name=f"Create {singular}")
     await create.click()
     problems = page.locator(".notice.error")
-    said = (await problems.inner_text()).splitlines()[0] if await problems.count() else "nothing"
-    await stage.check(f"{what}: an empty form is refused", said != "nothing", f"it says {said!r}", "config")
+    message = (await problems.inner_text()).splitlines()[0] if await problems.count() else "nothing"
+    await context.check(
+        f"{singular}: an empty form is rejected", message != "nothing", f"the message is {message!r}", "config"
+    )
     for field, text in _FIELDS.items():
         if await page.locator(f"#{field}").count():
             await page.fill(f"#{field}", text)
@@ -45,20 +49,20 @@ async def _life(stage: ScenarioContext, page: Page, kind: str, what: str) -> Non
         await _fill_groups(page)
     await create.click()
     heading = await page.locator("h1").inner_text()
-    if not await stage.check(f"{what}: create", heading == slug, f"the page is headed {heading!r}", "config"):
+    if not await context.check(f"{singular}: create", heading == slug, f"the heading is {heading!r}", "config"):
         return
     for on in (True, False):
         await page.get_by_role("button", name=f"Switch {'on' if on else 'off'}").click()
         tag = await page.locator("main .tag").first.inner_text()
-        told = f"it is shown as {tag!r}"
-        await stage.check(
-            f"{what}: switch {'on' if on else 'off'}", tag.lower() == ("on" if on else "off"), told, "config"
+        detail = f"the status is {tag!r}"
+        await context.check(
+            f"{singular}: switch {'on' if on else 'off'}", tag.lower() == ("on" if on else "off"), detail, "config"
         )
     await page.get_by_role("link", name="Edit").click()
     await page.fill("#description", _EDITED)
     await page.get_by_role("button", name="Save changes").click()
     shown = _EDITED in await page.locator("main").inner_text()
-    await stage.check(f"{what}: edit", shown, f"the new description is {'' if shown else 'not '}shown", "config")
+    await context.check(f"{singular}: edit", shown, f"the new description is {'' if shown else 'not '}shown", "config")
 
 
 async def _fill_groups(page: Page) -> None:
@@ -70,7 +74,7 @@ async def _fill_groups(page: Page) -> None:
         await page.fill("#groups", "control\ntreatment")
 
 
-SCENARIO = Scenario("mpic-ui", "Can an operator do all of the work in MPIC's UI?", play, apart=True)
+SCENARIO = Scenario("mpic-ui", "Can an operator do all work in MPIC's UI?", play, isolated=True)
 
 
 def _new_form(mpic: str, kind: str, generation: str) -> str:

@@ -1,4 +1,4 @@
-"""`mpo` puts a user into a group by hand: by query and by cookie, as each generation has it."""
+"""The override `mpo` forces a user's group, by query and by cookie, with each generation's rules."""
 
 from collections.abc import Iterable
 
@@ -11,79 +11,83 @@ from contracts.assignment import Generation
 
 _QUERY = "/index.php?title=Main_Page&mpo="
 
-#: Cookies that every wiki sets for a logged-in user, without its prefix.
+#: Names of a logged-in user's cookies, without the wiki's prefix.
 _COOKIES = ("UserID", "UserName", "_session")
 
 
-async def play(stage: ScenarioContext) -> None:
-    """Override somebody who is not in the sample, and somebody who is; rightly and wrongly spelt."""
-    outside, inside = stage.casting.take(None), stage.casting.take(stage.control)
-    async with stage.session(outside) as session:
-        await _enrols(stage, session, "query", _QUERY + _asked(stage, stage.treatment))
+async def play(context: ScenarioContext) -> None:
+    """Override an account outside the sample and one inside, with valid and invalid values."""
+    outside, inside = context.account_pool.take(None), context.account_pool.take(context.control)
+    async with context.session(outside) as session:
+        await _enrols(context, session, "query", _QUERY + _override_value(context, context.treatment))
         name = cookie_name(str(cookie.get("name")) for cookie in await session.context.cookies())
         await session.context.add_cookies(
-            [{"name": name, "value": _asked(stage, stage.treatment), "url": stage.world.wiki}]
+            [{"name": name, "value": _override_value(context, context.treatment), "url": context.environment.wiki}]
         )
-        await _enrols(stage, session, "cookie", MAIN_PAGE)
-        reading = await _read(session, _QUERY + _asked(stage, stage.control))
-        told = f"the page was told {reading.group!r}"
-        await stage.check("the query wins over the cookie", reading.group == stage.control, told, "assignment")
-    async with stage.session(inside) as session:
-        for what, value in (
-            ("without a value", stage.world.experiment),
+        await _enrols(context, session, "cookie", MAIN_PAGE)
+        page_visit = await _read(session, _QUERY + _override_value(context, context.control))
+        detail = f"the page got group {page_visit.group!r}"
+        await context.check("the query wins over the cookie", page_visit.group == context.control, detail, "assignment")
+    async with context.session(inside) as session:
+        for problem, value in (
+            ("without a value", context.environment.experiment),
             ("empty", ""),
             ("with too many parts", "a:b:c:d:e"),
         ):
-            reading = await _read(session, _QUERY + value)
-            told = f"the page was told {reading.group!r}"
-            await stage.check(f"an override {what} is ignored", reading.group == stage.control, told, "assignment")
-        unknown = await _read(session, _QUERY + _asked(stage, "no-such-group"))
-        # Alpha takes the asker at his word and enrols him in nothing; later an unknown group is ignored.
-        expected = None if stage.world.generation is Generation.ALPHA else stage.control
-        told = f"the page was told {unknown.group!r}"
-        await stage.check("an unknown group enrols nobody by hand", unknown.group == expected, told, "assignment")
+            page_visit = await _read(session, _QUERY + value)
+            detail = f"the page got group {page_visit.group!r}"
+            await context.check(
+                f"an override {problem} is ignored", page_visit.group == context.control, detail, "assignment"
+            )
+        unknown = await _read(session, _QUERY + _override_value(context, "no-such-group"))
+        # Alpha accepts an unknown group and enrols the user in no group; later generations ignore it.
+        expected = None if context.environment.generation is Generation.ALPHA else context.control
+        detail = f"the page got group {unknown.group!r}"
+        await context.check("an unknown group does not enrol", unknown.group == expected, detail, "assignment")
 
 
 def cookie_name(cookies: Iterable[str]) -> str:
-    """Return what the wiki calls the cookie `mpo`: with its prefix, which the names of its other *cookies* show.
+    """Return the full name of the cookie `mpo`, with the wiki's prefix, which the names of other *cookies* have.
 
     Raises:
-        BrowserError: none of them is one of a session.
+        BrowserError: no cookie of a session is among them.
     """
     for name in cookies:
         for ending in _COOKIES:
             if name.endswith(ending):
                 return f"{name.removesuffix(ending)}mpo"
-    raise BrowserError("the wiki has set no cookie of a session, so its cookies' prefix is not known")
+    raise BrowserError("the wiki has set no session cookie, so its cookies' prefix is not known")
 
 
-async def _enrols(stage: ScenarioContext, session: Session, how: str, path: str) -> None:
-    world = stage.world
-    reading = await _read(session, path)
-    told = f"the page was told {reading.group!r}"
-    await stage.check(f"the {how} enrols", reading.group == stage.treatment, told, "assignment")
-    await world.recorder.settle()
-    count = world.recorder.count(reading.pageview_id, "impression")
-    wanted = 1 if world.generation is Generation.ALPHA else 0
-    step = "events are sent" if wanted else "no event is sent"
-    await stage.check(f"{step} ({how})", count == wanted, f"{count} impressions were sent")
+async def _enrols(context: ScenarioContext, session: Session, source: str, path: str) -> None:
+    environment = context.environment
+    page_visit = await _read(session, path)
+    detail = f"the page got group {page_visit.group!r}"
+    await context.check(f"the {source} enrols", page_visit.group == context.treatment, detail, "assignment")
+    await environment.recorder.settle()
+    count = environment.recorder.count(page_visit.pageview_id, "impression")
+    expected = 1 if environment.generation is Generation.ALPHA else 0
+    step = "events are sent" if expected else "no event is sent"
+    await context.check(f"{step} ({source})", count == expected, f"{count} impressions were sent")
 
 
 async def _read(session: Session, path: str) -> PageVisit:
-    reading = await session.open(path)
-    await reading.see()
-    if not reading.measured:
-        await reading.page.wait_for_timeout(500)
-    await reading.leave()
-    return reading
+    page_visit = await session.open(path)
+    await page_visit.see()
+    if not page_visit.measured:
+        await page_visit.page.wait_for_timeout(500)
+    await page_visit.leave()
+    return page_visit
 
 
-def _asked(stage: ScenarioContext, group: str) -> str:
-    world = stage.world
+def _override_value(context: ScenarioContext, group: str) -> str:
+    environment = context.environment
     words = (
-        [world.experiment, world.feature, group] if world.generation is Generation.ALPHA else [world.experiment, group]
+        [environment.experiment, environment.feature, group]
+        if environment.generation is Generation.ALPHA
+        else [environment.experiment, group]
     )
     return ":".join(words)
 
 
-SCENARIO = Scenario("override", "Do overrides do what the generation's rules say, and no more?", play, apart=True)
+SCENARIO = Scenario("override", "Do overrides follow the generation's rules?", play, isolated=True)

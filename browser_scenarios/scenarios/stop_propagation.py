@@ -1,4 +1,4 @@
-"""A handler of the page that stops the click on its way cannot hide it from the instrument."""
+"""A handler of the page that stops the propagation of a click does not hide it from the instrument."""
 
 from browser_scenarios.click_steps import click_counts_once
 from browser_scenarios.context import ScenarioContext
@@ -11,9 +11,9 @@ _STOP = """(selector) => {
 }"""
 
 
-async def play(stage: ScenarioContext) -> None:
-    """Stop the click as early as the page can, and click."""
-    await click_counts_once(stage, _STOP)
+async def play(context: ScenarioContext) -> None:
+    """Stop the click's propagation as early as the page can, and click."""
+    await click_counts_once(context, _STOP)
 
 
-SCENARIO = Scenario("stop-propagation", "Does a click count that the page stops on its way?", play)
+SCENARIO = Scenario("stop-propagation", "Does a click count when the page stops its propagation?", play)

@@ -1,6 +1,7 @@
 """`dogfood watch`: the events of a stream, or of a run, as they arrive."""
 
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from analysis.live_monitor import LiveMonitor
 from analysis.run_model.own_events import OwnEvents
 from analysis.run_model.participants import chosen_subjects
 from common.bounded_numbers import LONGEST_S, Count, Number
-from common.durations import parse_seconds
 from dogfood.commands.options import AS_JSON, RUNS, TESTBED, complete_run
 from dogfood.testbed_control.services import Testbed
 from dogfood.watch.event_filter import EventFilter, parse_filter

@@ -93,7 +93,7 @@ def busy(machine: Machine) -> Diagnosis:
     if warning := busy_warning(machine):
         summary, _, remedy = warning.partition("; ")
         return unknown("machine", "load", summary, remedy, _PAGE)
-    return fine("machine", "load", machine.told)
+    return fine("machine", "load", machine.summary)
 
 
 def chromium() -> Diagnosis:

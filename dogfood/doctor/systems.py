@@ -119,7 +119,7 @@ def _wiki(
     query = {"action": "streamconfigs", "format": "json"}
     try:
         with open_client(egress, transport=transport) as client:
-            response = client.get(under(target.wiki, "api.php"), params=query)
+            response = client.get(join_path(target.wiki, "api.php"), params=query)
         response.raise_for_status()
         content = response.json()
         configs, faults = read_stream_configs(content)
@@ -178,7 +178,7 @@ def _intake(
         )
         return
     with TargetBudget.open(target, "dogfood doctor") as budget:
-        if budget.governor().wait(1) > 0:
+        if budget.rate_limiter().wait(1) > 0:
             yield unknown("intake", "schema", "not checked: current runs use all requests that the target allows")
             return
         response = probe_schema(target.intake, schema, stream, egress, transport=transport)
@@ -186,9 +186,9 @@ def _intake(
         yield fine("intake", "schema", f"{schema} is known")
     elif response.served is Served.NO:
         yield missing(
-            "intake", "schema", f"{schema} is not known: {response.told}",
+            "intake", "schema", f"{schema} is not known: {response.detail}",
             "deploy the schema, or let the client name a deployed version", _HELP,
         )  # fmt: skip
     else:
         remedy = "check that this is EventGate, without hasty in the target's address; see the intake's log"
-        yield missing("intake", "schema", response.told, remedy, _TARGETS)
+        yield missing("intake", "schema", response.detail, remedy, _TARGETS)

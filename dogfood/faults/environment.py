@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dogfood.testbed_control.child_processes import free_port
+from common.ports import free_port
 from dogfood.testbed_control.seed import accounts_file, seed_wiki
 from dogfood.testbed_control.services import Testbed, WikiOptions
 

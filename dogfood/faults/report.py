@@ -62,14 +62,7 @@ class CleanRuns:
 
 def junit(rows: Sequence[Row], runs: CleanRuns) -> bytes:
     """Return the faults as test cases in JUnit XML; a fault that was not detected in its layer is a failure."""
-    suite = ElementTree.Element("testsuite", name="faults", tests=str(len(rows) + len(runs.verdicts)))
-    for row in rows:
-        case = ElementTree.SubElement(
-            suite, "testcase", name=row.id, classname=f"faults.{row.layer_expected}", time=str(row.seconds)
-        )
-        if not row.detected:
-            message = f"{row.layer_expected} was expected, {row.layer_named or 'nothing'} was named"
-            ElementTree.SubElement(case, "failure", message=message).text = row.sentence
+    cases = [_fault_case(row) for row in rows]
     for number, verdict in enumerate(runs.verdicts, start=1):
         failed = verdict in (Verdict.NO_GO, Verdict.INVALID)
         status = CaseStatus.FAILURE if failed else CaseStatus.PASSED
@@ -80,7 +73,7 @@ def junit(rows: Sequence[Row], runs: CleanRuns) -> bytes:
 
 def _fault_case(row: Row) -> Case:
     classname = f"faults.{row.layer_expected}"
-    if row.found:
+    if row.detected:
         return Case(classname, row.id, seconds=row.seconds)
     message = f"{row.layer_expected} was expected, {row.layer_named or 'nothing'} was named"
     return Case(classname, row.id, CaseStatus.FAILURE, message, row.sentence, row.seconds)

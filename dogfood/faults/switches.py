@@ -9,7 +9,6 @@ from common.atomic_write import atomic_write
 from common.errors import DogfoodError
 from common.ports import free_port
 from dogfood.faults.catalogue import read_catalogue
-from dogfood.testbed_control.child_processes import free_port
 from dogfood.testbed_control.services import FAULTS, Testbed
 
 #: Services that restart for other faults. The wiki keeps running; its extension reads the faults.

@@ -71,7 +71,7 @@ def of_findings(findings: Sequence[ScenarioFinding], run: str) -> Iterator[Row]:
             yield Row("scenario", scenario, Verdict.GO, f"{len(steps)} steps passed", run)
         for finding in failed:
             verdict = Verdict.INVALID if finding.layer == "generator" else Verdict.NO_GO
-            summary = f"{finding.step}: {finding.told} (layer {finding.layer})"
+            summary = f"{finding.step}: {finding.observation} (layer {finding.layer})"
             yield Row("scenario", scenario, verdict, summary, run)
 
 

@@ -73,12 +73,12 @@ def run(request: RunRequest, console: Console) -> tuple[Path, Analysis | None]:
     ):
         _send_traffic(request, target, egress, folder, accounts, events, console)
         _finish(folder)
-        record_machine(folder, watch.seen())
+        record_machine(folder, watch.usage())
     probe_schemas_of_ledger(target, egress, folder)
     if target.name != LOCAL or request.traffic.intake:
         return folder, None
     time.sleep(SETTLE_S)
-    with console.status("filling the table and judging"), MachineWatch("analysis") as judging:
+    with console.status("filling the table and judging"), MachineSampler("analysis") as judging:
         request.table.fill(request.testbed)
         observe(request.testbed, folder, request.table)
         analysis = judge(folder)

@@ -24,7 +24,7 @@ from run_record.target import Target
 _TIMEOUT_S = 30.0
 
 
-def probe_platform(target: Target, egress: Egress, manifest: Manifest, *, on_wiki: bool) -> PlatformAnswers:
+def probe_platform(target: Target, egress: Egress, manifest: Manifest, *, on_wiki: bool) -> PlatformState:
     """Ask the systems of *target* for schemas and configs on which the validity of a run's events depends.
 
     Raises nothing.
@@ -49,7 +49,7 @@ def probe_schemas_of_ledger(target: Target, egress: Egress, run: Path) -> None:
     Raises:
         DogfoodError: the run's files cannot be read.
     """
-    manifest, answers = Manifest.read(run), PlatformAnswers.read(run)
+    manifest, answers = Manifest.read(run), PlatformState.read(run)
     named = {_schema_of(body) for body in read_ledger(run / LEDGER).bodies.values()} - {"", *answers.schemas}
     if named:
         replace(answers, schemas={**answers.schemas, **_schemas(target, egress, manifest, sorted(named))}).write(run)

@@ -56,7 +56,7 @@ def running(command: Sequence[str], log: IO[bytes]) -> Iterator["subprocess.Pope
         log: file for its output.
     """
     process = subprocess.Popen(
-        tethered(command, signal.SIGTERM), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+        end_with_parent(command, signal.SIGTERM), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
         env=child_environment(*_GENERATOR_VARIABLES),
     )  # fmt: skip
     try:
@@ -81,9 +81,3 @@ def kill_group(process: "subprocess.Popen[bytes]") -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def free_port() -> int:
-    """Return a free port of this machine."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

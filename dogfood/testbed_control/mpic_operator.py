@@ -53,7 +53,7 @@ class TestbedOperator:
         rows = content["fetches"] if isinstance(content["fetches"], list) else []
         # Requests of the kit are not fetches of the wiki.
         of_wiki = (
-            row for row in rows if (row["path"], row["as"]) == (path, how) and not row["agent"].startswith(AGENT)
+            row for row in rows if (row["path"], row["as"]) == (path, fault) and not row["agent"].startswith(AGENT)
         )
         return sum(int(row["count"]) for row in of_wiki)
 

@@ -27,7 +27,7 @@ _held: set[Path] = set()
 
 def service_environment(folder: Path, name: str) -> Mapping[str, str]:
     """Return the environment of the service *name* of the testbed in *folder*: its marks, and no secrets."""
-    return child_environment(more={_NAME: name, _FOLDER: str(folder.resolve())})
+    return child_environment(extra={_NAME: name, _FOLDER: str(folder.resolve())})
 
 
 @contextmanager

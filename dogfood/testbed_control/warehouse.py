@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from analysis.engines.duckdb_engine import EngineError
+from analysis.engines.base import EngineError
 from analysis.engines.warehouse import Warehouse
 from dogfood.testbed_control.services import Testbed
 from dogfood.testbed_control.table import state_dir

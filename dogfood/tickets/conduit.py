@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Self
 from urllib.parse import SplitResult, urlsplit
 
 import httpx
@@ -56,7 +55,7 @@ def _pairs(name: str, value: Value) -> Iterator[tuple[str, str]]:
         yield from _pairs(f"{name}[{key}]", item)
 
 
-class Conduit(Closing):
+class Conduit:
     """Calls the methods of one Phabricator, one after the other, with a pause between them.
 
     Args:
@@ -124,6 +123,12 @@ class Conduit(Closing):
         raise ConduitError(
             f"{method} of {self.url} returned more than {_MAX_PAGES * PAGE:,} results, which cannot be right"
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the connections."""

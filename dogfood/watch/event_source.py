@@ -54,7 +54,7 @@ class FileSource:
         """
         for path in self._paths_of_files():
             try:
-                lines = self._files.fresh(path).splitlines()
+                lines = self._files.new_lines(path).splitlines()
             except OSError as error:
                 raise DogfoodError(f"{path} cannot be read: {error.strerror}") from error
             for event in map(_event, lines):

@@ -1,1 +1,1 @@
-"""The intake: EventGate's HTTP contract, with what the Wikimedia deployment adds."""
+"""The intake: EventGate's HTTP contract, with the additions of the Wikimedia deployment."""

@@ -1,4 +1,4 @@
-"""`python -m testbed.intake`: the intake as a process of its own."""
+"""`python -m testbed.intake`: the intake as a process."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,7 @@ from contracts.streams import DATA_CENTRES, ERROR_STREAM, topics
 from testbed.http_server import bind, guarded, serve
 from testbed.intake.app import Intake
 from testbed.intake.eventgate import EventGate, fill
-from testbed.intake.intake_faults import Parts, inject
+from testbed.intake.intake_faults import IntakeParts, inject
 from testbed.intake.stream_configs import StreamConfigFile
 from testbed.stream.options import add_stream_options
 from testbed.stream.segments import Producer, SegmentProducer, SegmentWriter
@@ -17,7 +17,7 @@ STREAM_CONFIGS = Path(__file__).resolve().parent.parent / "stream_configs.json"
 
 
 def main() -> None:
-    """Read the options and serve until asked to stop."""
+    """Read the options and serve until the process is stopped."""
     parser = argparse.ArgumentParser(prog="python -m testbed.intake", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8192)
@@ -25,14 +25,16 @@ def main() -> None:
     parser.add_argument("--stream-configs", type=Path, default=STREAM_CONFIGS)
     parser.add_argument("--data-centre", default="eqiad", choices=DATA_CENTRES)
     parser.add_argument("--acknowledged-within", type=float, default=10.0, metavar="SECONDS",
-                        help="an event that Kafka does not acknowledge in time is not accepted")  # fmt: skip
-    parser.add_argument("--max-body", type=int, default=4 << 20, help="bytes of the largest body")
-    parser.add_argument("--fault", action="append", default=[], help="of the catalogue (python -m testbed.faults)")
+                        help="time limit for Kafka's acknowledgement; later events are not accepted")  # fmt: skip
+    parser.add_argument("--max-body", type=int, default=4 << 20, metavar="BYTES", help="largest accepted body")
+    parser.add_argument(
+        "--fault", action="append", default=[], help="fault to switch on (python -m testbed.faults); repeatable"
+    )
     options = parser.parse_args()
     streams = StreamConfigFile(options.stream_configs)
     listener = bind(options.host, options.port)
     producer = _producer(options, streams)
-    parts = inject(Parts(SchemaRegistry(), fill, producer), options.fault)
+    parts = inject(IntakeParts(SchemaRegistry(), fill, producer), options.fault)
     gate = EventGate(parts.schemas, streams, parts.producer, options.data_centre, parts.fill)
     serve("intake", parts.wrap(Intake(gate, options.max_body)), listener, http=parts.protocol)
     producer.close()

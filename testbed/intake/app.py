@@ -1,4 +1,4 @@
-"""The intake as an ASGI application, without a framework: requests are the product's hot path."""
+"""The intake as an ASGI application, without a framework: it is the testbed's hot path."""
 
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -29,8 +29,8 @@ class Intake:
     """EventGate's HTTP contract.
 
     Args:
-        gate: takes the events in.
-        max_body: bytes of the largest body, also after it was unpacked.
+        gate: validates and produces events.
+        max_body: largest body in bytes, before and after decompression.
     """
 
     def __init__(self, gate: EventGate, max_body: int) -> None:
@@ -38,7 +38,7 @@ class Intake:
         self._max_body = max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Respond to one request."""
         if scope["type"] != "http":
             return
         method, path, query = scope["method"], scope["path"], scope["query_string"]
@@ -75,7 +75,7 @@ class Intake:
             body = await _read(receive, self._max_body)
             events = await events_of(body, headers, self._max_body) if parsed else []
         except BodyError as error:
-            # A body that nobody would have looked into is not too large.
+            # A body that is not read, because of its content type, cannot be too large.
             await _send(send, _problem(error) if parsed else Answer(400, EMPTY))
             return
         if not events:
@@ -96,8 +96,8 @@ def _is_hasty(query: object) -> bool:
     if not isinstance(query, bytes) or b"hasty" not in query:
         return False
     values = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-    plain = values.pop("hasty", [])
-    return any(plain) or len(plain) > 1 or any(name.startswith("hasty[") for name in values)
+    flags = values.pop("hasty", [])
+    return any(flags) or len(flags) > 1 or any(name.startswith("hasty[") for name in values)
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
@@ -148,11 +148,11 @@ _SPEC = {
     "paths": {
         "/v1/events": {
             "post": {
-                "summary": "Take in one event or an array of events.",
+                "summary": "Accept one event or an array of events.",
                 "parameters": [{"name": "hasty", "in": "query", "schema": {"type": "string"}}],
                 "responses": {
                     "201": {"description": "All events were accepted."},
-                    "202": {"description": "The events were received; nothing is known of them yet."},
+                    "202": {"description": "The events were received; they are not validated yet."},
                     "207": {"description": "Some events were accepted."},
                     "400": {"description": "No event was accepted: all are invalid, or there are none."},
                     "500": {"description": "No event was accepted, at least one for another reason."},

@@ -1,4 +1,4 @@
-"""What the intake does with one request's events: fill in, validate, produce, and word the answer."""
+"""EventGate's processing of one request: fill in, validate and produce its events, and word the response."""
 
 import asyncio
 import uuid
@@ -19,12 +19,12 @@ EMPTY = "Request body was empty. Must provide JSON encoded events."
 _NO_SCHEMA = "Field(s) $schema were missing from event and could not be extracted."
 _TOO_DEEP = f"nested too deeply: an event may have {MAX_DEPTH} levels"
 
-#: Events looked at before other requests get their turn: a body may hold hundreds of thousands.
+#: Events processed before other requests get their turn: a body may hold hundreds of thousands.
 _SLICE = 256
 
 
 class Answer(NamedTuple):
-    """An HTTP answer: status, reason phrase and body."""
+    """An HTTP response: status, reason phrase and body."""
 
     status: int
     reason: str
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What a request tells about its events besides their bodies."""
+    """Request metadata that completes its events."""
 
     user_agent: str
     request_id: str
@@ -40,26 +40,26 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An event that was not accepted, as the answer tells it. *status* is `invalid` or `error`."""
+    """An event that was not accepted, as the response reports it. *status* is `invalid` or `error`."""
 
     status: str
     event: object
     context: Mapping[str, object]
 
 
-#: Completes an event: what it may leave to the intake, at a moment (ISO 8601), from its request.
+#: Fills in an event's optional fields from the receive time (ISO 8601) and the request.
 Fill = Callable[[dict[str, object], str, Request], None]
 
 
 class EventGate:
-    """Takes events in.
+    """Validates and produces events.
 
     Args:
-        schemas: where `$schema` is looked up.
-        streams: the configured streams.
-        producer: where accepted events, and reports of those that are not, are produced to.
-        data_centre: prefix of the topics.
-        fill: completes events.
+        schemas: registry that `$schema` refers to.
+        streams: configured streams.
+        producer: destination of accepted events, and of reports on the others.
+        data_centre: prefix of topic names.
+        fill: function that fills in missing fields of an event.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class EventGate:
         self._data_centre = data_centre
 
     async def take(self, events: Sequence[object], request: Request) -> Answer:
-        """Validate and produce *events*; return the answer of guaranteed mode. Accepted means produced."""
+        """Validate and produce *events*; return the response of guaranteed mode. Accepted means produced."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         failures: list[Failure] = []
         accepted: dict[str, list[tuple[object, bytes]]] = {}
@@ -91,7 +91,7 @@ class EventGate:
         return answer(len(events), failures)
 
     def canary_events(self) -> list[object]:
-        """Return one canary event a configured stream: they prove that a quiet stream is alive."""
+        """Return one canary event for each configured stream: it shows that a quiet stream works."""
         uris = {self._schemas.load(uri).title: uri for uri in self._schemas.uris()}
         return [
             {
@@ -105,7 +105,7 @@ class EventGate:
         ]
 
     def _check(self, event: object, now: str, request: Request) -> Failure | None:
-        """Fill in what the event may leave to the intake, and return why it cannot be accepted, or None."""
+        """Fill in the event's optional fields; return why it cannot be accepted, or None."""
         if isinstance(event, TooDeep):
             return _error(event.event, _TOO_DEEP)
         if not isinstance(event, dict) or not isinstance(event.get("$schema"), str):
@@ -121,7 +121,7 @@ class EventGate:
         if problems:
             details = [{"dataPath": problem.path, "message": problem.message} for problem in problems]
             text = ", ".join(str(problem) for problem in problems)
-            return Failure("invalid", _tellable(event), {"errors": details, "errorsText": text})
+            return Failure("invalid", _serializable(event), {"errors": details, "errorsText": text})
         stream = event["meta"]["stream"]
         config = self._streams.current().get(stream)
         if config is None:
@@ -133,20 +133,20 @@ class EventGate:
     async def _produce(
         self, accepted: Mapping[str, Sequence[tuple[object, bytes]]], failures: Sequence[Failure], now: str
     ) -> list[Failure]:
-        """Produce *accepted* events, by topic, and reports of *failures*; return which were not accepted after all."""
-        under_way = [self._producer.produce(name, [line for _, line in batch]) for name, batch in accepted.items()]
+        """Produce *accepted* events, by topic, and reports of *failures*; return the events that were not produced."""
+        pending = [self._producer.produce(name, [line for _, line in batch]) for name, batch in accepted.items()]
         if failures:
-            under_way.append(self._report(failures, now))
-        # One topic is the rule, and needs no task of its own.
-        results = [await under_way[0]] if len(under_way) == 1 else await asyncio.gather(*under_way)
+            pending.append(self._report(failures, now))
+        # Usually there is one topic, which needs no separate task.
+        results = [await pending[0]] if len(pending) == 1 else await asyncio.gather(*pending)
         return [
             _error(batch[number][0], reason)
-            for batch, unwritten in zip(accepted.values(), results, strict=False)
-            for number, reason in sorted(unwritten.items())
+            for batch, failed_numbers in zip(accepted.values(), results, strict=False)
+            for number, reason in sorted(failed_numbers.items())
         ]
 
     async def _report(self, failures: Sequence[Failure], now: str) -> Mapping[int, str]:
-        """Produce what is said of *failures* to the error stream; a report that is not taken is given up."""
+        """Produce reports of *failures* to the error stream; a report that cannot be produced is dropped."""
         name = topic(ERROR_STREAM, self._data_centre)
         for first in range(0, len(failures), _SLICE):
             part = failures[first : first + _SLICE]
@@ -156,7 +156,7 @@ class EventGate:
 
 
 async def _in_turns(events: Sequence[object]) -> AsyncIterator[object]:
-    """Yield *events*; after some of them other requests get their turn."""
+    """Yield *events*; let other requests run after every `_SLICE` of them."""
     for number, event in enumerate(events, start=1):
         if number % _SLICE == 0:
             await asyncio.sleep(0)
@@ -164,7 +164,7 @@ async def _in_turns(events: Sequence[object]) -> AsyncIterator[object]:
 
 
 def answer(count: int, failures: Sequence[Failure]) -> Answer:
-    """Return what EventGate answers in guaranteed mode when *failures* of *count* events were not accepted."""
+    """Return EventGate's response in guaranteed mode when *failures* of *count* events were not accepted."""
     if not failures:
         return Answer(201, f"All {count} out of {count} events were accepted.")
     failed = {
@@ -177,20 +177,20 @@ def answer(count: int, failures: Sequence[Failure]) -> Answer:
     }
     invalid, errored = len(failed["invalid"]), len(failed["error"])
     if len(failures) < count:
-        what = f"{len(failures)} failed ({invalid} invalid and {errored} errored)."
-        reason = f"{count - len(failures)} out of {count} events were accepted, but {what}"
+        details = f"{len(failures)} failed ({invalid} invalid and {errored} errored)."
+        reason = f"{count - len(failures)} out of {count} events were accepted, but {details}"
         return Answer(207, reason, orjson.dumps(failed))
     if not errored:
         reason = f"{count} out of {count} events were invalid and not accepted."
         return Answer(400, reason, orjson.dumps({"invalid": failed["invalid"]}))
-    what = f"({invalid} invalid and {errored} errored)."
+    details = f"({invalid} invalid and {errored} errored)."
     return Answer(
-        500, f"{count} out of {count} events had failures and were not accepted. {what}", orjson.dumps(failed)
+        500, f"{count} out of {count} events had failures and were not accepted. {details}", orjson.dumps(failed)
     )
 
 
 def fill(event: dict[str, object], now: str, request: Request) -> None:
-    """Fill in what *event* may leave to the intake: receive time, id, request and user agent."""
+    """Fill in the optional fields of *event*: receive time, id, request id and user agent."""
     meta = event.setdefault("meta", {})
     if isinstance(meta, dict):
         meta.setdefault("dt", now)
@@ -204,8 +204,8 @@ def fill(event: dict[str, object], now: str, request: Request) -> None:
             headers.setdefault("user-agent", request.user_agent)
 
 
-def _tellable(event: object) -> object:
-    """Return *event*, or its id alone when it is nested too deeply to be written."""
+def _serializable(event: object) -> object:
+    """Return *event*, or only its id when it is nested too deeply to be serialized."""
     try:
         orjson.dumps(event)
     except orjson.JSONEncodeError:
@@ -215,11 +215,11 @@ def _tellable(event: object) -> object:
 
 
 def _error(event: object, message: str) -> Failure:
-    return Failure("error", _tellable(event), {"message": message})
+    return Failure("error", _serializable(event), {"message": message})
 
 
 def _invalid(event: object, message: str) -> Failure:
-    return Failure("invalid", _tellable(event), {"errors": [{"message": message}], "errorsText": message})
+    return Failure("invalid", _serializable(event), {"errors": [{"message": message}], "errorsText": message})
 
 
 def _error_event(failure: Failure, now: str) -> bytes:

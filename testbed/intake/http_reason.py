@@ -1,11 +1,11 @@
-"""Reason phrases of our own. EventGate tells its outcome in them, and ASGI has no place for them."""
+"""Custom HTTP reason phrases: EventGate reports its outcome in them, and ASGI does not support them."""
 
 import asyncio
 from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-#: Response header that carries the phrase from the application to the protocol, which takes it out.
+#: Response header that carries the phrase from the application to the protocol, which removes it.
 HEADER = b"x-testbed-reason"
 _MARK = b"\r\n" + HEADER + b": "
 
@@ -29,9 +29,9 @@ class _ReasonTransport:
 
 
 class ReasonProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with the application's own reason phrases."""
+    """uvicorn's HTTP protocol with the application's reason phrases."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin a connection."""
+        """Start a connection."""
         wrapped = _ReasonTransport(cast(asyncio.Transport, transport))
         super().connection_made(cast(asyncio.Transport, wrapped))

@@ -1,6 +1,7 @@
-"""The intake's switches of the fault catalogue: other parts, put in at the start (`testbed.faults`).
+"""Faults of transport, intake, stream and generator: components that replace the intake's own at start-up.
 
-Which events are hit follows from the events themselves, so that the same traffic is hit alike every time.
+A hash of the event decides whether a fault hits it, so the same traffic is hit in the same way every time. The
+catalogue is in `testbed.faults`.
 """
 
 import asyncio
@@ -24,16 +25,16 @@ from testbed.intake.eventgate import Fill
 from testbed.intake.http_reason import ReasonProtocol
 from testbed.stream.segments import Producer
 
-#: Shares of events that are hit, per thousand.
+#: Shares of events that a fault hits, per thousand.
 _INVALID, _CUT_OFF, _RETRIED = 50, 20, 30
 
-#: Events that are swallowed: all after the first of these counts until the second.
+#: Range of event numbers that `SilentProducer` drops.
 _SILENT_FROM, _SILENT_UNTIL = 800, 2_400
 
-#: The sender stands still from this request on, for so many seconds.
-_FREEZE_AT, _FREEZE_S = 100, 8
+#: Number of the request at which the sender is stopped, and for how many seconds.
+_STALL_AT, _STALL_S = 100, 8
 
-#: By this on its command line a load generator is told from anybody else who sends.
+#: Words on a command line that identify a load generator.
 _GENERATOR = re.compile(r"\b(locust|sender)\b")
 
 _NO_ANSWER = 444
@@ -42,15 +43,15 @@ _IDS = uuid.UUID("6f1d6f2e-0f5c-4d52-9a64-3f3f6a1c2b7d")
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What an intake is made of.
+class IntakeParts:
+    """The replaceable components of an intake.
 
     Attributes:
-        schemas: where `$schema` is looked up.
-        fill: fills in what events leave to the intake.
-        producer: produces events.
-        wrap: puts something in front of the application.
-        protocol: how HTTP is spoken.
+        schemas: registry that `$schema` refers to.
+        fill: function that fills in missing fields of an event.
+        producer: destination of events.
+        wrap: function that puts middleware in front of the application.
+        protocol: uvicorn's HTTP protocol class.
     """
 
     schemas: SchemaRegistry
@@ -60,15 +61,15 @@ class Parts:
     protocol: type[ReasonProtocol] = ReasonProtocol
 
 
-def inject(parts: Parts, faults: Iterable[str]) -> Parts:
-    """Return *parts* with the switches of *faults* on; faults of other places change nothing."""
+def inject(parts: IntakeParts, faults: Iterable[str]) -> IntakeParts:
+    """Return *parts* with *faults* switched on; faults of other parts of the testbed are ignored."""
     for fault in choose_at(FaultLocation.INTAKE, faults):
         parts = _SWITCHES[fault](parts)
     return parts
 
 
 class FaultySchemaRegistry(SchemaRegistry):
-    """Schemas that find a share of valid events invalid, as a version of the schema would that nobody agreed on."""
+    """A schema registry that rejects a share of valid events, as an unannounced schema version would."""
 
     def validate(self, event: Mapping[str, object]) -> tuple[Problem, ...]:
         """Return why *event* is invalid."""
@@ -79,13 +80,13 @@ class FaultySchemaRegistry(SchemaRegistry):
 
 
 class _FaultyProducer:
-    """A producer that produces something else in place of a batch; reports of errors are left alone."""
+    """A producer that changes batches before it produces them, except those of the error stream."""
 
     def __init__(self, producer: Producer) -> None:
         self._producer = producer
 
     async def produce(self, topic: str, events: Sequence[bytes]) -> Mapping[int, str]:
-        """Produce what *events* have become; the answer is that on *events*, as far as they are among it."""
+        """Produce the faulty batches; return the failures of *events* if that batch is among them."""
         if topic.endswith(ERROR_STREAM):
             return await self._producer.produce(topic, events)
         failures: Mapping[int, str] = {}
@@ -95,21 +96,21 @@ class _FaultyProducer:
         return failures
 
     def inject(self, topic: str, events: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
-        """Yield what is produced in place of *events*, by topic."""
+        """Yield the batches to produce instead of *events*, each with its topic."""
         yield topic, events
 
     def close(self) -> None:
-        """Finish what is under way."""
+        """Finish pending batches."""
         self._producer.close()
 
 
 class SilentProducer(_FaultyProducer):
-    """Swallows what comes between two counts of events."""
+    """Drops the events between two event numbers."""
 
     _count = 0
 
     def inject(self, topic: str, events: Sequence[bytes]) -> Iterator[tuple[str, Sequence[bytes]]]:
-        """Yield the events that are not swallowed."""
+        """Yield the events that are not dropped."""
         first = self._count
         self._count += len(events)
         kept = [event for number, event in enumerate(events, start=first) if not _SILENT_FROM <= number < _SILENT_UNTIL]
@@ -132,18 +133,18 @@ class RetryingProducer(_FaultyProducer):
         yield topic, events
         first = orjson.loads(events[0])
         if _is_hit(first, "retried", _RETRIED):
-            again = _is_hit(first, "retried", _RETRIED // 2)
-            yield topic, [_renamed(event) if again else event for event in events]
+            renew_ids = _is_hit(first, "retried", _RETRIED // 2)
+            yield topic, [_with_new_id(event) if renew_ids else event for event in events]
 
 
 class DroppingProxy:
-    """In front of the intake: cuts the connection on a share of one group's events, without an answer."""
+    """Middleware that closes the connection without a response for a share of the treatment group's events."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on, or cut it off."""
+        """Forward one request, or close its connection."""
         if scope.get("method") != "POST":
             await self._app(scope, receive, send)
             return
@@ -155,19 +156,19 @@ class DroppingProxy:
             await send({"type": "http.response.start", "status": _NO_ANSWER, "headers": []})
             await send({"type": "http.response.body", "body": b""})
             return
-        waiting = iter(messages)
+        buffered = iter(messages)
 
-        async def again() -> Message:
-            return next(waiting, None) or await receive()
+        async def replay() -> Message:
+            return next(buffered, None) or await receive()
 
-        await self._app(scope, again, send)
+        await self._app(scope, replay, send)
 
 
 class CuttingProtocol(ReasonProtocol):
-    """HTTP that closes the connection in place of an answer of status 444 (nginx's word for it)."""
+    """HTTP protocol that closes the connection instead of sending a response of status 444 (as nginx does)."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin a connection."""
+        """Start a connection."""
         super().connection_made(cast(asyncio.Transport, _CuttingTransport(cast(asyncio.Transport, transport))))
 
 
@@ -186,7 +187,7 @@ class _CuttingTransport:
 
 
 class StallingProxy:
-    """In front of the intake: stops the process of the load generator for some seconds, once."""
+    """Middleware that stops the process of the load generator for some seconds, once."""
 
     _requests = 0
 
@@ -194,51 +195,51 @@ class StallingProxy:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on; at one of them, stop its sender first."""
+        """Forward one request; stop the sender before one of them."""
         if scope.get("method") == "POST":
             self._requests += 1
-            if self._requests == _FREEZE_AT:
-                await asyncio.to_thread(_freeze, scope.get("client"))
+            if self._requests == _STALL_AT:
+                await asyncio.to_thread(_stall, scope.get("client"))
         await self._app(scope, receive, send)
 
 
-def _freeze(client: object) -> None:
-    """Stop the process behind *client* (host and port) when it is a load generator; another wakes it, come what may."""
+def _stall(client: object) -> None:
+    """Stop the process of *client* (host and port) if it is a load generator; a separate process resumes it."""
     connections = psutil.net_connections("tcp")
     for pid in {item.pid for item in connections if item.pid and item.laddr and tuple(item.laddr) == client}:
         with contextlib.suppress(psutil.Error):
             if any(_GENERATOR.search(word) for word in psutil.Process(pid).cmdline()):
-                words = f"kill -STOP {pid}; sleep {_FREEZE_S}; kill -CONT {pid}"
-                subprocess.Popen(["sh", "-c", words], start_new_session=True)
+                script = f"kill -STOP {pid}; sleep {_STALL_S}; kill -CONT {pid}"
+                subprocess.Popen(["sh", "-c", script], start_new_session=True)
 
 
 def _without_receive_time(fill: Fill) -> Fill:
-    """Return a *fill* that leaves `meta.dt` as it came."""
+    """Return a *fill* that does not fill in `meta.dt`."""
 
     def other(event: dict[str, object], now: str, request: object) -> None:
         meta = event.get("meta")
-        had = isinstance(meta, dict) and "dt" in meta
+        has_time = isinstance(meta, dict) and "dt" in meta
         fill(event, now, request)  # type: ignore[arg-type]
         filled = event.get("meta")
-        if not had and isinstance(filled, dict):
+        if not has_time and isinstance(filled, dict):
             filled.pop("dt", None)
 
     return other
 
 
-_SWITCHES: Mapping[str, Callable[[Parts], Parts]] = {
+_SWITCHES: Mapping[str, Callable[[IntakeParts], IntakeParts]] = {
     "hasty-invalid": lambda parts: replace(parts, schemas=FaultySchemaRegistry()),
     "no-meta-dt": lambda parts: replace(parts, fill=_without_receive_time(parts.fill)),
     "silent-intake": lambda parts: replace(parts, producer=SilentProducer(parts.producer)),
     "wrong-stream": lambda parts: replace(parts, producer=MisroutingProducer(parts.producer)),
     "duplicates": lambda parts: replace(parts, producer=RetryingProducer(parts.producer)),
-    "loss-by-group": lambda parts: replace(parts, wrap=_in_front(parts.wrap, DroppingProxy), protocol=CuttingProtocol),
-    "slow-generator": lambda parts: replace(parts, wrap=_in_front(parts.wrap, StallingProxy)),
+    "loss-by-group": lambda parts: replace(parts, wrap=_wrapped(parts.wrap, DroppingProxy), protocol=CuttingProtocol),
+    "slow-generator": lambda parts: replace(parts, wrap=_wrapped(parts.wrap, StallingProxy)),
 }
 
 
-def _in_front(wrap: Callable[[App], App], front: Callable[[App], App]) -> Callable[[App], App]:
-    return lambda app: front(wrap(app))
+def _wrapped(wrap: Callable[[App], App], middleware: Callable[[App], App]) -> Callable[[App], App]:
+    return lambda app: middleware(wrap(app))
 
 
 def _events(body: bytes) -> list[Mapping[str, object]]:
@@ -246,12 +247,12 @@ def _events(body: bytes) -> list[Mapping[str, object]]:
         content: object = orjson.loads(body)
     except orjson.JSONDecodeError:
         return []
-    found = content if isinstance(content, list) else [content]
-    return [event for event in found if isinstance(event, dict)]
+    events = content if isinstance(content, list) else [content]
+    return [event for event in events if isinstance(event, dict)]
 
 
 def _is_treated(event: Mapping[str, object]) -> bool:
-    """Return whether *event* is of a treatment group, in the shape of either generation."""
+    """Return whether *event* belongs to a treatment group, in the format of either generation."""
     for part in (event.get("experiment"), event.get("experiments")):
         assigned = part.get("assigned") if isinstance(part, Mapping) else None
         groups = assigned.values() if isinstance(assigned, Mapping) else [assigned]
@@ -260,18 +261,18 @@ def _is_treated(event: Mapping[str, object]) -> bool:
     return False
 
 
-def _is_hit(event: Mapping[str, object], what: str, per_thousand: int) -> bool:
-    """Return whether *event* is of a share of all events that is chosen by what it says of itself.
+def _is_hit(event: Mapping[str, object], fault: str, per_thousand: int) -> bool:
+    """Return whether *fault* hits *event*, by a hash of the event.
 
-    Each fault, *what*, has a share of its own: of two that hit the same events, one would hide the other.
+    The hash includes the fault's name: if two faults hit the same events, one would hide the other.
     """
-    # Events of a generation without positions differ in their times.
-    place = event.get("funnel_event_sequence_position", event.get("dt"))
-    said = "/".join([what, *map(str, (event.get("funnel_entry_token"), place, event.get("action")))])
-    return zlib.crc32(said.encode()) % 1000 < per_thousand
+    # An event of a generation without positions has its time instead.
+    position = event.get("funnel_event_sequence_position", event.get("dt"))
+    key = "/".join([fault, *map(str, (event.get("funnel_entry_token"), position, event.get("action")))])
+    return zlib.crc32(key.encode()) % 1000 < per_thousand
 
 
-def _renamed(line: bytes) -> bytes:
+def _with_new_id(line: bytes) -> bytes:
     event = orjson.loads(line)
     event["meta"]["id"] = str(uuid.uuid5(_IDS, str(event["meta"]["id"])))
     return orjson.dumps(event)

@@ -1,4 +1,4 @@
-"""`python -m testbed.mpic`: MPIC as a process of its own."""
+"""`python -m testbed.mpic`: MPIC as a process."""
 
 import argparse
 import logging
@@ -12,13 +12,13 @@ from testbed.mpic.store import Store
 
 
 def main() -> None:
-    """Read the options and serve until asked to stop."""
+    """Read the options and serve until the process is stopped."""
     parser = argparse.ArgumentParser(prog="python -m testbed.mpic", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8086)
-    parser.add_argument("--database", type=Path, required=True, help="SQLite file, made when it is not there")
-    parser.add_argument("--operator", default="operator", help="who the history says it was, unless told in the UI")
-    parser.add_argument("--allow-host", action="append", default=[], help="a further name it may be asked by")
+    parser.add_argument("--database", type=Path, required=True, help="SQLite file, created when missing")
+    parser.add_argument("--operator", default="operator", help="name in the history, unless set in the UI")
+    parser.add_argument("--allow-host", action="append", default=[], help="additional accepted host name; repeatable")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     options = parser.parse_args()
     logging.basicConfig(
@@ -27,7 +27,7 @@ def main() -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     store = Store(options.database)
-    # uvicorn raises the signal again once it has stopped; without this the process would die of it uncleaned.
+    # uvicorn raises the signal again after it has stopped; the default handler would skip the cleanup below.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         app = create_app(store, operator=options.operator, hosts=[*LOOPBACK, options.host, *options.allow_host])

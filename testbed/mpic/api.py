@@ -1,15 +1,15 @@
-"""MPIC's JSON API, and the testbed's own way to write to it.
+"""MPIC's JSON API, and the testbed's additions for writing.
 
-The real MPIC is written to through its web UI only. The testbed adds, for programs:
+The real MPIC can only be changed through its web UI. The testbed adds, for programs:
 
-- `PUT /api/v1/{experiments|instruments}/{slug}` creates (201) or replaces (200) a config and answers it. The
-  body is a config as the API serves it, for xlab with `authority` if wanted (`mediawiki` unless it has another
-  one already); `id`, `created_at` and `updated_at` are ignored. What makes no sense is answered with 422 and
+- `PUT /api/v1/{experiments|instruments}/{slug}` creates (201) or replaces (200) a config and returns it. The body is a
+  config in the API's format. For xlab it may have `authority`; by default the authority stays, or is `mediawiki` for a
+  new config. `id`, `created_at` and `updated_at` are ignored. An invalid config gets 422 and
   `{"errors": {field: message}}`.
-- `POST /api/v1/{experiments|instruments}/{slug}/status` with `{"status": 0 | 1}` switches it off or on.
+- `POST /api/v1/{experiments|instruments}/{slug}/status` with `{"status": 0 | 1}` switches a config off or on.
 
-Both want `Content-Type: application/json` and the header `X-Requested-With: dogfood`, which no form of
-another site can send.
+Both require `Content-Type: application/json` and the header `X-Requested-With: dogfood`, which a form on another site
+cannot send.
 """
 
 import json
@@ -27,19 +27,19 @@ from testbed.mpic.experiment_form import Draft, read_json
 from testbed.mpic.fields import INSTRUMENT_DATES, Kind
 from testbed.mpic.store import NotFoundError, Record, Store
 
-#: Who the history says it was, when a program changes something.
+#: Name in the history for changes through the API.
 PROGRAM = "API"
 _AUTHORITIES = ("mediawiki", "varnish")
 _log = logging.getLogger(__name__)
 
 
 def served(record: Record) -> dict[str, object]:
-    """Return a config as the API serves it."""
+    """Return a config in the API's format."""
     content = record.config.content
     first = {name: content[name] for name in ("name", "description", "creator", "owner", "purpose")}
     times = {"created_at": record.created_at, "updated_at": record.updated_at}
     status = int(record.config.status)
-    # The dates of instruments have both generations' names: the wiki of one reads these, that of the other those.
+    # Instruments have their dates under both generations' names, because each generation of the wiki reads its own.
     dates: dict[str, object] = {}
     if record.config.kind is Kind.INSTRUMENT:
         dates = {newer: content[older] for newer, older in INSTRUMENT_DATES.items()}
@@ -47,10 +47,10 @@ def served(record: Record) -> dict[str, object]:
 
 
 class Api:
-    """The API, as endpoints.
+    """Endpoints of the API.
 
     Args:
-        store: where configs are.
+        store: store of configs.
     """
 
     def __init__(self, store: Store) -> None:
@@ -66,20 +66,20 @@ class Api:
         ]
 
     async def experiments(self, request: Request) -> Response:
-        """Answer alpha's experiments; with `format=config` those of xlab, of the `authority` asked for."""
-        everything = self._store.list(Kind.EXPERIMENT)
+        """Return alpha's experiments; with `format=config` those of xlab with the requested `authority`."""
+        records = self._store.list(Kind.EXPERIMENT)
         if request.query_params.get("format") != "config":
-            return JSONResponse([served(item) for item in everything if item.config.generation is Generation.ALPHA])
+            return JSONResponse([served(item) for item in records if item.config.generation is Generation.ALPHA])
         authority = request.query_params.get("authority", "mediawiki")
         if authority not in _AUTHORITIES:
-            raise HTTPException(400, f"authority has to be one of {', '.join(_AUTHORITIES)}, not {authority!r}")
-        # Only xlab's have an authority. The wiki looks at their dates alone, so one that is switched off must
-        # not be listed.
-        wanted = (item for item in everything if item.config.authority == authority and item.config.status)
-        return JSONResponse([served(item) for item in wanted])
+            raise HTTPException(400, f"authority is {authority!r}; choose one of {', '.join(_AUTHORITIES)}")
+        # Only xlab's experiments have an authority. The wiki checks only their dates, so the list must not include
+        # those that are switched off.
+        served_records = (item for item in records if item.config.authority == authority and item.config.status)
+        return JSONResponse([served(item) for item in served_records])
 
     async def instruments(self, _: Request) -> Response:
-        """Answer the instruments."""
+        """Return the instruments."""
         return JSONResponse([served(item) for item in self._store.list(Kind.INSTRUMENT)])
 
     async def put(self, request: Request) -> Response:
@@ -92,7 +92,7 @@ class Api:
         try:
             record, is_new = self._store.put(validate(draft, unreadable), PROGRAM)
         except InvalidDraftError as error:
-            return _invalid({draft.api_name(name): what for name, what in error.problems.items()})
+            return _invalid({draft.api_name(name): message for name, message in error.problems.items()})
         _log.info("%s %s %s by %s", kind.singular, slug, "created" if is_new else "replaced", PROGRAM)
         return JSONResponse(served(record), 201 if is_new else 200)
 
@@ -102,7 +102,7 @@ class Api:
         payload = await _payload(request)
         status = payload.get("status") if isinstance(payload, dict) else None
         if isinstance(status, bool) or status not in (0, 1):
-            return _invalid({"status": "It has to be 0 or 1."})
+            return _invalid({"status": "The status must be 0 or 1."})
         try:
             record = self._store.switch(kind, slug, status == 1, PROGRAM)
         except NotFoundError:
@@ -111,7 +111,7 @@ class Api:
         return JSONResponse(served(record))
 
     def _keeping_authority(self, draft: Draft, slug: str) -> Draft:
-        # No answer names the authority; one that is put back must not change it.
+        # Responses do not include the authority, so writing one back must keep it.
         try:
             authority = self._store.find(draft.kind, slug).config.authority
         except NotFoundError:
@@ -122,7 +122,7 @@ class Api:
 
 
 def kind_of(request: Request) -> Kind:
-    """Return which kind the address is about. Raises HTTPException (404) when it is none."""
+    """Return the kind of config that the URL names. Raises HTTPException (404) for any other word."""
     try:
         return Kind(request.path_params["kind"])
     except ValueError:
@@ -135,16 +135,16 @@ async def _payload(request: Request) -> object:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "changes need Content-Type: application/json")
     try:
-        payload: object = json.loads(await request.body(), parse_constant=_refuse)
-        # Half a surrogate pair can be written in JSON, yet neither stored nor answered as UTF-8.
+        payload: object = json.loads(await request.body(), parse_constant=_reject_constant)
+        # A lone surrogate is valid in JSON, but cannot be encoded as UTF-8.
         json.dumps(payload, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the body is not JSON ({error})") from error
     return payload
 
 
-def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is no number in JSON")
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a valid number in JSON")
 
 
 def _invalid(errors: dict[str, str]) -> JSONResponse:

@@ -1,10 +1,11 @@
-"""Ways in which MPIC's API can go wrong, switchable while it serves: what a wiki has to live with.
+"""Faults of MPIC's API that can be switched on while it serves, to test how a wiki copes.
 
-`GET /testbed/misbehaviour` tells which there are and which one is on; `PUT` of `{"as": "<name>"}` switches one on, and
-of `{"as": ""}` off. The UI and the API's changes are not touched, so that an operator can always put things right.
+`GET /testbed/misbehaviour` returns the known faults and the active one. `PUT` of `{"as": "<name>"}` activates a fault,
+and `{"as": ""}` deactivates it. The UI and writes through the API are not affected, so an operator can always repair
+things.
 
-`GET /testbed/fetches` tells how often each list was asked for, by whom, and what it was answered: a wiki that uses an
-answer which it has from before asks for none, and then shows nothing of a misbehaviour.
+`GET /testbed/fetches` returns how often each list was requested, by which client, and under which fault. A wiki that
+uses a cached response does not send a request, and so shows nothing about a fault.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 Config = dict[str, Any]
 
-#: The wiki waits one second.
+#: Delay of the fault `slow`, seconds; the wiki waits one second.
 _SLOW_S = 3.0
 
 _HTML = "<!DOCTYPE html><title>Sign in</title><p>Sign in to go on.</p>"
@@ -50,7 +51,7 @@ def _other_shape(config: Config) -> Config:
     return {**_without("features", "groups")(config), "variants": [{"name": "control"}, {"name": "treatment"}]}
 
 
-#: What is answered instead of the list of configs.
+#: Responses that replace the list of configs.
 _ANSWERS: Mapping[str, Callable[[], Response]] = {
     "not found": lambda: PlainTextResponse("Not Found", 404),
     "error": lambda: PlainTextResponse("Internal Server Error", 500),
@@ -59,7 +60,7 @@ _ANSWERS: Mapping[str, Callable[[], Response]] = {
     "envelope": lambda: JSONResponse({"data": []}),
     "empty": lambda: JSONResponse([]),
 }
-#: What happens to each config of the list.
+#: Changes to each config of the list.
 _CHANGES: Mapping[str, Callable[[Config], Config]] = {
     "rate above 1": _rate(1.5),
     "rate null": _rate(None),
@@ -74,16 +75,16 @@ _SLOW = "slow"
 NAMES = (_SLOW, *_ANSWERS, *_CHANGES)
 
 
-#: As many different askers are counted apart; the rest together.
+#: Maximum number of clients that are counted separately.
 _MOST_AGENTS = 50
 _OTHERS = "others"
 
 
 class ApiFaultSwitch:
-    """Which misbehaviour is on, what was fetched meanwhile, and the routes that tell and change it."""
+    """The active fault, the fetch counts, and the routes that return and change them."""
 
     def __init__(self) -> None:
-        self.now = ""
+        self.active = ""
         self._fetches: Counter[tuple[str, str, str]] = Counter()
 
     def routes(self) -> list[Route]:
@@ -94,75 +95,75 @@ class ApiFaultSwitch:
             Route("/testbed/fetches", self.fetches, methods=["GET"]),
         ]
 
-    def fetched(self, path: str, agent: str) -> None:
-        """Count a fetch of the list at *path* by *agent*, such as `MediaWiki/1.43`."""
+    def count_fetch(self, path: str, agent: str) -> None:
+        """Count a request for the list at *path* by the user agent *agent*, such as `MediaWiki/1.43`."""
         product = agent.partition("/")[0]
         known = {name for _, _, name in self._fetches}
-        self._fetches[path, self.now, product if product in known or len(known) < _MOST_AGENTS else _OTHERS] += 1
+        self._fetches[path, self.active, product if product in known or len(known) < _MOST_AGENTS else _OTHERS] += 1
 
     async def fetches(self, _: Request) -> Response:
-        """Tell how often each list was asked for: path, misbehaviour that was on, asker's product, count."""
+        """Return the number of requests for each list, by path, active fault and client."""
         rows = [
-            {"path": path, "as": how, "agent": agent, "count": count}
-            for (path, how, agent), count in sorted(self._fetches.items())
+            {"path": path, "as": fault, "agent": agent, "count": count}
+            for (path, fault, agent), count in sorted(self._fetches.items())
         ]
         return JSONResponse({"fetches": rows})
 
     async def show(self, _: Request) -> Response:
-        """Tell which there are, and which one is on."""
-        return JSONResponse({"as": self.now, "known": list(NAMES)})
+        """Return the known faults and the active one."""
+        return JSONResponse({"as": self.active, "known": list(NAMES)})
 
     async def change(self, request: Request) -> Response:
-        """Switch one on, or all off."""
+        """Activate a fault, or none."""
         if request.headers.get("x-requested-with") != "dogfood":
             raise HTTPException(403, "changes need the header X-Requested-With: dogfood")
         try:
-            wanted = json.loads(await request.body())["as"]
+            name = json.loads(await request.body())["as"]
         except (ValueError, KeyError, TypeError) as error:
-            raise HTTPException(400, 'the body has to be {"as": "<name>"}') from error
-        if wanted not in ("", *NAMES):
-            raise HTTPException(422, f"there is no misbehaviour {wanted!r}: {', '.join(NAMES)}")
-        self.now = wanted
+            raise HTTPException(400, 'the body must be {"as": "<name>"}') from error
+        if name not in ("", *NAMES):
+            raise HTTPException(422, f"there is no fault {name!r}; choose among {', '.join(NAMES)}")
+        self.active = name
         return await self.show(request)
 
 
 class FaultyApi:
-    """Middleware that spoils the API's lists of configs while a misbehaviour is on."""
+    """Middleware that applies the active fault to the API's lists of configs."""
 
-    def __init__(self, app: ASGIApp, misbehaviour: ApiFaultSwitch) -> None:
+    def __init__(self, app: ASGIApp, faults: ApiFaultSwitch) -> None:
         self._app = app
-        self._misbehaviour = misbehaviour
+        self._faults = faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on, or spoil its answer."""
-        how = self._misbehaviour.now
+        """Forward one request, or change its response."""
+        fault = self._faults.active
         is_list = scope["type"] == "http" and scope["method"] == "GET" and scope["path"].startswith("/api/v1/")
         if is_list:
-            self._misbehaviour.fetched(scope["path"], Headers(scope=scope).get("user-agent", ""))
-        if not how or not is_list:
+            self._faults.count_fetch(scope["path"], Headers(scope=scope).get("user-agent", ""))
+        if not fault or not is_list:
             await self._app(scope, receive, send)
-        elif how in _ANSWERS:
-            await _ANSWERS[how]()(scope, receive, send)
-        elif how in _CHANGES:
-            await self._changed(scope, receive, send, _CHANGES[how])
+        elif fault in _ANSWERS:
+            await _ANSWERS[fault]()(scope, receive, send)
+        elif fault in _CHANGES:
+            await self._changed(scope, receive, send, _CHANGES[fault])
         else:
             await asyncio.sleep(_SLOW_S)
             await self._app(scope, receive, send)
 
     async def _changed(self, scope: Scope, receive: Receive, send: Send, change: Callable[[Config], Config]) -> None:
-        start: Message = {}
+        first_message: Message = {}
         body = b""
 
         async def collect(message: Message) -> None:
-            nonlocal start, body
+            nonlocal first_message, body
             if message["type"] == "http.response.start":
-                start = message
+                first_message = message
                 return
             body += message.get("body", b"")
             if not message.get("more_body"):
-                spoilt = json.dumps([change(config) for config in json.loads(body)]).encode()
-                MutableHeaders(scope=start)["content-length"] = str(len(spoilt))
-                await send(start)
-                await send({"type": "http.response.body", "body": spoilt})
+                changed = json.dumps([change(config) for config in json.loads(body)]).encode()
+                MutableHeaders(scope=first_message)["content-length"] = str(len(changed))
+                await send(first_message)
+                await send({"type": "http.response.body", "body": changed})
 
         await self._app(scope, receive, collect)

@@ -20,16 +20,16 @@ from testbed.mpic.templates import HERE, Renderer
 from testbed.mpic.views import Pages
 
 LOOPBACK = ("127.0.0.1", "localhost")
-_SAID = {
-    400: ("That request makes no sense", "Go back and try again."),
+_ERROR_TEXTS = {
+    400: ("That request is not valid", "Go back and try again."),
     403: (
         "Nothing was saved",
-        "The form did not come from this session: it was open too long, or cookies are blocked. Go back, "
+        "The form does not belong to this session: it was open too long, or cookies are blocked. Go back, "
         "reload the page and send it again.",
     ),
-    404: ("There is no such page", "It may have been spelt differently. The lists show everything there is."),
-    405: ("That does not work here", "Go back and use the page's buttons."),
-    500: ("Something broke", "It was not your doing. The log of this service says what happened."),
+    404: ("There is no such page", "Check the spelling of the address, or look in the lists."),
+    405: ("That action is not possible here", "Go back and use the page's buttons."),
+    500: ("Something went wrong", "You did nothing wrong. See the log of this service for the cause."),
 }
 
 
@@ -37,24 +37,23 @@ def create_app(store: Store, *, operator: str = "operator", hosts: Sequence[str]
     """Return the application.
 
     Args:
-        store: where configs are kept.
-        operator: who the history says it was, unless somebody gives a name in the UI.
-        hosts: names under which it may be asked; others are refused, for a foreign site could point its own
-            name at this address.
+        store: store of configs.
+        operator: name in the history, unless the user sets one in the UI.
+        hosts: accepted host names; others are rejected, because another site could point its name at this address.
     """
     render = Renderer(operator)
-    misbehaviour = ApiFaultSwitch()
+    faults = ApiFaultSwitch()
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def failed(request: Request, error: Exception) -> Response:
-        # What is no HTTPException is raised again after the answer, so that the server logs it.
+        # Other exceptions are raised again after the response, so that the server logs them.
         status = error.status_code if isinstance(error, HTTPException) else 500
-        title, advice = _SAID.get(status, _SAID[400])
+        title, advice = _ERROR_TEXTS.get(status, _ERROR_TEXTS[400])
         if request.url.path.startswith("/api/"):
             return JSONResponse({"error": error.detail if isinstance(error, HTTPException) else title}, status)
-        # Errors of the outermost kind are answered outside the session.
+        # Errors of outer middleware are handled outside the session.
         request.scope.setdefault("session", {})
         return render(request, "message.html", {"title": title, "advice": advice, "status": status}, status)
 
@@ -62,13 +61,13 @@ def create_app(store: Store, *, operator: str = "operator", hosts: Sequence[str]
         routes=[
             Route("/healthz", healthz),
             Mount("/static", StaticFiles(directory=HERE / "static")),
-            *misbehaviour.routes(),
+            *faults.routes(),
             *Api(store).routes(),
             *Pages(store, render).routes(),
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False),
-            Middleware(FaultyApi, misbehaviour=misbehaviour),
+            Middleware(FaultyApi, faults=faults),
             Middleware(Guard),
             Middleware(SessionMiddleware, secret_key=store.secret(), session_cookie="mpic", same_site="strict"),
         ],

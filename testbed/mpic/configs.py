@@ -1,4 +1,4 @@
-"""Configs that make sense: a draft becomes one when it passes checks, the same for form and API."""
+"""Configs, and the validation that turns a draft from form or API into a config."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,22 +10,22 @@ from contracts.assignment import Generation
 from testbed.mpic.experiment_form import Draft, Problems
 from testbed.mpic.fields import FEATURE, GROUP, WIKI, Field, Kind, Widget, date_names, fields
 
-#: Parts of the UI's addresses; a config of that name could not be reached.
+#: Slugs that would collide with the UI's own addresses.
 _RESERVED_SLUGS = frozenset({"new"})
-#: What the wiki calls the group of those who are not in the sample (contract: bucketing.md).
+#: The wiki's name for the group of users outside the sample (contract: bucketing.md).
 _UNSAMPLED = "unsampled"
 _MAX_GROUP = 64
-#: Hashes have 24 bits (contract: bucketing.md): below 6e-8 nobody is in the sample.
+#: Smallest accepted rate above 0. Hashes have 24 bits (contract: bucketing.md): below 6e-8 nobody is in the sample.
 _SMALLEST_RATE = Decimal("1e-9")
-#: Of any double from there on, written out.
+#: Most characters of a rate: enough for any double from there on, written out.
 _LONGEST_RATE = 40
 
 
 class InvalidDraftError(Exception):
-    """A draft that makes no sense.
+    """A draft that is not valid.
 
     Attributes:
-        problems: the draft's field → what is wrong with it.
+        problems: error message of each invalid field.
     """
 
     def __init__(self, problems: Problems) -> None:
@@ -35,14 +35,14 @@ class InvalidDraftError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A config that was found to make sense.
+    """A valid config.
 
     Attributes:
-        kind, generation: what it is of; generation is None for instruments.
+        kind, generation: kind and generation of the config; the generation of an instrument is None.
         slug: the name that machines use.
-        status: whether it is switched on.
-        authority: who enrols, `mediawiki` or `varnish`; None but for xlab.
-        content: the other fields, named and typed as the API serves them.
+        status: whether the config is switched on.
+        authority: the system that enrols, `mediawiki` or `varnish`; None except for xlab.
+        content: the other fields, with the API's names and types.
     """
 
     kind: Kind
@@ -53,11 +53,11 @@ class Config:
     content: Mapping[str, object]
 
     def switched(self, status: bool) -> "Config":
-        """Return the same config, switched on or off."""
+        """Return a copy that is switched on or off."""
         return replace(self, status=status)
 
     def to_json(self) -> dict[str, object]:
-        """Return everything but the kind, as it is stored and as a draft can be read from it again."""
+        """Return all fields except the kind, in the stored format, which `read_json` also reads."""
         authority = {} if self.authority is None else {"authority": self.authority}
         return {"slug": self.slug, **self.content, **authority, "status": int(self.status)}
 
@@ -83,11 +83,11 @@ def validate(draft: Draft, unreadable: Mapping[str, str] | None = None) -> Confi
     """Return the config that *draft* describes.
 
     Args:
-        draft: what was asked for.
-        unreadable: problems met when the draft was read; they win over those found here.
+        draft: the user's input.
+        unreadable: problems from reading the draft; they take precedence over problems of the same field here.
 
     Raises:
-        InvalidDraftError: something is wrong; it names every field at once.
+        InvalidDraftError: fields are invalid; it lists all of them.
     """
     if unreadable and "body" in unreadable:
         raise InvalidDraftError(dict(unreadable))
@@ -96,14 +96,14 @@ def validate(draft: Draft, unreadable: Mapping[str, str] | None = None) -> Confi
         _check(item, draft, problems)
     start, end = (_moment(name, draft, problems) for name in ("start", "end"))
     if start and end and end <= start:
-        problems["end"] = "The end has to be after the start."
+        problems["end"] = "The end must be after the start."
     rates = _sample_rate(draft, problems)
     groups = _groups(draft, problems)
     problems |= unreadable or {}
     if problems:
         raise InvalidDraftError(problems)
     names = date_names(draft.generation)
-    # Sets have no order of their own; with the form's, putting and saving the same comes out the same.
+    # Sets are unordered; the form's order makes writes through form and API equal.
     wanted = (item for item in fields(draft.kind, draft.generation) if item.name in draft.lists)
     chosen = {item.name: [word for word in item.choices if word in draft.lists[item.name]] for item in wanted}
     return Config(
@@ -116,7 +116,7 @@ def validate(draft: Draft, unreadable: Mapping[str, str] | None = None) -> Confi
             **{name: text for name, text in draft.texts.items() if name not in ("slug", "authority", "start", "end")},
             names[0]: _iso(start),
             names[1]: _iso(end),
-            # Sets of MariaDB, which come out as one text.
+            # SET columns of MariaDB, which the API serves as one text.
             "compliance_requirements": ",".join(chosen["compliance_requirements"]),
             "environments": ",".join(chosen["environments"]),
             "contextual_attributes": chosen["contextual_attributes"],
@@ -127,7 +127,7 @@ def validate(draft: Draft, unreadable: Mapping[str, str] | None = None) -> Confi
 
 
 def parse_moment(text: str) -> datetime | None:
-    """Return the moment in UTC that *text* (ISO 8601; UTC unless it says otherwise) names, or None."""
+    """Return the time *text* (ISO 8601, by default in UTC) as a UTC datetime, or None when it is invalid."""
     try:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -136,7 +136,7 @@ def parse_moment(text: str) -> datetime | None:
 
 
 def iso(moment: datetime) -> str:
-    """Return *moment* (in UTC) as the API writes it: ISO 8601 with milliseconds and a Z."""
+    """Return *moment* (in UTC) in the API's format: ISO 8601 with milliseconds and a Z."""
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
@@ -146,9 +146,9 @@ def _iso(moment: datetime | None) -> str | None:
 
 def _check(item: Field, draft: Draft, problems: Problems) -> None:
     if item.widget in (Widget.CHECKS, Widget.ATTRIBUTES):
-        strange = [choice for choice in draft.lists[item.name] if choice not in item.choices]
-        if strange:
-            problems[item.name] = f"{', '.join(strange)}: not among the choices."
+        unknown = [choice for choice in draft.lists[item.name] if choice not in item.choices]
+        if unknown:
+            problems[item.name] = f"{', '.join(unknown)}: not a valid choice."
         return
     text = draft.texts.get(item.name)
     problem = None if text is None else _check_text(item, text)
@@ -160,16 +160,16 @@ def _check_text(item: Field, text: str) -> str | None:
     if not text:
         return f"{item.label} is missing." if item.required else None
     if len(text) > item.max_length:
-        return f"{item.label} has {len(text)} characters; at most {item.max_length} fit."
+        return f"{item.label} has {len(text)} characters; the maximum is {item.max_length}."
     lines = text.replace("\n", "") if item.widget is Widget.LONG_TEXT else text
     if not lines.isprintable():
-        return f"{item.label} has characters that cannot be shown."
+        return f"{item.label} has invisible characters."
     if item.widget is Widget.SELECT and text not in item.choices:
         return f"Choose one of {', '.join(item.choices)}."
     if item.pattern and not item.pattern.fullmatch(text):
-        return item.wrong
+        return item.pattern_error
     if item.name == "slug" and text in _RESERVED_SLUGS:
-        return f"“{text}” is taken by a page of this tool."
+        return f"“{text}” is reserved for a page of this tool."
     return None
 
 
@@ -189,36 +189,36 @@ def _sample_rate(draft: Draft, problems: Problems) -> dict[str, object]:
     default = _rate(draft.default_rate)
     if default is None:
         problems["default_rate"] = "Enter a number from 0 to 1."
-    # MPIC is written in JavaScript, which serves 1.0 as 1; to the wiki, 0 and 0.0 are different things.
+    # MPIC is written in JavaScript, which serves 1.0 as 1. The wiki treats 0 and 0.0 differently.
     served: dict[str, object] = {"default": _served(default)}
-    seen: set[str] = set()
+    earlier_wikis: set[str] = set()
     for i, row in enumerate(draft.wiki_rates):
         rate = _rate(row.rate)
         if rate is None:
             problems[f"wiki_rates.{i}.rate"] = "Enter a number from 0 to 1."
             continue
-        key = _plain(rate)
+        key = _decimal_text(rate)
         if key in served:
-            problems[f"wiki_rates.{i}.rate"] = f"There is a row for {key} already; put the wikis there."
-        _check_wikis(f"wiki_rates.{i}.wikis", row.wikis, seen, problems)
+            problems[f"wiki_rates.{i}.rate"] = f"There is already a row for {key}; add the wikis there."
+        _check_wikis(f"wiki_rates.{i}.wikis", row.wikis, earlier_wikis, problems)
         served[key] = list(row.wikis)
     return served
 
 
-def _check_wikis(name: str, wikis: tuple[str, ...], seen: set[str], problems: Problems) -> None:
-    wrong = [wiki for wiki in wikis if not WIKI.fullmatch(wiki)]
-    twice = sorted(seen.intersection(wikis) | _doubled(wikis))
-    seen.update(wikis)
+def _check_wikis(name: str, wikis: tuple[str, ...], earlier_wikis: set[str], problems: Problems) -> None:
+    invalid = [wiki for wiki in wikis if not WIKI.fullmatch(wiki)]
+    repeated = sorted(earlier_wikis.intersection(wikis) | _repeated(wikis))
+    earlier_wikis.update(wikis)
     if not wikis:
         problems[name] = "Name at least one wiki."
-    elif wrong:
-        problems[name] = f"{', '.join(wrong)}: not a wiki's database name, such as frwiki."
-    elif twice:
-        problems[name] = f"{', '.join(twice)}: named twice; the first row would win."
+    elif invalid:
+        problems[name] = f"{', '.join(invalid)}: not a wiki's database name, such as frwiki."
+    elif repeated:
+        problems[name] = f"{', '.join(repeated)}: named twice; only the first row would count."
 
 
 def _rate(text: str) -> Decimal | None:
-    """Return the number that *text* is, or None; Decimal alone would take "nan", "1_0" and "1e-999" as well."""
+    """Return *text* as a rate, or None when it is invalid; Decimal also accepts "nan", "1_0" and "1e-999"."""
     try:
         rate = Decimal(text)
     except InvalidOperation:
@@ -232,7 +232,7 @@ def _served(rate: Decimal | None) -> float | None:
     return None if rate is None else int(rate) if rate == int(rate) else float(rate)
 
 
-def _plain(rate: Decimal) -> str:
+def _decimal_text(rate: Decimal) -> str:
     return format(rate.normalize(), "f") if rate else "0"
 
 
@@ -243,34 +243,34 @@ def _groups(draft: Draft, problems: Problems) -> dict[str, object]:
         _check_groups("groups", draft.groups, problems)
         return {"groups": list(draft.groups)}
     if not draft.features:
-        problems["features"] = "Add a feature: without one the wiki enrols people in nothing."
+        problems["features"] = "Add a feature: without one the wiki enrols nobody."
     names = [feature.name for feature in draft.features]
     for i, feature in enumerate(draft.features):
         field = f"features.{i}"
         if not FEATURE.fullmatch(feature.name) or len(feature.name) > 100:
             problems[f"{field}.name"] = "Use at most 100 letters, digits, hyphens, dots and underscores."
         elif feature.name in names[:i]:
-            problems[f"{field}.name"] = f"There is a feature {feature.name} already."
+            problems[f"{field}.name"] = f"There is already a feature {feature.name}."
         _check_groups(f"{field}.values", feature.values, problems)
         if feature.values and feature.control not in feature.values:
-            problems[f"{field}.control"] = "The control has to be one of the groups."
+            problems[f"{field}.control"] = "The control must be one of the groups."
     return {"features": {item.name: {"control": item.control, "values": list(item.values)} for item in draft.features}}
 
 
 def _check_groups(name: str, groups: tuple[str, ...], problems: Problems) -> None:
-    wrong = [group for group in groups if not GROUP.fullmatch(group) or len(group) > _MAX_GROUP]
+    invalid = [group for group in groups if not GROUP.fullmatch(group) or len(group) > _MAX_GROUP]
     if not groups:
         problems[name] = "Name at least one group."
-    elif wrong:
+    elif invalid:
         problems[name] = (
-            f"{', '.join(filter(None, wrong)) or 'An empty group'}: use at most {_MAX_GROUP} letters, "
+            f"{', '.join(filter(None, invalid)) or 'An empty group'}: use at most {_MAX_GROUP} letters, "
             "digits, spaces, hyphens, dots and underscores, and start with a letter or digit."
         )
-    elif _doubled(groups):
-        problems[name] = f"{', '.join(sorted(_doubled(groups)))}: named twice."
+    elif _repeated(groups):
+        problems[name] = f"{', '.join(sorted(_repeated(groups)))}: named twice."
     elif _UNSAMPLED in groups:
-        problems[name] = f"“{_UNSAMPLED}” is what the wiki calls those who are not in the sample; choose another name."
+        problems[name] = f"“{_UNSAMPLED}” is the wiki's name for users outside the sample; choose another name."
 
 
-def _doubled(words: Iterable[str]) -> set[str]:
+def _repeated(words: Iterable[str]) -> set[str]:
     return {word for word, times in Counter(words).items() if times > 1}

@@ -1,4 +1,4 @@
-"""What somebody asks for, before anybody has looked whether it makes sense: read from a request's JSON."""
+"""Drafts: configs as the user entered them, before validation, read from a request's JSON."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,23 +8,23 @@ from typing import NamedTuple
 from contracts.assignment import Generation
 from testbed.mpic.fields import INSTRUMENT_DATES, Field, Kind, Widget, date_names, fields
 
-#: Field of a draft (`slug`, `wiki_rates.0.wikis`) → what is wrong with it.
+#: Error message of each invalid field of a draft (`slug`, `wiki_rates.0.wikis`).
 Problems = dict[str, str]
 
-#: What the API serves beside what can be asked for; taken and ignored, so that an answer can be put back.
+#: Read-only fields of the API; ignored in a request, so that a response can be written back.
 _SERVED_ONLY = frozenset({"id", "created_at", "updated_at"})
-_ELSEWHERE = frozenset({Widget.RATES, Widget.FEATURES, Widget.GROUPS})
+_COMPOUND = frozenset({Widget.RATES, Widget.FEATURES, Widget.GROUPS})
 
 
 class RateRow(NamedTuple):
-    """The rate of some wikis, as written."""
+    """The sample rate of some wikis, as entered."""
 
     rate: str
     wikis: tuple[str, ...]
 
 
 class FeatureRow(NamedTuple):
-    """One feature, as written."""
+    """One feature, as entered."""
 
     name: str
     control: str
@@ -33,15 +33,16 @@ class FeatureRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A config as somebody wrote it: texts only, nothing checked.
+    """A config as the user entered it: unchecked texts.
 
     Attributes:
-        kind, generation: what it is of; generation is None for instruments.
-        texts: the fields that hold one text.
-        lists: the fields that hold several.
-        default_rate, wiki_rates: the sample rates.
-        features: of alpha. groups: of xlab.
-        status: whether to switch it on.
+        kind, generation: kind and generation of the config; the generation of an instrument is None.
+        texts: fields with a single text.
+        lists: fields with several texts.
+        default_rate, wiki_rates: sample rates.
+        features: features of an alpha experiment.
+        groups: groups of an xlab experiment.
+        status: whether to switch the config on.
     """
 
     kind: Kind
@@ -55,7 +56,7 @@ class Draft:
     status: bool = False
 
     def api_name(self, name: str) -> str:
-        """Return what the API calls the field *name*, such as `sample_rate.0.1` for `wiki_rates.0.wikis`."""
+        """Return the API's name of the field *name*, such as `sample_rate.0.1` for `wiki_rates.0.wikis`."""
         head, *rest = name.split(".")
         if head in ("start", "end"):
             return date_names(self.generation)[head == "end"]
@@ -71,7 +72,7 @@ class Draft:
 
 
 def blank(kind: Kind, generation: Generation | None, creator: str) -> Draft:
-    """Return what a new form starts with."""
+    """Return the initial draft of a new form."""
     wanted = fields(kind, generation)
     return Draft(
         kind=kind,
@@ -84,20 +85,20 @@ def blank(kind: Kind, generation: Generation | None, creator: str) -> Draft:
 
 
 def read_json(kind: Kind, slug: str, payload: object) -> tuple[Draft, Problems]:
-    """Return the draft that a request's JSON describes, and what cannot be read of it.
+    """Return the draft in a request's JSON, and the problems of fields that cannot be read.
 
-    An experiment with `groups` and without `features` is xlab's, any other alpha's.
+    An experiment with `groups` and without `features` belongs to xlab, any other to alpha.
 
     Args:
-        kind: what it is of.
-        slug: from the URL.
-        payload: the decoded body, in the API's shape.
+        kind: kind of the config.
+        slug: slug in the URL.
+        payload: decoded body, in the API's format.
     """
     if not isinstance(payload, Mapping):
-        return Draft(kind=kind, generation=None), {"body": "The body has to be a JSON object."}
-    payload, unlike = _with_one_name_a_date(payload) if kind is Kind.INSTRUMENT else (payload, {})
+        return Draft(kind=kind, generation=None), {"body": "The body must be a JSON object."}
+    payload, problems = _with_older_date_names(payload) if kind is Kind.INSTRUMENT else (payload, {})
     reader = _Reader(payload)
-    reader.problems |= unlike
+    reader.problems |= problems
     xlab = "groups" in payload and "features" not in payload
     generation = None if kind is Kind.INSTRUMENT else Generation.XLAB if xlab else Generation.ALPHA
     wanted = fields(kind, generation)
@@ -107,9 +108,9 @@ def read_json(kind: Kind, slug: str, payload: object) -> tuple[Draft, Problems]:
         for item in wanted
         if _is_text(item)
     }
-    texts["slug"] = _agreeing(reader, "slug", slug)
+    texts["slug"] = _slug_or_problem(reader, "slug", slug)
     if generation is Generation.XLAB:
-        texts["name"] = _agreeing(reader, "name", slug)
+        texts["name"] = _slug_or_problem(reader, "name", slug)
     default, rows = reader.rates()
     draft = Draft(
         kind=kind,
@@ -126,26 +127,26 @@ def read_json(kind: Kind, slug: str, payload: object) -> tuple[Draft, Problems]:
     return draft, reader.problems
 
 
-def _with_one_name_a_date(payload: Mapping[str, object]) -> tuple[Mapping[str, object], dict[str, str]]:
-    """Return an instrument's *payload* with its dates by their older names, and what is wrong with the newer ones."""
+def _with_older_date_names(payload: Mapping[str, object]) -> tuple[Mapping[str, object], dict[str, str]]:
+    """Return an instrument's *payload* with its dates under their older names, and problems of the newer ones."""
     content, problems = dict(payload), dict[str, str]()
     for newer, older in INSTRUMENT_DATES.items():
         if newer in content:
             value = content.pop(newer)
             if content.setdefault(older, value) != value:
-                problems[newer] = f"It has to be {older}'s value, or one of the two has to be left out."
+                problems[newer] = f"It must equal {older}, or one of the two must be omitted."
     return content, problems
 
 
-def _agreeing(reader: "_Reader", name: str, slug: str) -> str:
+def _slug_or_problem(reader: "_Reader", name: str, slug: str) -> str:
     if reader.text(name, slug) != slug:
-        why = "In xlab the name is what is hashed, so it" if name == "name" else "It"
-        reader.problems[name] = f"{why} has to be the slug of the URL, {slug!r}."
+        subject = "xlab hashes the name, so it" if name == "name" else "It"
+        reader.problems[name] = f"{subject} must be the slug in the URL, {slug!r}."
     return slug
 
 
 def _is_text(item: Field) -> bool:
-    return not _is_list(item) and item.widget not in _ELSEWHERE
+    return not _is_list(item) and item.widget not in _COMPOUND
 
 
 def _is_list(item: Field) -> bool:
@@ -153,7 +154,7 @@ def _is_list(item: Field) -> bool:
 
 
 class _Reader:
-    """Reads a JSON object; what has the wrong type becomes a problem, and an empty value."""
+    """Reads a JSON object; a value of the wrong type becomes a problem and an empty value."""
 
     def __init__(self, payload: Mapping[str, object]) -> None:
         self._payload = payload
@@ -169,7 +170,7 @@ class _Reader:
         if value is None:
             return default
         if not isinstance(value, str):
-            self.problems[problem or name] = "It has to be a text."
+            self.problems[problem or name] = "It must be a text."
             return ""
         return value.strip()
 
@@ -185,18 +186,18 @@ class _Reader:
     def status(self) -> bool:
         value = self._take("status")
         if value not in (None, 0, 1):
-            self.problems["status"] = "It has to be 0 or 1."
+            self.problems["status"] = "It must be 0 or 1."
         return value in (1, True)
 
     def rates(self) -> tuple[str, tuple[RateRow, ...]]:
         value = self._take("sample_rate")
         if not isinstance(value, Mapping):
-            self.problems["default_rate"] = 'It has to be an object such as {"default": 0.5, "0.1": ["frwiki"]}.'
+            self.problems["default_rate"] = 'It must be an object such as {"default": 0.5, "0.1": ["frwiki"]}.'
             return "", ()
         rows = [(key, wikis) for key, wikis in value.items() if key != "default"]
         default = value.get("default", "")
         if isinstance(default, bool) or not isinstance(default, int | float | str):
-            self.problems["default_rate"] = "It has to be a number."
+            self.problems["default_rate"] = "It must be a number."
             default = ""
         return _number(default), tuple(
             RateRow(key, self._words(f"wiki_rates.{i}.wikis", wikis)) for i, (key, wikis) in enumerate(rows)
@@ -208,7 +209,7 @@ class _Reader:
             return ()
         if not isinstance(value, Mapping):
             self.problems["features"] = (
-                'It has to be an object such as {"menu": {"control": "false", "values": ["false", "true"]}}.'
+                'It must be an object such as {"menu": {"control": "false", "values": ["false", "true"]}}.'
             )
             return ()
         return tuple(self._feature(i, name, content) for i, (name, content) in enumerate(value.items()))
@@ -222,26 +223,26 @@ class _Reader:
     def _words(self, name: str, value: object) -> tuple[str, ...]:
         words = [_word(item) for item in value] if isinstance(value, list) else [None]
         if None in words:
-            self.problems[name] = "It has to be a list of texts."
+            self.problems[name] = "It must be a list of texts."
         return tuple(word for word in words if word is not None)
 
     def reject_others(self) -> None:
         for name in self._payload.keys() - self._read:
-            self.problems[name] = "There is no such field in a config of this kind."
+            self.problems[name] = "A config of this kind has no such field."
 
 
 def split(text: str) -> tuple[str, ...]:
-    """Return the items of a text that separates them by commas or lines."""
+    """Return the items of a text, separated by commas or line ends."""
     return tuple(item.strip() for line in text.splitlines() for item in line.split(",") if item.strip())
 
 
 def _word(value: object) -> str | None:
-    """Return *value* as the wiki casts a group: true → "true", 3 → "3"; None when it cannot be cast."""
+    """Return *value* as text, as the wiki casts a group: true → "true", 3 → "3"; None when that is impossible."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, str | int) else None
 
 
 def _number(value: float | str) -> str:
-    """Return a number without an exponent, as people write it."""
+    """Return a number as text without an exponent."""
     return value if isinstance(value, str) else format(Decimal(repr(value)), "f")

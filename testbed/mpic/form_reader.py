@@ -1,4 +1,4 @@
-"""Drafts from what a browser's form sends."""
+"""Reads drafts from the fields of a submitted form."""
 
 from itertools import zip_longest
 
@@ -10,12 +10,12 @@ from testbed.mpic.fields import Kind, Widget, fields
 
 
 def read_form(kind: Kind, generation: Generation | None, form: FormData, slug: str | None = None) -> Draft:
-    """Return the draft that a form describes. Rows left empty are dropped.
+    """Return the draft in a submitted form, without empty rows.
 
     Args:
-        kind, generation: which form it was.
-        form: its fields, named as in `fields`; of each row of rates and features one value a column.
-        slug: of the config that is edited; None for a new one, whose slug is asked for.
+        kind, generation: kind and generation of the form's config.
+        form: the form's fields, named as in `fields`; columns of rates and features have one value per row.
+        slug: slug of the edited config; None for a new one, whose slug is in the form.
     """
     texts: dict[str, str] = {}
     lists: dict[str, tuple[str, ...]] = {}
@@ -46,9 +46,9 @@ def read_form(kind: Kind, generation: Generation | None, form: FormData, slug: s
 
 
 def text(form: FormData, name: str) -> str:
-    """Return the form's text *name* without blanks around it; empty when it was not sent.
+    """Return the form's text *name* without surrounding blanks; empty when it is missing.
 
-    Lines end as they did before a browser made CRLF of it, so that saving an untouched form changes nothing.
+    A browser's CRLF becomes LF again, so that saving an unchanged form changes nothing.
     """
     value = form.get(name)
     return value.strip().replace("\r\n", "\n") if isinstance(value, str) else ""

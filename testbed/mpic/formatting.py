@@ -1,4 +1,4 @@
-"""How values are shown to people: shares, dates, states, and what a change changed."""
+"""Formats values for the web UI: shares, dates, states and changes."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,14 +13,14 @@ NOTHING = "–"
 
 
 class State(NamedTuple):
-    """Whether a config is on, and what to know about that."""
+    """Whether a config is on, with a note when its dates disagree."""
 
     on: bool
     note: str
 
 
 class FieldChange(NamedTuple):
-    """One field that a change changed, as texts; *before* is empty for a new config."""
+    """One changed field, as texts; *before* is empty for a new config."""
 
     label: str
     before: str
@@ -28,7 +28,7 @@ class FieldChange(NamedTuple):
 
 
 class Share(NamedTuple):
-    """A group's part of all subjects; *x* and *width* place it in a bar of 100."""
+    """A group's share of all subjects; *x* and *width* position it in a bar of width 100."""
 
     name: str
     share: str
@@ -37,18 +37,18 @@ class Share(NamedTuple):
 
 
 def percent(rate: object, digits: int = 9) -> str:
-    """Return a rate (0 to 1) as people say it, with at most *digits* of significance: 0.001 is "0.1 %"."""
+    """Return a rate (0 to 1) as a percentage with at most *digits* significant digits: 0.001 is "0.1 %"."""
     return f"{float(str(rate)) * 100:.{digits}g} %"
 
 
 def moment(value: object) -> str:
-    """Return an ISO 8601 time as "27 Jan 2025, 14:30"; it is in UTC."""
+    """Return an ISO 8601 time as "27 Jan 2025, 14:30" in UTC."""
     parsed = parse_moment(str(value)) if value else None
     return f"{parsed.day} {parsed:%b %Y, %H:%M}" if parsed else NOTHING
 
 
 def local(value: str) -> str:
-    """Return an ISO 8601 time as a form's control takes it: no zone, and no seconds when they are 0."""
+    """Return an ISO 8601 time in the format of a form control: without zone, and without seconds when they are 0."""
     parsed = parse_moment(value) if value else None
     if parsed is None:
         return value
@@ -58,32 +58,32 @@ def local(value: str) -> str:
 
 
 def dates(config: Config) -> tuple[str, str]:
-    """Return start and end as the API has them, empty when there are none."""
+    """Return start and end in the API's format, empty when missing."""
     first, last = (str(config.content.get(name) or "") for name in date_names(config.generation))
     return first, last
 
 
 def values(config: Config) -> dict[str, object]:
-    """Return what *config* holds, by the names of its fields."""
+    """Return the values of *config* by field name."""
     start, end = dates(config)
     return {**config.to_json(), "start": start, "end": end}
 
 
 def state(config: Config, now: datetime) -> State:
-    """Return whether *config* is on at *now*, with a note when status and dates do not agree."""
+    """Return whether *config* is on at *now*, with a note when status and dates disagree."""
     if not config.status:
         return State(False, "")
     start, end = (parse_moment(text) if text else None for text in dates(config))
     early, late = start is not None and now < start, end is not None and now > end
     if config.generation is Generation.XLAB:
         return State(True, "Not started yet" if early else "Ended" if late else "")
-    # The wiki looks at the status only (contract: mpic-api.md), so the dates are only a promise.
-    doing = "already enrolling" if config.kind is Kind.EXPERIMENT else "already recording"
-    return State(True, f"Before its start, {doing}" if early else "Past its end, still on" if late else "")
+    # The wiki checks only the status (contract: mpic-api.md), not the dates.
+    activity = "already enrolling" if config.kind is Kind.EXPERIMENT else "already recording"
+    return State(True, f"Before its start, {activity}" if early else "Past its end, still on" if late else "")
 
 
 def groups(config: Config) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return each feature with its groups; xlab's only one is called like the experiment."""
+    """Return each feature with its groups; xlab's only feature has the experiment's name."""
     if config.generation is Generation.XLAB:
         return ((config.slug, tuple(_texts(config.content["groups"]))),)
     return tuple(
@@ -93,7 +93,7 @@ def groups(config: Config) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def shares(config: Config, names: tuple[str, ...]) -> tuple[Share, ...]:
-    """Return what part of all subjects each group gets at the default rate, and what part stays out."""
+    """Return each group's share of all subjects at the default rate, and the share outside the sample."""
     rate = float(str(_mapping(config.content["sample_rate"])["default"]))
     width = 100 * rate / len(names)
     parts = [Share(name, percent(rate / len(names), 4), i * width, width) for i, name in enumerate(names)]
@@ -103,7 +103,7 @@ def shares(config: Config, names: tuple[str, ...]) -> tuple[Share, ...]:
 def field_changes(
     kind: Kind, before: Mapping[str, object] | None, after: Mapping[str, object]
 ) -> tuple[FieldChange, ...]:
-    """Return which fields differ between two stored configs, in the form's order."""
+    """Return the fields that differ between two stored configs, in the form's order."""
     labels = _labels(kind, after)
     names = [name for name in (*labels, *(before or {}), *after) if (before or {}).get(name) != after.get(name)]
     return tuple(
@@ -155,11 +155,11 @@ def _texts(value: object) -> list[str]:
 
 
 def summary(draft: Draft, problems: Problems) -> Problems:
-    """Return the problems of a form in its order, each saying which field it is about."""
+    """Return a form's problems in field order, each with the field's label."""
     wanted = fields(draft.kind, draft.generation)
-    places = {item.name: place for place, item in enumerate(wanted)}
+    positions = {item.name: position for position, item in enumerate(wanted)}
     texts = {}
-    for name in sorted(problems, key=lambda name: places.get(_field(name), len(places))):
+    for name in sorted(problems, key=lambda name: positions.get(_field(name), len(positions))):
         label = _label(name, {item.name: item.label for item in wanted})
         texts[name] = problems[name] if label in problems[name] else f"{label}: {problems[name]}"
     return texts

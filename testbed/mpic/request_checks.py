@@ -1,4 +1,4 @@
-"""What protects the UI: tokens in forms, headers on answers, a limit for bodies."""
+"""Protection of the UI: CSRF tokens in forms, security headers, and a limit on body size."""
 
 import secrets
 
@@ -9,9 +9,9 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 1 << 20
-TOKEN = "csrf_token"  # noqa: S105 – the name of a form's field, no secret
+TOKEN = "csrf_token"  # noqa: S105 – the name of a form field, not a secret
 _HEADERS = {
-    # No scripts at all: the UI works without.
+    # No scripts: the UI works without them.
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -23,12 +23,12 @@ _HEADERS = {
 
 
 def token(request: Request) -> str:
-    """Return the token that forms of this session carry; made with the session's first form."""
+    """Return the CSRF token of this session; created with the session's first form."""
     return str(request.session.setdefault(TOKEN, secrets.token_urlsafe(24)))
 
 
 async def checked_form(request: Request) -> FormData:
-    """Return the form that was sent. Raises HTTPException (403) when it lacks the session's token."""
+    """Return the submitted form. Raises HTTPException (403) when it lacks the session's token."""
     form = await request.form(max_files=0)
     sent, own = form.get(TOKEN), request.session.get(TOKEN)
     if not isinstance(sent, str) or not own or not secrets.compare_digest(sent.encode(), str(own).encode()):
@@ -37,13 +37,13 @@ async def checked_form(request: Request) -> FormData:
 
 
 class Guard:
-    """Sets the headers that keep other sites out, and refuses large bodies before they are read."""
+    """Middleware that adds security headers, and rejects large bodies before they are read."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on."""
+        """Forward one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -53,7 +53,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
-                # Pages carry tokens, and the API is what the wiki caches by itself.
+                # Pages contain tokens, and the wiki caches the API's responses itself.
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -68,5 +68,5 @@ def _refusal(request: Request) -> PlainTextResponse | None:
     if "transfer-encoding" in request.headers or (length and not length.isdecimal()):
         return PlainTextResponse("Send a body with its Content-Length.\n", 411)
     if int(length or 0) > MAX_BODY:
-        return PlainTextResponse(f"A body may have {MAX_BODY} bytes.\n", 413)
+        return PlainTextResponse(f"A body may have at most {MAX_BODY} bytes.\n", 413)
     return None

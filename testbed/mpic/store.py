@@ -1,4 +1,4 @@
-"""Where configs are kept: SQLite, one transaction a change, and every change in a history."""
+"""Stores configs in SQLite: one transaction per change, with a history of all changes."""
 
 import json
 import secrets
@@ -13,7 +13,7 @@ from common.errors import DogfoodError
 from testbed.mpic.configs import Config, iso
 from testbed.mpic.fields import Kind
 
-#: "MPIC" in ASCII: tells our databases from others.
+#: "MPIC" in ASCII: identifies the databases of this program.
 _APPLICATION_ID = 0x4D504943
 _LAYOUT = 1
 _TABLES = """
@@ -46,14 +46,14 @@ class StoreError(DogfoodError):
 
 
 class SlugTakenError(Exception):
-    """There is a config of that kind and slug already."""
+    """A config of that kind and slug exists."""
 
 
 class StaleError(Exception):
     """The config was changed since it was read.
 
     Attributes:
-        unseen: what came in between, taken as one change made when and by whom the last of it was.
+        unseen: the changes in between, combined into one with the time and author of the last one.
     """
 
     def __init__(self, unseen: "Change") -> None:
@@ -66,7 +66,7 @@ class NotFoundError(Exception):
 
 
 class Record(NamedTuple):
-    """A config as it is kept. Times are ISO 8601 with milliseconds and a Z; version counts changes from 1."""
+    """A stored config. Times are ISO 8601 with milliseconds and a Z; *version* counts changes from 1."""
 
     id: int
     version: int
@@ -76,7 +76,7 @@ class Record(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One change; *before* is None for the first."""
+    """One change; *before* is None for the first one."""
 
     version: int
     at: str
@@ -86,23 +86,23 @@ class Change(NamedTuple):
 
 
 class Store:
-    """Configs in a database; to be used from one thread.
+    """Configs in a database; usable from one thread only.
 
     Args:
-        path: of the database, made when it is not there.
-        now: the clock, in UTC.
+        path: file of the database, created when missing.
+        now: clock that returns UTC.
 
     Raises:
-        StoreError: the file cannot be opened, or is something else than a database of this program.
+        StoreError: the file cannot be opened, or is not a database of this program.
     """
 
     def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
         try:
-            # It holds what sessions are signed with.
+            # The file contains the key that signs sessions.
             path.touch(mode=0o600)
             path.chmod(0o600)
-            # Transactions are begun by hand, with the lock that writing needs.
+            # Transactions are started explicitly, with the write lock.
             self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
             try:
                 self._prepare(path)
@@ -110,14 +110,15 @@ class Store:
                 self._db.close()
                 raise
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"cannot use the database {path} ({error}): name another one, or move it away") from error
+            problem = f"cannot open the database {path}: {error}; name another file, or move this one away"
+            raise StoreError(problem) from error
 
     def close(self) -> None:
         """Close the database."""
         self._db.close()
 
     def secret(self) -> str:
-        """Return what cookies are signed with: drawn once, so that open forms outlive a restart."""
+        """Return the key that signs cookies; it is stored, so open forms stay valid after a restart."""
         with self._transaction():
             self._db.execute(
                 "INSERT INTO settings VALUES ('secret', ?) ON CONFLICT DO NOTHING",
@@ -144,18 +145,18 @@ class Store:
         return tuple(_change(row) for row in rows)
 
     def create(self, config: Config, who: str) -> Record:
-        """Add a config. Raises SlugTakenError when there is one of that kind and slug."""
+        """Add a config. Raises SlugTakenError when its kind and slug are in use."""
         with self._transaction():
             if self._has(config):
                 raise SlugTakenError(config.slug)
             return self._insert(config, who)
 
     def update(self, config: Config, who: str, version: int) -> Record:
-        """Change the config that was read at *version*; without a difference nothing is written.
+        """Update the config that was read at *version*; equal configs are not written.
 
         Raises:
             NotFoundError: there is no such config.
-            StaleError: it has another version by now.
+            StaleError: the stored config has another version.
         """
         with self._transaction():
             record = self.find(config.kind, config.slug)
@@ -179,15 +180,15 @@ class Store:
             return self._replace(record, record.config.switched(status), who)
 
     def _prepare(self, path: Path) -> None:
-        # Before the first pragma that writes: another program's file stays as it was.
+        # Check before the first pragma that writes, so that another program's file is not changed.
         if not self._is_new():
             self._check(path)
         self._db.execute("PRAGMA journal_mode = WAL")
-        # With WAL a commit survives the end of the process; only a power cut can take the last ones.
+        # With WAL a commit survives the end of the process; only a power failure can lose the last ones.
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA foreign_keys = ON")
         with self._transaction():
-            # Asked again: another process may have been quicker.
+            # Check again: another process may have created the tables.
             if self._is_new():
                 for statement in _TABLES.split(";"):
                     self._db.execute(statement)
@@ -201,10 +202,10 @@ class Store:
     def _check(self, path: Path) -> None:
         mark, layout = (self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version"))
         if (mark, layout) != (_APPLICATION_ID, _LAYOUT):
-            raise StoreError(f"the database {path} is not one of this MPIC: name another one, or move it away")
+            raise StoreError(f"{path} is not a database of this MPIC; name another file, or move it away")
         damage = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if damage != "ok":
-            raise StoreError(f"the database {path} is damaged ({damage}): name another one, or move it away")
+            raise StoreError(f"the database {path} is damaged ({damage}); name another file, or move it away")
 
     def _has(self, config: Config) -> bool:
         query = "SELECT 1 FROM configs WHERE kind = ? AND slug = ?"
@@ -217,7 +218,7 @@ class Store:
             (config.kind, config.slug, at, at, _dump(config)),
         )
         record = self.find(config.kind, config.slug)
-        self._remember(cursor.lastrowid or record.id, 1, at, who, None, config)
+        self._add_history(cursor.lastrowid or record.id, 1, at, who, None, config)
         return record
 
     def _replace(self, record: Record, config: Config, who: str) -> Record:
@@ -228,10 +229,12 @@ class Store:
             "UPDATE configs SET version = version + 1, updated_at = ?, config = ? WHERE id = ?",
             (at, _dump(config), record.id),
         )
-        self._remember(record.id, record.version + 1, at, who, record.config, config)
+        self._add_history(record.id, record.version + 1, at, who, record.config, config)
         return self.find(config.kind, config.slug)
 
-    def _remember(self, config_id: int, version: int, at: str, who: str, before: Config | None, after: Config) -> None:
+    def _add_history(
+        self, config_id: int, version: int, at: str, who: str, before: Config | None, after: Config
+    ) -> None:
         self._db.execute(
             "INSERT INTO history (config_id, version, at, who, before, after) VALUES (?, ?, ?, ?, ?, ?)",
             (config_id, version, at, who, before and _dump(before), _dump(after)),

@@ -1,4 +1,4 @@
-"""HTML from templates, with what every page needs: who is working, the form token, the last message."""
+"""Renders HTML templates with the values that every page needs: operator, form token and last message."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from testbed.mpic import formatting as views
+from testbed.mpic import formatting
 from testbed.mpic.fields import Kind, Widget
 from testbed.mpic.request_checks import TOKEN, token
 
@@ -16,10 +16,10 @@ _OPERATOR, _MESSAGE = "operator", "message"
 
 
 class Renderer:
-    """Renders the templates.
+    """Renders templates.
 
     Args:
-        operator: who the history says it was, unless somebody gave a name.
+        operator: name in the history, unless the user sets one.
     """
 
     def __init__(self, operator: str) -> None:
@@ -31,15 +31,15 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(Kind=Kind, Widget=Widget, views=views, token_field=TOKEN)
+        self._templates.globals.update(Kind=Kind, Widget=Widget, formatting=formatting, token_field=TOKEN)
 
     def __call__(
         self, request: Request, template: str, context: Mapping[str, object], status: int = 200
     ) -> HTMLResponse:
-        """Return the page that *template* makes of *context*."""
+        """Return *template* rendered with *context*."""
         page = self._templates.get_template(template).render(
             context,
-            # Only what was asked for by GET can be returned to.
+            # Only a page requested with GET can be returned to.
             here=f"{request.url.path}?{request.url.query}".rstrip("?") if request.method == "GET" else "/",
             operator=self.operator(request),
             message=request.session.pop(_MESSAGE, ""),
@@ -48,13 +48,13 @@ class Renderer:
         return HTMLResponse(page, status)
 
     def operator(self, request: Request) -> str:
-        """Return who is working."""
+        """Return the operator's name."""
         return str(request.session.get(_OPERATOR) or self._operator)
 
     def set_operator(self, request: Request, name: str) -> None:
-        """Remember who is working."""
+        """Store the operator's name in the session."""
         request.session[_OPERATOR] = name
 
-    def tell(self, request: Request, message: str) -> None:
+    def set_message(self, request: Request, message: str) -> None:
         """Show *message* on the next page."""
         request.session[_MESSAGE] = message

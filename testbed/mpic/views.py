@@ -1,4 +1,4 @@
-"""The web UI's pages."""
+"""Endpoints of the web UI's pages."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from contracts.assignment import Generation
-from testbed.mpic import formatting as views
+from testbed.mpic import formatting
 from testbed.mpic.api import kind_of, served
 from testbed.mpic.configs import InvalidDraftError, validate
 from testbed.mpic.experiment_form import Draft, FeatureRow, Problems, RateRow, blank, read_json
@@ -28,14 +28,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Editing:
-    """What a form page shows: a draft, where it came from, and what is wrong with it.
+    """The content of a form page: a draft, its origin and its problems.
 
     Attributes:
-        draft: with an empty row where one more is asked for.
-        problems: as of `validate`.
-        record: the config that is edited, None for a new one.
-        version: of the config when the form was opened.
-        stale: whether somebody changed the config in between.
+        draft: the draft, with an empty row when the user asked for one more.
+        problems: problems of `validate`.
+        record: the edited config, None for a new one.
+        version: version of the config when the form was opened.
+        stale: another user's change in between, None without one.
     """
 
     draft: Draft
@@ -46,12 +46,12 @@ class Editing:
 
 
 class Pages:
-    """The pages, as endpoints.
+    """Endpoints of the pages.
 
     Args:
-        store: where configs are.
-        render: makes HTML.
-        now: the clock, in UTC.
+        store: store of configs.
+        render: renderer of templates.
+        now: clock that returns UTC.
     """
 
     def __init__(self, store: Store, render: Renderer, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -74,23 +74,23 @@ class Pages:
         ]
 
     async def home(self, _: Request) -> Response:
-        """Lead to the experiments."""
+        """Redirect to the experiments."""
         return RedirectResponse(f"/{Kind.EXPERIMENT}", 303)
 
     async def overview(self, request: Request) -> Response:
         """List the configs of a kind, filtered by status, generation and words."""
         kind = kind_of(request)
-        wanted = {name: request.query_params.get(name, "").strip() for name in ("q", "status", "generation")}
-        everything = self._store.list(kind)
-        found = [item for item in everything if _matches(item, **wanted)]
-        found.sort(key=lambda item: (item.updated_at, item.id), reverse=True)
-        states = {item.id: views.state(item.config, self._now()) for item in found}
+        filters = {name: request.query_params.get(name, "").strip() for name in ("q", "status", "generation")}
+        all_records = self._store.list(kind)
+        records = [item for item in all_records if _matches(item, **filters)]
+        records.sort(key=lambda item: (item.updated_at, item.id), reverse=True)
+        states = {item.id: formatting.state(item.config, self._now()) for item in records}
         context = {
             "kind": kind,
-            "records": found,
+            "records": records,
             "states": states,
-            "total": len(everything),
-            "wanted": wanted,
+            "total": len(all_records),
+            "filters": filters,
         }
         return self._render(request, "list.html", context)
 
@@ -110,16 +110,16 @@ class Pages:
         kind = kind_of(request)
         form = await checked_form(request)
         draft = read_form(kind, _generation(kind, text(form, "generation")), form)
-        grown = _with_row(draft, text(form, "action"))
-        if grown:
-            return self._form(request, Editing(grown, {}))
+        extended = _with_row(draft, text(form, "action"))
+        if extended:
+            return self._form(request, Editing(extended, {}))
         try:
             config = validate(draft)
             self._store.create(config, self._render.operator(request))
         except InvalidDraftError as error:
             return self._form(request, Editing(draft, error.problems), 422)
         except SlugTakenError:
-            problem = f"There is an {kind.singular} with this slug already; choose another one."
+            problem = f"An {kind.singular} with this slug exists; choose another slug."
             return self._form(request, Editing(draft, {"slug": problem}), 422)
         return self._done(request, kind, config.slug, "created")
 
@@ -128,14 +128,15 @@ class Pages:
         kind = kind_of(request)
         record = self._find(kind, request.path_params["slug"])
         changes = [
-            (change, views.field_changes(kind, change.before, change.after)) for change in self._store.history(record)
+            (change, formatting.field_changes(kind, change.before, change.after))
+            for change in self._store.history(record)
         ]
         context = {
             "kind": kind,
             "record": record,
-            "state": views.state(record.config, self._now()),
+            "state": formatting.state(record.config, self._now()),
             "sections": sections(kind, record.config.generation),
-            "values": views.values(record.config),
+            "values": formatting.values(record.config),
             "served": json.dumps(served(record), indent=2, ensure_ascii=False),
             "changes": changes,
         }
@@ -147,46 +148,46 @@ class Pages:
         return self._form(request, Editing(_draft(record), {}, record, record.version))
 
     async def save(self, request: Request) -> Response:
-        """Change a config, or show the form again; another's change in between is not overwritten unseen."""
+        """Update a config, or show the form again, with another user's change in between before it is overwritten."""
         record = self._find(kind_of(request), request.path_params["slug"])
         form = await checked_form(request)
         config = record.config
         draft = read_form(config.kind, config.generation, form, config.slug)
         opened = text(form, "version")
         version = int(opened) if opened.isascii() and opened.isdecimal() and len(opened) < 10 else 0
-        grown = _with_row(draft, text(form, "action"))
-        if grown:
-            return self._form(request, Editing(grown, {}, record, version))
+        extended = _with_row(draft, text(form, "action"))
+        if extended:
+            return self._form(request, Editing(extended, {}, record, version))
         try:
             self._store.update(validate(draft), self._render.operator(request), version)
         except InvalidDraftError as error:
             return self._form(request, Editing(draft, error.problems, record, version), 422)
         except StaleError as error:
-            # The next attempt is made knowing the other's change, so it counts from there.
+            # The user sees the other change now, so the next attempt is compared with that version.
             return self._form(request, Editing(draft, {}, record, error.unseen.version, error), 409)
         return self._done(request, config.kind, config.slug, "saved")
 
     async def switch(self, request: Request) -> Response:
-        """Switch a config on or off, and return to where the button was."""
+        """Switch a config on or off, and return to the page of the button."""
         kind, slug = kind_of(request), request.path_params["slug"]
         form = await checked_form(request)
         self._find(kind, slug)
-        wanted = text(form, "status")
-        if wanted not in ("0", "1"):
+        status = text(form, "status")
+        if status not in ("0", "1"):
             raise HTTPException(400)
-        self._store.switch(kind, slug, wanted == "1", self._render.operator(request))
-        there = _local_path(text(form, "next"), f"/{kind}/{slug}")
-        return self._done(request, kind, slug, "switched on" if wanted == "1" else "switched off", there)
+        self._store.switch(kind, slug, status == "1", self._render.operator(request))
+        next_page = _local_path(text(form, "next"), f"/{kind}/{slug}")
+        return self._done(request, kind, slug, "switched on" if status == "1" else "switched off", next_page)
 
     async def set_operator(self, request: Request) -> Response:
-        """Remember who is working, for the history."""
+        """Store the operator's name for the history."""
         form = await checked_form(request)
         name = text(form, "operator")
         if name and name.isprintable() and len(name) <= _MAX_OPERATOR:
             self._render.set_operator(request, name)
-            self._render.tell(request, f"You are working as {name}.")
+            self._render.set_message(request, f"You are working as {name}.")
         else:
-            self._render.tell(request, f"That name was not taken: it needs 1 to {_MAX_OPERATOR} visible characters.")
+            self._render.set_message(request, f"That name is not valid: use 1 to {_MAX_OPERATOR} visible characters.")
         return RedirectResponse(_local_path(text(form, "next"), "/"), 303)
 
     def _find(self, kind: Kind, slug: str) -> Record:
@@ -203,16 +204,16 @@ class Pages:
             "editing": editing,
             "sections": sections(draft.kind, draft.generation),
             "problems": editing.problems,
-            "summary": views.summary(draft, editing.problems),
+            "summary": formatting.summary(draft, editing.problems),
             "theirs": editing.stale
-            and views.field_changes(draft.kind, editing.stale.unseen.before, editing.stale.unseen.after),
+            and formatting.field_changes(draft.kind, editing.stale.unseen.before, editing.stale.unseen.after),
         }
         return self._render(request, "form.html", context, status)
 
-    def _done(self, request: Request, kind: Kind, slug: str, what: str, there: str | None = None) -> Response:
-        self._render.tell(request, f"{slug} was {what}.")
-        _log.info("%s %s %s by %s", kind.singular, slug, what, self._render.operator(request))
-        return RedirectResponse(there or f"/{kind}/{slug}", 303)
+    def _done(self, request: Request, kind: Kind, slug: str, action: str, next_page: str | None = None) -> Response:
+        self._render.set_message(request, f"{slug} was {action}.")
+        _log.info("%s %s %s by %s", kind.singular, slug, action, self._render.operator(request))
+        return RedirectResponse(next_page or f"/{kind}/{slug}", 303)
 
 
 def _generation(kind: Kind, name: str) -> Generation | None:
@@ -240,7 +241,7 @@ def _matches(record: Record, q: str, status: str, generation: str) -> bool:
 
 
 def _with_row(draft: Draft, action: str) -> Draft | None:
-    """Return the draft with one more empty row when that is what the button asked for."""
+    """Return the draft with one more empty row when the button asked for it, else None."""
     if action == "add-rate":
         return replace(draft, wiki_rates=(*draft.wiki_rates, RateRow("", ())))
     if action == "add-feature":
@@ -249,6 +250,6 @@ def _with_row(draft: Draft, action: str) -> Draft | None:
 
 
 def _local_path(path: str, otherwise: str) -> str:
-    """Return *path* when it stays on this site, else *otherwise*."""
-    stays = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if stays else otherwise
+    """Return *path* when it is on this site, else *otherwise*."""
+    is_local = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_local else otherwise

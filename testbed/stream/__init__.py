@@ -1,1 +1,1 @@
-"""The stream: segment files, or a Kafka broker of one node."""
+"""The stream: segment files, or a single-node Kafka broker."""

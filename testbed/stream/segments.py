@@ -1,11 +1,11 @@
-"""The stream, and its embedded form: append-only segment files, one folder a topic.
+"""The stream's interfaces, and its embedded form: append-only segment files, one folder per topic.
 
-The intake produces to a `Producer`, and what reads opens topics with an `OpenTopic`; Kafka's are in `testbed.stream.kafka`
-and `contracts.kafka`.
+The intake writes to a `Producer`; readers open topics with an `OpenTopic`. The Kafka versions are in
+`testbed.stream.kafka` and `contracts.kafka`.
 
-A segment is NDJSON, `<topic>/<nanoseconds since 1970>-<pid>.ndjson`, written by one process. Every start of a writer
-begins a new segment, so a half line that a killed process left is the unterminated end of a segment that nobody
-continues, and readers leave it out. What is terminated is complete, because a line and its end are one `write`.
+A segment is NDJSON, `<topic>/<nanoseconds since 1970>-<pid>.ndjson`, written by one process. Every writer starts a new
+segment, so the partial line of a killed process stays the unterminated end of a segment that is never continued, and
+readers skip it. A terminated line is complete, because a line and its end are written in one `write`.
 """
 
 import os
@@ -20,43 +20,43 @@ SEGMENT_BYTES = 64 << 20
 
 
 class StreamFullError(OSError):
-    """Nothing of a batch was written."""
+    """A batch was not written, not even partly."""
 
 
 class Producer(Protocol):
-    """Where the intake produces to."""
+    """Destination of the intake's events."""
 
     async def produce(self, topic: str, events: Sequence[bytes]) -> Mapping[int, str]:
-        """Write *events* (JSON without line ends) to *topic* and wait until that is certain.
+        """Write *events* (JSON without line ends) to *topic* and wait until they are stored.
 
         Returns:
-            By index, why an event cannot be said to have been written; empty when all were.
+            Reason of each event that may not be stored, by index; empty when all are stored.
         """
 
     def close(self) -> None:
-        """Finish what is under way."""
+        """Finish pending writes."""
 
 
 class TopicReader(Protocol):
-    """Reads one topic, from a position that can be kept."""
+    """Reads one topic from a position that the caller can save."""
 
     @property
     def position(self) -> dict[str, int]:
-        """Where the next read begins, by part of the topic."""
+        """Start of the next read, by segment or partition of the topic."""
 
     def read(self) -> Iterator[Batch]:
-        """Yield what has been written since the position."""
+        """Yield the batches written since the position."""
 
 
 class OpenTopic(Protocol):
     """Opens a topic for reading, such as `partial(SegmentReader, folder)`."""
 
     def __call__(self, topic: str, position: Mapping[str, int] | None = None) -> TopicReader:
-        """Return a reader that begins at *position*; at the beginning when that is None."""
+        """Return a reader that starts at *position*, or at the beginning when it is None."""
 
 
 class StreamWriter(Protocol):
-    """What appends to a stream of segments."""
+    """Appends to a stream of segments."""
 
     def append(self, topic: str, events: Sequence[bytes]) -> None:
         """Append *events* (JSON without line ends) to *topic*, all or none. Raises StreamFullError."""
@@ -66,7 +66,7 @@ class StreamWriter(Protocol):
 
 
 class SegmentProducer:
-    """Produces to segments: what `append` has written is certain."""
+    """Produces to segments: an event is stored when `append` returns."""
 
     def __init__(self, writer: StreamWriter) -> None:
         self._writer = writer
@@ -96,7 +96,7 @@ class SegmentWriter:
         """Append *events* to *topic* in one write, all or none.
 
         Raises:
-            StreamFullError: the disk refused; nothing is claimed and no half line is left.
+            StreamFullError: the disk is full or the write failed; no partial line is left.
         """
         batch = b"\n".join(events) + b"\n"
         try:
@@ -105,7 +105,7 @@ class SegmentWriter:
         except OSError as error:
             raise StreamFullError(error.errno, f"cannot append to {topic}: {error.strerror}") from error
         if written < len(batch):
-            self._take_back(topic, file, size)
+            self._roll_back(topic, file, size)
             raise StreamFullError(0, f"cannot append to {topic}: the disk is full")
         self._open[topic] = (file, size + written)
         if size + written >= self._segment_bytes:
@@ -124,8 +124,8 @@ class SegmentWriter:
         self._open[topic] = (file, 0)
         return file, 0
 
-    def _take_back(self, topic: str, file: int, size: int) -> None:
-        """Cut off what a full disk let through of a batch; when even that fails, never write behind it."""
+    def _roll_back(self, topic: str, file: int, size: int) -> None:
+        """Remove the part of a batch that a full disk accepted; if that fails, close the segment."""
         try:
             os.ftruncate(file, size)
         except OSError:
@@ -144,11 +144,11 @@ class SegmentReader:
 
     @property
     def position(self) -> dict[str, int]:
-        """Where the next read begins; give it to a new reader to go on there."""
+        """Start of the next read; a new reader can continue from it."""
         return dict(self._position)
 
     def read(self) -> Iterator[Batch]:
-        """Yield the complete lines that have been written since, a batch a segment, oldest segment first."""
+        """Yield the new complete lines, in one batch per segment, oldest segment first."""
         for path in sorted(self._folder.glob("*.ndjson")):
             start = self._position.get(path.name, 0)
             if path.stat().st_size <= start:

@@ -1,4 +1,4 @@
-"""What the stream held of a span of time, topic by topic, for whoever looks for events that are not in the table."""
+"""Export of the stream's event keys for a time span, by topic: used to search for events missing in the table."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -32,12 +32,12 @@ SELECT '' AS topic, '' AS id, '' AS funnel, '' AS hour_start, false AS canary WH
 
 
 def export_stream(stream_dir: Path, to: Path, from_ms: int, until_ms: int) -> None:
-    """Write the keys of all events in the span (milliseconds since 1970) to the Parquet file *to*, in one step.
+    """Write the keys of all events in the span to the Parquet file *to*, atomically.
 
     Args:
-        stream_dir: a folder of the stream's segments, in a folder a topic.
-        to: the file.
-        from_ms, until_ms: the span.
+        stream_dir: folder of the stream's segments, with one folder per topic.
+        to: Parquet file to write.
+        from_ms, until_ms: time span, milliseconds since 1970.
     """
     files = _segments(stream_dir)
     with duckdb.connect() as connection:
@@ -51,7 +51,7 @@ def export_stream(stream_dir: Path, to: Path, from_ms: int, until_ms: int) -> No
 
 
 def export_topics(names: Iterable[str], open_topic: OpenTopic, to: Path, from_ms: int, until_ms: int) -> None:
-    """Do the same for those of the topics called *names* that are a data centre's. Raises BrokerError."""
+    """Export the topics *names*, except those without a data centre's prefix. Raises BrokerError."""
     with TemporaryDirectory(prefix="dogfood-topics-") as folder:
         for name in names:
             if name.split(".", 1)[0] not in DATA_CENTRES:
@@ -65,6 +65,6 @@ def export_topics(names: Iterable[str], open_topic: OpenTopic, to: Path, from_ms
 
 
 def _segments(stream_dir: Path) -> Sequence[str]:
-    """Return the segments of all topics of events that have something in them."""
-    found = sorted(stream_dir.glob("*/*.ndjson"))
-    return [str(path) for path in found if not path.parent.name.endswith(ERROR_STREAM) and path.stat().st_size]
+    """Return the non-empty segments of all topics, except error topics."""
+    paths = sorted(stream_dir.glob("*/*.ndjson"))
+    return [str(path) for path in paths if not path.parent.name.endswith(ERROR_STREAM) and path.stat().st_size]

@@ -1,1 +1,1 @@
-"""The table: Parquet files in Hive's layout, or Hive filled by Spark."""
+"""The table: Parquet files in Hive's layout, or a Hive table filled by Spark."""

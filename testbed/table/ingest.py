@@ -1,9 +1,8 @@
-"""`python -m testbed.table.ingest`: from the stream into the table, Parquet in Hive layout.
+"""`python -m testbed.table.ingest`: ingest the stream into the table, Parquet files in Hive's layout.
 
 New lines are read from a checkpoint, de-duplicated on `meta.id` among themselves and against the table, and added to
 the hours of their `meta.dt`. An hour is rewritten as a whole and renamed into place; the checkpoint moves last. So a
-killed run leaves hours as they were or as they will be, and the next run reads the same lines again and finds their
-ids already there.
+killed run leaves each hour either old or new; the next run reads the same lines again and skips the ids in the table.
 """
 
 import argparse
@@ -31,7 +30,7 @@ _RULES = Rules()
 
 
 def ingest(open_topic: OpenTopic, table_dir: Path, stream: str, rules: Rules = _RULES) -> Summary:
-    """Bring what is new in *stream* into the table under *table_dir*; safe to run again at any time."""
+    """Ingest the new events of *stream* into the table under *table_dir*; safe to run again at any time."""
     table_dir.mkdir(parents=True, exist_ok=True)
     table = table_dir / TABLE
     checkpoint = table_dir / CHECKPOINT
@@ -42,8 +41,8 @@ def ingest(open_topic: OpenTopic, table_dir: Path, stream: str, rules: Rules = _
         reader = open_topic(name, positions.get(name))
         lines = [line for batch in reader.read() for line in batch.lines]
         if lines:
-            done = _add(rules.change(lines), table, data_centre, rules.canary_domain)
-            total = total.plus(done)
+            counts = _add(rules.change(lines), table, data_centre, rules.canary_domain)
+            total = total.plus(counts)
         if rules.moves_on:
             positions[name] = reader.position
     _replace(checkpoint, orjson.dumps(positions))
@@ -54,25 +53,25 @@ def _add(lines: list[bytes], table: Path, data_centre: str, canary_domain: str) 
     good = [line for line in lines if _is_object(line)]
     connection = duckdb.connect()
     connection.register("fresh", rows_of(good, connection))
-    connection.execute(_KEEP, {"canary": canary_domain})
+    connection.execute(_USABLE_ROWS, {"canary": canary_domain})
     [(usable, canary)] = connection.sql(
         "SELECT count(*) FILTER (NOT canary), count(*) FILTER (canary) FROM usable"
     ).fetchall()
     have = read_parquet(table, connection) if parquet_files(table) else rows_of([], connection)
     connection.register("have", have.select(["meta"]))
-    connection.execute(_NEW)
+    connection.execute(_NEW_ROWS)
     [(written,)] = connection.sql("SELECT count(*) FROM new_rows").fetchall()
     hours = connection.sql("SELECT DISTINCT hour_start FROM new_rows ORDER BY hour_start").fetchall()
     for (hour,) in hours:
         _write_hour(connection, table, data_centre, hour)
     if written:
-        connection.execute(_ARRIVED, [str(_arrivals(table)), time.time_ns() // 1_000_000])
+        connection.execute(_ARRIVAL_TIMES, [str(_arrivals_file(table)), time.time_ns() // 1_000_000])
     broken = len(lines) - usable - canary
     return Summary(len(lines), written, usable - written, canary, broken, len(hours))
 
 
-#: What can be ingested: rows with an id and a time; canary events are marked.
-_KEEP = """
+#: Rows that can be ingested: those with an id and a time. Canary events are marked.
+_USABLE_ROWS = """
 CREATE TEMP TABLE usable AS
 SELECT *, coalesce(meta.domain = $canary, false) AS canary,
        date_trunc('hour', make_timestamp(epoch_us(TRY_CAST(meta.dt AS TIMESTAMPTZ)))) AS hour_start
@@ -80,8 +79,8 @@ FROM fresh
 WHERE meta.id IS NOT NULL AND TRY_CAST(meta.dt AS TIMESTAMPTZ) IS NOT NULL
 """
 
-#: One row an id, the earliest, unless the table has the id already.
-_NEW = """
+#: The earliest row of each id that the table does not have.
+_NEW_ROWS = """
 CREATE TEMP TABLE new_rows AS
 SELECT * EXCLUDE (canary) FROM usable
 WHERE NOT canary AND meta.id NOT IN (SELECT meta.id FROM have)
@@ -89,27 +88,27 @@ QUALIFY row_number() OVER (PARTITION BY meta.id ORDER BY meta.dt) = 1
 """
 
 
-#: When rows were in the table. A job that is killed before leaves it unknown of those that it had added.
-_ARRIVED = """
+#: Times at which rows were added to the table. They stay unknown when the job is killed just before.
+_ARRIVAL_TIMES = """
 COPY (SELECT meta.id AS meta_id, CAST(NULL AS BIGINT) AS topic_ms, CAST($2 AS BIGINT) AS table_ms FROM new_rows)
 TO $1 (FORMAT parquet)
 """
 
 
-def _arrivals(table: Path) -> Path:
+def _arrivals_file(table: Path) -> Path:
     folder = table.with_name(ARRIVALS)
     folder.mkdir(exist_ok=True)
     return folder / f"{time.time_ns():020d}-{os.getpid()}.parquet"
 
 
 def _write_hour(connection: duckdb.DuckDBPyConnection, table: Path, data_centre: str, hour: object) -> None:
-    """Rewrite one hour's partition: what it holds and what is new."""
+    """Rewrite one hour's partition with its old and new rows."""
     values = dict(zip(PARTITIONS, (data_centre, hour.year, hour.month, hour.day, hour.hour), strict=True))  # type: ignore[attr-defined]
     folder = table.joinpath(*(f"{name}={value}" for name, value in values.items()))
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "part-0.parquet"
     names = ", ".join(f'"{name}"' for name in columns())
-    parts = [f"SELECT {names} FROM new_rows WHERE hour_start = ?"]  # noqa: S608 (our own column names)
+    parts = [f"SELECT {names} FROM new_rows WHERE hour_start = ?"]  # noqa: S608 (constant column names)
     if part.exists():
         connection.register("old_rows", read_parquet(part, connection))
         parts.append(f"SELECT {names} FROM old_rows")  # noqa: S608
@@ -133,12 +132,14 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def main() -> None:
-    """Read the options, ingest, and print what was done as one line of JSON."""
+    """Read the options, ingest, and print the counts as one line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m testbed.table.ingest", description=__doc__)
     add_stream_options(parser)
-    parser.add_argument("--table-dir", type=Path, required=True)
-    parser.add_argument("--stream", default="product_metrics.web_base")
-    parser.add_argument("--fault", action="append", default=[], help="of the catalogue (python -m testbed.faults)")
+    parser.add_argument("--table-dir", type=Path, required=True, help="folder of the table")
+    parser.add_argument("--stream", default="product_metrics.web_base", help="name of the stream")
+    parser.add_argument(
+        "--fault", action="append", default=[], help="fault to switch on (python -m testbed.faults); repeatable"
+    )
     options = parser.parse_args()
     summary = ingest(open_topic(options), options.table_dir, options.stream, inject(_RULES, options.fault))
     print(orjson.dumps(summary._asdict()).decode())

@@ -1,4 +1,4 @@
-"""Ingestion's switches of the fault catalogue: other rules (`testbed.faults`)."""
+"""Faults of ingestion: functions that change its rules. The catalogue is in `testbed.faults`."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -10,45 +10,49 @@ import orjson
 from testbed.faults import TREATMENTS, FaultLocation, choose_at
 from testbed.table.ingest_rules import Rules
 
-#: From so many events on a user is taken for a bot, in a treatment group and elsewhere.
+#: Number of events from which a user counts as a bot: in a treatment group, and elsewhere.
 _BOT_TREATED, _BOT = 5, 12
 
 Event = dict[str, Any]
 
 
 def inject(rules: Rules, faults: Iterable[str]) -> Rules:
-    """Return *rules* with the switches of *faults* on; faults of other places change nothing."""
+    """Return *rules* with *faults* switched on; faults of other parts of the testbed are ignored."""
     for fault in choose_at(FaultLocation.TABLE, faults):
         rules = _SWITCHES[fault](rules)
     return rules
 
 
 def without_newest_hour(lines: Sequence[bytes]) -> list[bytes]:
-    """Return the *lines* that are not of the newest hour among them, by `meta.dt`."""
+    """Return *lines* without those of the newest hour, by `meta.dt`."""
     hours = [str(event.get("meta", {}).get("dt", ""))[:13] for event in map(_parsed, lines)]
     newest = max(hours, default="")
     return [line for line, hour in zip(lines, hours, strict=True) if hour != newest]
 
 
 def truncated(lines: Sequence[bytes]) -> list[bytes]:
-    """Return the *lines* with every assigned group one character shorter."""
+    """Return *lines* with every assigned group one character shorter."""
     return [orjson.dumps(_truncated(event)) for event in map(_parsed, lines)]
 
 
 def without_bots(lines: Sequence[bytes]) -> list[bytes]:
-    """Return the *lines* of users who have no more events among them than people do, by another bar for each group."""
-    told = [(_subject(event), _is_treated(event), line) for event, line in zip(map(_parsed, lines), lines, strict=True)]
-    counts = Counter(subject for subject, _, _ in told)
+    """Return *lines* without those of users with many events; the threshold depends on the group."""
+    events = [
+        (_subject(event), _is_treated(event), line) for event, line in zip(map(_parsed, lines), lines, strict=True)
+    ]
+    counts = Counter(subject for subject, _, _ in events)
     return [
-        line for subject, treated, line in told if not subject or counts[subject] < (_BOT_TREATED if treated else _BOT)
+        line
+        for subject, treated, line in events
+        if not subject or counts[subject] < (_BOT_TREATED if treated else _BOT)
     ]
 
 
-def _changed(change: Callable[[Sequence[bytes]], list[bytes]]) -> Callable[[Rules], Rules]:
-    return lambda rules: replace(rules, change=_after(rules.change, change))
+def _with_change(change: Callable[[Sequence[bytes]], list[bytes]]) -> Callable[[Rules], Rules]:
+    return lambda rules: replace(rules, change=_chained(rules.change, change))
 
 
-def _after(
+def _chained(
     first: Callable[[Sequence[bytes]], list[bytes]], then: Callable[[Sequence[bytes]], list[bytes]]
 ) -> Callable[[Sequence[bytes]], list[bytes]]:
     return lambda lines: then(first(lines))
@@ -56,10 +60,10 @@ def _after(
 
 _SWITCHES: Mapping[str, Callable[[Rules], Rules]] = {
     "canary-kept": lambda rules: replace(rules, canary_domain=""),
-    "truncated-group": _changed(truncated),
-    "bot-filter": _changed(without_bots),
-    # What is left for the next time has to be read once more.
-    "late-partition": lambda rules: replace(_changed(without_newest_hour)(rules), moves_on=False),
+    "truncated-group": _with_change(truncated),
+    "bot-filter": _with_change(without_bots),
+    # The skipped lines have to be read again by the next ingestion.
+    "late-partition": lambda rules: replace(_with_change(without_newest_hour)(rules), moves_on=False),
 }
 
 

@@ -1,4 +1,4 @@
-"""What ingestion does with what it reads."""
+"""Rules of ingestion, which faults change."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rules:
-    """What ingestion does with what it reads.
+    """Rules of ingestion.
 
     Attributes:
-        change: from the lines that are new to those that are ingested.
-        canary_domain: `meta.domain` of the events that are dropped.
-        moves_on: whether the next ingestion begins behind what this one read.
+        change: function from the new lines to the lines to ingest.
+        canary_domain: `meta.domain` of canary events, which are dropped.
+        moves_on: whether the checkpoint advances.
     """
 
     change: Callable[[Sequence[bytes]], list[bytes]] = list

@@ -1,10 +1,10 @@
-"""What an ingestion did, whichever table it fills."""
+"""Counts of an ingestion, the same for both kinds of table."""
 
 from typing import NamedTuple
 
 
 class Summary(NamedTuple):
-    """What was done: counts of lines and rows."""
+    """Counts of an ingestion: lines read, rows written, duplicates, canary events, broken lines, and hours changed."""
 
     read: int = 0
     written: int = 0
@@ -14,5 +14,5 @@ class Summary(NamedTuple):
     hours: int = 0
 
     def plus(self, other: "Summary") -> "Summary":
-        """Return both together. An hour that both wrote to counts twice."""
+        """Return the sum of both. An hour that both changed counts twice."""
         return Summary(*(a + b for a, b in zip(self, other, strict=True)))

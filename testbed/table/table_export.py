@@ -1,7 +1,8 @@
-"""`python -m testbed.table.table_export`: what the table and the error stream hold of a span of time, as files.
+"""`python -m testbed.table.table_export`: export table and error stream for a time span, as files.
 
-Writes `rows.parquet`, the table's rows with a receive time in the span and the data centre of their partition, and
-`errors.ndjson`, the error stream's events since its beginning; with `--streams`, also what all topics held of the span.
+Writes `rows.parquet` (the table's rows with a receive time in the span, with the data centre of their partition) and
+`errors.ndjson` (the error stream's events since the start of the span). With `--streams` it also exports the keys of
+the events in all topics.
 """
 
 import argparse
@@ -24,7 +25,7 @@ WHERE epoch_ms(TRY_CAST(meta.dt AS TIMESTAMPTZ)) BETWEEN $from_ms AND $until_ms
 ORDER BY meta.dt, meta.id
 """
 
-_CAME = """
+_ARRIVALS_OF_ROWS = """
 SELECT * FROM read_parquet($files) WHERE meta_id IN (SELECT meta.id FROM read_parquet($rows)) ORDER BY meta_id
 """
 
@@ -47,31 +48,31 @@ def export_table(open_topic: OpenTopic, table_dir: Path, to: Path, from_ms: int,
         for batch in open_topic(topic(ERROR_STREAM, data_centre)).read()
         for line in batch.lines
     ]
-    first = datetime.fromtimestamp(from_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    draft.write_bytes(b"".join(line + b"\n" for line in lines if _since(line, first)))
+    start = datetime.fromtimestamp(from_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    draft.write_bytes(b"".join(line + b"\n" for line in lines if _is_since(line, start)))
     draft.replace(to / "errors.ndjson")
 
 
 def _copy_arrivals(arrivals: Path, to: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    """Copy what is known of when the rows in the folder *to* came, if anything is."""
+    """Copy the known arrival times of the rows in the folder *to*."""
     files = [str(path) for path in parquet_files(arrivals)]
     if files:
         draft = to / ".arrivals.draft"
         rows = {"files": files, "rows": str(to / "rows.parquet")}
-        connection.sql(_CAME, params=rows).write_parquet(str(draft))
+        connection.sql(_ARRIVALS_OF_ROWS, params=rows).write_parquet(str(draft))
         draft.replace(to / ARRIVALS_FILE)
 
 
-def _since(line: bytes, first: str) -> bool:
-    """Return whether *line* is a report of the span; what is no report at all is left out."""
+def _is_since(line: bytes, start: str) -> bool:
+    """Return whether *line* is a valid report with a time from *start* on."""
     try:
-        # The times are written by one intake in one format, so they sort like their text.
-        return str(orjson.loads(line)["meta"]["dt"]) >= first
+        # One intake writes all times in one format, so they sort as text.
+        return str(orjson.loads(line)["meta"]["dt"]) >= start
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return False
 
 
-def _trace(options: argparse.Namespace) -> None:
+def _export_stream(options: argparse.Namespace) -> None:
     if options.stream_dir is not None:
         export_stream(options.stream_dir, options.streams, options.from_ms, options.until_ms)
         return
@@ -82,19 +83,19 @@ def _trace(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Read the options and write the files."""
+    """Read the options and export."""
     parser = argparse.ArgumentParser(prog="python -m testbed.table.table_export", description=__doc__)
     add_stream_options(parser)
-    parser.add_argument("--table-dir", type=Path, required=True)
-    parser.add_argument("--to", type=Path, required=True, help="folder the files are written into")
-    parser.add_argument("--from-ms", type=int, required=True)
-    parser.add_argument("--until-ms", type=int, required=True)
+    parser.add_argument("--table-dir", type=Path, required=True, help="folder of the table")
+    parser.add_argument("--to", type=Path, required=True, help="folder for the files")
+    parser.add_argument("--from-ms", type=int, required=True, help="start of the span, milliseconds since 1970")
+    parser.add_argument("--until-ms", type=int, required=True, help="end of the span, milliseconds since 1970")
     parser.add_argument(
-        "--streams", type=Path, help="file that is to tell what all topics held; of Kafka's, all is read"
+        "--streams", type=Path, help="file for the keys of all topics' events; reads Kafka's topics completely"
     )
     options = parser.parse_args()
     if options.streams is not None:
-        _trace(options)
+        _export_stream(options)
     export_table(open_topic(options), options.table_dir, options.to, options.from_ms, options.until_ms)
 
 

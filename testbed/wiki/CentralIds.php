@@ -1,4 +1,5 @@
 <?php
+// Central ids that differ from local ids, as on a wiki farm, so that tests show which of the two is hashed.
 
 namespace Testbed;
 
@@ -7,11 +8,11 @@ use MediaWiki\User\CentralId\LocalIdLookup;
 use Wikimedia\Rdbms\IDBAccessObject;
 
 /**
- * Ids across wikis that are not the local ones, as on a farm of wikis: so that it shows which of the two is hashed.
+ * Provides central ids that are the local ids plus a constant.
  */
 class CentralIds extends LocalIdLookup {
-	/** On a farm, an account made late on a wiki has a central id far above its local one. */
-	private const FIRST = 70_000_000;
+	/** Offset of the central ids. On a farm, an account created late on a wiki has a central id far above its local one. */
+	private const OFFSET = 70_000_000;
 
 	/** @inheritDoc */
 	public function lookupCentralIds(
@@ -19,26 +20,26 @@ class CentralIds extends LocalIdLookup {
 	): array {
 		$locals = [];
 		foreach ( $idToName as $id => $name ) {
-			$locals[$id - self::FIRST] = $name;
+			$locals[$id - self::OFFSET] = $name;
 		}
-		$found = [];
+		$names = [];
 		foreach ( parent::lookupCentralIds( $locals, $audience, $flags ) as $local => $name ) {
-			$found[$local + self::FIRST] = $name;
+			$names[$local + self::OFFSET] = $name;
 		}
-		return $found;
+		return $names;
 	}
 
 	/** @inheritDoc */
 	public function lookupUserNames(
 		array $nameToId, $audience = CentralIdLookup::AUDIENCE_PUBLIC, $flags = IDBAccessObject::READ_NORMAL
 	): array {
-		$found = parent::lookupUserNames( $nameToId, $audience, $flags );
-		foreach ( $found as $name => $id ) {
-			// What was not found keeps the value that was given.
+		$ids = parent::lookupUserNames( $nameToId, $audience, $flags );
+		foreach ( $ids as $name => $id ) {
+			// A name without an id keeps the given value.
 			if ( is_int( $id ) && $id > 0 && $id !== $nameToId[$name] ) {
-				$found[$name] = $id + self::FIRST;
+				$ids[$name] = $id + self::OFFSET;
 			}
 		}
-		return $found;
+		return $ids;
 	}
 }

@@ -1,5 +1,5 @@
 <?php
-// Settings of TestWiki. What differs between installations is in settings.json, in the folder that DOGFOOD_WIKI names.
+// Settings of TestWiki. Settings of one installation are in settings.json, in the folder DOGFOOD_WIKI.
 
 if ( !defined( 'MEDIAWIKI' ) ) {
 	exit;
@@ -19,7 +19,7 @@ if ( !defined( 'MEDIAWIKI' ) ) {
 	$GLOBALS['wgCacheDirectory'] = "$folder/cache";
 	$GLOBALS['wgUploadDirectory'] = "$folder/images";
 
-	// The settings that the real extensions take as well.
+	// Settings that the real extensions have too.
 	$GLOBALS['wgEventLoggingServiceUri'] = $settings['intake'];
 	$GLOBALS['wgMetricsPlatformInstrumentConfiguratorBaseUrl'] = $settings['mpic'];
 	$GLOBALS['wgEventLoggingQueueLingerSeconds'] = $settings['linger_s'];
@@ -36,7 +36,7 @@ if ( !defined( 'MEDIAWIKI' ) ) {
 	$GLOBALS['wgMetricsPlatformEnableExperimentOverrides'] = true;
 	$GLOBALS['wgWMEExLabTest1Enabled'] = true;
 
-	// Those of the testbed's own extension.
+	// Settings of the testbed's extension.
 	$GLOBALS['wgMetricsPlatformGeneration'] = $settings['generation'];
 	$GLOBALS['wgMetricsPlatformEventProfile'] = $settings['profiles'][ $settings['generation'] ];
 	$GLOBALS['wgMetricsPlatformConfigsTtlSeconds'] = $settings['configs_ttl_s'];
@@ -46,7 +46,7 @@ if ( !defined( 'MEDIAWIKI' ) ) {
 		wfLoadExtension( $name, "$path/extension.json" );
 	}
 	if ( !isset( $settings['extensions']['ExperimentPlatform'] ) ) {
-		// The real extensions have the instrument, and start it for experiments of their own only.
+		// The real extensions contain the instrument, but start it only for Wikimedia's experiments.
 		$GLOBALS['wgResourceModules']['testbed.instruments'] = [
 			'localBasePath' => __DIR__ . '/starter',
 			'packageFiles' => [ 'start.js', [ 'name' => 'config.json', 'content' => [
@@ -58,11 +58,11 @@ if ( !defined( 'MEDIAWIKI' ) ) {
 			$out->addModules( 'testbed.instruments' );
 		};
 	}
-	// The router serves the JavaScript and the images of an extension from where it is.
+	// The router serves the JavaScript and images of an extension from the extension's folder.
 	$GLOBALS['wgExtensionAssetsPath'] = '/extensions';
 } )();
 
-// Accounts have another id across wikis than here.
+// Accounts have a central id that differs from their local id.
 $wgCentralIdLookupProviders['testbed'] = [
 	'services' => [ 'MainConfig', 'DBLoadBalancerFactory', 'HideUserUtils' ],
 	'factory' => static function ( ...$services ) {
@@ -79,7 +79,7 @@ $wgLanguageCode = 'en';
 $wgLocaltimezone = 'UTC';
 
 $wgDBtype = 'sqlite';
-// SQLite has one writer at a time; the others wait for it rather than fail.
+// SQLite allows one writer at a time; other writers wait instead of failing.
 $wgSQLiteBusyTimeout = 30000;
 $wgMainCacheType = $wgSessionCacheType = $wgParserCacheType = function_exists( 'apcu_fetch' ) ? CACHE_ACCEL : CACHE_DB;
 $wgObjectCaches[CACHE_DB] = [
@@ -93,7 +93,7 @@ $wgLocalisationCacheConf['store'] = 'files';
 $wgJobRunRate = 0;
 $wgMiserMode = true;
 
-// Browsers see a changed configuration at once, not minutes later.
+// Browsers load a changed configuration immediately, not minutes later.
 $wgResourceLoaderMaxage = [ 'versioned' => 3600, 'unversioned' => 1 ];
 
 wfLoadSkin( 'Vector' );
@@ -107,7 +107,7 @@ $wgUseInstantCommons = false;
 $wgAutoConfirmAge = 0;
 $wgAutoConfirmCount = 0;
 
-// A thousand test accounts log in at once: nothing slows them, and their random passwords need no slow hash.
+// A thousand test accounts log in at the same time: no throttling, and no slow hash for their random passwords.
 $wgPasswordAttemptThrottle = [];
 $wgRateLimits = [];
 $wgPasswordConfig['pbkdf2']['cost'] = '1';

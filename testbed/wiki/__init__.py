@@ -1,1 +1,1 @@
-"""TestWiki: a real MediaWiki on this machine, with the experiment extension."""
+"""TestWiki: a real MediaWiki on this machine, with an extension for experiments."""

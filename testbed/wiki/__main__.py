@@ -1,4 +1,4 @@
-"""`python -m testbed.wiki`: TestWiki as a process of its own, installed on its first start."""
+"""`python -m testbed.wiki`: TestWiki as a process, installed on its first start."""
 
 import argparse
 from pathlib import Path
@@ -11,18 +11,22 @@ from testbed.wiki.release import find_release
 
 
 def main() -> None:
-    """Read the options, install what is missing, and serve until asked to stop."""
+    """Read the options, install missing parts, and serve until the process is stopped."""
     parser = argparse.ArgumentParser(prog="python -m testbed.wiki", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
-    parser.add_argument("--folder", type=Path, required=True, help="the installation's files")
-    parser.add_argument("--releases", type=Path, required=True, help="where MediaWiki is unpacked")
-    parser.add_argument("--mediawiki", type=Path, help="an unpacked release to use instead")
-    parser.add_argument("--extensions", type=Path, help="clones of the real extensions, instead of the testbed's own")
+    parser.add_argument("--folder", type=Path, required=True, help="folder of the installation")
+    parser.add_argument("--releases", type=Path, required=True, help="folder for the unpacked MediaWiki")
+    parser.add_argument("--mediawiki", type=Path, help="unpacked release to use instead of Debian's package")
+    parser.add_argument(
+        "--extensions", type=Path, help="folder with clones of the real extensions, instead of the testbed's"
+    )
     parser.add_argument("--mpic", required=True, help="address of MPIC")
-    parser.add_argument("--intake", required=True, help="where browsers send events to")
-    parser.add_argument("--workers", type=int, default=4, help="requests served at once")
-    parser.add_argument("--fault", action="append", default=[], help="of the catalogue (python -m testbed.faults)")
+    parser.add_argument("--intake", required=True, help="URL to which browsers send events")
+    parser.add_argument("--workers", type=int, default=4, help="maximum concurrent requests [4]")
+    parser.add_argument(
+        "--fault", action="append", default=[], help="fault to switch on (python -m testbed.faults); repeatable"
+    )
     options = parser.parse_args()
     faults = choose_at(FaultLocation.WIKI, options.fault)
     check_php()

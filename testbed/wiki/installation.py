@@ -1,4 +1,4 @@
-"""One installation of TestWiki: its folder, its settings, its database."""
+"""An installation of TestWiki: folder, settings and database."""
 
 import os
 import secrets
@@ -20,16 +20,16 @@ HERE = Path(__file__).resolve().parent
 #: Database name of the wiki: it selects the sample rates of experiments and instruments.
 DATABASE = "testwiki"
 
-#: What a person sees on the wiki as its operator's account.
+#: Account of the wiki's operator.
 OPERATOR = "Operator"
 
-#: The testbed's own extension.
+#: The testbed's extension.
 OWN_EXTENSION = "ExperimentPlatform"
 
-#: The real extensions, in the order in which they are loaded.
+#: The real extensions, in loading order.
 REAL_EXTENSIONS = ("EventBus", "EventStreamConfig", "EventLogging", "MetricsPlatform", "WikimediaEvents")
 
-#: The control that unpins the main menu, which the first production test measured.
+#: Instrument of the control that unpins the main menu, as in the first production test.
 INSTRUMENT = {
     "experiment": "dogfood-ctr",
     "instrument": "dogfood-ctr",
@@ -38,8 +38,8 @@ INSTRUMENT = {
     "element": "pinnable-header.vector-main-menu.unpin",
 }
 
-#: What may be changed while the wiki is served. In production MPIC's answers are used for a minute and events wait for
-#: half a minute; here a person is waiting.
+#: Settings that may change while the wiki runs, with their defaults. In production, MPIC's responses are cached for a
+#: minute and events wait for half a minute; the testbed uses shorter times because a person waits.
 CHANGEABLE: Mapping[str, object] = {
     "generation": "alpha",
     "configs_ttl_s": 2,
@@ -64,14 +64,14 @@ class WikiError(DogfoodError):
 
 @dataclass(frozen=True)
 class Installation:
-    """A wiki in *folder*, made of the unpacked *release*, which is shared and never written to."""
+    """A wiki in *folder*, based on the unpacked *release*, which is shared and read-only."""
 
     folder: Path
     release: Path
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment in which PHP finds this installation."""
+        """Environment variables with which PHP finds this installation."""
         return {
             **os.environ,
             "MW_CONFIG_FILE": str(HERE / "LocalSettings.php"),
@@ -80,7 +80,7 @@ class Installation:
         }
 
     def install(self) -> None:
-        """Make the database, unless it is there. Raises WikiError."""
+        """Create the database unless it exists. Raises WikiError."""
         if (self.folder / "data" / f"{DATABASE}.sqlite").is_file():
             return
         draft = self.folder / "installing"
@@ -98,56 +98,56 @@ class Installation:
         shutil.rmtree(draft)
 
     def configure(self, settings: Mapping[str, object]) -> None:
-        """Write the settings that LocalSettings.php reads, in one step; the secret stays what it was."""
+        """Write the settings that LocalSettings.php reads, atomically; an existing secret is kept."""
         path = self.folder / "settings.json"
-        known = orjson.loads(path.read_bytes()) if path.is_file() else {}
-        secret = known.get("secret") or secrets.token_hex(32)
+        stored = orjson.loads(path.read_bytes()) if path.is_file() else {}
+        secret = stored.get("secret") or secrets.token_hex(32)
         profiles = {str(generation): profile.as_json() for generation, profile in PROFILES.items()}
         fixed = {"database": DATABASE, "secret": secret, "profiles": profiles}
-        content = {**CHANGEABLE, **known, **fixed, **settings}
-        content["extensions"] = spoilt_extensions(content.get("extensions", {}), content["faults"], self.folder)
+        content = {**CHANGEABLE, **stored, **fixed, **settings}
+        content["extensions"] = with_faults(content.get("extensions", {}), content["faults"], self.folder)
         draft = path.with_suffix(".draft")
         draft.touch(mode=0o600)
         draft.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
         draft.replace(path)
 
     def seed(self, rows: bytes) -> bytes:
-        """Make the pages and accounts of *rows* (NDJSON); return NDJSON of the accounts' ids. Raises WikiError."""
+        """Create the pages and accounts in *rows* (NDJSON); return NDJSON of the accounts' ids. Raises WikiError."""
         script = (str(self.release / "maintenance" / "run.php"), str(HERE / "seed.php"))
-        # Without extensions: a real one may expect a later MediaWiki when a page or an account is saved.
+        # Without extensions: a real one may need a later MediaWiki when a page or an account is saved.
         environment = {**self.environment, "DOGFOOD_WIKI_SEEDING": "1"}
-        return run_php(*script, environment=environment, given=rows, within_s=600)
+        return run_php(*script, environment=environment, stdin=rows, within_s=600)
 
 
-def spoilt_extensions(extensions: Mapping[str, str], faults: Sequence[str], folder: Path) -> dict[str, str]:
-    """Return the folders of *extensions* with the *faults* of the wiki in them, as copies under *folder*.
+def with_faults(extensions: Mapping[str, str], faults: Sequence[str], folder: Path) -> dict[str, str]:
+    """Return the folders of *extensions*, with a copy under *folder* that has the wiki's *faults*.
 
     Raises:
-        WikiError: the extensions are not the testbed's own, which alone can have faults.
+        WikiError: there are faults, but the extensions are the real ones.
     """
     if OWN_EXTENSION not in extensions:
         if faults:
-            raise WikiError("faults of the wiki are mistakes in the testbed's own extension: leave out --extensions")
+            raise WikiError("the wiki's faults need the testbed's extension: omit --extensions")
         return dict(extensions)
     return {**extensions, OWN_EXTENSION: str(extension_with(HERE / "extension", faults, folder))}
 
 
 def find_extensions(folder: Path | None) -> dict[str, str]:
-    """Return the folders of the extensions to load, by name: the testbed's own, or the real ones under *folder*.
+    """Return the folders of the extensions to load, by name: the testbed's, or the real ones under *folder*.
 
     Raises:
-        WikiError: one of the real extensions is not there.
+        WikiError: a real extension is missing.
     """
     if folder is None:
         return {OWN_EXTENSION: str(HERE / "extension")}
     missing = [name for name in REAL_EXTENSIONS if not (folder / name / "extension.json").is_file()]
     if missing:
-        raise WikiError(f"{folder} has to hold clones of {', '.join(REAL_EXTENSIONS)}: missing {', '.join(missing)}")
+        raise WikiError(f"{folder} lacks {', '.join(missing)}: it must contain clones of {', '.join(REAL_EXTENSIONS)}")
     return {name: str((folder / name).resolve()) for name in REAL_EXTENSIONS}
 
 
 def check_php() -> None:
-    """Raise WikiError unless PHP and the modules that MediaWiki needs are there."""
+    """Check that PHP and the modules that MediaWiki needs are installed. Raises WikiError."""
     if shutil.which("php") is None:
         raise WikiError(f"TestWiki needs PHP 8.1 or newer: on Debian, apt-get install {_PACKAGES}")
     loaded = run_php("-m").decode().split()
@@ -158,10 +158,10 @@ def check_php() -> None:
 def run_php(
     *arguments: str,
     environment: Mapping[str, str] | None = None,
-    given: bytes = b"",
+    stdin: bytes = b"",
     within_s: float = _INSTALL_WITHIN_S,
 ) -> bytes:
-    """Run PHP and return what it prints. Raises WikiError with its last line when it fails."""
+    """Run PHP and return its output. Raises WikiError with the first line of its message when it fails."""
     try:
         done = subprocess.run(
             end_with_parent(["php", *arguments]),
@@ -173,8 +173,8 @@ def run_php(
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise WikiError(f"PHP cannot be run: {error}") from error
-    if done.returncode:
-        said = (done.stderr + b"\n" + done.stdout).decode(errors="replace").strip().splitlines()
-        told = [line for line in said if line and not line.startswith("#")]
-        raise WikiError(f"PHP ended with {done.returncode}: {told[0] if told else 'it said nothing'}")
-    return done.stdout
+    if process.returncode:
+        output = (process.stderr + b"\n" + process.stdout).decode(errors="replace").strip().splitlines()
+        messages = [line for line in output if line and not line.startswith("#")]
+        raise WikiError(f"PHP ended with exit code {process.returncode}: {messages[0] if messages else 'no output'}")
+    return process.stdout

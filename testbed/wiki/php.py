@@ -1,11 +1,11 @@
-"""`python -m testbed.wiki.php`: print which PHP there is, or say what it lacks to run TestWiki."""
+"""`python -m testbed.wiki.php`: print the version of PHP, or the modules that TestWiki needs and PHP lacks."""
 
 from testbed.http_server import guarded
 from testbed.wiki.installation import check_php, run_php
 
 
 def main() -> None:
-    """Look for PHP and its modules."""
+    """Check PHP and its modules."""
     check_php()
     print(run_php("--version").decode().partition(" (")[0])
 

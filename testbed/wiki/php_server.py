@@ -1,4 +1,4 @@
-"""PHP's own web server, with its workers, as children that never outlive the process that serves."""
+"""PHP's built-in web server and its workers, as child processes that end with this process."""
 
 import contextlib
 import os
@@ -13,16 +13,16 @@ from testbed.wiki.installation import HERE, WikiError
 
 
 def serve(images: Path, environment: Mapping[str, str], host: str, port: int, workers: int) -> None:
-    """Run PHP's server until this process is asked to stop.
+    """Run PHP's server until this process is stopped.
 
     Args:
-        images: folder of the files that are served as they are.
-        environment: of PHP.
-        host, port: to listen on.
-        workers: requests served at the same time.
+        images: document root, a folder of images.
+        environment: environment variables of PHP.
+        host, port: address to listen on.
+        workers: maximum concurrent requests.
 
     Raises:
-        WikiError: it ended by itself.
+        WikiError: the server ended unexpectedly.
     """
     settings = {
         "opcache.enable_cli": 1, "opcache.memory_consumption": 192, "opcache.max_accelerated_files": 20000,

@@ -1,8 +1,8 @@
-"""Where MediaWiki comes from: an unpacked release, this machine's own packages, or Debian's newer one.
+"""Finds or downloads MediaWiki: an unpacked release, this machine's Debian package, or that of a newer Debian.
 
 Nothing is installed: the package is downloaded and unpacked into a folder. Debian 12 has MediaWiki 1.39, whose skin has
-no pinnable main menu; Debian 13's package is 1.43 and runs on Debian 12's PHP. To reach it without touching the
-machine's apt, a private apt root is made from the machine's own sources, with the newer suite's name.
+no pinnable main menu; Debian 13's package is 1.43 and runs on Debian 12's PHP. To download it without a change to the
+machine's apt, a private apt root has the machine's sources with the newer suite's name.
 """
 
 import re
@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from common.errors import DogfoodError
 from common.parent_death import end_with_parent
 
-#: The first release with all that the instrument needs, and the suite that has it.
+#: Oldest release that has everything the instrument needs, and the Debian suite that contains it.
 OLDEST = (1, 43)
 SUITE = "trixie"
 
@@ -26,20 +26,20 @@ _MIRROR = re.compile(r"https?://[^\s\]]+/debian(?:-security)?/?(?=\s|$)")
 
 
 class ReleaseError(DogfoodError):
-    """There is no MediaWiki to be had, or it is too old."""
+    """MediaWiki is missing and cannot be downloaded, or is too old."""
 
     page = "docs/guide/local-testwiki.md"
 
 
 def find_release(folder: Path, given: Path | None = None) -> Path:
-    """Return the root of an unpacked MediaWiki, at least 1.43, which is left as it is.
+    """Return the root of an unpacked MediaWiki, 1.43 or newer.
 
     Args:
-        folder: where a release that has to be fetched is unpacked, and found again.
-        given: an unpacked release to use instead.
+        folder: folder for a downloaded release, which later calls use again.
+        given: unpacked release to use instead; it is not modified.
 
     Raises:
-        ReleaseError: *given* is no such release, or none can be fetched.
+        ReleaseError: *given* is not such a release, or the download fails.
     """
     if given is not None:
         return _checked(given.resolve())
@@ -50,14 +50,14 @@ def find_release(folder: Path, given: Path | None = None) -> Path:
 
 
 def mirrors(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return the addresses of Debian's archives named in the *texts* of apt sources, each once, in their order.
+    """Return the URLs of Debian's archives in the *texts* of apt sources, each once, in order.
 
     Raises:
-        ReleaseError: they name none.
+        ReleaseError: the sources name no archive of Debian.
     """
     lines = [line.split("#")[0] for text in texts for line in text.splitlines()]
-    found = (match.rstrip("/") for line in lines for match in _MIRROR.findall(line))
-    archives = tuple(dict.fromkeys(found))
+    urls = (match.rstrip("/") for line in lines for match in _MIRROR.findall(line))
+    archives = tuple(dict.fromkeys(urls))
     if not archives:
         raise ReleaseError(
             "this machine's apt sources name no archive of Debian: "
@@ -67,28 +67,28 @@ def mirrors(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def suite_sources(archives: Sequence[str], suite: str = SUITE) -> str:
-    """Return apt sources for *suite* in the *archives*."""
-    signed = f"[signed-by={_KEYRING}]"
+    """Return the text of apt sources for *suite* in the *archives*."""
+    options = f"[signed-by={_KEYRING}]"
     names = {address: f"{suite}-security" if address.endswith("-security") else suite for address in archives}
-    return "".join(f"deb {signed} {address} {name} main\n" for address, name in names.items())
+    return "".join(f"deb {options} {address} {name} main\n" for address, name in names.items())
 
 
 def _checked(root: Path) -> Path:
     try:
-        found = _VERSION.search((root / "includes" / "Defines.php").read_text(encoding="utf-8"))
+        match = _VERSION.search((root / "includes" / "Defines.php").read_text(encoding="utf-8"))
     except OSError:
-        found = None
-    if found is None:
-        raise ReleaseError(f"{root} is no MediaWiki: it needs an unpacked release, with includes/Defines.php")
-    version = (int(found[1]), int(found[2]))
+        match = None
+    if match is None:
+        raise ReleaseError(f"{root} is not MediaWiki: name an unpacked release, with includes/Defines.php")
+    version = (int(match[1]), int(match[2]))
     if version < OLDEST:
-        raise ReleaseError(f"{root} is MediaWiki {found[1]}.{found[2]}; 1.43 or newer is needed")
+        raise ReleaseError(f"{root} is MediaWiki {match[1]}.{match[2]}; 1.43 or newer is needed")
     return root
 
 
 def _fetch(root: Path) -> None:
     root.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the place where it will be, so that the last step is a rename: half a release is never taken for a whole.
+    # In the same file system, so that the last step is a rename and an incomplete release is never used.
     with TemporaryDirectory(dir=root.parent, prefix=".fetching-") as name:
         work = Path(name)
         try:
@@ -97,28 +97,28 @@ def _fetch(root: Path) -> None:
             for package in sorted(work.glob("*.deb")):
                 _run("dpkg-deb", "--extract", str(package), str(work / "tree"), cwd=work)
         except (OSError, subprocess.SubprocessError) as error:
-            said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+            message = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
             raise ReleaseError(
-                f"MediaWiki 1.43 cannot be fetched through apt ({said[-1] if said else error}): "
+                f"apt cannot download MediaWiki 1.43 ({message[-1] if message else error}): "
                 f"unpack a release and name it with --mediawiki"
             ) from error
         tree = work / "tree" / "usr" / "share" / "mediawiki"
         for path in tree.iterdir():
-            # The package links its settings and its folders for data into /etc and /var, which are not ours.
+            # The package has symbolic links to settings and data in /etc and /var, which the testbed does not use.
             if path.is_symlink():
                 path.unlink()
         tree.rename(root)
 
 
 def _own_is_new_enough() -> bool:
-    said = _run("apt-cache", "policy", "mediawiki")
-    candidate = re.search(r"Candidate: (?:\d+:)?(\d+)\.(\d+)", said)
+    output = _run("apt-cache", "policy", "mediawiki")
+    candidate = re.search(r"Candidate: (?:\d+:)?(\d+)\.(\d+)", output)
     return candidate is not None and (int(candidate[1]), int(candidate[2])) >= OLDEST
 
 
 def _private_root(work: Path) -> tuple[str, ...]:
-    """Make an apt root under *work* that knows the newer suite; return the options that select it."""
-    paths = [path for place in _SOURCES for path in (sorted(place.glob("*")) if place.is_dir() else [place])]
+    """Create an apt root under *work* with the newer suite; return the options that select it."""
+    paths = [path for source in _SOURCES for path in (sorted(source.glob("*")) if source.is_dir() else [source])]
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in paths if path.is_file()]
     (work / "lists" / "partial").mkdir(parents=True)
     (work / "cache" / "archives" / "partial").mkdir(parents=True)
@@ -129,7 +129,7 @@ def _private_root(work: Path) -> tuple[str, ...]:
         "Dir::State::Lists": work / "lists",
         "Dir::Cache": work / "cache",
         "Acquire::Languages": "none",
-        # apt's own user cannot enter a folder that belongs to whoever runs the testbed.
+        # apt's user may not have access to a folder of the testbed's user.
         "APT::Sandbox::User": "root",
     }
     options = tuple(word for name, value in settings.items() for word in ("-o", f"{name}={value}"))

@@ -1,5 +1,5 @@
 <?php
-// The web server's rules, for PHP's own server: addresses of pages, entry points, and files that are served as they are.
+// Router of PHP's built-in server: page addresses, entry points and static files.
 
 $root = getenv( 'DOGFOOD_WIKI_RELEASE' );
 $settings = json_decode( (string)file_get_contents( getenv( 'DOGFOOD_WIKI' ) . '/settings.json' ), true );
@@ -17,10 +17,10 @@ function serve_entry( string $root, string $script ): void {
 	require $root . $script;
 }
 
-// The extensions, by what their keys in a cache have in common: the testbed's own, and the real one.
+// Parts of the cache keys of the testbed's extension and of the real one.
 const CONFIG_KEYS = [ 'experiment-platform', 'MetricsPlatform' ];
 
-/** Forget what the wiki has from MPIC, so that the next page asks; return how many entries that were. */
+/** Delete the cached responses of MPIC, so that the next page fetches them again; return the number of entries. */
 function forget_configs( string $folder ): int {
 	$forgotten = 0;
 	if ( function_exists( 'apcu_delete' ) && apcu_enabled() ) {
@@ -43,7 +43,7 @@ function forget_configs( string $folder ): int {
 }
 
 if ( $path === '/testbed/forget-configs' ) {
-	// No form of another site can send this header.
+	// A form on another site cannot send this header.
 	if ( $_SERVER['REQUEST_METHOD'] !== 'POST' || ( $_SERVER['HTTP_X_REQUESTED_WITH'] ?? '' ) !== 'dogfood' ) {
 		http_response_code( 403 );
 		return true;

@@ -1,6 +1,6 @@
 <?php
-// Fills the wiki: reads NDJSON of pages and accounts, prints NDJSON of the accounts with their ids.
-// Run by `testbed.wiki.seed` through maintenance/run.php. What exists already is left alone.
+// Seeds the wiki: reads NDJSON of pages and accounts, prints NDJSON of the accounts with their ids.
+// `testbed.wiki.seed` runs it through maintenance/run.php. Unchanged pages are not saved again.
 
 use MediaWiki\CommentStore\CommentStoreComment;
 use MediaWiki\Content\ContentHandler;
@@ -14,14 +14,14 @@ use MediaWiki\User\User;
 require_once getenv( 'DOGFOOD_WIKI_RELEASE' ) . '/maintenance/Maintenance.php';
 // @codeCoverageIgnoreEnd
 
-/** Makes pages and accounts in bulk. */
+/** Creates or updates pages and accounts in bulk. */
 class Seed extends Maintenance {
 	private const BATCH = 200;
 
 	/** @inheritDoc */
 	public function execute() {
-		$this->addDescription( 'Make the pages and accounts that standard input names.' );
-		$made = 0;
+		$this->addDescription( 'Create the pages and accounts listed on standard input.' );
+		$count = 0;
 		$this->beginTransaction( $this->getPrimaryDB(), __METHOD__ );
 		while ( ( $line = fgets( STDIN ) ) !== false ) {
 			$row = json_decode( $line, true );
@@ -30,7 +30,7 @@ class Seed extends Maintenance {
 				'account' => $this->account( $row ),
 				default => $this->fatalError( "neither a page nor an account: $line" ),
 			};
-			if ( ++$made % self::BATCH === 0 ) {
+			if ( ++$count % self::BATCH === 0 ) {
 				$this->commitTransaction( $this->getPrimaryDB(), __METHOD__ );
 				$this->beginTransaction( $this->getPrimaryDB(), __METHOD__ );
 			}

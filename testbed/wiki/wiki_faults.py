@@ -1,7 +1,7 @@
-"""The wiki's switches of the fault catalogue: edits of the extension (`testbed.faults`).
+"""Faults of the wiki and its client, as edits of the extension's code. The catalogue is in `testbed.faults`.
 
-A fault of the wiki or of its client is a mistake in the extension's code. So each is kept as that: one or a few edits,
-made on a copy of the extension that the wiki is then served with. The extension itself knows of no fault.
+Each fault is one or a few text edits, applied to a copy of the extension that the wiki then uses. The extension itself
+contains no fault code.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from testbed.faults import FaultLocation, choose_at
 
 
 class Edit(NamedTuple):
-    """Text that is replaced in a file of the extension, where it has to be exactly once."""
+    """A replacement of text that occurs exactly once in a file of the extension."""
 
     file: str
     old: str
@@ -23,29 +23,29 @@ class Edit(NamedTuple):
 
 
 class EditError(DogfoodError):
-    """A fault does not fit the extension, or another fault that is on."""
+    """A fault does not fit the extension, or conflicts with another active fault."""
 
 
 _ENROLMENT, _ASSIGNMENT, _MPIC = "src/Enrolment.php", "src/Assignment.php", "src/Mpic.php"
 _START, _INSTRUMENT, _QUEUE = "modules/start.js", "modules/clickThroughRate.js", "modules/queue.js"
 
-#: Where each generation has put a user into a group; what is added behind it changes the group.
+#: Lines that assign a user to a group, in each generation; code added after them changes the group.
 _ALPHA_GROUP = "\t\t\t\t$group = Assignment::group( $digest, $groups, $rate );\n"
 _XLAB_GROUP = "\t\t\t$group = $id ? Assignment::group( $digest, $groups, $rate ) : null;\n"
 
 _CENTRAL_ID = "$this->centralIds->centralIdFromLocalUser( $user, CentralIdLookup::AUDIENCE_RAW )"
 _STARTING = "mw.requestIdleCallback( () => instruments.forEach( start ) );"
-_DECORATING = "\tconst said = decoration( settings.experiment );\n"
+_EXPERIMENT_FIELDS = "\tconst fields = experimentFields( settings.experiment );\n"
 
-#: JavaScript: whether what `decoration` returned is of a treatment group.
+#: JavaScript: whether the fields from `experimentFields` name a treatment group.
 _IS_TREATED = (
-    "[ 'true', 'treatment' ].includes( said.experiment ? said.experiment.assigned : "
-    "Object.values( said.experiments.assigned )[ 0 ] )"
+    "[ 'true', 'treatment' ].includes( fields.experiment ? fields.experiment.assigned : "
+    "Object.values( fields.experiments.assigned )[ 0 ] )"
 )
 
 
 def _regrouped(php: str) -> tuple[Edit, ...]:
-    """Return the edits that run *php* when a user of either generation has been put into `$group` of `$groups`."""
+    """Return the edits that run *php* after the assignment of a user to `$group` of `$groups`, in both generations."""
     return tuple(Edit(_ENROLMENT, line, f"{line}{php}\n") for line in (_ALPHA_GROUP, _XLAB_GROUP))
 
 
@@ -69,26 +69,26 @@ EDITS: Mapping[str, tuple[Edit, ...]] = {
         Edit(_MPIC, "$url = rtrim( $this->baseUrl, '/' ) . $path;", "$url = 'http://127.0.0.1:9' . $path;"),
     ),
     "mpic-malformed": (
-        Edit(_MPIC, "return $this->remembered( $this->experimentsPath() );",
+        Edit(_MPIC, "return $this->cached( $this->experimentsPath() );",
              "return json_decode( '[{\"slug\": \"', true, 512, JSON_THROW_ON_ERROR );"),
     ),
     "stale-config": (
-        Edit(_MPIC, "return $this->remembered( $this->experimentsPath() );",
+        Edit(_MPIC, "return $this->cached( $this->experimentsPath() );",
              "return crc32( \\MediaWiki\\Request\\WebRequest::getRequestId() ) % 2 ? "
-             "$this->remembered( $this->experimentsPath() ) : [];"),
+             "$this->cached( $this->experimentsPath() ) : [];"),
     ),
     "off-still-sends": (
         Edit(_MPIC, "'until' => microtime( true ) + $this->ttl,", "'until' => microtime( true ) + 86400,"),
-        # What is kept so long must not be found by a wiki without the fault.
+        # A wiki without the fault must not use these long-lived cache entries.
         Edit(_MPIC, "md5( $this->baseUrl . $path )", "md5( $this->baseUrl . $path . ' kept' )"),
     ),
     "eligibility": _regrouped("if ( $group === end( $groups ) && $user->getEditCount() < 20 ) { $group = null; }"),
     "self-assign": (
-        Edit(_ENROLMENT, "\t\t$asked = $this->overridable ? Overrides::read( $request, 2 ) : [];\n",
-             "\t\t$asked = $this->overridable ? Overrides::read( $request, 2 ) : [];\n"
+        Edit(_ENROLMENT, "\t\t$requested = $this->overridable ? Overrides::read( $request, 2 ) : [];\n",
+             "\t\t$requested = $this->overridable ? Overrides::read( $request, 2 ) : [];\n"
              "\t\tforeach ( crc32( $user->getName() ) % 20 ? [] : $this->mpic->experiments() as $config ) { "
-             "$asked[$config['name']] = end( $config['groups'] ); }\n"),
-        Edit(_START, "isForced( told, name ) ? 'forced' : profile.coordinator", "profile.coordinator"),
+             "$requested[$config['name']] = end( $config['groups'] ); }\n"),
+        Edit(_START, "isForced( experiments, name ) ? 'forced' : profile.coordinator", "profile.coordinator"),
     ),
     "double-sampling": (
         Edit("src/StreamConfigs.php", "'sample' => [ 'rate' => $rate,", "'sample' => [ 'rate' => $rate * 0.5,"),
@@ -98,13 +98,14 @@ EDITS: Mapping[str, tuple[Edit, ...]] = {
              "'serviceUri' => 'http://127.0.0.1:18193/v1/events?hasty=true',"),
     ),
     "one-group-only": (
-        Edit(_START, _DECORATING, f"{_DECORATING}\tif ( said && !{_IS_TREATED} ) {{\n\t\treturn false;\n\t}}\n"),
+        Edit(_START, _EXPERIMENT_FIELDS,
+             f"{_EXPERIMENT_FIELDS}\tif ( fields && !{_IS_TREATED} ) {{\n\t\treturn false;\n\t}}\n"),
     ),
     "late-record": (
         Edit(_START, _STARTING,
              "mw.requestIdleCallback( () => instruments.forEach( ( settings ) => {\n"
-             "\tconst said = decoration( settings.experiment );\n"
-             f"\tsetTimeout( () => start( settings ), said && {_IS_TREATED} ? 5000 : 0 );\n}} ) );"),
+             "\tconst fields = experimentFields( settings.experiment );\n"
+             f"\tsetTimeout( () => start( settings ), fields && {_IS_TREATED} ? 5000 : 0 );\n}} ) );"),
     ),
     "child-click": (
         Edit(_INSTRUMENT, "event.target instanceof Node && node.contains( event.target )", "event.target === node"),
@@ -112,7 +113,7 @@ EDITS: Mapping[str, tuple[Edit, ...]] = {
     "double-listener": (
         Edit(_INSTRUMENT, "\twindow.addEventListener( 'click',",
              "\tnode.parentElement.addEventListener( 'click', ( event ) => {\n"
-             "\t\tif ( node.contains( event.target ) ) {\n\t\t\ttell( 'click' );\n\t\t}\n\t}, true );\n"
+             "\t\tif ( node.contains( event.target ) ) {\n\t\t\tsend( 'click' );\n\t\t}\n\t}, true );\n"
              "\twindow.addEventListener( 'click',"),
     ),
     "names-missing": (
@@ -127,7 +128,7 @@ EDITS: Mapping[str, tuple[Edit, ...]] = {
         Edit(_START, "profile.schema, action",
              r"profile.schema.replace( /\d+$/, ( patch ) => Number( patch ) + 1 ), action"),
     ),
-    "subject-awaiting": (Edit(_START, "subject_id: told.subject_ids[ name ],", "subject_id: 'awaiting',"),),
+    "subject-awaiting": (Edit(_START, "subject_id: experiments.subject_ids[ name ],", "subject_id: 'awaiting',"),),
     "unload-loss": (
         Edit(_QUEUE, "\tif ( document.visibilityState === 'hidden' ) {\n\t\tflush();\n\t}\n} );", "} );"),
         Edit(_QUEUE, "window.addEventListener( 'pagehide', flush );\n", ""),
@@ -136,9 +137,9 @@ EDITS: Mapping[str, tuple[Edit, ...]] = {
 
 
 def extension_with(extension: Path, faults: Iterable[str], folder: Path) -> Path:
-    """Return a copy of *extension* under *folder* that has the *faults* of the wiki; *extension* when there are none.
+    """Return a copy of *extension* under *folder* with the wiki's *faults*; *extension* itself without faults.
 
-    A copy's name tells its faults, so what PHP remembers of one is never used for another.
+    The name of a copy depends on its content, so PHP never uses the cached code of another copy.
 
     Raises:
         EditError: a fault does not fit the extension, or two of them change the same text.
@@ -150,7 +151,9 @@ def extension_with(extension: Path, faults: Iterable[str], folder: Path) -> Path
     texts = {edit.file: (extension / edit.file).read_text(encoding="utf-8") for _, edit in edits}
     for name, (file, old, new) in edits:
         if texts[file].count(old) != 1:
-            raise EditError(f"fault {name} does not fit {file} of the extension, or another fault that is on")
+            raise EditError(
+                f"fault {name} does not fit {file} of the extension, or conflicts with another active fault"
+            )
         texts[file] = texts[file].replace(old, new)
     mark = hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()[:12]
     copy = folder / f"extension-{mark}"

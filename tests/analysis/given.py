@@ -10,7 +10,7 @@ from analysis.run_model.sent_validity import Dropped
 from analysis.summaries.loss_location import LossLocation
 from analysis.verdict import Layer
 from contracts.assignment import Generation
-from run_record.platform_state import PlatformAnswers
+from run_record.platform_state import PlatformState
 from tests.plans import plan
 
 UNKNOWN = LossLocation(known=False)
@@ -43,7 +43,7 @@ class Given:
     deadline_s: int = 10_800
     bodies: Sequence[bytes] = ()
     dropped: Dropped = NOTHING_DROPPED
-    platform: PlatformAnswers = field(default_factory=PlatformAnswers)
+    platform: PlatformState = field(default_factory=PlatformState)
     other_runs: Mapping[str, int] = field(default_factory=dict)
     queries: list[tuple[str, object]] = field(default_factory=list)
 

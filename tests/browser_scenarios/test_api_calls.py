@@ -1,4 +1,4 @@
-"""Calls of the wiki's API are made by a page in the browser, so that the browser's rules hold for them."""
+"""Calls of the wiki's API come from a page in the browser, so that the browser's network rules apply."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ from tests.common.echo import serving
 
 
 class Wiki(ThreadingHTTPServer):
-    """Gives out a token and takes forms, or redirects them to *elsewhere*."""
+    """A wiki that returns a token and accepts forms, or redirects them to *elsewhere*."""
 
     def __init__(self, elsewhere: str = "") -> None:
         super().__init__(("127.0.0.2", 0), Api)
@@ -65,14 +65,14 @@ def wiki(elsewhere: str = "") -> Iterator[Wiki]:
 
 
 async def log_out(port: int) -> None:
-    """Log out of the wiki on *port* of a host that only the policy knows."""
+    """Log out of the wiki on *port* of a host that only the policy can resolve."""
     policy = Egress("test", {"wiki.example": ("127.0.0.2",)})
     async with async_playwright() as playwright:
         browser = await start_browser(playwright, intake="http://intake.example/", recorder_port=1, egress=policy)
         try:
-            # All that a call needs of the world.
-            world: Any = SimpleNamespace(wiki=f"http://wiki.example:{port}/w", intake="http://intake.example/")
-            await Session(world, await browser.new_context(), None, "test", 1).log_out()
+            # All that a call needs of the environment.
+            environment: Any = SimpleNamespace(wiki=f"http://wiki.example:{port}/w", intake="http://intake.example/")
+            await Session(environment, await browser.new_context(), None, "test", 1).log_out()
         finally:
             await browser.close()
 

@@ -1,4 +1,4 @@
-"""A browser of a scenario: it reaches the target's hosts and the recorder, and carries the tag."""
+"""Network policy of a scenario's browser: it reaches only the target's hosts and the recorder, and sends the tag."""
 
 import asyncio
 import socket
@@ -21,18 +21,18 @@ BEACON = '{"action":"click","performer":{"id":7,"pageview_id":"aa"}}'
 
 
 class Site(ThreadingHTTPServer):
-    """Answers every request, redirects from /away, and remembers who asked for what."""
+    """A site that responds to every request, redirects from /away, and records host and user agent."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.seen: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
 
 
 class Handler(BaseHTTPRequestHandler):
     server: Site
 
     def do_GET(self) -> None:
-        self.server.seen.append((str(self.headers["Host"]).split(":")[0], str(self.headers["User-Agent"])))
+        self.server.requests.append((str(self.headers["Host"]).split(":")[0], str(self.headers["User-Agent"])))
         self.send_response(302 if self.path == "/away" else 200)
         self.send_header("Location", f"http://localhost:{self.server.server_port}/")
         self.end_headers()
@@ -59,7 +59,7 @@ def site() -> Iterator[Site]:
 
 def test_only_the_targets_hosts_are_reached(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     port = site.server_port
-    # A proxy in the environment changes nothing.
+    # A proxy in the environment is ignored.
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
 
     async def visit() -> list[str]:
@@ -83,14 +83,12 @@ def test_only_the_targets_hosts_are_reached(site: Site, monkeypatch: pytest.Monk
         return outcomes
 
     assert asyncio.run(visit()) == ["reached", "reached", "not found", "not found", "not found"]
-    assert {host for host, _ in site.seen} == {"127.0.0.1", "intake.example"}
-    assert all(agent.endswith(" experiment-dogfood") for _, agent in site.seen)
+    assert {host for host, _ in site.requests} == {"127.0.0.1", "intake.example"}
+    assert all(agent.endswith(" experiment-dogfood") for _, agent in site.requests)
 
 
-def test_what_a_browser_sends_by_https_is_recorded_on_its_way_and_no_other_certificate_is_taken(
-    site: Site, tmp_path: Path
-) -> None:
-    """A page sends a beacon to an intake by HTTPS; another server with a certificate of its own stays a stranger."""
+def test_https_beacons_are_recorded_and_other_certificates_rejected(site: Site, tmp_path: Path) -> None:
+    """A page sends a beacon to an intake by HTTPS; the browser rejects another server's certificate."""
 
     async def visit(recorder: Recorder, stranger: Recorder, trusted: str) -> tuple[str, list[Recorded]]:
         async with async_playwright() as playwright:
@@ -101,7 +99,7 @@ def test_what_a_browser_sends_by_https_is_recorded_on_its_way_and_no_other_certi
             page = await browser.new_page()
             await page.goto(f"http://127.0.0.1:{site.server_port}/")
             await page.evaluate(f"navigator.sendBeacon('https://intake.example/v1/events?hasty=true', '{BEACON}')")
-            # Leaving the page is when beacons are of use.
+            # Beacons are for the moment when the page is left.
             await page.goto("about:blank")
             await recorder.settle()
             try:
@@ -114,25 +112,25 @@ def test_what_a_browser_sends_by_https_is_recorded_on_its_way_and_no_other_certi
 
     upstream = "http://127.0.0.1:1"
     with (
-        temporary_certificate("intake.example") as own,
-        temporary_certificate("127.0.0.1") as other,
+        temporary_certificate("intake.example") as trusted_certificate,
+        temporary_certificate("127.0.0.1") as other_certificate,
         LedgerWriter(tmp_path, "browser") as ledger,
-        closing(Recorder(ledger, upstream, lambda _: 3, own)) as recorder,
-        closing(Recorder(ledger, upstream, lambda _: 4, other)) as stranger,
+        closing(Recorder(ledger, upstream, lambda _: 3, trusted_certificate)) as recorder,
+        closing(Recorder(ledger, upstream, lambda _: 4, other_certificate)) as stranger,
     ):
         recorder.start()
         stranger.start()
-        finished, recorded = asyncio.run(visit(recorder, stranger, own.fingerprint))
-        assert own.key.stat().st_mode & 0o077 == 0
+        finished, recorded = asyncio.run(visit(recorder, stranger, trusted_certificate.fingerprint))
+        assert trusted_certificate.key.stat().st_mode & 0o077 == 0
     assert "ERR_CERT_AUTHORITY_INVALID" in finished
     assert [(item.action, item.status) for item in recorded] == [("click", None)]
     assert read_ledger(tmp_path).bodies == {(3, 0): BEACON.encode()}
-    assert not own.key.exists()
-    assert not own.file.exists()
+    assert not trusted_certificate.key.exists()
+    assert not trusted_certificate.file.exists()
 
 
 def test_named_hosts_are_at_their_pinned_addresses(site: Site) -> None:
-    """The name resolves nowhere: the browser knows its address from the policy only."""
+    """DNS does not know the name: the browser gets its address from the policy only."""
     policy = Egress("test", {"wiki.example": ("127.0.0.3", "127.0.0.1"), "gone.example": ("127.0.0.3",)})
     port = site.server_port
 
@@ -154,10 +152,10 @@ def test_named_hosts_are_at_their_pinned_addresses(site: Site) -> None:
         return outcomes
 
     assert asyncio.run(visit()) == ["reached", "ERR_CONNECTION_REFUSED", "ERR_NAME_NOT_RESOLVED"]
-    assert {host for host, _ in site.seen} == {"wiki.example"}
+    assert {host for host, _ in site.requests} == {"wiki.example"}
 
 
-#: Tries every way out that does not ask the rules for names: datagrams to an address, and WebRTC over TCP.
+#: Tries the connections that ignore the host rules: datagrams to an address, and WebRTC over TCP.
 _LEAVE = """async ([udp, tcp]) => {
     const servers = [
         { urls: `stun:127.0.0.1:${udp}` },

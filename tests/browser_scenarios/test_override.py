@@ -1,4 +1,4 @@
-"""How an override is asked for by cookie."""
+"""The name of an override's cookie."""
 
 import pytest
 
@@ -18,6 +18,6 @@ def test_the_cookie_has_the_wikis_prefix(cookies: list[str], name: str) -> None:
     assert cookie_name(cookies) == name
 
 
-def test_an_unknown_prefix_is_one_clear_line() -> None:
+def test_an_unknown_prefix_is_one_clear_error() -> None:
     with pytest.raises(BrowserError, match="prefix is not known"):
         cookie_name(["mpo"])

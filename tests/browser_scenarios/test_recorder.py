@@ -1,4 +1,4 @@
-"""The recorder in front of the intake: all that passes is in the ledger before it goes on."""
+"""The recorder in front of the intake: events are in the ledger before they are forwarded."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ def post(recorder: Recorder, content: str, query: str = "?hasty=true") -> httpx.
     return httpx.post(url, content=content, headers=HEADERS, trust_env=False)
 
 
-def test_a_beacon_is_in_the_ledger_and_at_the_intake(recorder: Recorder, tmp_path: Path) -> None:
+def test_a_beacon_reaches_ledger_and_intake(recorder: Recorder, tmp_path: Path) -> None:
     body = json.dumps(EVENT)
     answer = post(recorder, body)
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (202, "*")
@@ -64,12 +64,12 @@ def test_a_beacon_is_in_the_ledger_and_at_the_intake(recorder: Recorder, tmp_pat
     assert sent.visit.tolist() == [70, 70]
     assert sent.position.tolist() == [0, 1]
     assert sent.status.tolist() == [202, 201]
-    # Byte for byte: what is compared with the table later is what was sent.
+    # Byte for byte, because the ledger is compared with the table later.
     assert sent.bodies == {(70, 0): body.encode(), (70, 1): click.encode()}
     assert [recorder.count("cd" * 10, action) for action in ("impression", "click")] == [1, 1]
 
 
-def test_a_batch_is_taken_apart_and_strangers_are_nobody(recorder: Recorder, tmp_path: Path) -> None:
+def test_unknown_users_get_the_anonymous_visit(recorder: Recorder, tmp_path: Path) -> None:
     stranger = {**EVENT, "performer": {"id": 8}}
     nameless = {name: value for name, value in EVENT.items() if name != "performer"}
     assert post(recorder, json.dumps([EVENT, stranger, nameless])).status_code == 202
@@ -79,28 +79,28 @@ def test_a_batch_is_taken_apart_and_strangers_are_nobody(recorder: Recorder, tmp
 
 
 @pytest.mark.parametrize("content", ["no json", "[]", "[1]", "7", ""])
-def test_what_is_no_event_goes_on_and_is_counted(recorder: Recorder, tmp_path: Path, content: str) -> None:
+def test_invalid_bodies_are_forwarded_and_counted(recorder: Recorder, tmp_path: Path, content: str) -> None:
     answer = post(recorder, content)
     assert answer.status_code in (400, 500, 202)
     assert recorder.unreadable == 1
     assert len(read_ledger(tmp_path).visit) == 0
 
 
-def test_apart_nothing_is_passed_on(recorder: Recorder, tmp_path: Path) -> None:
-    recorder.apart = True
+def test_isolated_events_are_not_forwarded(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.isolated = True
     assert post(recorder, json.dumps(EVENT)).status_code == 202
     assert len(recorder.events("cd" * 10)) == 1
     assert len(read_ledger(tmp_path).visit) == 0
 
 
-def test_an_intake_that_is_down_leaves_the_event_indeterminate(tmp_path: Path) -> None:
+def test_without_an_intake_events_are_indeterminate(tmp_path: Path) -> None:
     for recorder in recording(f"http://127.0.0.1:{free_port()}", tmp_path):
         assert post(recorder, json.dumps(EVENT)).status_code == 502
     sent = read_ledger(tmp_path)
     assert (sent.status.tolist(), len(sent.bodies)) == ([0], 1)
 
 
-def test_other_requests_go_on(recorder: Recorder) -> None:
+def test_other_requests_are_forwarded(recorder: Recorder) -> None:
     base = f"http://127.0.0.1:{recorder.port}"
     assert httpx.get(f"{base}/_info", trust_env=False).json()["name"]
     assert httpx.options(f"{base}/v1/events", trust_env=False).status_code == 200
@@ -112,7 +112,7 @@ def test_settling_waits_for_quiet(recorder: Recorder) -> None:
     assert len(recorder.events()) == 1
 
 
-def test_an_array_of_one_is_in_the_ledger_as_its_event(recorder: Recorder, tmp_path: Path) -> None:
+def test_the_ledger_has_the_event_of_an_array(recorder: Recorder, tmp_path: Path) -> None:
     assert post(recorder, json.dumps([EVENT])).status_code == 202
     [body] = read_ledger(tmp_path).bodies.values()
     assert json.loads(body) == EVENT
@@ -132,11 +132,11 @@ def test_a_moved_intake_is_not_followed(tmp_path: Path) -> None:
 
 def test_events_beyond_the_ceiling_are_not_sent(tmp_path: Path) -> None:
     with two_hosts() as (first, _), LedgerWriter(tmp_path, "browser") as ledger:
-        governor = RateLimiter(Ceilings(events=2), start_s=None)
-        with closing(Recorder(ledger, first.url, lambda _: 1, governor=governor)) as recorder:
+        rate_limiter = RateLimiter(Ceilings(events=2), start_s=None)
+        with closing(Recorder(ledger, first.url, lambda _: 1, rate_limiter=rate_limiter)) as recorder:
             recorder.start()
             assert [post(recorder, json.dumps(EVENT)).status_code for _ in range(3)] == [200, 200, 503]
             assert recorder.held_back == 1
         assert len(first.requests) == 2
-        # What was not sent has no intent either.
+        # Events that were not sent have no intent.
         assert len(read_ledger(tmp_path).visit) == 2

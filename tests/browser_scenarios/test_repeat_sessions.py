@@ -1,4 +1,4 @@
-"""When the kit lets more accounts visit, so that the layer can be named."""
+"""When the kit plays more accounts, so that it can name the layer."""
 
 import pytest
 
@@ -9,7 +9,7 @@ def views(*rows: tuple[str, int, bool]) -> list[PlayedView]:
     return [PlayedView(*row) for row in rows]
 
 
-def test_one_account_a_group_asks_for_one_more() -> None:
+def test_one_account_per_group_needs_one_more() -> None:
     played = views(("control", 1, True), ("control", 1, True), ("treatment", 2, False))
     assert accounts_wanted(played) == {"control": 1, "treatment": 1}
 
@@ -24,5 +24,5 @@ def test_one_account_a_group_asks_for_one_more() -> None:
         views(("control", 1, True), ("control", 2, True), ("treatment", 3, False), ("treatment", 4, False)),
     ],
 )
-def test_no_pattern_or_enough_accounts_ask_for_none(played: list[PlayedView]) -> None:
+def test_no_pattern_needs_no_more_accounts(played: list[PlayedView]) -> None:
     assert accounts_wanted(played) == {}

@@ -27,13 +27,13 @@ INSTRUMENT = {
 
 Played = tuple[Path, subprocess.CompletedProcess[str]]
 
-#: How many things a scenario looks at, at least; the others are judged by their events alone.
+#: Minimum number of checks of a scenario; other scenarios are judged by their events alone.
 LOOKED_AT = {
     "api": 6, "partial-view": 3, "child-click": 1, "stop-propagation": 1, "double-start": 1, "stickiness": 3,
     "anonymous": 2, "override": 9, "switched-off": 4, "ramp-up": 6, "mpic-failures": 40, "mpic-ui": 10,
 }  # fmt: skip
 
-#: How many funnels a scenario makes, at least.
+#: Minimum number of funnels of a scenario.
 FUNNELS = {
     "ctr": USERS, "early-exit": 8 * USERS, "partial-view": 1, "child-click": 1, "stop-propagation": 1,
     "double-start": 1, "stickiness": 8,
@@ -66,7 +66,7 @@ def test_scenario(played: Played, name: str) -> None:
     assert findings or ways
 
 
-def test_all_of_them_together_end_in_go(played: Played) -> None:
+def test_all_scenarios_together_end_in_go(played: Played) -> None:
     _, done = played
     result = verdict(played)
     assert (done.returncode, result["verdict"]) == (0, "GO"), done.stdout + done.stderr
@@ -76,17 +76,17 @@ def test_all_of_them_together_end_in_go(played: Played) -> None:
     assert all(groups["landed", group] > 0 for group in ("true", "false"))
 
 
-def test_every_way_of_leaving_is_told_apart(played: Played) -> None:
+def test_ways_of_leaving_are_counted_separately(played: Played) -> None:
     ways = {way["way"]: way for way in verdict(played)["ways"] if way["scenario"] == "early-exit"}
     moments = {f"{way} at the {moment}" for way in ("close the tab", "navigate", "go back", "hide")
                for moment in ("impression", "click")}  # fmt: skip
     assert set(ways) == moments
     assert {way["funnels"] for way in ways.values()} == {USERS}
-    # What leaves with the page, the page itself never saw: the reason for the recorder.
+    # The page itself cannot see beacons sent while it unloads, which is why the recorder exists.
     assert sum(way["seen_by_page"] for way in ways.values()) < sum(way["events"] for way in ways.values()) / 4
 
 
-def test_browsers_events_are_shaped_like_synthetic_ones(played: Played, wiki_home: Path) -> None:
+def test_browser_events_match_synthetic_events(played: Played, wiki_home: Path) -> None:
     run, _ = played
     done = call(wiki_home, "calibrate", run.name, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -116,7 +116,7 @@ def test_an_instrument_that_never_starts_is_called(wiki_home: Path) -> None:
     result = latest(wiki_home)
     assert (result["verdict"], result["layer"]) == ("NO-GO", "instrument")
     assert check(result, "instrument")["evidence"]["missing"] == {"impression": 1, "click": 1}
-    # What a failed step looked like is kept.
+    # The evidence of a failed step is kept.
     evidence = wiki_home / "runs" / "latest" / "browser" / "child-click"
     names = {path.name for path in evidence.rglob("*")}
     assert "console.log" in names
@@ -125,7 +125,7 @@ def test_an_instrument_that_never_starts_is_called(wiki_home: Path) -> None:
 
 
 def no_secret_is_kept(home: Path, run: Path) -> None:
-    """Look into every file of a run, and into every file of its archives, for a password or a session's cookie."""
+    """Assert that no file of a run, nor a file in its archives, contains a password or a session cookie."""
     passwords = [account.password.encode() for account in read_accounts(accounts_file(home / "testbed" / "wiki"))]
     assert len(set(passwords)) == len(passwords) > 1000
     texts: list[bytes] = []
@@ -145,7 +145,7 @@ def test_no_password_is_in_a_run(played: Played, wiki_home: Path) -> None:
     no_secret_is_kept(wiki_home, played[0])
 
 
-def test_a_scenario_that_is_to_send_nothing_can_end_in_go(wiki_home: Path) -> None:
+def test_a_scenario_without_events_can_end_in_go(wiki_home: Path) -> None:
     done = call(wiki_home, "browse", "--scenario", "anonymous")
     assert done.returncode == 0, done.stdout + done.stderr
     result = latest(wiki_home)

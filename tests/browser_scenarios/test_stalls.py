@@ -1,4 +1,4 @@
-"""A page that does not come is the machine's trouble, a page that says 500 the wiki's: told apart in a real browser."""
+"""In a real browser, a missing page is the machine's fault, and a page with status 500 the wiki's."""
 
 import threading
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from run_record.roster import Account, Fidelity, write_roster
 from run_record.scenario_findings import ScenarioFinding
 from tests.plans import plan
 
-#: As much of MediaWiki's JavaScript as a session asks for.
+#: The part of MediaWiki's JavaScript that a session uses.
 _PAGE = b"""<!doctype html><title>Main Page</title><script>
 window.mw = {
     loader: { using: () => Promise.resolve(), getState: () => null },
@@ -26,7 +26,7 @@ window.mw = {
 
 
 class Wiki(ThreadingHTTPServer):
-    """Answers pages: the first *stalls* requests for one never, the others with *status*."""
+    """A wiki that never responds to the first *stalls* requests for a page, and then responds with *status*."""
 
     daemon_threads = True
 
@@ -41,17 +41,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path.startswith("/api.php"):
-            self._say(200, b'{"streams": {}}', "application/json")
+            self._respond(200, b'{"streams": {}}', "application/json")
         elif self.path.startswith("/wiki/"):
             self.server.stalls -= 1
             if self.server.stalls >= 0:
                 self.server.over.wait()
             else:
-                self._say(self.server.status, _PAGE, "text/html")
+                self._respond(self.server.status, _PAGE, "text/html")
         else:
-            self._say(404, b"", "text/plain")
+            self._respond(404, b"", "text/plain")
 
-    def _say(self, status: int, body: bytes, kind: str) -> None:
+    def _respond(self, status: int, body: bytes, kind: str) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
@@ -87,23 +87,23 @@ def played(folder: Path, wiki: Wiki, within_s: float, *scenarios: str) -> list[S
     return run_scenarios(BrowserRequest(folder, (), scenarios, 1, 1, False, None, 0.0, lambda _: None, within_s))
 
 
-def test_a_page_that_stalls_once_is_asked_for_again(tmp_path: Path) -> None:
+def test_a_page_that_stalls_once_is_reloaded(tmp_path: Path) -> None:
     with serving(stalls=1) as wiki:
         result = played(tmp_path, wiki, 20.0, "anonymous")
     assert [finding.step for finding in result if finding.ok] == ["nobody is enrolled", "no event is sent"]
     assert len(result) == 2
 
 
-def test_a_page_that_never_comes_is_the_machines_trouble(tmp_path: Path) -> None:
+def test_a_missing_page_is_the_machines_fault(tmp_path: Path) -> None:
     with serving(stalls=1_000) as wiki:
         result = played(tmp_path, wiki, 3.0, "anonymous")
-        assert wiki.stalls <= 998, "it was asked for twice at least"
+        assert wiki.stalls <= 998, "it was requested at least twice"
     assert [(finding.ok, finding.layer) for finding in result] == [(False, "generator")]
     assert "Timeout" in result[0].observation
 
 
 @pytest.mark.parametrize("status", [500, 503])
-def test_a_page_that_says_500_is_a_finding(tmp_path: Path, status: int) -> None:
+def test_a_page_with_status_500_is_a_finding(tmp_path: Path, status: int) -> None:
     with serving(stalls=0, status=status) as wiki:
         result = played(tmp_path, wiki, 45.0, "anonymous")
         assert wiki.stalls == -1

@@ -24,7 +24,6 @@ from run_record.load_report.report import FILE_NAME as LOAD
 from run_record.page_views import FOLDER as PAGE_VIEWS
 from run_record.run_folder import LEDGER, OBSERVED, find_run
 from tests.chaos.kills import WITHIN_S, below, kill_during, until
-from tests.servers import free_port
 from tests.wikis import copy_seeded_wiki
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,4 +1,4 @@
-"""The fault catalogue: complete, each fault with a switch where it says, and each switch doing what it says."""
+"""The fault catalogue: it is complete, and each fault has a switch with the described effect."""
 
 import asyncio
 import re
@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from contracts.schemas import WEB_BASE_1_3_0, SchemaRegistry
 from testbed.faults import FAULTS, FaultLocation, UnknownFaultError, choose, choose_at
-from testbed.intake import intake_faults as intake_faults
+from testbed.intake import intake_faults
 from testbed.intake.eventgate import Request, fill
-from testbed.intake.intake_faults import Parts
+from testbed.intake.intake_faults import IntakeParts
 from testbed.stream.segments import SegmentReader, SegmentWriter
 from testbed.table import ingest_faults
 from testbed.table.ingest import ingest
@@ -46,8 +46,8 @@ def event(number: int, group: str = "true", user: int = 1, **fields: object) -> 
     }
 
 
-class Kept:
-    """A stream that is kept in memory."""
+class MemoryProducer:
+    """A stream in memory."""
 
     def __init__(self) -> None:
         self.events: dict[str, list[bytes]] = {}
@@ -61,32 +61,32 @@ class Kept:
         self.events.clear()
 
 
-def produce(parts: Parts, topic: str, events: Sequence[bytes]) -> Mapping[int, str]:
+def produce(parts: IntakeParts, topic: str, events: Sequence[bytes]) -> Mapping[int, str]:
     return asyncio.run(parts.producer.produce(topic, events))
 
 
-def spoilt(*faults: str) -> tuple[Parts, Kept]:
-    kept = Kept()
-    return intake_faults.inject(Parts(SchemaRegistry(), fill, kept), faults), kept
+def faulty_parts(*faults: str) -> tuple[IntakeParts, MemoryProducer]:
+    producer = MemoryProducer()
+    return intake_faults.inject(IntakeParts(SchemaRegistry(), fill, producer), faults), producer
 
 
-def test_the_catalogue_is_the_one_that_was_asked_for() -> None:
+def test_the_catalogue_matches_the_specification() -> None:
     path = contract_path("README.md").parent.parent / "faults.md"
     rows = re.findall(r"^\| ([a-z-]+) \| ([a-z]+) \|", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert [(fault.id, fault.layer) for fault in FAULTS] == [row for row in rows if row[0] != "id"]
 
 
-def test_every_fault_has_its_switch_where_it_says() -> None:
+def test_every_fault_is_switched_in_its_location() -> None:
     switches = {
         FaultLocation.WIKI: set(EDITS),
         FaultLocation.INTAKE: set(intake_faults._SWITCHES),
         FaultLocation.TABLE: set(ingest_faults._SWITCHES),
     }
-    for position, names in switches.items():
-        assert names == {fault.id for fault in FAULTS if fault.place is position}
+    for location, names in switches.items():
+        assert names == {fault.id for fault in FAULTS if fault.location is location}
 
 
-def test_faults_are_chosen_by_name_and_place() -> None:
+def test_faults_are_chosen_by_name_and_location() -> None:
     assert [fault.id for fault in choose(["modulo,canary-kept", "modulo"])] == ["modulo", "canary-kept"]
     assert choose_at(FaultLocation.TABLE, ["modulo,canary-kept"]) == ("canary-kept",)
     with pytest.raises(UnknownFaultError, match="no fault 'gremlins'"):
@@ -94,7 +94,7 @@ def test_faults_are_chosen_by_name_and_place() -> None:
 
 
 @pytest.mark.parametrize("fault", sorted(EDITS))
-def test_a_fault_of_the_wiki_is_an_edit_that_fits_and_can_be_parsed(tmp_path: Path, fault: str) -> None:
+def test_edits_of_the_extension_fit_and_parse(tmp_path: Path, fault: str) -> None:
     need("php")
     copy = extension_with(EXTENSION, [fault], tmp_path)
     changed = [
@@ -106,23 +106,23 @@ def test_a_fault_of_the_wiki_is_an_edit_that_fits_and_can_be_parsed(tmp_path: Pa
     for path in (path for path in changed if path.suffix == ".php"):
         done = subprocess.run(["php", "-l", str(path)], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
-    # The same faults make the same copy, under a name of its own.
+    # The same faults give the same copy.
     assert extension_with(EXTENSION, [fault], tmp_path) == copy
 
 
-def test_without_faults_of_the_wiki_its_extension_is_served_itself(tmp_path: Path) -> None:
+def test_without_wiki_faults_the_extension_is_not_copied(tmp_path: Path) -> None:
     assert extension_with(EXTENSION, ["canary-kept"], tmp_path) == EXTENSION
     assert extension_with(EXTENSION, ["modulo", "double-sampling"], tmp_path) != EXTENSION
 
 
-def test_two_faults_that_change_the_same_text_are_refused(tmp_path: Path) -> None:
+def test_faults_with_conflicting_edits_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(EditError, match="stale-config does not fit"):
         extension_with(EXTENSION, ["mpic-malformed", "stale-config"], tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_share_of_valid_events_is_held_invalid() -> None:
-    parts, _ = spoilt("hasty-invalid")
+def test_a_share_of_valid_events_is_rejected() -> None:
+    parts, _ = faulty_parts("hasty-invalid")
     complete = []
     for number in range(2000):
         one = event(number)
@@ -133,8 +133,8 @@ def test_a_share_of_valid_events_is_held_invalid() -> None:
     assert not any(SchemaRegistry().validate(one) for one in complete)
 
 
-def test_the_receive_time_is_not_filled_in_but_all_else_is() -> None:
-    parts, _ = spoilt("no-meta-dt")
+def test_only_the_receive_time_is_not_filled_in() -> None:
+    parts, _ = faulty_parts("no-meta-dt")
     one = event(1)
     parts.fill(one, "2025-01-31T14:30:01.000Z", Request("Agent/1", "r"))
     assert "dt" not in one["meta"]
@@ -146,8 +146,8 @@ def test_the_receive_time_is_not_filled_in_but_all_else_is() -> None:
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=200))
-def test_a_silence_swallows_the_same_events_however_they_are_batched(sizes: list[int]) -> None:
-    parts, kept = spoilt("silent-intake")
+def test_dropped_events_do_not_depend_on_batches(sizes: list[int]) -> None:
+    parts, kept = faulty_parts("silent-intake")
     number = 0
     for size in sizes:
         produce(parts, TOPIC, [b"%d" % (number + position) for position in range(size)])
@@ -156,15 +156,15 @@ def test_a_silence_swallows_the_same_events_however_they_are_batched(sizes: list
     assert kept.events.get(TOPIC, []) == [b"%d" % count for count in range(number) if count not in silent]
 
 
-def test_events_go_astray_and_reports_of_errors_do_not() -> None:
-    parts, kept = spoilt("wrong-stream")
+def test_events_are_misrouted_but_not_error_reports() -> None:
+    parts, kept = faulty_parts("wrong-stream")
     produce(parts, TOPIC, [b"{}"])
     produce(parts, "eqiad.eventgate-analytics-external.error.validation", [b"{}"])
     assert set(kept.events) == {f"{TOPIC}_other", "eqiad.eventgate-analytics-external.error.validation"}
 
 
-def test_some_batches_are_produced_twice_and_half_of_the_copies_have_new_ids() -> None:
-    parts, kept = spoilt("duplicates")
+def test_half_of_the_duplicates_have_new_ids() -> None:
+    parts, kept = faulty_parts("duplicates")
     for number in range(2000):
         produce(parts, TOPIC, [orjson.dumps(event(number))])
     ids = Counter(orjson.loads(line)["meta"]["id"] for line in kept.events[TOPIC])
@@ -176,7 +176,7 @@ def test_some_batches_are_produced_twice_and_half_of_the_copies_have_new_ids() -
 
 
 def test_faults_can_be_combined() -> None:
-    parts, kept = spoilt("wrong-stream", "silent-intake")
+    parts, kept = faulty_parts("wrong-stream", "silent-intake")
     produce(parts, TOPIC, [b"%d" % count for count in range(3000)])
     silent = intake_faults._SILENT_UNTIL - intake_faults._SILENT_FROM
     assert len(kept.events[f"{TOPIC}_other"]) == 3000 - silent
@@ -190,7 +190,7 @@ def lines(*events: dict[str, Any]) -> list[bytes]:
     return [orjson.dumps(one) for one in events]
 
 
-def test_the_last_character_of_a_group_is_lost_in_either_generation() -> None:
+def test_groups_are_truncated_in_both_generations() -> None:
     xlab = event(2, experiment={"assigned": "control", "subject_id": "s"})
     del xlab["experiments"]
     first, second = map(orjson.loads, rules("truncated-group").change(lines(event(1), xlab)))
@@ -199,14 +199,14 @@ def test_the_last_character_of_a_group_is_lost_in_either_generation() -> None:
     assert first["meta"] == event(1)["meta"]
 
 
-def test_users_with_many_events_are_dropped_with_a_lower_bar_for_one_group() -> None:
+def test_the_bot_threshold_depends_on_the_group() -> None:
     events = [event(number, group, user) for user, group in ((1, "true"), (2, "false")) for number in range(8)]
     kept = [orjson.loads(line)["performer"]["id"] for line in rules("bot-filter").change(lines(*events))]
     assert kept == [2] * 8
 
 
 def ingested(folder: Path, *faults: str, events: list[dict[str, Any]]) -> list[int]:
-    """Return how many rows each of two ingestions writes, the first with *faults*."""
+    """Return the number of rows that each of two ingestions writes, the first with *faults*."""
     writer = SegmentWriter(folder / "stream")
     for one in events:
         one["meta"].setdefault("dt", "2025-01-31T14:30:00.000Z")
@@ -223,7 +223,7 @@ def test_the_newest_hour_comes_with_the_next_ingestion(tmp_path: Path) -> None:
     assert ingested(tmp_path / "clean", events=[event(3), event(4)]) == [2, 0]
 
 
-def test_canaries_are_kept_by_the_fault_alone(tmp_path: Path) -> None:
+def test_canaries_are_kept_only_with_the_fault(tmp_path: Path) -> None:
     def canary() -> dict[str, Any]:
         one = event(1)
         one["meta"]["domain"] = "canary"

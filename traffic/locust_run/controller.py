@@ -115,7 +115,7 @@ class RunController(LoadKind):
             gevent.spawn(self._watch_workers)
         if os.getpid() != _IMPORTER:
             # A worker forked by Locust (`--processes`).
-            die_with(_IMPORTER, signal.SIGTERM)
+            set_parent_death_signal(_IMPORTER, signal.SIGTERM)
         self._page = WebPage(environment, self) if environment.web_ui is not None else None
         if self._is_leader:
             export_metrics(environment, lambda: self._folder if self._folder.name else None)
@@ -223,7 +223,7 @@ class RunController(LoadKind):
     @property
     def rate_limiter(self) -> RateLimiter:
         """The rate limiter that all of this machine's processes share."""
-        return self._budgets[-1].governor(self._share)
+        return self._budgets[-1].rate_limiter(self._share)
 
     @property
     def _share(self) -> float:

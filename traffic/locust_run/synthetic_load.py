@@ -64,7 +64,7 @@ class SyntheticLoad(RunController):
         self._aggregator = LoadAggregator()
         self._names: dict[str, str] = {}
         self._unsent: list[Mapping[str, Any]] = []
-        self._machine_watch: MachineWatch | None = None
+        self._machine_watch: MachineSampler | None = None
         super().__init__(environment)
         if isinstance(environment.runner, WorkerRunner):
             environment.events.report_to_master.add_listener(self._attach_reports)  # type: ignore[no-untyped-call]
@@ -126,7 +126,7 @@ class SyntheticLoad(RunController):
         self._events = settings.events or manifest.planned_events
         if self._machine_watch is not None:
             self._machine_watch.stop()
-        self._machine_watch = MachineWatch("locust")
+        self._machine_watch = MachineSampler("locust")
         return Leaser(
             manifest.visitors, BLOCK, interleave_size(settings.events_per_second * settings.pacer().shape.peak)
         )
@@ -289,7 +289,7 @@ class SyntheticLoad(RunController):
                 ended=manifest.ended,
                 failure=str(self._failure or ""),
             ),
-            self._machine_watch.seen() if self._machine_watch is not None else None,
+            self._machine_watch.usage() if self._machine_watch is not None else None,
         )
         load.write(folder)
         if load.invalid:

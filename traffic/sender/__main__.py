@@ -110,7 +110,7 @@ def _run(
         queue, pool, ledger, counters,
         zero_us=zero_us, started_ms=config["started_ms"],
         clock=_clock, request_timeout_us=limits.request_timeout_us,
-        rate_limiter=budget.governor(config["share"]), concurrency=concurrency,
+        rate_limiter=budget.rate_limiter(config["share"]), concurrency=concurrency,
     )  # fmt: skip
     reporter = _Reporter(out, loop, counters, concurrency)
     waits_for_lease, drain_until_us = False, 0

@@ -108,7 +108,7 @@ class SendLoop:
         self._started_ms = started_ms
         self._clock = clock
         self._request_timeout_us = request_timeout_us
-        self._rate_limiter = rate_limiter or RateLimiter.free()
+        self._rate_limiter = rate_limiter or RateLimiter.unlimited()
         self._concurrency = concurrency
         self._limited_until_us = 0
         self._is_budget_spent = False
@@ -220,7 +220,7 @@ class SendLoop:
         while free and self._waiting:
             batch, begin, end, late_us = self._waiting[0]
             limit = min(free, end - begin)
-            allowed = limit if self._rate_limiter.lets_all else self._allowed(batch.size, limit, now)
+            allowed = limit if self._rate_limiter.is_unlimited else self._allowed(batch.size, limit, now)
             if allowed:
                 ready.append(DueRequests(batch, begin, begin + allowed, late_us))
                 self._waiting.popleft()

@@ -141,7 +141,7 @@ class SessionPlayer:
         enrolled = experiment_fields(page, self.instrument) is not None
         if not enrolled or stream is None:
             return False
-        client_config = seen_by_client(stream, profile_of(self.instrument.generation))
+        client_config = client_stream_config(stream, profile_of(self.instrument.generation))
         return in_stream_sample(client_config, tokens.pageview, tokens.session)
 
     def _record_page_view(

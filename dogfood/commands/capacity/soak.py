@@ -9,7 +9,7 @@ from analysis.capacity.endurance import soak as judge_soak
 from analysis.capacity.objectives import with_defaults
 from analysis.capacity.step_reader import step_of, window_of
 from analysis.capacity.steps import NextStep, Purpose, judge
-from common.durations import Duration
+from common.bounded_numbers import Duration
 from dogfood.capacity.generator import Interrupted
 from dogfood.capacity.measurement import Measurement
 from dogfood.capacity.search import new_folder

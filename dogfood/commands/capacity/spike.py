@@ -10,8 +10,7 @@ from analysis.capacity.endurance import spike as judge_spike
 from analysis.capacity.objectives import with_defaults
 from analysis.capacity.step_reader import step_of, window_of
 from analysis.capacity.steps import NextStep, Purpose, judge
-from common.bounded_numbers import Number
-from common.durations import Duration
+from common.bounded_numbers import Duration, Number
 from dogfood.capacity.measurement import Measurement
 from dogfood.capacity.search import new_folder
 from dogfood.commands.capacity.endurance import ENDURANCE_JSON, EXIT_CODES, RATE, run_endurance

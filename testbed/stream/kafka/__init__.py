@@ -1,1 +1,1 @@
-"""Kafka: a broker of the testbed's own, and the intake's producing."""
+"""Kafka: the testbed's broker and the intake's producer."""

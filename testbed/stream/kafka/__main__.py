@@ -1,4 +1,4 @@
-"""`python -m testbed.stream.kafka`: a broker of one node, on this machine only."""
+"""`python -m testbed.stream.kafka`: a single-node broker on this machine."""
 
 import argparse
 import os
@@ -9,14 +9,14 @@ from testbed.stream.kafka.broker import Broker
 
 
 def main() -> None:
-    """Read the options and become the broker: the process keeps its id."""
+    """Read the options and replace this process by the broker; the process id stays the same."""
     parser = argparse.ArgumentParser(prog="python -m testbed.stream.kafka", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9092)
     parser.add_argument("--data", type=Path, required=True, help="folder of the broker's data and settings")
     options = parser.parse_args()
     command = Broker(options.data, options.host, options.port).prepare()
-    os.execv(command[0], command)  # noqa: S606 (a list of words of our own, and no shell)
+    os.execv(command[0], command)  # noqa: S606 (no shell, and arguments from this program)
 
 
 guarded(main)

@@ -1,4 +1,4 @@
-"""A broker of one node: KRaft, controller and broker in one process."""
+"""A single-node Kafka broker: KRaft, with controller and broker in one process."""
 
 import base64
 import subprocess
@@ -18,7 +18,7 @@ _MEMORY = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
 class Broker:
-    """A broker whose data and settings are in *data*, and that listens on *host* and *port*."""
+    """A broker that listens on *host* and *port*, with data and settings in the folder *data*."""
 
     def __init__(self, data: Path, host: str, port: int) -> None:
         self._data = data.resolve()
@@ -26,10 +26,10 @@ class Broker:
         self._port = port
 
     def prepare(self) -> list[str]:
-        """Write the settings, format the data's folder when it is new, and return the command that starts the broker.
+        """Write the settings, format a new data folder, and return the command that starts the broker.
 
         Raises:
-            DogfoodError: Java or Maven is missing, or the port is taken.
+            DogfoodError: Java or Maven is missing, or the port is in use.
             KitFaultError: the folder cannot be formatted.
         """
         command = [java(), *_MEMORY, f"-Dlog4j2.configurationFile={_HERE / 'log4j2.properties'}"]
@@ -52,38 +52,36 @@ class Broker:
         done = subprocess.run(
             end_with_parent([*command, "kafka.tools.StorageTool", *words]), capture_output=True, text=True, check=False
         )
-        if done.returncode:
-            said = (done.stdout + done.stderr).strip().splitlines()
-            raise KitFaultError(
-                f"Kafka's folder {self._logs} cannot be made: {said[-1] if said else 'it said nothing'}"
-            )
+        if process.returncode:
+            output = (process.stdout + process.stderr).strip().splitlines()
+            raise KitFaultError(f"Kafka cannot format {self._logs}: {output[-1] if output else 'no output'}")
 
-    def _settings(self, controller: int) -> str:
-        """Return the settings. *controller* is a port that nobody but the broker itself speaks to."""
+    def _settings(self, controller_port: int) -> str:
+        """Return the settings. *controller* is a port that only the broker itself connects to."""
         address = f"PLAINTEXT://{self._host}:{self._port}"
         settings = {
             "process.roles": "broker,controller",
             "node.id": 1,
-            "listeners": f"{address},CONTROLLER://{self._host}:{controller}",
+            "listeners": f"{address},CONTROLLER://{self._host}:{controller_port}",
             "advertised.listeners": address,
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "controller.quorum.voters": f"1@{self._host}:{controller}",
+            "controller.quorum.voters": f"1@{self._host}:{controller_port}",
             "log.dirs": self._logs,
             "num.partitions": PARTITIONS,
             "message.max.bytes": MESSAGE_BYTES,
-            # One node has nobody to replicate to.
+            # A single node cannot replicate.
             "offsets.topic.replication.factor": 1,
             "transaction.state.log.replication.factor": 1,
             "transaction.state.log.min.isr": 1,
             "offsets.topic.num.partitions": 3,
             "group.initial.rebalance.delay.ms": 0,
-            # After a crash the controller takes the broker back when the former session has ended.
+            # After a crash the controller accepts the broker again when its previous session has expired.
             "broker.session.timeout.ms": 3000,
             "broker.heartbeat.interval.ms": 500,
-            # A topic that is misspelt must not come into being.
+            # A misspelt topic must not be created.
             "auto.create.topics.enable": "false",
-            # Nothing is thrown away while the testbed is kept.
+            # Keep all messages for the lifetime of the testbed.
             "log.retention.ms": -1,
             "log.index.size.max.bytes": 1 << 20,
             "num.network.threads": 2,

@@ -1,1 +1,1 @@
-"""The table as a warehouse has it: Hive, filled by Spark from the stream's segments or from Kafka."""
+"""The table in a warehouse: Hive, filled by Spark from the stream's segments or from Kafka."""

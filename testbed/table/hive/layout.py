@@ -1,4 +1,4 @@
-"""The table's columns as Spark and Hive write them, and the table in the metastore."""
+"""Columns of the table in Spark's and Hive's types, and creation of the table in the metastore."""
 
 from collections.abc import Mapping
 
@@ -9,10 +9,10 @@ from contracts.table import PARTITIONS, TABLE, column_name, structure
 
 DATABASE = "event"
 
-#: The table's name for people who query it.
+#: Name of the table in queries.
 NAME = f"{DATABASE}.{TABLE}"
 
-#: Likewise, of when each row reached topic and table.
+#: Name of the table of arrival times: when each row reached topic and table.
 ARRIVALS = f"{DATABASE}.{ARRIVALS_TABLE}"
 
 _TYPES = {"VARCHAR": "STRING", "BIGINT": "BIGINT", "DOUBLE": "DOUBLE", "BOOLEAN": "BOOLEAN"}
@@ -21,17 +21,17 @@ _PARTITION_TYPES = {"datacenter": "STRING"}
 
 
 def event_type() -> str:
-    """Return the type of an event's JSON as a Spark struct; members are called as in the event."""
+    """Return the type of an event's JSON as a Spark struct, with the event's field names."""
     members = ", ".join(f"`{name}`: {_type(kind)}" for name, kind in structure().items())
     return f"STRUCT<{members}>"
 
 
 def create(spark: SparkSession, location: str) -> None:
-    """Make the database and both tables, unless they are there.
+    """Create the database and both tables unless they exist.
 
     Args:
-        spark: session with Hive support.
-        location: folder or URI that the tables' own folders are in; those of tables that exist stay where they are.
+        spark: Spark session with Hive support.
+        location: folder or URI for new tables; existing tables stay where they are.
     """
     spark.sql(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
     columns = ", ".join(f"`{column_name(name)}` {_type(kind)}" for name, kind in structure().items())
@@ -48,7 +48,7 @@ def create(spark: SparkSession, location: str) -> None:
 
 def _type(kind: object) -> str:
     if isinstance(kind, str):
-        # A map's type is called the same in both.
+        # The maps in the schema are all from text to text.
         return _TYPES.get(kind) or kind.replace("MAP(VARCHAR, VARCHAR)", "MAP<STRING, STRING>")
     if isinstance(kind, list):
         return f"ARRAY<{_type(kind[0])}>"

@@ -1,4 +1,4 @@
-"""What Spark reads: the stream's segments, or a broker's topics. Each goes on where it stopped."""
+"""Sources that Spark reads: the stream's segments or Kafka topics. Both continue from a checkpoint."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,20 +18,20 @@ from testbed.table.ingest_summary import Summary
 
 Add = Callable[[DataFrame], Summary]
 
-#: So much of the segments is added at once, unless a single one has more that is new.
+#: Largest batch of segments in bytes, unless the new part of a single segment is larger.
 _BATCH_BYTES = 512 << 20
 
-#: So many messages of a broker are added at once.
+#: Largest batch of Kafka messages.
 _BATCH_MESSAGES = 1_000_000
 
-#: So many lines go from Python to Spark together.
+#: Approximate lines per record batch that Python passes to Spark.
 _LINES = 10_000
 
 _LINE_TYPE = "datacenter STRING, line BINARY, topic_ms BIGINT"
 
 
 class Span(NamedTuple):
-    """Complete lines of a segment: the bytes from *start* up to *end*."""
+    """Complete lines of a segment: its bytes from *start* up to *end*."""
 
     datacenter: str
     segment: str
@@ -40,32 +40,32 @@ class Span(NamedTuple):
 
 
 def add_segments(spark: SparkSession, folder: Path, stream: str, checkpoint: Path, add: Add) -> Summary:
-    """Add what is new in the segments under *folder*. The file *checkpoint* moves after each batch."""
-    done: dict[str, dict[str, int]] = orjson.loads(checkpoint.read_bytes()) if checkpoint.exists() else {}
+    """Add the new lines of the segments under *folder*. The file *checkpoint* is updated after each batch."""
+    positions: dict[str, dict[str, int]] = orjson.loads(checkpoint.read_bytes()) if checkpoint.exists() else {}
     total = Summary()
-    for batch in _batches(_new_spans(folder, stream, done)):
+    for batch in _batches(_new_spans(folder, stream, positions)):
         rows = [(span.datacenter, str(folder / topic(stream, span.datacenter) / span.segment), span.start, span.end)
                 for span in batch]  # fmt: skip
         spans = spark.createDataFrame(rows, "datacenter STRING, path STRING, start BIGINT, until BIGINT")
         lines = spans.repartition(min(len(rows), 8)).mapInArrow(_read, _LINE_TYPE)
         total = total.plus(add(lines))
         for span in batch:
-            done.setdefault(topic(stream, span.datacenter), {})[span.segment] = span.end
-        _replace(checkpoint, orjson.dumps(done))
+            positions.setdefault(topic(stream, span.datacenter), {})[span.segment] = span.end
+        _replace(checkpoint, orjson.dumps(positions))
     return total
 
 
 def add_topics(spark: SparkSession, bootstrap: str, stream: str, checkpoint: Path, add: Add) -> Summary:
-    """Add what is new in the topics of *stream* at the broker *bootstrap*; Spark keeps its place in *checkpoint*.
+    """Add the new messages in the topics of *stream* at *bootstrap*; Spark keeps its offsets in *checkpoint*.
 
     Raises:
-        KitFaultError: the broker does not answer, or has lost messages that were not read yet.
+        KitFaultError: the broker does not respond, or has lost unread messages.
     """
     names = "|".join(DATA_CENTRES)
     messages = (
         spark.readStream.format("kafka")
         .option("kafka.bootstrap.servers", bootstrap)
-        # Not `subscribe`: a topic nobody has written to yet may not be there.
+        # Not `subscribe`: a topic without messages may not exist yet.
         .option("subscribePattern", rf"({names})\.{re.escape(stream)}")
         .option("startingOffsets", "earliest")
         .option("failOnDataLoss", "true")
@@ -89,23 +89,22 @@ def add_topics(spark: SparkSession, bootstrap: str, stream: str, checkpoint: Pat
 
 
 def _drain(writer: DataStreamWriter, checkpoint: Path) -> None:
-    """Run the query until nothing is left.
+    """Run the query until all messages are read.
 
-    Spark 4.1 fails over its own statistics (`KafkaMicroBatchStream.metrics` wants newest offsets that it never asked
-    for) once it has finished a batch that a job that was killed had begun. What it had to do is done by then, and it
-    goes on when it is started again.
+    Spark 4.1 fails in its statistics (`KafkaMicroBatchStream.metrics` needs newest offsets that it did not fetch) after
+    it has finished the batch of a job that was killed. The batch itself is complete then, and a restart continues.
     """
-    begun = _begun(checkpoint)
+    unfinished = _has_unfinished_batch(checkpoint)
     try:
         writer.start().awaitTermination()
     except StreamingQueryException:
-        if not begun or _begun(checkpoint):
+        if not unfinished or _has_unfinished_batch(checkpoint):
             raise
         writer.start().awaitTermination()
 
 
-def _begun(checkpoint: Path) -> bool:
-    """Return whether the last batch that a query planned is one that it has not finished."""
+def _has_unfinished_batch(checkpoint: Path) -> bool:
+    """Return whether the query has not finished the last batch that it planned."""
     planned, finished = (
         max((int(path.name) for path in (checkpoint / name).glob("[0-9]*")), default=-1)
         for name in ("offsets", "commits")
@@ -118,30 +117,30 @@ def _new_spans(folder: Path, stream: str, done: dict[str, dict[str, int]]) -> It
         name = topic(stream, data_centre)
         for path in sorted((folder / name).glob("*.ndjson")):
             start = done.get(name, {}).get(path.name, 0)
-            end = _complete(path, start)
+            end = _last_line_end(path, start)
             if end > start:
                 yield Span(data_centre, path.name, start, end)
 
 
-def _complete(path: Path, start: int, step: int = 1 << 20) -> int:
-    """Return where the last complete line of *path* ends, or *start* when there is none behind it."""
+def _last_line_end(path: Path, start: int, step: int = 1 << 20) -> int:
+    """Return the end of the last complete line of *path*, or *start* when no complete line follows it."""
     with path.open("rb") as file:
         end = file.seek(0, 2)
         while end > start:
             begin = max(start, end - step)
             file.seek(begin)
-            found = file.read(end - begin).rfind(b"\n")
-            if found >= 0:
-                return begin + found + 1
+            index = file.read(end - begin).rfind(b"\n")
+            if index >= 0:
+                return begin + index + 1
             end = begin
     return start
 
 
-def _batches(spans: Iterator[Span], most: int = _BATCH_BYTES) -> Iterator[Sequence[Span]]:
+def _batches(spans: Iterator[Span], max_bytes: int = _BATCH_BYTES) -> Iterator[Sequence[Span]]:
     batch: list[Span] = []
     size = 0
     for span in spans:
-        if batch and size + span.end - span.start > most:
+        if batch and size + span.end - span.start > max_bytes:
             yield batch
             batch, size = [], 0
         batch.append(span)
@@ -151,24 +150,24 @@ def _batches(spans: Iterator[Span], most: int = _BATCH_BYTES) -> Iterator[Sequen
 
 
 def _read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield the lines of spans; runs in Spark's Python workers."""
+    """Yield the lines of *batches* of spans; runs in Spark's Python workers."""
     for batch in batches:
         for span in batch.to_pylist():
             with Path(span["path"]).open("rb") as file:
                 file.seek(span["start"])
-                left = span["until"] - span["start"]
-                while left > 0:
-                    lines = file.readlines(min(left, _LINES * 1000))
-                    # The file may have grown since; a line that begins in the span ends in it.
-                    lines = lines[: _fitting(lines, left)]
-                    left -= sum(map(len, lines))
+                remaining = span["until"] - span["start"]
+                while remaining > 0:
+                    lines = file.readlines(min(remaining, _LINES * 1000))
+                    # The file may have grown since; every line that begins in the span also ends in it.
+                    lines = lines[: _lines_within(lines, remaining)]
+                    remaining -= sum(map(len, lines))
                     yield _lines(span["datacenter"], lines)
 
 
-def _fitting(lines: Sequence[bytes], left: int) -> int:
+def _lines_within(lines: Sequence[bytes], remaining: int) -> int:
     size = 0
     for count, line in enumerate(lines):
-        if size >= left:
+        if size >= remaining:
             return count
         size += len(line)
     return len(lines)

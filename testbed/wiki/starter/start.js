@@ -1,17 +1,14 @@
+// Starts the real extensions' click-through-rate instrument for enrolled users of every group.
+// The real code starts the instrument itself for Wikimedia's experiments.
 'use strict';
-
-/*
- * Starts the real click-through-rate instrument for the wiki's instruments, as a team that runs an experiment would:
- * for everybody who is enrolled, whatever their group. Experiments that the real code names itself it starts itself.
- */
 
 const { instruments, schema } = require( './config.json' );
 
-/** Where the real extensions have had the instrument, newest first. */
+/** Modules of the real extensions that contain the instrument, newest first. */
 const MODULES = [ 'ext.wikimediaEvents.xLab', 'ext.wikimediaEvents.exLab' ];
 
 /**
- * Return what sends an experiment's events, or null when the user takes no part in it.
+ * Return the sender of an experiment's events, or null when the user is not enrolled in it.
  *
  * @param {Object} settings
  * @return {Object|null}
@@ -24,11 +21,11 @@ function sender( { experiment, instrument, stream } ) {
 		mw.eventLog.newInstrument( instrument, stream, schema ) : null;
 }
 
-const found = MODULES.find( ( name ) => mw.loader.getState( name ) );
-if ( found ) {
-	const needed = [ found, 'ext.eventLogging', 'ext.xLab' ].filter( ( name ) => mw.loader.getState( name ) );
+const instrumentModule = MODULES.find( ( name ) => mw.loader.getState( name ) );
+if ( instrumentModule ) {
+	const needed = [ instrumentModule, 'ext.eventLogging', 'ext.xLab' ].filter( ( name ) => mw.loader.getState( name ) );
 	mw.loader.using( needed ).then( ( require ) => {
-		const { ClickThroughRateInstrument } = require( found );
+		const { ClickThroughRateInstrument } = require( instrumentModule );
 		instruments.forEach( ( settings ) => {
 			const events = sender( settings );
 			if ( events ) {

@@ -47,7 +47,10 @@ def test_no_loss_passes_at_delivery_layer(layer: Layer) -> None:
 def test_loss_is_counted_by_group() -> None:
     given = Given(
         [("a", "ok", 1100), ("b", "ok", 1900), ("b", "lost", 100), ("c", "late", 5)],
-        {"vanished": [{"group_name": "b", "subjects": 1200}, {"group_name": "c", "subjects": 34}], **EXAMPLES},
+        {
+            "subjects_lost_entirely": [{"group_name": "b", "subjects": 1200}, {"group_name": "c", "subjects": 34}],
+            **EXAMPLES,
+        },
     )
     result = delivery.check_lost(given.evidence())
     assert (result.name, result.layer, result.status, result.statistic) == ("lost", Layer.TABLE, CheckStatus.FAIL, 100)
@@ -61,7 +64,7 @@ def test_loss_is_counted_by_group() -> None:
         "segments": [],
         "vanished_subjects": {"b": 1200, "c": 34},
         "last_seen": UNKNOWN._asdict(),
-        "examples": EXAMPLES["examples"],
+        "examples": EXAMPLES["fate_examples"],
     }  # fmt: skip
     assert ("examples", {"fate": "lost", "most": 5}) in given.queries
 
@@ -113,7 +116,7 @@ HEAVY = [weight("vanished", 100, 1_000, 10_400), weight("untouched", 900, 2_700,
 
 def test_bot_filter_differs_from_other_losses() -> None:
     rows = [segment("skin", "minerva", 1_000, 300), segment("skin", "vector", 1_000, 0)]
-    given = Given([("b", "ok", 700), ("b", "lost", 300)], {"vanished_weight": HEAVY, "segments": rows},
+    given = Given([("b", "ok", 700), ("b", "lost", 300)], {"subjects_by_loss_extent": HEAVY, "segments": rows},
                   delivery_layer=Layer.INTAKE)  # fmt: skip
     result = delivery.check_lost(given.evidence())
     assert result.layer is Layer.TABLE
@@ -175,7 +178,7 @@ def test_rewritten_fields_are_named() -> None:
     assert failed(result) == (Layer.TABLE, 1_100)
     assert result.evidence == {
         "corrupted": 1_100, "fields": {"page.title": 1_100, "performer.user.id": 7},
-        "by_group": {"a": {"events": 1_100, "of": 2_000}}, "examples": EXAMPLES["examples"],
+        "by_group": {"a": {"events": 1_100, "of": 2_000}}, "examples": EXAMPLES["fate_examples"],
     }  # fmt: skip
     assert ("examples", {"fate": "corrupted", "most": 5}) in given.queries
     assert passed(delivery.check_corrupted(Given([("a", "ok", 1)]).evidence()))
@@ -192,7 +195,7 @@ def test_unsent_rows_are_unexpected() -> None:
 
 
 REASONS: dict[str, Sequence[Mapping[str, object]]] = {
-    "reasons": [{"reason": f"'.x{number}' no", "events": 1_000 - number} for number in range(7)],
+    "rejection_reasons": [{"reason": f"'.x{number}' no", "events": 1_000 - number} for number in range(7)],
     **EXAMPLES,
 }
 
@@ -221,7 +224,7 @@ def test_validation_decides_layer_of_refusal(bodies: list[bytes], layer: Layer, 
     assert failed(result) == (layer, 6_979)
     assert problem in result.summary
     assert result.evidence == {
-        "invalid": 6_979, "reasons": REASONS["reasons"][:5], "examples": EXAMPLES["examples"],
+        "invalid": 6_979, "reasons": REASONS["rejection_reasons"][:5], "examples": EXAMPLES["fate_examples"],
     }  # fmt: skip
     assert ("refused_events", 200) in given.queries
     assert ("examples", {"fate": "invalid", "most": 5}) in given.queries
@@ -251,7 +254,9 @@ def unanswered(group: str, subjects: int, hit: int, events: int, sent: int) -> d
 
 def test_missing_responses_in_one_group_fail() -> None:
     rows = [unanswered("a", 4_000, 0, 0, 9_000), unanswered("b", 4_000, 40, 50, 10_000)]
-    given = Given([("a", "ok", 9_000), ("b", "ok", 9_950), ("b", "indeterminate", 50)], {"unanswered": rows})
+    given = Given(
+        [("a", "ok", 9_000), ("b", "ok", 9_950), ("b", "indeterminate", 50)], {"indeterminate_by_group": rows}
+    )
     result = delivery.check_indeterminate(given.evidence())
     assert (result.status, result.layer) == (CheckStatus.FAIL, Layer.TRANSPORT)
     assert result.p_value is not None

@@ -79,7 +79,7 @@ def wiki_run(
         run.views.append(
             PageView(
                 visit=account.visit, fidelity=fidelity, scenario="http", title="Main Page", pageview_id=token,
-                at_ms=STARTED_MS, told=page_content(fake_run, generation, account, group),
+                at_ms=STARTED_MS, experiments=page_content(fake_run, generation, account, group),
                 expected={"impression": 1} if group else {},
             )
         )  # fmt: skip

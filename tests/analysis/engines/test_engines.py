@@ -1,4 +1,4 @@
-"""The same questions of the same rows, put to DuckDB on Parquet files and to Spark on the Hive table."""
+"""Equal answers of DuckDB on Parquet files and Spark on the Hive table, for the same rows."""
 
 import copy
 import re
@@ -10,9 +10,10 @@ import orjson
 import pytest
 
 from analysis.analyse import judge
-from analysis.engines.duckdb_engine import QueryEngine, query_names, sql
+from analysis.engines.base import QueryEngine
+from analysis.engines.sql_files import query_names, sql
 from analysis.engines.warehouse import Warehouse
-from analysis.run_model.load import Evidence, gather
+from analysis.run_model.load import Evidence, load_evidence
 from testbed.stream.segments import SegmentWriter
 from tests.analysis.runs import STARTED_MS, Sent, make_run
 
@@ -38,25 +39,25 @@ VALUES: dict[str, str | int] = {
     "until_hour": 2025013123,
 }
 
-#: What queries read that other queries stand for.
+#: Tables to read instead of those that queries name.
 TABLES = {
     "events": "observed_events",
-    "flat": "observed_flat",
-    "numbered": "observed_numbered",
-    "seen": "seen_landed",
+    "rows_flattened": "observed_flattened",
+    "rows_hashed": "observed_hashed",
+    "subjects": "subjects_landed",
     "table_arrivals": "arrivals",
     "event_table": "observed_events",
 }
 
-#: Questions that are about rows with all their fields.
-WHOLE = {"attributes", "funnels", "page_funnels", "samples"}
+#: Queries that read all fields of rows.
+ALL_FIELDS = {"filled_attributes", "funnel_order_violations", "page_views_with_two_funnels", "sample_rates"}
 
-#: Numbers that stand for something: each engine has its own.
-OWN_NUMBERS = {"content", "agent", "funnel", "source", "id_number"}
+#: Columns of hashes, which differ between engines.
+HASHES = {"content_hash", "agent", "funnel", "source", "id_hash"}
 
 
-def spoil(event: dict[str, Any], number: int) -> Iterator[dict[str, Any]]:
-    """Yield what lands of an event: most as they are, some lost, changed, twice, or under another id."""
+def inject_faults(event: dict[str, Any], number: int) -> Iterator[dict[str, Any]]:
+    """Yield the rows of an event: most unchanged, some lost, corrupted, or twice under another id."""
     if number % 31 == 0 or event["performer"]["id"] % 29 == 0:
         return
     event = copy.deepcopy(event)
@@ -76,7 +77,7 @@ def spoil(event: dict[str, Any], number: int) -> Iterator[dict[str, Any]]:
 
 
 class Pair:
-    """A run, and what either engine makes of it."""
+    """One run, loaded by both engines."""
 
     def __init__(self, folder: Path, session: "SparkSession") -> None:
         from analysis.engines.spark_engine import SparkEngine
@@ -85,7 +86,7 @@ class Pair:
         from testbed.table.hive.writer import HiveTable
 
         self.run = make_run(folder / "run", visitors=400, change=self._unanswered)
-        rows = [row for number, event in enumerate(self.run.events) for row in spoil(event, number)]
+        rows = [row for number, event in enumerate(self.run.events) for row in inject_faults(event, number)]
         self.run.land(rows)
         self.run.report_invalid(self.run.events[31:32])
         writer = SegmentWriter(folder / "stream")
@@ -99,8 +100,8 @@ class Pair:
         add_segments(session, folder / "stream", STREAM, folder / "segments.json", table.add)
         self.files = folder / "warehouse" / "product_metrics_web_base"
         self.warehouse = Warehouse(SparkEngine(session), NAME)
-        self.duckdb: Evidence = gather(self.run.folder, [self.files])
-        self.spark: Evidence = gather(self.run.folder, warehouse=self.warehouse)
+        self.duckdb: Evidence = load_evidence(self.run.folder, [self.files])
+        self.spark: Evidence = load_evidence(self.run.folder, warehouse=self.warehouse)
 
     @staticmethod
     def _unanswered(sent: Sent) -> Sent:
@@ -116,14 +117,14 @@ def answer(engine: QueryEngine, query: str) -> list[list[tuple[str, str]]]:
     text = sql(query)
     values = {name: VALUES[name] for name in re.findall(r"\$(\w+)", text)}
     tables = {name: table for name, table in TABLES.items() if f"FROM {name}\n" in text}
-    if query in WHOLE:
-        tables["observed"] = "ours_whole"
-    if query == "profile_fields":
-        # It is asked of what was sent, which has all columns.
-        tables["observed"] = "said"
+    if query in ALL_FIELDS:
+        tables["observed"] = "observed_all_fields"
+    if query == "filled_profile_fields":
+        # Only sent content has all columns.
+        tables["observed"] = "sent_content"
     rows = engine.ask(query, values or None, **tables)
     return sorted(
-        [(name, repr(plain(value))) for name, value in sorted(row.items()) if name not in OWN_NUMBERS] for row in rows
+        [(name, repr(plain(value))) for name, value in sorted(row.items()) if name not in HASHES] for row in rows
     )
 
 
@@ -135,29 +136,32 @@ def plain(value: object) -> object:
     return value
 
 
-#: Read files, or tables that only one of the two needs.
-BEFORE_THE_ENGINES = {"table_rows", "misplaced", "table_arrivals"}
+#: Queries that only the warehouse uses.
+WAREHOUSE_ONLY = {"table_rows", "misplaced_rows", "table_arrivals"}
 
 
-@pytest.mark.parametrize("query", [name for name in query_names() if name not in BEFORE_THE_ENGINES])
-def test_spark_answers_as_duckdb_does(pair: Pair, query: str) -> None:
+@pytest.mark.parametrize("query", [name for name in query_names() if name not in WAREHOUSE_ONLY])
+def test_spark_and_duckdb_agree(pair: Pair, query: str) -> None:
     assert answer(pair.spark.engine, query) == answer(pair.duckdb.engine, query)
 
 
-def test_the_fixture_has_something_to_tell(pair: Pair) -> None:
+def test_fixture_has_every_fate(pair: Pair) -> None:
     fates = {str(row["fate"]) for row in pair.duckdb.fates}
     assert fates == {"ok", "lost", "corrupted", "indeterminate", "invalid"}
-    for query in ("replayed", "mismatches", "changed_funnels", "unexpected", "times", "vanished", "corrupted_fields"):
+    for query in (
+        "replayed_events", "group_mismatches", "changed_funnels", "unexpected_rows", "impossible_times",
+        "subjects_lost_entirely", "corrupted_fields",
+    ):  # fmt: skip
         assert answer(pair.duckdb.engine, query), query
 
 
-def test_the_verdict_on_the_table_is_that_on_its_files(pair: Pair) -> None:
+def test_table_and_files_give_the_same_verdict(pair: Pair) -> None:
     by_files = orjson.loads(judge(pair.duckdb).to_json())
     by_table = orjson.loads(judge(pair.spark).to_json())
     assert by_files["verdict"] == "NO-GO"
     for one, other in zip(by_table["checks"], by_files["checks"], strict=True):
         assert one == other
-    # What was read is described differently: a table has neither files nor partitions of its own.
+    # The descriptions of the input differ: a table has neither files nor partitions.
     read_table, read_files = by_table.pop("inputs"), by_files.pop("inputs")
     assert [read_table[name] for name in ("rows", "of_run")] == [read_files[name] for name in ("rows", "of_run")]
     assert by_table == by_files

@@ -1,4 +1,4 @@
-"""A few events of each kind, and how a platform's exports write them."""
+"""Sample events of each generation, in the forms of a platform's exports."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ def _bodies() -> tuple[bytes, ...]:
 
 
 def events() -> list[Event]:
-    """Return events of both generations as the intake writes them, each a copy of its own."""
+    """Return new copies of events of all generations, as the intake writes them."""
     items = []
     for number, body in enumerate(_bodies()):
         event = orjson.loads(body)
@@ -47,7 +47,7 @@ def lines(items: Sequence[object] | None = None) -> bytes:
 
 
 def table(items: Sequence[Event] | None = None) -> pa.Table:
-    """Return events as the table has them."""
+    """Return events as rows of the table."""
     with duckdb.connect() as connection:
         return rows_of([orjson.dumps(item) for item in (events() if items is None else items)], connection)
 
@@ -60,12 +60,12 @@ def parquet(rows: pa.Table, **options: object) -> bytes:
 
 
 def hive_row(event: Mapping[str, object]) -> Event:
-    """Return an event as `SELECT *` of the table gives it: `$schema` is a column `_schema`."""
+    """Return an event as a row of `SELECT *`: `$schema` is the column `_schema`."""
     return {column_name(name): value for name, value in event.items()}
 
 
 def flat(event: Mapping[str, object], separator: str = ".", outer: str = "") -> Event:
-    """Return an event with one member a field, `meta.dt`, as pandas' `json_normalize` writes it."""
+    """Return an event with one member per field, `meta.dt`, as pandas' `json_normalize` writes it."""
     by_name: Event = {}
     for name, value in event.items():
         if isinstance(value, Mapping) and value:
@@ -85,14 +85,14 @@ def upper(event: Mapping[str, object]) -> Event:
 
 
 def read(*paths: Path, kind: ObservedKind | None = None) -> tuple[Observed, list[Event]]:
-    """Return what the reader says of *paths*, and the rows, in the order of their ids."""
+    """Return the description of *paths*, and their rows sorted by id."""
     engine = DuckDbEngine()
     observed = read_observed(Path("/nowhere"), paths, engine, kind)
     return observed, _rows(engine.connection.table("observed_events").to_arrow_table())
 
 
-def wanted(items: Sequence[Event] | None = None) -> list[Event]:
-    """Return the rows that events are to be read as."""
+def expected_rows(items: Sequence[Event] | None = None) -> list[Event]:
+    """Return the rows that events have to be read as."""
     rows = table(items)
     return _rows(rows.append_column("datacenter", pa.nulls(len(rows), pa.string())))
 
@@ -103,7 +103,7 @@ def _rows(rows: pa.Table) -> list[Event]:
 
 
 def _without_nulls(row: Event) -> Event:
-    """Return a row without what is null or empty: an object of nulls and a missing one are the same to the checks."""
+    """Return a row without nulls and empty objects; the checks treat an object of nulls as a missing one."""
     by_name = {}
     for name, value in row.items():
         inner = _without_nulls(value) if isinstance(value, dict) else value

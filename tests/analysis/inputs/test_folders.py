@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from analysis.inputs.errors import InputError
-from tests.analysis.inputs.samples import events, lines, parquet, read, table, wanted
+from tests.analysis.inputs.samples import events, expected_rows, lines, parquet, read, table
 
 
 def test_hidden_and_empty_files_are_not_data(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_hidden_and_empty_files_are_not_data(tmp_path: Path) -> None:
     (tmp_path / "_temporary").mkdir()
     (tmp_path / "_temporary" / "part-00001").write_bytes(parquet(table()))
     _, rows = read(tmp_path)
-    assert rows == wanted()
+    assert rows == expected_rows()
 
 
 def test_mixed_formats_are_read_together(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_mixed_formats_are_read_together(tmp_path: Path) -> None:
     (tmp_path / "README").write_bytes(b"An export.\n")
     os.mkfifo(tmp_path / "pipe")
     observed, rows = read(tmp_path)
-    assert rows == wanted(items)
+    assert rows == expected_rows(items)
     assert [Path(name).name for name in observed.summary.skipped] == ["README"]
     assert not observed.broken
 
@@ -42,7 +42,7 @@ def test_linked_files_are_read_once(tmp_path: Path) -> None:
     (tmp_path / "real" / "loop").symlink_to(tmp_path / "real", target_is_directory=True)
     (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
     _, rows = read(tmp_path / "link")
-    assert rows == wanted()
+    assert rows == expected_rows()
 
 
 def test_broken_link_is_named(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_delta_table_is_read_as_it_is_now(tmp_path: Path) -> None:
     deltalake.write_deltalake(tmp_path / "t", table(items), mode="overwrite")
     assert len(list((tmp_path / "t").glob("*.parquet"))) == 2
     observed, rows = read(tmp_path / "t")
-    assert rows == wanted(items)
+    assert rows == expected_rows(items)
     assert observed.summary.sources[0].format == "Delta table"
 
 
@@ -111,7 +111,7 @@ def test_iceberg_table_is_read_as_it_is_now(tmp_path: Path) -> None:
     iceberg.overwrite(rows)
     [folder] = [path.parent for path in tmp_path.rglob("metadata")]
     observed, text = read(folder)
-    assert text == wanted(items)
+    assert text == expected_rows(items)
     assert observed.summary.sources[0].format == "Iceberg table"
 
 

@@ -19,7 +19,18 @@ import pytest
 
 from analysis.inputs.description import ObservedKind
 from analysis.inputs.errors import InputError
-from tests.analysis.inputs.samples import Event, events, flat, hive_row, lines, parquet, read, table, upper, wanted
+from tests.analysis.inputs.samples import (
+    Event,
+    events,
+    expected_rows,
+    flat,
+    hive_row,
+    lines,
+    parquet,
+    read,
+    table,
+    upper,
+)
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
@@ -161,7 +172,7 @@ def test_format_follows_from_content(tmp_path: Path, name: str) -> None:
     path = tmp_path / "000000_0"
     path.write_bytes(content())
     observed, rows = read(path)
-    assert rows == wanted()
+    assert rows == expected_rows()
     assert [source.format for source in observed.summary.sources] == [format_]
     assert sum(source.events for source in observed.summary.sources) == len(events())
     assert not observed.broken
@@ -191,10 +202,10 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_unreadable_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    content, says = REFUSED[name]
+    content, message = REFUSED[name]
     path = tmp_path / "rows"
     path.write_bytes(content())
-    with pytest.raises(InputError, match=says) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         read(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
@@ -225,7 +236,7 @@ def test_pipe_is_read_once(tmp_path: Path) -> None:
     writer.start()
     _, rows = read(path)
     writer.join()
-    assert rows == wanted()
+    assert rows == expected_rows()
 
 
 def test_stream_of_eventgate_has_canaries_and_reports(tmp_path: Path) -> None:
@@ -237,7 +248,7 @@ def test_stream_of_eventgate_has_canaries_and_reports(tmp_path: Path) -> None:
     observed, rows = read(path)
     [source] = observed.summary.sources
     assert (source.kind, source.canaries, source.reports) == (ObservedKind.STREAM, 1, 1)
-    assert rows == wanted()
+    assert rows == expected_rows()
     _, rows = read(path, kind=ObservedKind.TABLE)
     assert len(rows) == len(events()) + 1
 

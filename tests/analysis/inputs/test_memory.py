@@ -1,4 +1,4 @@
-"""Commands under a limit of address space: a verdict or one line, and never a traceback or a signal."""
+"""Commands under a limit of address space: a verdict or a one-line error, never a traceback or a signal."""
 
 import json
 import os
@@ -20,7 +20,7 @@ _COMMAND = "from dogfood.cli import main; main()"
 def _run(
     limit_mb: int, *arguments: str, code: str = _COMMAND, scratch: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `dogfood` with *arguments* in a process with so much address space."""
+    """Run `dogfood` with *arguments* in a process with a limit of address space."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit_mb * _MB, limit_mb * _MB))

@@ -1,4 +1,4 @@
-"""Values are compared, not the types that an export gave them."""
+"""Conversion of column types: values are compared, not the types of an export."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.inputs.errors import InputError
-from tests.analysis.inputs.samples import events, parquet, read, table, wanted
+from tests.analysis.inputs.samples import events, expected_rows, parquet, read, table
 
 
 def member(rows: pa.Table, path: str, change: Callable[[pa.Array], pa.Array]) -> pa.Table:
@@ -27,8 +27,8 @@ def member(rows: pa.Table, path: str, change: Callable[[pa.Array], pa.Array]) ->
 def times(unit: str, zone: str | None) -> Callable[[pa.Array], pa.Array]:
     def change(column: pa.Array) -> pa.Array:
         text = pc.utf8_slice_codeunits(column, 0, 23)
-        moments = pc.strptime(pc.utf8_slice_codeunits(text, 0, 19), "%Y-%m-%dT%H:%M:%S", "ms").cast(pa.int64())
-        whole = pc.add(moments, pc.utf8_slice_codeunits(text, 20, 23).cast(pa.int64()))
+        seconds_ms = pc.strptime(pc.utf8_slice_codeunits(text, 0, 19), "%Y-%m-%dT%H:%M:%S", "ms").cast(pa.int64())
+        whole = pc.add(seconds_ms, pc.utf8_slice_codeunits(text, 20, 23).cast(pa.int64()))
         return whole.cast(pa.timestamp("ms")).cast(pa.timestamp(unit)).cast(pa.timestamp(unit, zone))
 
     return change
@@ -46,7 +46,7 @@ def binary(column: pa.Array) -> pa.Array:
 
 
 def rebuilt(path: str, value: Callable[[Any], object], kind: pa.DataType) -> Callable[[pa.Table], pa.Table]:
-    """Return a change that makes every value of the field at *path* anew."""
+    """Return a change that replaces every value of the field at *path*."""
 
     def change(column: pa.Array) -> pa.Array:
         values = column.to_pylist(maps_as_pydicts="strict")
@@ -78,7 +78,7 @@ def json_text(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def everywhere_json(rows: pa.Table) -> pa.Table:
+def objects_as_json(rows: pa.Table) -> pa.Table:
     for name in ("meta", "experiments", "experiment", "performer", "http", "sample"):
         rows = rebuilt(name, json_text, pa.string())(rows)
     return rows
@@ -111,7 +111,7 @@ TYPES: dict[str, Callable[[pa.Table], pa.Table]] = {
         "http.request_headers", lambda m: [{"key": k, "value": v} for k, v in dict(m).items()], _PAIR
     ),
     "list as JSON": rebuilt("experiments.enrolled", json_text, pa.string()),
-    "objects as JSON": everywhere_json,
+    "objects as JSON": objects_as_json,
     "members in upper case": lambda rows: member(rows, "meta", lambda c: pa.StructArray.from_arrays(
         c.flatten(), [field.name.upper() for field in c.type])),
     "flattened": lambda rows: rows.flatten(),
@@ -124,14 +124,14 @@ def test_values_are_compared_not_types(tmp_path: Path, name: str) -> None:
     path = tmp_path / "rows.parquet"
     path.write_bytes(parquet(TYPES[name](table())))
     _, rows = read(path)
-    assert rows == wanted()
+    assert rows == expected_rows()
 
 
 def test_times_as_int96_are_read(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     pq.write_table(in_times("ns")(table()), path, use_deprecated_int96_timestamps=True)
     observed, rows = read(path)
-    assert rows == wanted()
+    assert rows == expected_rows()
     assert [count for name, count in observed.summary.coerced.items() if name.startswith("dt (")] == [len(events())]
 
 
@@ -140,11 +140,11 @@ def test_files_of_one_folder_may_have_other_types(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(parquet(rows.slice(0, 20)))
     (tmp_path / "b").write_bytes(parquet(in_times("us", "UTC")(rows.slice(20))))
     _, text = read(tmp_path)
-    assert text == wanted()
+    assert text == expected_rows()
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (rebuilt("dt", lambda _: 19_000, pa.date32()), "column dt is DATE"),
         (rebuilt("action", lambda _: ["x"], pa.list_(pa.string())), "column action is VARCHAR"),
@@ -153,10 +153,8 @@ def test_files_of_one_folder_may_have_other_types(tmp_path: Path) -> None:
         (rebuilt("experiments.assigned", lambda _: "rubbish", pa.string()), "experiments.assigned is VARCHAR"),
     ],
 )
-def test_column_without_sensible_reading_is_named(
-    tmp_path: Path, change: Callable[[pa.Table], pa.Table], says: str
-) -> None:
+def test_unconvertible_column_is_named(tmp_path: Path, change: Callable[[pa.Table], pa.Table], message: str) -> None:
     path = tmp_path / "rows.parquet"
     path.write_bytes(parquet(change(table())))
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=message):
         read(path)

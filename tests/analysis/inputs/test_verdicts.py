@@ -1,4 +1,4 @@
-"""Runs judged by files as people really have them."""
+"""Verdicts on exported files, shared tables and unusual runs."""
 
 import gzip
 from pathlib import Path
@@ -14,7 +14,7 @@ from analysis.verdict import CheckStatus, Verdict
 from contracts.assignment import Generation
 from personas.example_experiment import example_experiment
 from tests.analysis.inputs.samples import Event, hive_row, lines, table
-from tests.analysis.inputs.test_types import everywhere_json, in_times
+from tests.analysis.inputs.test_types import in_times, objects_as_json
 from tests.analysis.runs import STARTED_MS, check, make_run
 from tests.dogfood.conftest import call_in
 
@@ -26,7 +26,7 @@ def test_exported_rows_are_judged_by_value(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
     path = tmp_path / "000000_0"
-    pq.write_table(in_times("us", "UTC")(everywhere_json(table(run.events)).drop_columns(["meta"]).append_column(
+    pq.write_table(in_times("us", "UTC")(objects_as_json(table(run.events)).drop_columns(["meta"]).append_column(
         "meta", table(run.events)["meta"])), path)  # fmt: skip
     analysis = analyse(tmp_path, [path])
     assert analysis.reconciliation["ok"] == len(run.events)
@@ -60,7 +60,7 @@ def test_json_output_stays_json_when_explained(tmp_path: Path) -> None:
     assert "Observed files" in result.stderr
 
 
-def test_foreign_file_is_wrong_use_not_a_loss(tmp_path: Path) -> None:
+def test_foreign_file_is_wrong_use(tmp_path: Path) -> None:
     make_run(tmp_path / "runs" / "r", visitors=50)
     path = tmp_path / "rows"
     path.write_bytes(lines([{"level": "info"}] * 5))
@@ -69,7 +69,7 @@ def test_foreign_file_is_wrong_use_not_a_loss(tmp_path: Path) -> None:
     assert "'level'" in result.stderr
 
 
-def test_canaries_in_a_stream_are_no_fault(tmp_path: Path) -> None:
+def test_canaries_in_a_stream_pass(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=FEW)
     canary: Event = {**run.events[0], "meta": {**run.events[0]["meta"], "domain": "canary", "id": "c"}}
     path = tmp_path / "events.ndjson"
@@ -101,7 +101,7 @@ def test_rows_of_another_run_are_left_out(tmp_path: Path) -> None:
     assert sum(group.landed for group in analysis.groups) == len({e["performer"]["id"] for e in run.events})
 
 
-def test_unexpected_rows_say_when_they_came(tmp_path: Path) -> None:
+def test_unexpected_rows_name_their_receive_time(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=FEW)
     strange = {**run.events[0], "meta": {**run.events[0]["meta"], "id": "s", "dt": "2025-01-31T14:31:02.000Z"}}
     run.land([*run.events, strange])

@@ -1,4 +1,4 @@
-"""Segments that only rows tell of: the browser and the data centre."""
+"""Segments that only rows name: browser and data centre."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,11 +34,11 @@ CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)
         ("", "other"),
     ],
 )
-def test_a_browser_is_told_by_family_and_major_version(user_agent: str, browser: str) -> None:
+def test_browser_is_family_and_major_version(user_agent: str, browser: str) -> None:
     assert browser_of(user_agent) == browser
 
 
-def browse(events: list[Event]) -> None:
+def set_user_agents(events: list[Event]) -> None:
     for event in events:
         agent = FIREFOX if event["performer"]["id"] % 2 else CHROME
         event["http"] = {"request_headers": {"user-agent": agent}}
@@ -48,34 +48,34 @@ def is_firefox(event: Event) -> bool:
     return bool(event["http"]["request_headers"]["user-agent"] == FIREFOX)
 
 
-def counted(found: Analysis, dimension: str) -> dict[str, tuple[int, int]]:
-    """Return, per segment of *dimension*, events sent and lost."""
+def count_events(analysis: Analysis, dimension: str) -> dict[str, tuple[int, int]]:
+    """Return the sent and lost events of each segment of *dimension*."""
     totals: dict[str, tuple[int, int]] = {}
-    for item in found.segments:
+    for item in analysis.segments:
         if item.dimension == dimension:
             sent, lost = totals.get(item.value, (0, 0))
             totals[item.value] = (sent + item.sent_events, lost + item.lost_events)
     return totals
 
 
-def test_a_loss_in_one_browser_is_named(tmp_path: Path) -> None:
+def test_loss_in_one_browser_is_named(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    browse(run.events)
-    names = {event["meta"]["id"] for event in [event for event in run.events if is_firefox(event)][::5]}
-    run.land([event for event in run.events if event["meta"]["id"] not in names])
+    set_user_agents(run.events)
+    lost_ids = {event["meta"]["id"] for event in [event for event in run.events if is_firefox(event)][::5]}
+    run.land([event for event in run.events if event["meta"]["id"] not in lost_ids])
     analysis = analyse(tmp_path)
-    lost = check(analysis, "lost")
-    assert "where browser is 'Firefox 128'" in lost.summary
-    segments = counted(analysis, "browser")
+    result = check(analysis, "lost")
+    assert "where browser is 'Firefox 128'" in result.summary
+    segments = count_events(analysis, "browser")
     assert set(segments) == {"Firefox 128", "Chrome 132"}
     assert segments["Chrome 132"][1] == 0
-    # Of a visit of which nothing landed nobody knows the browser.
-    assert 0 < segments["Firefox 128"][1] <= len(names)
+    # The browser of a visit without landed events is unknown.
+    assert 0 < segments["Firefox 128"][1] <= len(lost_ids)
 
 
-def test_a_group_that_is_missing_in_one_browser_is_the_loss_and_not_the_exposure(tmp_path: Path) -> None:
+def test_group_missing_in_one_browser_is_a_loss(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=3_000)
-    browse(run.events)
+    set_user_agents(run.events)
     run.land(
         [
             event
@@ -92,8 +92,8 @@ def test_a_group_that_is_missing_in_one_browser_is_the_loss_and_not_the_exposure
     assert (result.status, result.layer, analysis.layer) == (CheckStatus.FAIL, Layer.TABLE, Layer.TABLE)
 
 
-def in_two_data_centres(run: MadeUp, keep: Callable[[int], bool]) -> Analysis:
-    """Judge *run* as if subjects with odd ids had landed by way of codfw, and of those only the events to *keep*."""
+def land_in_two_data_centres(run: MadeUp, keep: Callable[[int], bool]) -> Analysis:
+    """Judge *run* with subjects of odd ids landed in codfw, and only the events to *keep* there."""
     for name, rest in (("eqiad", 0), ("codfw", 1)):
         events = [event for event in run.events if event["performer"]["id"] % 2 == rest]
         kept = [event for number, event in enumerate(events) if name == "eqiad" or keep(number)]
@@ -105,19 +105,19 @@ def in_two_data_centres(run: MadeUp, keep: Callable[[int], bool]) -> Analysis:
 
 
 def test_data_centres_are_segments(tmp_path: Path) -> None:
-    clean = in_two_data_centres(make_run(tmp_path / "clean"), lambda number: True)
+    clean = land_in_two_data_centres(make_run(tmp_path / "clean"), lambda number: True)
     assert clean.verdict is Verdict.GO
-    assert set(counted(clean, "data centre")) == {"eqiad", "codfw"}
-    lossy = in_two_data_centres(make_run(tmp_path / "lossy"), lambda number: number % 5 > 0)
+    assert set(count_events(clean, "data centre")) == {"eqiad", "codfw"}
+    lossy = land_in_two_data_centres(make_run(tmp_path / "lossy"), lambda number: number % 5 > 0)
     assert failed(lossy) == {"lost"}
     assert "where data centre is 'codfw'" in lossy.sentence
-    assert counted(lossy, "data centre")["eqiad"][1] == 0
+    assert count_events(lossy, "data centre")["eqiad"][1] == 0
 
 
-def test_a_column_of_the_data_centre_is_taken_where_files_have_one(tmp_path: Path) -> None:
+def test_data_centre_column_is_read(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.land()
     rows = run.rows()
     names = pa.array(["codfw" if number % 2 else "eqiad" for number in range(len(rows))])
     pq.write_table(rows.append_column("datacenter", names), run.folder / "observed" / "rows.parquet")
-    assert set(counted(analyse(tmp_path), "data centre")) == {"eqiad", "codfw"}
+    assert set(count_events(analyse(tmp_path), "data centre")) == {"eqiad", "codfw"}

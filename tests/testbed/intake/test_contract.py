@@ -23,7 +23,7 @@ Event = dict[str, Any]
 
 
 class Running(NamedTuple):
-    """A running intake, and what opens the topics it writes to."""
+    """A running intake, and a function that opens its topics."""
 
     server: Server
     open_topic: OpenTopic
@@ -32,14 +32,14 @@ class Running(NamedTuple):
 @pytest.fixture(scope="module", params=["segments", pytest.param("kafka", marks=pytest.mark.xdist_group("kafka"))])
 def intake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("intake")
-    where = ("--stream-dir", str(folder / "stream"))
+    options = ("--stream-dir", str(folder / "stream"))
     open_topic: OpenTopic = partial(SegmentReader, folder / "stream")
     if request.param == "kafka":
         bootstrap = request.getfixturevalue("broker").bootstrap
         from contracts.kafka import KafkaReader
 
-        where, open_topic = ("--kafka", bootstrap), partial(KafkaReader, bootstrap)
-    with serving("testbed.intake", *where, "--max-body", str(MAX_BODY), log=folder / "log") as running:
+        options, open_topic = ("--kafka", bootstrap), partial(KafkaReader, bootstrap)
+    with serving("testbed.intake", *options, "--max-body", str(MAX_BODY), log=folder / "log") as running:
         yield Running(running, open_topic)
 
 
@@ -49,7 +49,7 @@ def server(intake: Running) -> Server:
 
 
 class Stream:
-    """What the intake has written since the test began."""
+    """Events that the intake has written since the test began."""
 
     def __init__(self, open_topic: OpenTopic) -> None:
         self._readers = {topic: open_topic(topic) for topic in (f"eqiad.{STREAM}", ERRORS)}
@@ -158,7 +158,7 @@ def test_no_schema_is_an_error(server: Server, stream: Stream, body: object) -> 
 
 @pytest.mark.parametrize("body", [b"not json", b'{"a":', b"1", b'"text"', b"null", b"true", b"\xff"])
 @pytest.mark.parametrize("query", ["", "?hasty=true"])
-def test_what_is_no_json_object_or_array_is_a_problem(server: Server, stream: Stream, body: bytes, query: str) -> None:
+def test_other_json_values_are_a_problem(server: Server, stream: Stream, body: bytes, query: str) -> None:
     answer = post(server, body, query)
     assert answer.status_code == 500
     problem = answer.json()
@@ -175,7 +175,7 @@ def test_a_missing_stream_is_invalid(server: Server, stream: Stream) -> None:
 
 
 @pytest.mark.parametrize("query", ["?hasty=true", "?hasty=1", "?hasty=false", "?x=y&hasty=no"])
-def test_hasty_is_answered_before_validation(server: Server, stream: Stream, query: str) -> None:
+def test_hasty_requests_get_a_response_before_validation(server: Server, stream: Stream, query: str) -> None:
     answer = post(server, [valid(), invalid(), unknown()], query)
     assert answer.status_code == 202
     assert answer.reason_phrase == "3 events hastily received."
@@ -201,7 +201,7 @@ def _soon(read: Callable[[], list[Event]]) -> list[Event]:
 
 
 @pytest.mark.parametrize("query", ["?hasty=", "?hasty", "?hastily=true"])
-def test_an_empty_hasty_is_none(server: Server, query: str) -> None:
+def test_an_empty_hasty_is_ignored(server: Server, query: str) -> None:
     assert post(server, valid(), query).status_code == 201
 
 
@@ -249,7 +249,7 @@ def test_bodies_that_cannot_be_read(
 
 
 @pytest.mark.parametrize("query", ["", "?hasty=true"])
-def test_an_event_nested_too_deeply_takes_no_other_with_it(server: Server, stream: Stream, query: str) -> None:
+def test_a_deep_event_does_not_affect_others(server: Server, stream: Stream, query: str) -> None:
     nest = b'{"a":' * 300 + b"1" + b"}" * 300
     deep = json.dumps(valid(experiments={"x": 0})).encode().replace(b'"x": 0', b'"x": ' + nest)
     answer = post(server, b"[" + deep + b"," + json.dumps(valid()).encode() + b"]", query)
@@ -293,7 +293,7 @@ def test_options_and_every_answer_allow_other_origins(server: Server) -> None:
     assert {answer.headers["access-control-allow-origin"] for answer in answers} == {"*"}
 
 
-def test_what_is_absent_is_filled_in(server: Server, stream: Stream) -> None:
+def test_missing_fields_are_filled_in(server: Server, stream: Stream) -> None:
     assert post(server, valid(), **{"user-agent": "Tester/1"}).status_code == 201
     [event] = stream.fresh()
     assert event["meta"].keys() == {"stream", "domain", "dt", "id", "request_id"}
@@ -302,7 +302,7 @@ def test_what_is_absent_is_filled_in(server: Server, stream: Stream) -> None:
     assert event["http"] == {"request_headers": {"user-agent": "Tester/1"}}
 
 
-def test_what_is_there_is_kept(server: Server, stream: Stream) -> None:
+def test_existing_fields_are_kept(server: Server, stream: Stream) -> None:
     meta = {"stream": STREAM, "dt": "2025-01-31T14:30:00Z", "id": "mine", "request_id": "r"}
     http = {"request_headers": {"user-agent": "Mine"}}
     assert post(server, [valid(meta=meta, http=http)] * 2).status_code == 201
@@ -311,16 +311,18 @@ def test_what_is_there_is_kept(server: Server, stream: Stream) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "says"),
+    ("event", "message"),
     [
         (valid(meta={"stream": "no.such.stream"}), "is not a configured stream"),
         (valid(meta="x"), "'.meta' should be object"),
     ],
 )
-def test_events_of_no_configured_stream_are_invalid(server: Server, stream: Stream, event: Event, says: str) -> None:
+def test_events_without_a_configured_stream_are_invalid(
+    server: Server, stream: Stream, event: Event, message: str
+) -> None:
     answer = post(server, event)
     assert answer.status_code == 400
-    assert says in answer.json()["invalid"][0]["context"]["errorsText"]
+    assert message in answer.json()["invalid"][0]["context"]["errorsText"]
     assert stream.fresh() == []
 
 

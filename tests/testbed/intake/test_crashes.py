@@ -1,4 +1,4 @@
-"""What was acknowledged is in the stream, whatever happens to the intake."""
+"""Acknowledged events are in the stream, also after a kill or on a full disk."""
 
 import json
 import random
@@ -21,13 +21,13 @@ TOPIC = f"eqiad.{STREAM}"
 
 
 def landed(folder: Path) -> list[str]:
-    """Return the ids of all events in the stream; every line has to be an event."""
+    """Return the ids of all events in the stream; every line must be an event."""
     reader = SegmentReader(folder, TOPIC)
     return [json.loads(line)["meta"]["id"] for batch in reader.read() for line in batch.lines]
 
 
 def traffic(url: str, name: str, acknowledged: list[str], stop: threading.Event) -> None:
-    """Post events one after the other until the intake dies."""
+    """Post events in sequence until the intake dies."""
     with httpx.Client(trust_env=False, timeout=240) as client:
         for number in range(100_000):
             if stop.is_set():
@@ -42,16 +42,16 @@ def traffic(url: str, name: str, acknowledged: list[str], stop: threading.Event)
                 acknowledged += ids
 
 
-def await_length(found: list[str], length: int) -> None:
-    """Wait until other threads have made *found* that long."""
+def await_length(ids: list[str], length: int) -> None:
+    """Wait until other threads have extended *ids* to *length*."""
     deadline = time.monotonic() + 120
-    while len(found) < length:
-        assert time.monotonic() < deadline, f"only {len(found)} events are acknowledged"
+    while len(ids) < length:
+        assert time.monotonic() < deadline, f"only {len(ids)} events are acknowledged"
         time.sleep(0.005)
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
-def test_no_acknowledged_event_is_lost_when_the_intake_is_killed(tmp_path: Path, kills: int) -> None:
+def test_acknowledged_events_survive_a_killed_intake(tmp_path: Path, kills: int) -> None:
     moments = random.Random(kills)  # noqa: S311
     port, folder = free_port(), tmp_path / "stream"
     acknowledged: list[str] = []
@@ -74,7 +74,7 @@ def test_no_acknowledged_event_is_lost_when_the_intake_is_killed(tmp_path: Path,
     assert len(ids) == len(set(ids))
 
 
-def test_a_half_line_breaks_no_reader_and_nobody_continues_it(tmp_path: Path) -> None:
+def test_readers_and_writers_skip_a_partial_line(tmp_path: Path) -> None:
     SegmentWriter(tmp_path).append(TOPIC, [b'{"a":1}'])
     [segment] = (tmp_path / TOPIC).iterdir()
     with segment.open("ab") as file:
@@ -85,7 +85,7 @@ def test_a_half_line_breaks_no_reader_and_nobody_continues_it(tmp_path: Path) ->
     assert list(reader.read()) == []
 
 
-def test_a_reader_goes_on_where_another_stopped(tmp_path: Path) -> None:
+def test_a_reader_continues_from_a_position(tmp_path: Path) -> None:
     writer = SegmentWriter(tmp_path, segment_bytes=10)
     writer.append(TOPIC, [b"1", b"2"])
     first = SegmentReader(tmp_path, TOPIC)
@@ -107,10 +107,10 @@ def _full_disk(folder: str) -> None:
     except StreamFullError:
         writer.append(TOPIC, [b"z" * 5])
         return
-    sys.exit("the second batch was claimed")
+    sys.exit("the second batch was accepted")
 
 
-def test_a_batch_that_does_not_fit_is_not_claimed_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_batch_beyond_the_disk_is_rolled_back(tmp_path: Path) -> None:
     code = (
         "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         f"from tests.testbed.intake.test_crashes import _full_disk; _full_disk({str(tmp_path)!r})"
@@ -121,25 +121,25 @@ def test_a_batch_that_does_not_fit_is_not_claimed_and_leaves_nothing_behind(tmp_
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
-        (["--stream-configs", "/no/such.json"], "cannot be used"),
+        (["--stream-configs", "/no/such.json"], "/no/such.json"),
         (["--port", "99999"], "0-65535"),
-        (["--stream-configs", "{bad}"], "cannot be used"),
+        (["--stream-configs", "{bad}"], "bad.json"),
     ],
 )
-def test_the_intake_says_in_one_line_why_it_does_not_start(tmp_path: Path, arguments: list[str], says: str) -> None:
+def test_a_failed_start_is_one_clear_line(tmp_path: Path, arguments: list[str], message: str) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text("{}")
     arguments = [argument.replace("{bad}", str(bad)) for argument in arguments]
     command = [sys.executable, "-m", "testbed.intake", "--stream-dir", str(tmp_path), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 2
-    assert says in done.stderr.splitlines()[-1]
+    assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
 
-def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     with serving("testbed.intake", "--stream-dir", str(tmp_path / "s"), log=tmp_path / "log") as server:
         port = server.url.rpartition(":")[2]
         command = [sys.executable, "-m", "testbed.intake", "--stream-dir", str(tmp_path), "--port", port]

@@ -1,4 +1,4 @@
-"""What a real EventGate takes that a strict reader would not, and what it refuses all the same."""
+"""Inputs that a real EventGate accepts and a strict parser would not, and inputs that it rejects."""
 
 import asyncio
 import gzip
@@ -30,8 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
-    where = ("--stream-dir", str(folder / "stream"), "--max-body", str(MAX_BODY))
-    with serving("testbed.intake", *where, log=folder / "log") as running:
+    options = ("--stream-dir", str(folder / "stream"), "--max-body", str(MAX_BODY))
+    with serving("testbed.intake", *options, log=folder / "log") as running:
         yield running
 
 
@@ -41,7 +41,7 @@ def raw(text: bytes) -> bytes:
 
 
 def written(folder: Path) -> list[dict[str, Any]]:
-    """Return the events that were accepted last, each line by the strictest reader there is."""
+    """Return the accepted events, parsed with a strict JSON parser."""
     [segment] = (folder / "stream" / f"eqiad.{STREAM}").iterdir()
     return [json.loads(line.decode()) for line in segment.read_bytes().splitlines()]
 
@@ -61,7 +61,7 @@ def test_times_are_checked_by_a_loose_pattern(server: Server, time: str) -> None
 @pytest.mark.parametrize(
     "time", ["", "2025-01-01", "2025-01-01T00:00:00", "2025-21-01T00:00:00Z", "x2025-01-01T00:00:00Z"]
 )
-def test_what_looks_unlike_a_time_is_invalid(server: Server, time: str) -> None:
+def test_text_unlike_a_time_is_invalid(server: Server, time: str) -> None:
     answer = post(server, valid(dt=time))
     assert answer.status_code == 400
     assert answer.json()["invalid"][0]["context"]["errorsText"] == "'.dt' should match format \"date-time\""
@@ -96,19 +96,19 @@ def test_utf_16_is_read(server: Server) -> None:
 
 
 @pytest.mark.parametrize("uri", [f"{WEB_BASE}/", f"{WEB_BASE}#", f"/{WEB_BASE}", f"{WEB_BASE}?x=1"])
-def test_schemas_are_found_under_sloppy_names(server: Server, uri: str) -> None:
+def test_schema_uris_are_normalized(server: Server, uri: str) -> None:
     assert post(server, valid(**{"$schema": uri})).status_code == 201
 
 
 @pytest.mark.parametrize("number", [b"1E400", b"-1E400", b"1" * 5_000])
-def test_numbers_beyond_a_double_are_judged_alone(server: Server, number: bytes) -> None:
+def test_huge_numbers_affect_only_their_event(server: Server, number: bytes) -> None:
     answer = post(server, b"[" + raw(number) + b"," + json.dumps(valid()).encode() + b"]")
     assert answer.status_code == 207
     assert answer.json()["invalid"][0]["context"]["errorsText"] == "'.element_id' should be string"
 
 
 @pytest.mark.parametrize("text", [b"NaN", b"Infinity", b"01", b'"\t"', b"'x'"])
-def test_what_javascript_cannot_parse_is_a_problem(server: Server, text: bytes) -> None:
+def test_invalid_javascript_json_is_a_problem(server: Server, text: bytes) -> None:
     answer = post(server, raw(text))
     assert (answer.status_code, answer.json()["title"]) == (500, "SyntaxError")
 
@@ -161,24 +161,24 @@ def test_packed_bodies_are_read_as_node_reads_them(server: Server, coding: str, 
 
 
 @pytest.mark.parametrize(("kind", "status"), [("text/html", 400), ("application/json;", 400), ("text/plain", 500)])
-def test_only_a_body_that_is_read_can_be_too_large(server: Server, kind: str, status: int) -> None:
+def test_unread_bodies_have_no_size_limit(server: Server, kind: str, status: int) -> None:
     body = b"[" + b" " * MAX_BODY + b"]"
     assert post(server, body, **{"content-type": kind}).status_code == status
 
 
-def nested(depth: int, place: str) -> bytes:
+def nested(depth: int, field: str) -> bytes:
     nest = b'{"a":' * depth + b"1" + b"}" * depth
     return (
-        json.dumps(valid(**{place: "@", "meta": {"stream": STREAM, "id": f"deep-{depth}"}}))
+        json.dumps(valid(**{field: "@", "meta": {"stream": STREAM, "id": f"deep-{depth}"}}))
         .encode()
         .replace(b'"@"', nest)
     )
 
 
 @pytest.mark.parametrize("depth", [260, 500, 1_100, 5_000])
-@pytest.mark.parametrize("place", ["page", "http", "experiments", "unknown"])
-def test_a_deep_event_is_an_error_alone(server: Server, depth: int, place: str) -> None:
-    answer = post(server, b"[" + EVENT + b"," + nested(depth, place) + b"," + EVENT + b"]")
+@pytest.mark.parametrize("field", ["page", "http", "experiments", "unknown"])
+def test_a_deep_event_is_an_error_alone(server: Server, depth: int, field: str) -> None:
+    answer = post(server, b"[" + EVENT + b"," + nested(depth, field) + b"," + EVENT + b"]")
     assert answer.reason_phrase == "2 out of 3 events were accepted, but 1 failed (0 invalid and 1 errored)."
     [failure] = answer.json()["error"]
     assert "nested too deeply" in failure["context"]["message"]
@@ -190,7 +190,7 @@ def test_a_deep_event_behind_202_leaves_its_neighbours(server: Server, folder: P
     mark = f"neighbour-{query}"
     good = json.dumps(valid(element_id=mark)).encode()
     post(server, b"[" + nested(5_000, "page") + b"," + good + b"]", query)
-    # An answer to another request comes after: each request's events are written in their order.
+    # Requests are written in order: a later response means that the events before it are written.
     while not any(event.get("element_id") == mark for event in written(folder)):
         assert post(server, valid()).status_code == 201
 
@@ -201,8 +201,8 @@ def test_brackets_without_an_end_are_a_problem(server: Server) -> None:
     assert post(server, valid()).status_code == 201
 
 
-class Kept:
-    """A producer that keeps what it is given."""
+class RecordingProducer:
+    """A producer that records its batches."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[str, int]] = []
@@ -215,8 +215,8 @@ class Kept:
         """Nothing is open."""
 
 
-def test_a_body_of_junk_lets_others_in_between() -> None:
-    gate = EventGate(SchemaRegistry(), StreamConfigFile(STREAM_CONFIGS), Kept(), "eqiad", fill)
+def test_other_requests_run_during_a_long_body() -> None:
+    gate = EventGate(SchemaRegistry(), StreamConfigFile(STREAM_CONFIGS), RecordingProducer(), "eqiad", fill)
     turns = 0
 
     async def others() -> None:
@@ -236,7 +236,7 @@ def test_a_body_of_junk_lets_others_in_between() -> None:
 
 
 def test_errored_and_invalid_events_are_reported() -> None:
-    producer = Kept()
+    producer = RecordingProducer()
     gate = EventGate(SchemaRegistry(), StreamConfigFile(STREAM_CONFIGS), producer, "eqiad", fill)
     events = [
         None,

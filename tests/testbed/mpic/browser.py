@@ -1,4 +1,4 @@
-"""A browser without a screen: reads forms out of pages and sends what a browser would send."""
+"""A minimal browser: parses pages and submits forms as a browser would."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ Values = Mapping[str, str | Sequence[str]]
 
 
 class InProcess(httpx.BaseTransport):
-    """Answers requests by calling an ASGI application, without a network."""
+    """A transport that calls an ASGI application, without a network."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -36,14 +36,14 @@ class Button(NamedTuple):
 
 @dataclass(slots=True)
 class Form:
-    """A form: where it goes, what it would send, its buttons."""
+    """A form: action, values and buttons."""
 
     action: str
     values: list[tuple[str, str]] = field(default_factory=list)
     buttons: list[Button] = field(default_factory=list)
 
     def value(self, name: str) -> str:
-        """The only value of *name*."""
+        """Return the only value of *name*."""
         [result] = self.all(name)
         return result
 
@@ -52,7 +52,7 @@ class Form:
 
 
 class Page(HTMLParser):
-    """What a page consists of, as far as the tests look at it."""
+    """A parsed page: the parts that the tests use."""
 
     def __init__(self, answer: httpx.Response) -> None:
         super().__init__()
@@ -99,8 +99,8 @@ class Page(HTMLParser):
             self._chosen = attributes
 
     def _input(self, attributes: dict[str, str]) -> None:
-        left_out = attributes.get("type") == "checkbox" and "checked" not in attributes
-        if "name" in attributes and not left_out:
+        is_unchecked = attributes.get("type") == "checkbox" and "checked" not in attributes
+        if "name" in attributes and not is_unchecked:
             self.forms[-1].values.append((attributes["name"], attributes.get("value", "")))
 
     def handle_data(self, data: str) -> None:
@@ -109,7 +109,7 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea" and self._textarea:
-            # A browser drops the line break after the opening tag, and sends CRLF.
+            # A browser removes the line break after the opening tag, and sends CRLF.
             text = self._text.removeprefix("\n").replace("\n", "\r\n")
             self.forms[-1].values.append((self._textarea, text))
             self._textarea = None
@@ -130,7 +130,7 @@ class Page(HTMLParser):
 
 
 class Browser:
-    """Visits pages and sends forms."""
+    """Opens pages and submits forms."""
 
     def __init__(self, client: httpx.Client) -> None:
         self.client = client
@@ -139,7 +139,7 @@ class Browser:
         return Page(self.client.get(path, follow_redirects=True))
 
     def press(self, form: Form, words: str, changes: Values | None = None) -> Page:
-        """Fill in *changes* and press the button that reads *words*."""
+        """Fill in *changes* and press the button with the text *words*."""
         button = next(button for button in form.buttons if button.words == words)
         changes = changes or {}
         values: dict[str, list[str]] = {}

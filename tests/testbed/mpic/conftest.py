@@ -1,4 +1,4 @@
-"""MPIC in this process, and what may be put into it."""
+"""Fixtures of MPIC in this process, and valid configs."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ HEADERS = {"X-Requested-With": "dogfood"}
 
 
 class Clock:
-    """A clock that goes on by a second each time it is read."""
+    """A clock that advances by a second each time it is read."""
 
     def __init__(self) -> None:
         self.now = datetime(2025, 2, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -54,11 +54,11 @@ def mpic(store: Store) -> Iterator[MpicClient]:
 
 
 def config(kind: str, **changes: object) -> dict[str, object]:
-    """The kit's own config of a kind (`alpha`, `xlab`, `instrument`), with changes; a change to None takes away."""
+    """Return the example config of a kind (`alpha`, `xlab`, `instrument`) with changes; None removes a field."""
     base = example_instrument() if kind == "instrument" else example_experiment(Generation(kind))
     return {name: value for name, value in {**base, **changes}.items() if value is not None}
 
 
 def path(kind: str, slug: str = "dogfood-ctr") -> str:
-    """Where the API has a config of a kind."""
+    """Return the API's path of a config of a kind."""
     return f"/api/v1/{'instruments' if kind == 'instrument' else 'experiments'}/{slug}"

@@ -1,4 +1,4 @@
-"""The JSON API: its shapes against the contract, and the testbed's own calls to write."""
+"""The JSON API: its format against the contract, and the testbed's additions for writing."""
 
 import re
 
@@ -27,15 +27,15 @@ def put(client: httpx.Client, kind: str, **changes: object) -> httpx.Response:
 
 
 def contract_fields() -> set[str]:
-    """The names in the contract's list of the fields of both kinds."""
+    """Return the field names in the contract's list for both kinds."""
     text = contract_path("mpic-api.md").read_text(encoding="utf-8")
     section = text.split("## Fields of a config (both kinds)\n")[1].split("\n\n")[0]
-    # What stands in parentheses are values, or the other generation's names.
+    # Parentheses contain values, or the other generation's names.
     return set(re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", section))) - {"start", "end"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_field_of_the_contract_is_served_and_no_other(client: httpx.Client, kind: str) -> None:
+def test_exactly_the_contracts_fields_are_served(client: httpx.Client, kind: str) -> None:
     assert put(client, kind).status_code == 201
     [served] = client.get(QUERIES[kind]).json()
     expected = contract_fields() | {"alpha": {"features"}, "xlab": {"groups"}, "instrument": set()}[kind]
@@ -47,7 +47,7 @@ def test_every_field_of_the_contract_is_served_and_no_other(client: httpx.Client
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_was_put_is_served_in_the_formats_of_the_contract(client: httpx.Client, kind: str) -> None:
+def test_configs_are_served_in_the_contracts_formats(client: httpx.Client, kind: str) -> None:
     rates = {"default": 0.5, "0.1": ["frwiki", "arwiki"], "0.01": ["enwiki"]}
     wanted = config(kind, sample_rate=rates)
     put(client, kind, sample_rate=rates)
@@ -93,7 +93,7 @@ def test_the_kits_own_client_reads_what_it_put(mpic: MpicClient) -> None:
         mpic.put("instruments", "menu", config("instrument", slug="menu", sample_rate={"default": 2}))
 
 
-def test_generations_and_authorities_are_listed_apart(client: httpx.Client) -> None:
+def test_lists_separate_generations_and_authorities(client: httpx.Client) -> None:
     put(client, "alpha", slug="a", name="A")
     put(client, "xlab", slug="b", name="b")
     put(client, "xlab", slug="c", name="c", authority="varnish")
@@ -103,7 +103,7 @@ def test_generations_and_authorities_are_listed_apart(client: httpx.Client) -> N
     def listed(query: str) -> list[str]:
         return [item["slug"] for item in client.get(f"/api/v1/experiments{query}").json()]
 
-    # Alpha looks at the status itself; xlab looks at dates only, so one that is off must not be listed.
+    # Alpha's wiki checks the status; xlab's checks only dates, so experiments that are off must not be listed.
     assert listed("") == ["a", "e"]
     assert listed("?format=config&authority=mediawiki") == ["b"]
     assert listed("?format=config") == ["b"]
@@ -112,14 +112,14 @@ def test_generations_and_authorities_are_listed_apart(client: httpx.Client) -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_putting_back_what_was_served_changes_nothing(client: httpx.Client, kind: str) -> None:
+def test_writing_back_changes_nothing(client: httpx.Client, kind: str) -> None:
     first = put(client, kind)
     again = client.put(path(kind), json=first.json(), headers=HEADERS)
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json() == first.json()
 
 
-def test_what_is_put_back_keeps_its_authority(client: httpx.Client) -> None:
+def test_writing_back_keeps_the_authority(client: httpx.Client) -> None:
     first = put(client, "xlab", authority="varnish").json()
     assert "authority" not in first
     client.put(path("xlab"), json=first | {"purpose": "KR 1"}, headers=HEADERS)
@@ -127,14 +127,14 @@ def test_what_is_put_back_keeps_its_authority(client: httpx.Client) -> None:
     assert served["purpose"] == "KR 1"
     put(client, "xlab", authority="mediawiki")
     assert client.get("/api/v1/experiments?format=config&authority=varnish").json() == []
-    # One that becomes alpha has no authority any more.
+    # An experiment that becomes alpha loses its authority.
     put(client, "xlab", authority="varnish")
     assert put(client, "alpha").status_code == 200
     assert put(client, "xlab").status_code == 200
     assert len(client.get(QUERIES["xlab"]).json()) == 1
 
 
-def test_a_change_keeps_the_id_and_moves_the_time(client: httpx.Client) -> None:
+def test_a_change_keeps_id_and_creation_time(client: httpx.Client) -> None:
     first = put(client, "alpha").json()
     second = put(client, "alpha", purpose="KR 3.5").json()
     assert second["id"] == first["id"]
@@ -218,7 +218,7 @@ def test_sets_may_be_put_as_lists(client: httpx.Client) -> None:
         ("instrument", {"features": {"f": {"control": "a", "values": ["a"]}}}, "features"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_field(
+def test_invalid_fields_are_named(
     client: httpx.Client, kind: str, changes: dict[str, object], field: str | None
 ) -> None:
     body = config(kind, **changes)
@@ -229,23 +229,23 @@ def test_what_makes_no_sense_is_refused_by_field(
     assert client.get(QUERIES[kind]).json() == []
 
 
-def test_all_problems_are_told_at_once(client: httpx.Client) -> None:
+def test_all_problems_are_in_one_response(client: httpx.Client) -> None:
     answer = client.put(path("alpha", "Bad"), json={"status": 1}, headers=HEADERS)
     assert answer.json()["errors"].keys() == {"slug", "name", "sample_rate.default", "features"}
 
 
 @pytest.mark.parametrize("slug", ["Upper", "new", "-x", "a b", "ä", "x" * 101, "a:b"])
-def test_slugs_that_cannot_be(client: httpx.Client, slug: str) -> None:
+def test_invalid_slugs_are_rejected(client: httpx.Client, slug: str) -> None:
     answer = client.put(path("alpha", slug), json=config("alpha", slug=None), headers=HEADERS)
     assert answer.json()["errors"].keys() == {"slug"}
 
 
-def test_one_may_ask_for_every_attribute_in_any_order(client: httpx.Client) -> None:
+def test_all_attributes_are_accepted_in_any_order(client: httpx.Client) -> None:
     put(client, "instrument", contextual_attributes=[*reversed(CONTEXTUAL_ATTRIBUTES), CONTEXTUAL_ATTRIBUTES[0]])
     assert client.get("/api/v1/instruments").json()[0]["contextual_attributes"] == list(CONTEXTUAL_ATTRIBUTES)
 
 
-def test_writing_needs_what_a_foreign_form_cannot_send(client: httpx.Client) -> None:
+def test_writes_need_a_header_and_json(client: httpx.Client) -> None:
     body = config("alpha")
     assert client.put(path("alpha"), json=body).status_code == 403
     assert client.post(f"{path('alpha')}/status", json={"status": 1}).status_code == 403
@@ -258,14 +258,14 @@ def test_writing_needs_what_a_foreign_form_cannot_send(client: httpx.Client) -> 
 @pytest.mark.parametrize(
     "body", [b"", b"{", b'{"sample_rate": NaN}', b"\xff", b"[" * 100_000, b'{"\\ud800": 1}', b'["\\udfff"]']
 )
-def test_a_body_that_is_no_json(client: httpx.Client, body: bytes) -> None:
+def test_a_body_must_be_json(client: httpx.Client, body: bytes) -> None:
     answer = client.put(path("alpha"), content=body, headers=HEADERS | {"Content-Type": "application/json"})
     assert answer.status_code == 400
     assert "not JSON" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("body", ["[]", '"x"', "null", "3"])
-def test_a_body_that_is_no_object(client: httpx.Client, body: str) -> None:
+def test_a_body_must_be_an_object(client: httpx.Client, body: str) -> None:
     answer = client.put(path("alpha"), content=body, headers=HEADERS | {"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["errors"].keys()) == (422, {"body"})
 
@@ -290,7 +290,7 @@ def test_the_status_can_be_switched(client: httpx.Client) -> None:
     assert switch({"status": 1}, "absent").status_code == 404
 
 
-def test_unknown_addresses_are_answered_in_json(client: httpx.Client) -> None:
+def test_errors_of_the_api_are_json(client: httpx.Client) -> None:
     for address in ("/api/v1/nothing", "/api/v2/experiments", "/api/v1/gadgets/x"):
         assert client.get(address).status_code in (404, 405)
         assert "error" in client.get(address).json()
@@ -313,6 +313,6 @@ def test_an_instruments_dates_have_both_generations_names(client: httpx.Client) 
     newer = {name: value for name, value in served.items() if not name.startswith("utc_")}
     assert client.put(address, json={**newer, "end": "2026-01-01T00:00:00Z"}, headers=headers).status_code == 200
     assert client.get("/api/v1/instruments").json()[0]["utc_end_dt"] == "2026-01-01T00:00:00.000Z"
-    unlike = client.put(address, json={**served, "end": "2027-01-01T00:00:00Z"}, headers=headers)
-    assert unlike.status_code == 422
-    assert "It has to be utc_end_dt's value" in unlike.json()["errors"]["utc_end_dt"]
+    conflict = client.put(address, json={**served, "end": "2027-01-01T00:00:00Z"}, headers=headers)
+    assert conflict.status_code == 422
+    assert "utc_end_dt" in conflict.json()["errors"]["utc_end_dt"]

@@ -1,4 +1,4 @@
-"""MPIC as a process: started, used over HTTP, stopped, killed."""
+"""MPIC as a process: start, use over HTTP, stop and kill."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def command(database: Path, port: int = 0) -> list[str]:
 
 @contextmanager
 def running(database: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """MPIC on a free port, and its address; killed at the end unless it has stopped."""
+    """Run MPIC on a free port; yield the process and its URL."""
     with (
         database.with_suffix(".log").open("a") as log,
         subprocess.Popen(command(database), stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT) as process,
@@ -43,7 +43,7 @@ def database(tmp_path: Path) -> Path:
     return tmp_path / "mpic.sqlite"
 
 
-def test_a_day_in_the_life(database: Path) -> None:
+def test_an_operator_can_use_a_running_service(database: Path) -> None:
     with running(database) as (process, base):
         with httpx.Client(base_url=base, trust_env=False) as client, MpicClient(base) as mpic:
             assert client.get("/healthz").json() == {"status": "ok"}
@@ -83,7 +83,7 @@ def test_forms_outlive_a_restart(database: Path) -> None:
         assert page.answer.url.path == "/instruments/menu"
 
 
-def test_killed_it_loses_nothing_it_has_acknowledged(database: Path) -> None:
+def test_acknowledged_changes_survive_a_kill(database: Path) -> None:
     with running(database) as (process, base), httpx.Client(base_url=base, trust_env=False) as client:
         for number in range(20):
             body = config("alpha", slug=f"e{number}")
@@ -93,22 +93,22 @@ def test_killed_it_loses_nothing_it_has_acknowledged(database: Path) -> None:
         assert [item.name for item in mpic.experiments(Generation.ALPHA)] == [f"e{number}" for number in range(20)]
 
 
-def failure(words: list[str]) -> str:
-    """The one line that MPIC says when it cannot start."""
-    ended = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
-    assert ended.returncode == 2
-    assert ended.stdout == ""
-    [line] = ended.stderr.splitlines()
+def failure(arguments: list[str]) -> str:
+    """Return the single line that MPIC prints when it cannot start."""
+    process = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    assert process.returncode == 2
+    assert process.stdout == ""
+    [line] = process.stderr.splitlines()
     return line
 
 
-def test_a_port_that_is_taken(database: Path) -> None:
+def test_a_port_in_use_is_reported(database: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert f"cannot listen on 127.0.0.1:{port}" in failure(command(database, port))
 
 
-def test_a_database_that_cannot_be_read(database: Path) -> None:
+def test_an_invalid_database_is_reported(database: Path) -> None:
     database.write_bytes(b"this was never a database " * 100)
-    assert f"cannot use the database {database}" in failure(command(database))
-    assert "name another one" in failure(command(database / "below"))
+    assert str(database) in failure(command(database))
+    assert "name another file" in failure(command(database / "below"))

@@ -1,4 +1,4 @@
-"""Where configs are kept: history, stale edits, foreign files, and being killed."""
+"""The store of configs: history, stale updates, other programs' files, and kills."""
 
 import json
 import os
@@ -18,14 +18,14 @@ from testbed.mpic.store import NotFoundError, SlugTakenError, StaleError, Store,
 from tests.testbed.mpic.conftest import config
 
 
-def made(slug: str = "one", **changes: object) -> Config:
+def valid_config(slug: str = "one", **changes: object) -> Config:
     draft, unreadable = read_json(Kind.EXPERIMENT, slug, config("alpha", slug=slug, **changes))
     return validate(draft, unreadable)
 
 
 def test_every_change_is_kept(store: Store) -> None:
-    store.create(made(), "Ada")
-    store.update(made(purpose="KR 1"), "Grace", version=1)
+    store.create(valid_config(), "Ada")
+    store.update(valid_config(purpose="KR 1"), "Grace", version=1)
     record = store.switch(Kind.EXPERIMENT, "one", False, "Joan")
     changes = store.history(record)
     assert [(change.version, change.who) for change in changes] == [(3, "Joan"), (2, "Grace"), (1, "Ada")]
@@ -36,55 +36,55 @@ def test_every_change_is_kept(store: Store) -> None:
 
 
 def test_without_a_difference_nothing_is_written(store: Store) -> None:
-    first = store.create(made(), "Ada")
-    assert store.put(made(), "Grace") == (first, False)
-    assert store.update(made(), "Grace", version=1) == first
+    first = store.create(valid_config(), "Ada")
+    assert store.put(valid_config(), "Grace") == (first, False)
+    assert store.update(valid_config(), "Grace", version=1) == first
     assert store.switch(Kind.EXPERIMENT, "one", True, "Grace") == first
     assert len(store.history(first)) == 1
 
 
-def test_a_stale_update_is_refused_and_told_all_it_has_not_seen(store: Store) -> None:
-    store.create(made(), "Ada")
-    store.update(made(purpose="KR 1"), "Grace", version=1)
-    store.update(made(purpose="KR 1", owner="Web"), "Joan", version=2)
+def test_a_stale_update_reports_the_missed_changes(store: Store) -> None:
+    store.create(valid_config(), "Ada")
+    store.update(valid_config(purpose="KR 1"), "Grace", version=1)
+    store.update(valid_config(purpose="KR 1", owner="Web"), "Joan", version=2)
     with pytest.raises(StaleError) as caught:
-        store.update(made(purpose="KR 9"), "Ada", version=1)
+        store.update(valid_config(purpose="KR 9"), "Ada", version=1)
     unseen = caught.value.unseen
     assert (unseen.version, unseen.who) == (3, "Joan")
-    assert unseen.before == made().to_json()
-    assert unseen.after == made(purpose="KR 1", owner="Web").to_json()
-    assert store.find(Kind.EXPERIMENT, "one").config == made(purpose="KR 1", owner="Web")
+    assert unseen.before == valid_config().to_json()
+    assert unseen.after == valid_config(purpose="KR 1", owner="Web").to_json()
+    assert store.find(Kind.EXPERIMENT, "one").config == valid_config(purpose="KR 1", owner="Web")
     with pytest.raises(StaleError):
-        store.update(made(purpose="KR 9"), "Ada", version=99)
+        store.update(valid_config(purpose="KR 9"), "Ada", version=99)
 
 
 def test_slugs_are_unique_within_a_kind(store: Store) -> None:
-    store.create(made(), "Ada")
+    store.create(valid_config(), "Ada")
     with pytest.raises(SlugTakenError):
-        store.create(made(owner="Web"), "Grace")
+        store.create(valid_config(owner="Web"), "Grace")
     draft, unreadable = read_json(Kind.INSTRUMENT, "one", config("instrument", slug="one"))
     store.create(validate(draft, unreadable), "Grace")
     assert [record.config.slug for record in store.list(Kind.INSTRUMENT)] == ["one"]
 
 
-def test_what_is_not_there_cannot_be_changed(store: Store) -> None:
+def test_an_unknown_config_cannot_be_changed(store: Store) -> None:
     with pytest.raises(NotFoundError):
-        store.update(made(), "Ada", version=1)
+        store.update(valid_config(), "Ada", version=1)
     with pytest.raises(NotFoundError):
         store.switch(Kind.EXPERIMENT, "one", True, "Ada")
 
 
-def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
+def test_configs_survive_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "mpic.sqlite"
     store = Store(path)
-    secret, record = store.secret(), store.create(made(), "Ada")
+    secret, record = store.secret(), store.create(valid_config(), "Ada")
     store.close()
     again = Store(path)
     assert (again.secret(), again.list(Kind.EXPERIMENT)) == (secret, (record,))
     again.close()
 
 
-def test_files_that_are_no_database_of_ours(tmp_path: Path) -> None:
+def test_other_files_are_rejected_and_not_changed(tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("not a database at all, but long enough to be looked at as one" * 20)
     foreign = tmp_path / "foreign.sqlite"
@@ -121,15 +121,15 @@ for number in range(1_000_000):
 """
 
 
-@pytest.mark.parametrize("moment_s", [0.01, 0.03, 0.07])
-def test_killed_while_writing_nothing_acknowledged_is_lost(tmp_path: Path, moment_s: float) -> None:
+@pytest.mark.parametrize("delay_s", [0.01, 0.03, 0.07])
+def test_acknowledged_writes_survive_a_kill(tmp_path: Path, delay_s: float) -> None:
     path = tmp_path / "mpic.sqlite"
-    command = [sys.executable, "-c", _WRITER, str(path), json.dumps(made().to_json())]
+    command = [sys.executable, "-c", _WRITER, str(path), json.dumps(valid_config().to_json())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout
-        # The moment is counted from the first write; which write it hits is left to chance.
+        # The delay starts at the first write; the write that the kill interrupts is random.
         acknowledged = [writer.stdout.readline()]
-        time.sleep(moment_s)
+        time.sleep(delay_s)
         os.kill(writer.pid, signal.SIGKILL)
         acknowledged += writer.stdout.readlines()
     last = max(int(line) for line in acknowledged if line.endswith("\n"))

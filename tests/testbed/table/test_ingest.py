@@ -43,7 +43,7 @@ def rows(folder: Path) -> list[Event]:
 
 
 def hours(folder: Path) -> dict[str, int]:
-    """Return how many rows each partition has."""
+    """Return the number of rows of each partition."""
     base = folder / "table" / TABLE
     return {
         str(path.parent.relative_to(base)): len(read_parquet(path, duckdb.connect()))
@@ -57,7 +57,7 @@ def without_nulls(value: object) -> object:
     return value
 
 
-def test_a_row_of_each_captured_event_is_the_event(tmp_path: Path) -> None:
+def test_each_captured_event_equals_its_row(tmp_path: Path) -> None:
     events = [json.loads(line) for line in contract_path("captured-accepted-events.ndjson").read_text().splitlines()]
     produce(tmp_path, *events)
     assert fill(tmp_path)["written"] == 227
@@ -68,7 +68,7 @@ def test_a_row_of_each_captured_event_is_the_event(tmp_path: Path) -> None:
     assert by_name == {item["meta"]["id"]: item for item in events}
 
 
-def test_partitions_are_data_centre_and_hour_of_the_receive_time(tmp_path: Path) -> None:
+def test_partitions_are_data_centre_and_hour(tmp_path: Path) -> None:
     produce(tmp_path, event("1"), event("2", "2025-01-31T23:59:59.999Z"), event("3", "2025-02-01T01:30:00+02:00"))
     produce(tmp_path, event("4"), topic=f"codfw.{STREAM}")
     assert fill(tmp_path)["hours"] == 3
@@ -79,7 +79,7 @@ def test_partitions_are_data_centre_and_hour_of_the_receive_time(tmp_path: Path)
     }
 
 
-def test_doubles_and_canaries_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_duplicates_and_canaries_are_skipped_and_counted(tmp_path: Path) -> None:
     produce(tmp_path, event("1"), event("1", "2025-01-31T14:31:00Z"), event("2"), event("c", domain="canary"))
     done = fill(tmp_path)
     assert (done["read"], done["written"], done["duplicates"], done["canary"]) == (4, 2, 1, 1)
@@ -89,7 +89,7 @@ def test_doubles_and_canaries_are_left_out_and_counted(tmp_path: Path) -> None:
     assert {row["meta"]["dt"] for row in rows(tmp_path)} == {"2025-01-31T14:30:00.000Z"}
 
 
-def test_running_it_again_changes_nothing(tmp_path: Path) -> None:
+def test_a_second_ingestion_changes_nothing(tmp_path: Path) -> None:
     produce(tmp_path, *(event(str(i)) for i in range(100)))
     fill(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "table").rglob("*.parquet")}
@@ -107,7 +107,7 @@ def test_late_rows_land_in_their_own_hour(tmp_path: Path) -> None:
     assert hours(tmp_path)["datacenter=eqiad/year=2025/month=1/day=31/hour=14"] == 2
 
 
-def test_lines_that_cannot_be_rows_are_counted_and_the_rest_is_used(tmp_path: Path) -> None:
+def test_invalid_lines_are_counted_and_skipped(tmp_path: Path) -> None:
     produce(tmp_path, event("1"), event("2", "yesterday"), {"action": "no meta"})
     writer = SegmentWriter(tmp_path / "stream")
     writer.append(TOPIC, [b"not json", b"[]", json.dumps(event("3")).encode()])
@@ -115,7 +115,7 @@ def test_lines_that_cannot_be_rows_are_counted_and_the_rest_is_used(tmp_path: Pa
     assert (done["read"], done["written"], done["broken"]) == (6, 2, 4)
 
 
-def test_nothing_to_read_is_no_error(tmp_path: Path) -> None:
+def test_an_empty_stream_is_valid(tmp_path: Path) -> None:
     assert set(fill(tmp_path).values()) == {0}
 
 
@@ -135,7 +135,7 @@ def test_a_killed_ingestion_neither_loses_nor_doubles(tmp_path: Path, kills: int
         produce(tmp_path, *map(event, ids[span], times[span]))
         before = content(tmp_path / "table")
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            # About when it writes, however long it took to get there.
+            # Kill it near its writes, which may start late on a busy machine.
             while process.poll() is None and content(tmp_path / "table") == before:
                 time.sleep(0.005)
             time.sleep(moments.uniform(0.0, 0.2))
@@ -144,7 +144,7 @@ def test_a_killed_ingestion_neither_loses_nor_doubles(tmp_path: Path, kills: int
     assert sorted(row["meta"]["id"] for row in rows(tmp_path)) == sorted(ids)
 
 
-def test_a_snapshot_is_what_landed_in_a_span(tmp_path: Path) -> None:
+def test_an_export_has_the_rows_of_a_span(tmp_path: Path) -> None:
     produce(tmp_path, event("1"), event("2", "2025-01-31T16:00:00.000Z"))
     produce(
         tmp_path,

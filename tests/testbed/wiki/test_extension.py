@@ -1,4 +1,4 @@
-"""The extension's own arithmetic, in PHP, against the vectors of the original; the wiki's answers, over HTTP."""
+"""The extension's arithmetic in PHP, against test vectors; and the wiki's responses over HTTP."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ from tests.wikis import need, wiki_testbed
 
 EXTENSION = Path(__file__).resolve().parents[3] / "testbed" / "wiki" / "extension"
 
-#: Reads vectors, prints the digest's first digits and the group of each.
+#: PHP that reads vectors, and prints the digest and the group of each.
 ASSIGN = """
 require $argv[1] . '/src/Mpic.php';
 require $argv[1] . '/src/Assignment.php';
@@ -41,7 +41,7 @@ foreach ( json_decode( stream_get_contents( STDIN ), true ) as $rates ) {
 """
 
 
-#: What a web server must not give away.
+#: Paths that the web server must not serve.
 SECRET = (
     "/settings.json", "/LocalSettings.php", "/maintenance/run.php", "/extensions/../settings.json",
     "/resources/..%2f..%2fsettings.json", "/data/testwiki.sqlite", "/extensions/ExperimentPlatform/src/Mpic.php",
@@ -56,7 +56,7 @@ def php(code: str, given: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_php_assigns_as_the_original_does() -> None:
+def test_php_assignment_matches_the_vectors() -> None:
     lines = contract_path("bucketing-vectors.ndjson").read_text().splitlines()
     vectors = [json.loads(line) for line in lines]
     items = [json.loads(line) for line in php(ASSIGN, "\n".join(lines) + "\n")]
@@ -66,7 +66,7 @@ def test_php_assigns_as_the_original_does() -> None:
         assert ours["digest"] == (theirs.get("subject_id") or ours["digest"])
 
 
-def test_a_wikis_rate_is_a_key_and_nonsense_is_none() -> None:
+def test_wiki_rates_are_keys_and_invalid_rates_none() -> None:
     cases: list[tuple[object, float | None]] = [
         ({"default": 0.5}, 0.5), ({"default": 0.5, "0.1": ["frwiki", "testwiki"]}, 0.1),
         ({"default": 0.5, "0.1": ["frwiki"]}, 0.5), ({"0.2": ["testwiki"], "0.3": ["testwiki"], "default": 1}, 0.2),
@@ -80,20 +80,20 @@ def test_a_wikis_rate_is_a_key_and_nonsense_is_none() -> None:
 
 @pytest.fixture(scope="module")
 def wiki_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a testbed with a wiki."""
+    """Yield the folder of a testbed with a wiki."""
     with wiki_testbed(tmp_path_factory.mktemp("wiki")) as folder:
         yield folder
 
 
 @pytest.fixture(scope="module")
 def wiki(wiki_folder: Path) -> tuple[str, str]:
-    """Addresses of a wiki and of the MPIC that it asks."""
+    """Return the URLs of a wiki and of its MPIC."""
     testbed = Testbed(wiki_folder / "testbed")
     testbed.configure_wiki({"configs_ttl_s": 0})
     return str(testbed.url("wiki")), str(testbed.url("mpic"))
 
 
-def test_instruments_become_streams_that_the_kit_can_read(wiki: tuple[str, str]) -> None:
+def test_instruments_become_stream_configs(wiki: tuple[str, str]) -> None:
     address, mpic_address = wiki
     with MpicClient(mpic_address) as mpic:
         mpic.put("instruments", EXPERIMENT, dict(example_instrument(rate=0.25)))
@@ -116,7 +116,7 @@ def test_instruments_become_streams_that_the_kit_can_read(wiki: tuple[str, str])
     assert none == {"streams": {}}
 
 
-def test_pages_are_served_and_nothing_else_is(wiki: tuple[str, str]) -> None:
+def test_only_pages_and_assets_are_served(wiki: tuple[str, str]) -> None:
     address, _ = wiki
     page = httpx.get(f"{address}/wiki/Main_Page", trust_env=False)
     assert page.status_code == 200
@@ -137,7 +137,7 @@ def test_an_override_by_cookie_needs_the_wikis_prefix(
 ) -> None:
     address, mpic_address = wiki
     with MpicClient(mpic_address) as mpic:
-        # Nobody is in the sample, so whoever is enrolled is so by hand.
+        # Nobody is in the sample, so only an override can enrol.
         mpic.put("experiments", EXPERIMENT, dict(example_experiment(Generation.ALPHA, rate=1e-9)))
     account = seed_wiki(wiki_folder / "testbed" / "wiki")[0]
     with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
@@ -153,19 +153,19 @@ def test_an_override_by_cookie_needs_the_wikis_prefix(
     assert message["assigned"] == {f"{EXPERIMENT}-feature": expected}
 
 
-def test_mpic_misbehaves_only_when_it_is_told_to(wiki: tuple[str, str]) -> None:
+def test_faults_of_mpic_can_be_switched(wiki: tuple[str, str]) -> None:
     _, mpic = wiki
     headers = {"X-Requested-With": "dogfood"}
     url = f"{mpic}/testbed/misbehaviour"
     known = httpx.get(url, trust_env=False).json()["known"]
     assert len(known) == len(set(known)) >= 14
     before = httpx.get(f"{mpic}/api/v1/experiments", trust_env=False).json()
-    for how in known:
-        if how == "slow":
+    for fault in known:
+        if fault == "slow":
             continue
-        assert httpx.put(url, json={"as": how}, headers=headers, trust_env=False).status_code == 200
+        assert httpx.put(url, json={"as": fault}, headers=headers, trust_env=False).status_code == 200
         answer = httpx.get(f"{mpic}/api/v1/experiments", trust_env=False)
-        assert (answer.status_code, answer.text) != (200, json.dumps(before)), how
+        assert (answer.status_code, answer.text) != (200, json.dumps(before)), fault
     assert httpx.put(url, json={"as": "no-such"}, headers=headers, trust_env=False).status_code == 422
     assert httpx.put(url, json={"as": ""}, trust_env=False).status_code == 403
     assert httpx.put(url, content="x", headers=headers, trust_env=False).status_code == 400
@@ -173,13 +173,13 @@ def test_mpic_misbehaves_only_when_it_is_told_to(wiki: tuple[str, str]) -> None:
     assert httpx.get(f"{mpic}/api/v1/experiments", trust_env=False).json() == before
 
 
-def fetches_of_the_wiki(mpic: str, how: str = "") -> int:
+def fetches_of_the_wiki(mpic: str, fault: str = "") -> int:
     rows = httpx.get(f"{mpic}/testbed/fetches", trust_env=False).json()["fetches"]
-    mine = (row for row in rows if row["agent"] == "MediaWiki" and row["as"] == how)
+    mine = (row for row in rows if row["agent"] == "MediaWiki" and row["as"] == fault)
     return sum(row["count"] for row in mine if row["path"] == "/api/v1/instruments")
 
 
-def test_the_wiki_forgets_configs_and_mpic_counts(wiki: tuple[str, str], wiki_folder: Path) -> None:
+def test_deleted_configs_are_fetched_again(wiki: tuple[str, str], wiki_folder: Path) -> None:
     address, mpic = wiki
     testbed = Testbed(wiki_folder / "testbed")
     query = {"action": "streamconfigs", "format": "json"}
@@ -188,8 +188,8 @@ def test_the_wiki_forgets_configs_and_mpic_counts(wiki: tuple[str, str], wiki_fo
     def exported() -> object:
         return httpx.get(f"{address}/api.php", params=query, trust_env=False).json()["streams"]
 
-    def misbehave(how: str) -> None:
-        answer = httpx.put(f"{mpic}/testbed/misbehaviour", json={"as": how}, headers=headers, trust_env=False)
+    def set_fault(fault: str) -> None:
+        answer = httpx.put(f"{mpic}/testbed/misbehaviour", json={"as": fault}, headers=headers, trust_env=False)
         assert answer.status_code == 200
 
     testbed.configure_wiki({"configs_ttl_s": 3600})
@@ -198,14 +198,14 @@ def test_the_wiki_forgets_configs_and_mpic_counts(wiki: tuple[str, str], wiki_fo
         assert httpx.post(forget, trust_env=False).status_code == 403
         assert httpx.post(forget, headers=headers, trust_env=False).status_code == 200
         assert exported()
-        misbehave("empty")
+        set_fault("empty")
         count = fetches_of_the_wiki(mpic, "empty")
-        # It has an answer from before, so this shows nothing of the misbehaviour.
+        # The wiki uses its cached response, so the fault has no effect.
         assert exported()
         assert fetches_of_the_wiki(mpic, "empty") == count
         assert httpx.post(forget, headers=headers, trust_env=False).json()["forgotten"] > 0
         assert not exported()
         assert fetches_of_the_wiki(mpic, "empty") == count + 1
     finally:
-        misbehave("")
+        set_fault("")
         testbed.configure_wiki({"configs_ttl_s": 0})

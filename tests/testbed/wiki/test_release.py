@@ -1,4 +1,4 @@
-"""Where MediaWiki comes from."""
+"""Finding a release of MediaWiki and the extensions."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from testbed.wiki.release import ReleaseError, find_release, mirrors, suite_sour
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "archives"),
     [
         ("deb http://deb.example/debian bookworm main", ("http://deb.example/debian",)),
         ("deb [signed-by=/k.gpg] https://a.example/x/debian/ bookworm main", ("https://a.example/x/debian",)),
@@ -24,11 +24,11 @@ from testbed.wiki.release import ReleaseError, find_release, mirrors, suite_sour
          ("http://new.example/debian",)),
     ],
 )  # fmt: skip
-def test_the_archives_are_those_of_the_machine(text: str, found: tuple[str, ...]) -> None:
-    assert mirrors([text]) == found
+def test_archives_are_read_from_apt_sources(text: str, archives: tuple[str, ...]) -> None:
+    assert mirrors([text]) == archives
 
 
-def test_the_newer_suite_is_asked_for_in_the_same_archives() -> None:
+def test_sources_name_the_newer_suite_in_each_archive() -> None:
     sources = suite_sources(["http://a.example/debian", "http://a.example/debian-security"], "trixie")
     lines = [line.split("] ")[1] for line in sources.splitlines()]
     assert lines == ["http://a.example/debian trixie main", "http://a.example/debian-security trixie-security main"]
@@ -52,23 +52,23 @@ def release(folder: Path, version: str) -> Path:
     return folder
 
 
-def test_a_release_that_is_given_is_used(tmp_path: Path) -> None:
+def test_a_given_release_is_used(tmp_path: Path) -> None:
     given_one = release(tmp_path / "mw", "1.44.0-rc.1")
     assert find_release(tmp_path / "none", given_one) == given_one
     assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.parametrize(("version", "says"), [("1.39.17", "MediaWiki 1.39; 1.43 or newer"), ("", "is no MediaWiki")])
-def test_what_is_no_release_is_refused(tmp_path: Path, version: str, says: str) -> None:
+@pytest.mark.parametrize(("version", "message"), [("1.39.17", r"1\.39; 1\.43"), ("", "not MediaWiki")])
+def test_an_invalid_release_is_rejected(tmp_path: Path, version: str, message: str) -> None:
     given_one = release(tmp_path / "mw", version) if version else tmp_path
-    with pytest.raises(ReleaseError, match=says):
+    with pytest.raises(ReleaseError, match=message):
         find_release(tmp_path / "none", given_one)
 
 
-def test_the_real_extensions_have_to_be_all_there(tmp_path: Path) -> None:
+def test_all_real_extensions_are_required(tmp_path: Path) -> None:
     assert list(find_extensions(None)) == ["ExperimentPlatform"]
     for name in REAL_EXTENSIONS[:-1]:
         (tmp_path / name).mkdir()
         (tmp_path / name / "extension.json").write_text("{}")
-    with pytest.raises(WikiError, match=f"missing {REAL_EXTENSIONS[-1]}"):
+    with pytest.raises(WikiError, match=f"lacks {REAL_EXTENSIONS[-1]}"):
         find_extensions(tmp_path)

@@ -132,7 +132,7 @@ def test_ledger_and_counters_agree(
     assert counts.total("answered") == answered
     assert counts.requests == len(pool.sent) == -(-len(planned) // batch)
     # Every answer took 3 ms or a little longer.
-    assert counts.whole("service").get_min_value() >= 2_900
+    assert counts.histogram("service").get_min_value() >= 2_900
     assert (ledger.answered_ms - ledger.sent_ms).min() >= 2
 
 

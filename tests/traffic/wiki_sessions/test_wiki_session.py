@@ -96,7 +96,7 @@ def step(*, in_view: bool = True, clicked: bool = False) -> PlannedPageView:
 
 
 def test_impressions_and_clicks_are_sent_and_recorded(tmp_path: Path) -> None:
-    posted = play(tmp_path, Wiki(ALPHA), step(), step(clicked=True), step(seen=False))
+    posted = play(tmp_path, Wiki(ALPHA), step(), step(clicked=True), step(in_view=False))
     sent = read_ledger(tmp_path / "ledger")
     assert sent.bodies == {(40, position): body for position, body in enumerate(posted)}
     assert [json.loads(body)["action"] for body in posted] == ["impression", "impression", "click"]

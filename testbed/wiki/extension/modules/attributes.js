@@ -1,9 +1,5 @@
+// Contextual attributes of an event (page, wiki, user, agent): those that its stream asks for and the wiki knows.
 'use strict';
-
-/*
- * What an event says of page, wiki and user, as far as its stream asks for it.
- * What the wiki does not know (undefined or null) is left out of the event.
- */
 
 const ACTIVE_TOKEN = 'experiment-platform-active';
 const ACTIVE_SECONDS = 30 * 60;
@@ -24,7 +20,7 @@ function groups() {
 	return mw.config.get( 'wgUserGroups' ) || [];
 }
 
-/** Return a token that lasts as long as the user does not pause for half an hour. */
+/** Return a token that expires after half an hour without activity. */
 function activeBrowsingToken() {
 	const token = mw.storage.get( ACTIVE_TOKEN ) || mw.user.generateRandomSessionId();
 	mw.storage.set( ACTIVE_TOKEN, token, ACTIVE_SECONDS );
@@ -41,7 +37,7 @@ function registration() {
 	return date ? date.toISOString() : null;
 }
 
-// By the name that an instrument asks for: where the value goes in the event, and where it comes from.
+// By attribute name: part and key in the event, and the function that reads the value.
 const ATTRIBUTES = {
 	page_id: [ 'page', 'id', config( 'wgArticleId' ) ],
 	page_title: [ 'page', 'title', config( 'wgTitle' ) ],
@@ -79,27 +75,27 @@ const ATTRIBUTES = {
 };
 
 /**
- * Return what an event says of page, wiki, user and agent.
+ * Return the contextual attributes of an event. Values that are undefined or null are left out.
  *
- * @param {string[]} asked Names of attributes; unknown ones are ignored
+ * @param {string[]} names Names of attributes; unknown names are ignored
  * @return {Object}
  */
-function collect( asked ) {
-	const found = {
+function collect( names ) {
+	const attributes = {
 		agent: {
 			client_platform: 'mediawiki_js',
 			client_platform_family: document.body.classList.contains( 'mw-mf' ) ? 'mobile_browser' : 'desktop_browser'
 		}
 	};
-	asked.filter( ( name ) => name in ATTRIBUTES ).forEach( ( name ) => {
+	names.filter( ( name ) => name in ATTRIBUTES ).forEach( ( name ) => {
 		const [ part, key, read ] = ATTRIBUTES[ name ];
 		const value = read();
 		if ( value !== undefined && value !== null ) {
-			found[ part ] = found[ part ] || {};
-			found[ part ][ key ] = value;
+			attributes[ part ] = attributes[ part ] || {};
+			attributes[ part ][ key ] = value;
 		}
 	} );
-	return found;
+	return attributes;
 }
 
 module.exports = { collect };

@@ -1,20 +1,17 @@
+// The click-through-rate instrument: one impression when the element is completely in view, and each click on it.
 'use strict';
-
-/*
- * The click-through-rate instrument: one impression when the element is wholly in view, and each click on it.
- */
 
 const ACTION_SOURCE = 'ClickThroughRateInstrument';
 const started = new Map();
 
 /**
- * Watch an element. Starting twice on the same element changes nothing.
+ * Observe an element. A second start on the same element has no effect.
  *
  * @param {string} selector
  * @param {string} element Friendly name of the element
  * @param {string} instrument Name of the instrument
- * @param {function(string, Object)} submit Takes an action and its data
- * @return {boolean} Whether the element is there
+ * @param {function(string, Object)} submit Called with an action and its data
+ * @return {boolean} Whether the element exists
  */
 function start( selector, element, instrument, submit ) {
 	const node = document.querySelector( selector );
@@ -30,7 +27,7 @@ function start( selector, element, instrument, submit ) {
 
 	const token = mw.user.generateRandomSessionId();
 	let position = 0;
-	const tell = ( action ) => submit( action, {
+	const send = ( action ) => submit( action, {
 		action_source: ACTION_SOURCE,
 		funnel_entry_token: token,
 		element_friendly_name: element,
@@ -41,15 +38,15 @@ function start( selector, element, instrument, submit ) {
 	const observer = new IntersectionObserver( ( entries ) => {
 		if ( entries.some( ( entry ) => entry.intersectionRatio >= 1 ) ) {
 			observer.disconnect();
-			tell( 'impression' );
+			send( 'impression' );
 		}
 	}, { threshold: 1 } );
 	observer.observe( node );
 
-	// On the way down from the window: a handler of the page that stops the click cannot hide it from here.
+	// Listen in the capture phase of the window, so that a handler of the page cannot stop the click before.
 	window.addEventListener( 'click', ( event ) => {
 		if ( event.target instanceof Node && node.contains( event.target ) ) {
-			tell( 'click' );
+			send( 'click' );
 		}
 	}, true );
 	return true;

@@ -1,8 +1,5 @@
+// The client: builds an event of a stream from an instrument's action and data, and queues it.
 'use strict';
-
-/*
- * Turns what an instrument has to say into an event of its stream.
- */
 
 const { profile, streams } = require( './config.json' );
 const { collect } = require( './attributes.js' );
@@ -15,7 +12,7 @@ function isValid( sample ) {
 }
 
 /**
- * Return whether events of this page view are sent to a stream: its own sampling, on top of any enrolment.
+ * Return whether this page view is in a stream's sample, which is independent of any enrolment.
  *
  * @param {Object} stream
  * @return {boolean}
@@ -32,7 +29,7 @@ function inSample( { sample } ) {
 }
 
 /**
- * Submit an event, or nothing when the stream is unknown or the page view is not in its sample.
+ * Submit an event, unless the stream is unknown or the page view is not in its sample.
  *
  * @param {string} streamName
  * @param {string} schema
@@ -56,7 +53,7 @@ function submitInteraction( streamName, schema, action, data ) {
 			meta: { stream: streamName, domain: location.hostname }
 		}
 	);
-	// What this generation does not say. Its sample is one of these things, so it does not sample streams either.
+	// Remove fields that this generation forbids. A generation that forbids `sample` does not sample streams either.
 	profile.forbidden.forEach( ( field ) => delete event[ field ] );
 	queue.add( event );
 }

@@ -1,9 +1,5 @@
+// The event queue: sends events as beacons after a delay, or when the user leaves the page. Beacons are not acknowledged.
 'use strict';
-
-/*
- * Events wait a while, so that measuring does not compete with reading; but never longer than the page is there.
- * Nobody learns whether an event arrived: that is how beacons are.
- */
 
 const { profile, serviceUri, lingerSeconds } = require( './config.json' );
 
@@ -13,9 +9,9 @@ let timer = null;
 function flush() {
 	clearTimeout( timer );
 	timer = null;
-	// One beacon an event, or one array of all of them: as the generation has it.
+	// One beacon per event, or one array of all events, depending on the generation.
 	const bodies = profile.beaconIsList && waiting.length ? [ waiting ] : waiting;
-	// What the browser does not take (its beacon queue is full) waits for the next turn.
+	// Bodies that the browser rejects because its beacon queue is full wait for the next flush.
 	waiting = bodies.filter( ( body ) => {
 		try {
 			return !navigator.sendBeacon( serviceUri, JSON.stringify( body ) );
@@ -35,14 +31,14 @@ function schedule() {
 }
 
 /**
- * Send an event, soon.
+ * Queue an event.
  *
  * @param {Object} event
  */
 function add( event ) {
 	waiting.push( event );
 	if ( document.visibilityState === 'hidden' ) {
-		// The moment to flush has passed and may not come again.
+		// The event that triggers a flush has passed and may not happen again.
 		flush();
 	} else {
 		schedule();

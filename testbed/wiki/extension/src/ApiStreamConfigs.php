@@ -1,4 +1,5 @@
 <?php
+// The API module `action=streamconfigs`, which exports the configs of event streams.
 
 namespace ExperimentPlatform;
 
@@ -7,7 +8,7 @@ use MediaWiki\Api\ApiMain;
 use MediaWiki\Api\ApiResult;
 use Wikimedia\ParamValidator\ParamValidator;
 
-/** `api.php?action=streamconfigs`: what producers and ingestion need to know of the event streams. */
+/** Returns the stream configs that producers and ingestion need. */
 class ApiStreamConfigs extends ApiBase {
 	public function __construct( ApiMain $main, string $name, private readonly StreamConfigs $configs ) {
 		parent::__construct( $main, $name );
@@ -16,7 +17,7 @@ class ApiStreamConfigs extends ApiBase {
 	/** @inheritDoc */
 	public function execute() {
 		$configs = $this->configs->get( $this->extractRequestParams()['streams'] );
-		// Without the mark, a wiki without streams would answer a list.
+		// Without this type, the result of a wiki without streams would be a list.
 		ApiResult::setArrayType( $configs, 'assoc' );
 		$this->getResult()->addValue( null, 'streams', $configs, ApiResult::NO_SIZE_CHECK );
 	}

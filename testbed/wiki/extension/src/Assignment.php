@@ -1,8 +1,9 @@
 <?php
+// Sampling and bucketing: the hash of a subject and an experiment decides both.
 
 namespace ExperimentPlatform;
 
-/** The arithmetic of sampling and bucketing: one 24-bit hash decides about both. */
+/** The arithmetic of sampling and bucketing with one 24-bit hash. */
 class Assignment {
 	private const HASH_SIZE = 0x1000000;
 
@@ -14,8 +15,8 @@ class Assignment {
 	/**
 	 * Return the group of a subject, or null when it is not in the sample.
 	 *
-	 * @param string $digest Of the subject in the experiment
-	 * @param string[] $groups In the config's order
+	 * @param string $digest Digest of the subject in the experiment
+	 * @param string[] $groups Groups in the config's order
 	 * @param float $rate Sample rate, 0 to 1
 	 */
 	public static function group( string $digest, array $groups, float $rate ): ?string {
@@ -24,9 +25,9 @@ class Assignment {
 	}
 
 	/**
-	 * Return the sample rate of a wiki, or null when the config has none that makes sense.
+	 * Return the sample rate of a wiki, or null when the config has no valid one.
 	 *
-	 * @param mixed $rates As in `{"default": 0.5, "0.1": ["frwiki"]}`: but for the default, the key is the rate
+	 * @param mixed $rates Such as `{"default": 0.5, "0.1": ["frwiki"]}`: keys other than `default` are rates
 	 * @param string $wiki Database name
 	 */
 	public static function rate( $rates, string $wiki ): ?float {
@@ -42,9 +43,9 @@ class Assignment {
 	}
 
 	/**
-	 * Return the rate as stream configs export it: a wiki's own is a key, and a key such as "0.1" stays a text.
+	 * Return the rate in the format of exported stream configs: a key such as "0.1" stays a string.
 	 *
-	 * @param array $rates That `rate` takes
+	 * @param array $rates Same as in `rate`
 	 * @param string $wiki Database name
 	 * @return int|float|string
 	 */

@@ -1,4 +1,5 @@
 <?php
+// Enrolment: assigns a registered user to the groups of active experiments, for the page's JavaScript.
 
 namespace ExperimentPlatform;
 
@@ -6,7 +7,7 @@ use MediaWiki\Request\WebRequest;
 use MediaWiki\User\CentralId\CentralIdLookup;
 use MediaWiki\User\User;
 
-/** Puts a registered user into the groups of the experiments that go on, and tells what the page is told. */
+/** Computes the experiments and groups of a registered user. */
 class Enrolment {
 	private const UNSAMPLED = 'unsampled';
 	private const SAMPLING_UNIT = 'mw-user';
@@ -20,7 +21,7 @@ class Enrolment {
 	) {
 	}
 
-	/** Return what `wgMetricsPlatformUserExperiments` is, empty when there is no experiment. */
+	/** Return the value of `wgMetricsPlatformUserExperiments`; empty when no experiment is active. */
 	public function of( User $user, WebRequest $request ): array {
 		if ( !$this->enabled ) {
 			return [];
@@ -31,7 +32,7 @@ class Enrolment {
 	}
 
 	private function alpha( User $user, WebRequest $request ): array {
-		$asked = $this->overridable ? Overrides::read( $request, 3 ) : [];
+		$requested = $this->overridable ? Overrides::read( $request, 3 ) : [];
 		$active = $enrolled = $assigned = $features = [];
 		foreach ( $this->mpic->experiments() as $config ) {
 			$slug = $config['slug'] ?? null;
@@ -40,14 +41,14 @@ class Enrolment {
 				continue;
 			}
 			if ( !self::isName( $slug ) ) {
-				$this->mpic->complain( 'An experiment without a slug is not used', $config );
+				$this->mpic->logUnused( 'An experiment without a slug is not used', $config );
 				continue;
 			}
 			$active[] = $slug;
 			$digest = Assignment::digest( Mpic::ALPHA, $user->getId(), $slug );
 			foreach ( $this->features( $config ) as $feature => $groups ) {
 				$group = Assignment::group( $digest, $groups, $rate );
-				$wanted = $asked["$slug:$feature"] ?? null;
+				$wanted = $requested["$slug:$feature"] ?? null;
 				if ( $wanted !== null ) {
 					$group = in_array( $wanted, $groups, true ) ? $wanted : null;
 				}
@@ -64,28 +65,28 @@ class Enrolment {
 		return [ 'enrolled' => $enrolled, 'assigned' => (object)$assigned, 'features' => (object)$features ];
 	}
 
-	/** Return the groups of each feature of an alpha experiment; features that make no sense are left out. */
+	/** Return the groups of each feature of an alpha experiment, without invalid features. */
 	private function features( array $config ): array {
-		$found = [];
+		$usable = [];
 		foreach ( is_array( $config['features'] ?? null ) ? $config['features'] : [] as $name => $feature ) {
 			$values = is_array( $feature ) ? ( $feature['values'] ?? null ) : null;
 			$groups = is_array( $values ) ? array_map( [ self::class, 'text' ], array_values( $values ) ) : [];
 			if ( !$groups || in_array( null, $groups, true ) || in_array( '', $groups, true ) ) {
-				$this->mpic->complain( "Feature '$name' has no usable values and is not used", $config );
+				$this->mpic->logUnused( "Feature '$name' has no usable values and is not used", $config );
 				continue;
 			}
-			$found[(string)$name] = $groups;
+			$usable[(string)$name] = $groups;
 		}
-		return $found;
+		return $usable;
 	}
 
-	/** Return a value as the text that names its group: `true` is "true", 3 is "3". */
+	/** Return a value as a group name: `true` is "true", 3 is "3"; null when that is impossible. */
 	private static function text( mixed $value ): ?string {
 		return is_bool( $value ) ? ( $value ? 'true' : 'false' ) : ( is_scalar( $value ) ? (string)$value : null );
 	}
 
 	private function xlab( User $user, WebRequest $request ): array {
-		$asked = $this->overridable ? Overrides::read( $request, 2 ) : [];
+		$requested = $this->overridable ? Overrides::read( $request, 2 ) : [];
 		$id = $this->centralIds->centralIdFromLocalUser( $user, CentralIdLookup::AUDIENCE_RAW );
 		$active = $overrides = $assigned = $subjects = $units = [];
 		foreach ( $this->mpic->experiments() as $config ) {
@@ -93,18 +94,18 @@ class Enrolment {
 			$groups = $config['groups'] ?? null;
 			$rate = Assignment::rate( $config['sample_rate'] ?? null, $this->wiki );
 			if ( !self::isName( $name ) || !self::areGroups( $groups ) || $rate === null ) {
-				$this->mpic->complain( 'An experiment without name, groups or sample rate is not used', $config );
+				$this->mpic->logUnused( 'An experiment without name, groups or sample rate is not used', $config );
 				continue;
 			}
-			if ( !$rate || !$this->goesOn( $config ) ) {
+			if ( !$rate || !$this->isActive( $config ) ) {
 				continue;
 			}
 			$active[] = $name;
 			$digest = Assignment::digest( Mpic::XLAB, $id, $name );
 			$group = $id ? Assignment::group( $digest, $groups, $rate ) : null;
-			$forced = in_array( $asked[$name] ?? null, $groups, true );
+			$forced = in_array( $requested[$name] ?? null, $groups, true );
 			if ( $forced ) {
-				$group = $asked[$name];
+				$group = $requested[$name];
 				$overrides[] = $name;
 			}
 			if ( $group !== null ) {
@@ -126,11 +127,11 @@ class Enrolment {
 		];
 	}
 
-	private function goesOn( array $config ): bool {
+	private function isActive( array $config ): bool {
 		$start = self::moment( $config['start'] ?? null );
 		$end = self::moment( $config['end'] ?? null );
 		if ( $start === null || $end === null ) {
-			$this->mpic->complain( 'An experiment whose dates cannot be read is not used', $config );
+			$this->mpic->logUnused( 'An experiment whose dates cannot be read is not used', $config );
 			return false;
 		}
 		return $start <= time() && time() <= $end;

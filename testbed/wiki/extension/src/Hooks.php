@@ -1,4 +1,5 @@
 <?php
+// Hook handlers: give the page its user's experiments and load the client.
 
 namespace ExperimentPlatform;
 
@@ -8,7 +9,7 @@ use MediaWiki\Output\Hook\BeforePageDisplayHook;
 use MediaWiki\Output\Hook\OutputPageCheckLastModifiedHook;
 use MediaWiki\ResourceLoader\Context;
 
-/** Where the extension meets the wiki: the page is told of its user's experiments, and gets the client. */
+/** Handlers of MediaWiki's hooks. */
 class Hooks implements BeforePageDisplayHook, OutputPageCheckLastModifiedHook {
 	public function __construct(
 		private readonly Enrolment $enrolment,
@@ -18,14 +19,14 @@ class Hooks implements BeforePageDisplayHook, OutputPageCheckLastModifiedHook {
 	}
 
 	/**
-	 * A page that has not changed is not sent again, and with it a browser would keep an old enrolment: so a page is as
-	 * new as the experiments are. What an override asks for has no time.
+	 * Treat a page as modified when the experiments change. Otherwise a browser would keep an old enrolment with its
+	 * cached page. A page with an override is never cached.
 	 *
 	 * @inheritDoc
 	 */
 	public function onOutputPageCheckLastModified( &$modifiedTimes, $out ) {
 		if ( $out->getUser()->isNamed() ) {
-			$overridden = Overrides::isAsked( $out->getRequest() );
+			$overridden = Overrides::isRequested( $out->getRequest() );
 			$modifiedTimes['experiments'] = wfTimestamp(
 				TS_MW, $overridden ? time() + 1 : $this->mpic->experimentsChangedAt()
 			);
@@ -45,7 +46,7 @@ class Hooks implements BeforePageDisplayHook, OutputPageCheckLastModifiedHook {
 		}
 	}
 
-	/** Return what the JavaScript needs to know, the same for every user. */
+	/** Return the client's configuration, which is the same for every user. */
 	public static function clientConfig( Context $context, Config $config ): array {
 		$streams = MediaWikiServices::getInstance()->get( 'ExperimentPlatform.StreamConfigs' );
 		return [

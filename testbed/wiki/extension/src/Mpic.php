@@ -1,4 +1,5 @@
 <?php
+// Client of MPIC: fetches and caches the configs of experiments and instruments.
 
 namespace ExperimentPlatform;
 
@@ -7,18 +8,18 @@ use Psr\Log\LoggerInterface;
 use Wikimedia\ObjectCache\BagOStuff;
 
 /**
- * Asks MPIC for experiments and instruments, and remembers the answers.
+ * Fetches experiments and instruments from MPIC, and caches the responses.
  *
- * Pages depend on it, so it never throws: what cannot be fetched or makes no sense is left out and logged.
+ * Pages depend on it, so it never throws: it logs failures and invalid configs, and leaves them out.
  */
 class Mpic {
-	/** Seconds a page waits for MPIC. */
+	/** Seconds that a page waits for MPIC. */
 	private const TIMEOUT = 1;
 
-	/** Seconds one request may take to refresh an answer while others use the old one. */
+	/** Seconds that one request may take to refresh a response while others use the old one. */
 	private const LOCK = 3;
 
-	/** Seconds an old answer stays usable while somebody asks for a new one. */
+	/** Seconds for which an expired response stays usable while another request refreshes it. */
 	private const STALE = 86400;
 
 	public const ALPHA = 'alpha';
@@ -34,14 +35,14 @@ class Mpic {
 	) {
 	}
 
-	/** Return the generation whose shapes are used. */
+	/** Return the generation whose config formats are used. */
 	public function generation(): string {
 		return $this->generation;
 	}
 
-	/** Return the configs of experiments, as MPIC serves them; those that are no objects are left out. */
+	/** Return the configs of experiments in MPIC's format, without entries that are not objects. */
 	public function experiments(): array {
-		return $this->remembered( $this->experimentsPath() );
+		return $this->cached( $this->experimentsPath() );
 	}
 
 	private function experimentsPath(): string {
@@ -54,27 +55,27 @@ class Mpic {
 		return $this->cache->makeGlobalKey( 'experiment-platform', md5( $this->baseUrl . $path ) );
 	}
 
-	/** Return the configs of instruments, likewise. */
+	/** Return the configs of instruments in MPIC's format, without entries that are not objects. */
 	public function instruments(): array {
-		return $this->remembered( '/api/v1/instruments' );
+		return $this->cached( '/api/v1/instruments' );
 	}
 
-	/** Return when the experiments last became others than they were, in seconds since 1970. */
+	/** Return the time of the last change of the experiments, in seconds since 1970. */
 	public function experimentsChangedAt(): int {
 		$this->experiments();
 		$known = $this->cache->get( $this->key( $this->experimentsPath() ) );
 		return is_array( $known ) ? $known['changed'] : time();
 	}
 
-	/** Tell in the log what is wrong with a config that is not used. */
-	public function complain( string $what, array $config ): void {
+	/** Log why a config is not used. */
+	public function logUnused( string $what, array $config ): void {
 		$this->logger->warning( '{what} (config {slug})', [
 			'what' => $what,
 			'slug' => json_encode( $config['slug'] ?? $config['name'] ?? null ),
 		] );
 	}
 
-	private function remembered( string $path ): array {
+	private function cached( string $path ): array {
 		if ( $this->baseUrl === '' ) {
 			return [];
 		}
@@ -106,7 +107,7 @@ class Mpic {
 		$status = $request->execute();
 		$configs = $status->isOK() ? json_decode( $request->getContent(), true ) : null;
 		if ( !is_array( $configs ) || !array_is_list( $configs ) ) {
-			$this->logger->error( 'MPIC answered no list of configs at {url}: {status}', [
+			$this->logger->error( 'MPIC did not return a list of configs at {url}: {status}', [
 				'url' => $url,
 				'status' => $status->isOK() ? 'status ' . $request->getStatus() : (string)$status,
 			] );

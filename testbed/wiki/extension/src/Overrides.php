@@ -1,35 +1,36 @@
 <?php
+// Overrides: groups that a request chooses with the query parameter or cookie `mpo`.
 
 namespace ExperimentPlatform;
 
 use MediaWiki\Request\WebRequest;
 
-/** What `?mpo=` or a cookie of that name, with the wiki's prefix, asks for: groups, whatever the hash says. */
+/** Reads `?mpo=`, or the cookie of that name with the wiki's prefix. An override takes precedence over the hash. */
 class Overrides {
 	private const NAME = 'mpo';
 
 	/**
-	 * Return the last word of each well-formed entry, by the words before it joined by a colon. The query wins.
+	 * Return the last word of each valid entry, by the preceding words joined with colons. The query takes precedence.
 	 *
 	 * @param WebRequest $request
-	 * @param int $words How many words an entry has; entries with more or fewer are ignored
+	 * @param int $words Number of words of a valid entry; other entries are ignored
 	 * @return array<string,string>
 	 */
 	public static function read( WebRequest $request, int $words ): array {
 		$text = self::text( $request );
-		$found = [];
+		$overrides = [];
 		foreach ( explode( ';', $text ) as $entry ) {
 			$parts = array_map( 'trim', explode( ':', $entry ) );
 			if ( count( $parts ) === $words && !in_array( '', $parts, true ) ) {
 				$value = array_pop( $parts );
-				$found[ implode( ':', $parts ) ] = $value;
+				$overrides[ implode( ':', $parts ) ] = $value;
 			}
 		}
-		return $found;
+		return $overrides;
 	}
 
-	/** Return whether anything is asked for. */
-	public static function isAsked( WebRequest $request ): bool {
+	/** Return whether the request has an override. */
+	public static function isRequested( WebRequest $request ): bool {
 		return self::text( $request ) !== '';
 	}
 

@@ -1,4 +1,5 @@
 <?php
+// Service wiring: constructs the extension's services from the wiki's configuration.
 
 use ExperimentPlatform\Enrolment;
 use ExperimentPlatform\Mpic;

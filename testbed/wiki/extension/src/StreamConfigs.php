@@ -1,8 +1,9 @@
 <?php
+// Stream configs of the wiki, with those of MPIC's instruments.
 
 namespace ExperimentPlatform;
 
-/** The event streams of this wiki: its own, and one for each instrument that is switched on. */
+/** Combines the wiki's stream configs with one for each instrument that is switched on. */
 class StreamConfigs {
 	private const SCHEMA_TITLE = 'analytics/product_metrics/web/base';
 	private const DESTINATION = 'eventgate-analytics-external';
@@ -19,7 +20,7 @@ class StreamConfigs {
 	/**
 	 * Return the configs by stream.
 	 *
-	 * @param string[]|null $streams Only these, or all of them
+	 * @param string[]|null $streams Names of streams; all when null
 	 */
 	public function get( ?array $streams = null ): array {
 		$configs = $this->own + ( $this->merging ? $this->fromInstruments() : [] );
@@ -44,7 +45,7 @@ class StreamConfigs {
 				continue;
 			}
 			if ( !is_string( $stream ) || $stream === '' || $rate === null ) {
-				$this->mpic->complain( 'An instrument without stream or sample rate is not used', $instrument );
+				$this->mpic->logUnused( 'An instrument without stream or sample rate is not used', $instrument );
 				continue;
 			}
 			$rate = Assignment::exportedRate( $instrument['sample_rate'], $this->wiki );

@@ -1,4 +1,4 @@
-"""What was acknowledged is in the topic, and once in the table, whatever is killed; nothing else is claimed."""
+"""Acknowledged events are in the topic, and once in the table, after kills of broker and intake."""
 
 import json
 import random
@@ -30,7 +30,7 @@ def intake(bootstrap: str, folder: Path, port: int, *options: str) -> AbstractCo
 
 
 def landed(bootstrap: str, topic: str = TOPIC) -> Counter[str]:
-    """Return how often each id is in the topic."""
+    """Return the count of each id in the topic."""
     from contracts.kafka import KafkaReader
 
     lines = [line for batch in KafkaReader(bootstrap, topic).read() for line in batch.lines]
@@ -38,7 +38,7 @@ def landed(bootstrap: str, topic: str = TOPIC) -> Counter[str]:
 
 
 def traffic(url: str, name: str, stream: str, acknowledged: list[str], stop: threading.Event) -> None:
-    """Post events one request after the other, whatever the answers are."""
+    """Post requests in sequence, also after errors."""
     with httpx.Client(trust_env=False, timeout=60) as client:
         for number in range(1_000_000):
             if stop.is_set():
@@ -55,7 +55,7 @@ def traffic(url: str, name: str, stream: str, acknowledged: list[str], stop: thr
 
 
 def killed_at_random(broker: RunningBroker, folder: Path, deaths: int, seed: int, stream: str = STREAM) -> list[str]:
-    """Kill the broker and the intake *deaths* times each, in any order, under traffic; return what was acknowledged.
+    """Kill broker and intake *deaths* times each, in random order, under load; return the acknowledged ids.
 
     At least 50 events are acknowledged before each kill, and after the last one.
     """
@@ -75,7 +75,7 @@ def killed_at_random(broker: RunningBroker, folder: Path, deaths: int, seed: int
         for sender in senders:
             sender.start()
         try:
-            _await(partial(_longer, acknowledged, 50), "nothing is acknowledged")
+            _await(partial(_is_longer, acknowledged, 50), "nothing is acknowledged")
             for victim in victims:
                 time.sleep(moments.uniform(0.05, 0.6))
                 before = len(acknowledged)
@@ -85,7 +85,7 @@ def killed_at_random(broker: RunningBroker, folder: Path, deaths: int, seed: int
                 else:
                     server.kill()
                     server = running.enter_context(intake(broker.bootstrap, folder, port, *options))
-                _await(partial(_longer, acknowledged, before + 50), "nothing is acknowledged any more")
+                _await(partial(_is_longer, acknowledged, before + 50), "nothing is acknowledged any more")
         finally:
             stop.set()
             for sender in senders:
@@ -93,14 +93,14 @@ def killed_at_random(broker: RunningBroker, folder: Path, deaths: int, seed: int
     return acknowledged
 
 
-def _longer(found: list[str], than: int) -> bool:
-    return len(found) > than
+def _is_longer(ids: list[str], length: int) -> bool:
+    return len(ids) > length
 
 
-def _await(holds: Callable[[], bool], otherwise: str) -> None:
+def _await(condition: Callable[[], bool], message: str) -> None:
     deadline = time.monotonic() + 240
-    while not holds():
-        assert time.monotonic() < deadline, otherwise
+    while not condition():
+        assert time.monotonic() < deadline, message
         time.sleep(0.02)
 
 
@@ -118,15 +118,13 @@ def assert_each_is_there_once(broker: RunningBroker, folder: Path, stream: str, 
     assert (done.written, done.duplicates, done.broken) == (len(ids), 0, 0)
 
 
-def test_broker_and_intake_killed_once_each_lose_nothing_acknowledged(broker: RunningBroker, tmp_path: Path) -> None:
+def test_acknowledged_events_survive_one_kill_each(broker: RunningBroker, tmp_path: Path) -> None:
     acknowledged = killed_at_random(broker, tmp_path, 1, 1, "test.killed_once")
     assert_each_is_there_once(broker, tmp_path, "test.killed_once", acknowledged)
 
 
 @pytest.mark.slow
-def test_broker_and_intake_killed_10_times_each_lose_nothing_acknowledged(
-    broker: RunningBroker, tmp_path: Path
-) -> None:
+def test_acknowledged_events_survive_ten_kills_each(broker: RunningBroker, tmp_path: Path) -> None:
     acknowledged = killed_at_random(broker, tmp_path, 10, 2, "test.killed_10_times")
     assert_each_is_there_once(broker, tmp_path, "test.killed_10_times", acknowledged)
 
@@ -148,7 +146,7 @@ def named(*ids: str) -> list[object]:
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
-def test_without_a_broker_nothing_is_claimed(broker: RunningBroker, impatient: Server, how: str) -> None:
+def test_without_a_broker_no_event_is_accepted(broker: RunningBroker, impatient: Server, how: str) -> None:
     assert post(impatient, named(f"{how}-before")).status_code == 201
     broker.signal(signal.SIGKILL if how == "killed" else signal.SIGSTOP)
     if how == "killed":
@@ -173,11 +171,13 @@ def test_without_a_broker_nothing_is_claimed(broker: RunningBroker, impatient: S
     assert result[f"{how}-after"] >= 1
 
 
-def test_many_requests_are_under_way_at_once(broker: RunningBroker, impatient: Server) -> None:
-    """No request waits for another one's acknowledgement: all are open while Kafka is frozen."""
+def test_requests_do_not_wait_for_each_other(broker: RunningBroker, impatient: Server) -> None:
+    """While Kafka is frozen, all requests are pending: none waits for another's acknowledgement."""
     broker.signal(signal.SIGSTOP)
     answers: list[int] = []
-    senders = [threading.Thread(target=_note_answer, args=(answers, impatient, named(f"open-{i}"))) for i in range(20)]
+    senders = [
+        threading.Thread(target=_record_status, args=(answers, impatient, named(f"open-{i}"))) for i in range(20)
+    ]
     try:
         for sender in senders:
             sender.start()
@@ -193,18 +193,18 @@ def test_many_requests_are_under_way_at_once(broker: RunningBroker, impatient: S
     assert sum(result[f"open-{i}"] for i in range(20)) >= answers.count(201)
 
 
-def _note_answer(answers: list[int], server: Server, events: list[object]) -> None:
+def _record_status(answers: list[int], server: Server, events: list[object]) -> None:
     answers.append(post(server, events).status_code)
 
 
-def test_an_intake_that_is_asked_to_stop_delivers_what_it_received(broker: RunningBroker, tmp_path: Path) -> None:
+def test_a_stopped_intake_delivers_received_events(broker: RunningBroker, tmp_path: Path) -> None:
     with intake(broker.bootstrap, tmp_path, free_port()) as server:
         for i in range(20):
             assert post(server, named(f"last-{i}"), "?hasty=true").status_code == 202
     assert sum(landed(broker.bootstrap)[f"last-{i}"] for i in range(20)) == 20
 
 
-def test_reports_of_invalid_events_are_in_the_error_topic(broker: RunningBroker, impatient: Server) -> None:
+def test_the_error_topic_has_the_invalid_events(broker: RunningBroker, impatient: Server) -> None:
     before = sum(landed(broker.bootstrap, ERRORS).values())
     assert post(impatient, [invalid(), *named("good")]).status_code == 207
     assert sum(landed(broker.bootstrap, ERRORS).values()) == before + 1

@@ -1,4 +1,4 @@
-"""A producer whose client has met an error that it never recovers from: against clients that are made to."""
+"""The producer after a fatal error of its client, with fake clients."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -10,25 +10,25 @@ Report = Callable[[object, object], None]
 
 
 def failure(name: str) -> Any:  # noqa: ANN401 (the library need not be installed)
-    """Return librdkafka's error of that name."""
+    """Return librdkafka's error *name*."""
     from confluent_kafka import KafkaError
 
     return KafkaError(getattr(KafkaError, name))
 
 
 def fatal() -> Exception:
-    """Return what librdkafka raises: the code alone, without the mark of a fatal error."""
+    """Return librdkafka's exception: the code alone, without the flag of a fatal error."""
     from confluent_kafka import KafkaException
 
     return KafkaException(failure("_FATAL"))
 
 
 class Client:
-    """Acknowledges when polled; once broken, it takes nothing and fails what was under way, as librdkafka does."""
+    """Acknowledges when polled; once broken, it accepts nothing and fails pending messages, as librdkafka does."""
 
     def __init__(self) -> None:
         self.queued: list[tuple[bytes, Report]] = []
-        self.broken = self.told = False
+        self.broken = self.reported = False
         self.written: list[bytes] = []
 
     def produce(self, _topic: str, event: bytes, on_delivery: Report) -> None:
@@ -39,8 +39,8 @@ class Client:
             self.broken = True
 
     def poll(self, _seconds: float) -> int:
-        if self.broken and not self.told:
-            self.told = True
+        if self.broken and not self.reported:
+            self.reported = True
             raise fatal()
         queued, self.queued = self.queued, []
         for event, report in queued:
@@ -56,7 +56,7 @@ class Client:
         return len(self.queued)
 
 
-def test_after_a_fatal_error_another_client_produces_and_nothing_is_claimed_of_what_was_under_way() -> None:
+def test_a_fatal_error_replaces_the_client() -> None:
     need_client()
     from testbed.stream.kafka.producer import KafkaProducer
 
@@ -66,17 +66,17 @@ def test_after_a_fatal_error_another_client_produces_and_nothing_is_claimed_of_w
         clients.append(Client())
         return clients[-1]
 
-    producer = KafkaProducer("nowhere:1", 1.0, connect)  # type: ignore[arg-type]  # what is used of a client is there
+    producer = KafkaProducer("nowhere:1", 1.0, connect)  # type: ignore[arg-type]  # it has the methods that are used
     producer._topics.add("topic")
 
     async def post(*events: bytes) -> Mapping[int, str]:
         return await asyncio.wait_for(producer.produce("topic", events), 10)
 
-    async def all_of_them() -> list[Mapping[int, str]]:
+    async def post_all() -> list[Mapping[int, str]]:
         return [await post(b"one"), await post(b"breaks", b"two"), await post(b"three", b"four")]
 
     try:
-        before, during, after = asyncio.run(all_of_them())
+        before, during, after = asyncio.run(post_all())
     finally:
         producer.close()
     assert before == {}

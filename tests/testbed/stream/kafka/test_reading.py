@@ -1,4 +1,4 @@
-"""Reading topics from positions, and bringing them into the table whatever is in them."""
+"""Reads topics from positions, and ingests them, also with invalid messages."""
 
 import json
 from functools import partial
@@ -20,7 +20,7 @@ _numbers = count()
 
 @pytest.fixture
 def stream() -> str:
-    """A stream that no other test has."""
+    """Return the name of a stream that no other test uses."""
     return f"test.reading{next(_numbers)}"
 
 
@@ -47,7 +47,7 @@ def rows(folder: Path) -> list[str]:
     return sorted(row["id"] for row in table.column("meta").to_pylist())
 
 
-def test_a_reader_goes_on_where_another_stopped(broker: RunningBroker, stream: str) -> None:
+def test_a_reader_continues_from_a_position(broker: RunningBroker, stream: str) -> None:
     from contracts.kafka import KafkaReader
 
     first = KafkaReader(broker.bootstrap, stream)
@@ -65,7 +65,7 @@ def test_a_reader_goes_on_where_another_stopped(broker: RunningBroker, stream: s
     assert batch.part.endswith("/1")
 
 
-def test_what_is_skipped_is_not_read(broker: RunningBroker, stream: str) -> None:
+def test_skipped_messages_are_not_read(broker: RunningBroker, stream: str) -> None:
     from contracts.kafka import KafkaReader
 
     produce(broker, stream, b"1", b"2", b"3")
@@ -76,7 +76,7 @@ def test_what_is_skipped_is_not_read(broker: RunningBroker, stream: str) -> None
     assert [line for batch in reader.read() for line in batch.lines] == [b"4"]
 
 
-def test_a_position_beyond_the_end_means_that_the_topic_was_made_anew(broker: RunningBroker, stream: str) -> None:
+def test_a_position_beyond_the_end_restarts_the_topic(broker: RunningBroker, stream: str) -> None:
     from contracts.kafka import KafkaReader
 
     produce(broker, stream, b"1", partition=0)
@@ -87,13 +87,13 @@ def test_a_position_beyond_the_end_means_that_the_topic_was_made_anew(broker: Ru
     assert lines_of(broker, stream, {"another-cluster/0": 1}) == [b"1"]
 
 
-def test_many_and_large_messages_are_all_read(broker: RunningBroker, stream: str) -> None:
+def test_many_messages_are_all_read(broker: RunningBroker, stream: str) -> None:
     values = [b"%05d" % i for i in range(25_000)]
     produce(broker, stream, *values)
     assert lines_of(broker, stream) == values
 
 
-def test_a_broker_that_is_not_there_is_one_clear_line() -> None:
+def test_a_missing_broker_is_one_clear_line() -> None:
     from contracts import kafka
 
     assert not kafka.is_reachable("127.0.0.1:1", within_s=0.2)
@@ -101,22 +101,22 @@ def test_a_broker_that_is_not_there_is_one_clear_line() -> None:
         kafka.topics("127.0.0.1:1", within_s=0.2)
 
 
-POISON = (b"not json", b"[]", b"\xff\xfe", b"", None, b'{"meta": 3}', b'{"meta": {"id": "x"}}', b"1e400", b'"\\ud800"',
+INVALID = (b"not json", b"[]", b"\xff\xfe", b"", None, b'{"meta": 3}', b'{"meta": {"id": "x"}}', b"1e400", b'"\\ud800"',
           b'{"meta":{"id":"y","dt":"yesterday"}}', b"[" * 100_000, b'{"a":' * 2000)  # fmt: skip
 
 
-def test_poison_in_the_topic_is_counted_and_stops_nothing(broker: RunningBroker, stream: str, tmp_path: Path) -> None:
+def test_invalid_messages_are_counted_and_skipped(broker: RunningBroker, stream: str, tmp_path: Path) -> None:
     from contracts.kafka import KafkaReader
 
     good = [json.dumps(event(str(i))).encode() for i in range(20)]
     odd = json.dumps({**event("odd"), "action": "nul \0 and \u2028", "performer": "no object"}).encode()
-    produce(broker, f"eqiad.{stream}", *good[:10], *POISON, odd, *good[10:])
+    produce(broker, f"eqiad.{stream}", *good[:10], *INVALID, odd, *good[10:])
     done = ingest(partial(KafkaReader, broker.bootstrap), tmp_path / "table", stream)
-    assert (done.read, done.written, done.broken) == (21 + len(POISON), 21, len(POISON))
+    assert (done.read, done.written, done.broken) == (21 + len(INVALID), 21, len(INVALID))
     assert rows(tmp_path) == sorted([*map(str, range(20)), "odd"])
 
 
-def test_a_partition_that_is_delivered_twice_doubles_no_row(broker: RunningBroker, stream: str, tmp_path: Path) -> None:
+def test_a_partition_read_twice_adds_no_rows(broker: RunningBroker, stream: str, tmp_path: Path) -> None:
     from contracts.kafka import KafkaReader
 
     open_topic = partial(KafkaReader, broker.bootstrap)
@@ -129,14 +129,14 @@ def test_a_partition_that_is_delivered_twice_doubles_no_row(broker: RunningBroke
     checkpoint.write_text(json.dumps(positions))
     done = ingest(open_topic, tmp_path / "table", stream)
     assert (done.read, done.duplicates, done.written) == (again[1], again[1], 0)
-    # The same messages once more, as from a producer that is not idempotent.
+    # The same messages again, as from a producer that is not idempotent.
     produce(broker, f"eqiad.{stream}", *(json.dumps(event(str(i))).encode() for i in range(100)))
     done = ingest(open_topic, tmp_path / "table", stream)
     assert (done.read, done.duplicates, done.written) == (100, 100, 0)
     assert len(rows(tmp_path)) == 100
 
 
-def test_a_snapshot_has_the_reports_of_the_error_topic(broker: RunningBroker, tmp_path: Path) -> None:
+def test_an_export_has_the_error_reports(broker: RunningBroker, tmp_path: Path) -> None:
     from contracts.kafka import KafkaReader
 
     topic = "codfw.eventgate-analytics-external.error.validation"

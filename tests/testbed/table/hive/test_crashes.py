@@ -1,4 +1,4 @@
-"""The Spark job killed at any moment: every event is in the table once, in the end."""
+"""Kills of the Spark job at random times: finally every event is in the table once."""
 
 import os
 import random
@@ -21,34 +21,35 @@ from tests.spark import need_spark
 from tests.testbed.stream.kafka.test_crashes import killed_at_random, landed
 from tests.testbed.table.test_ingest import event, produce
 
-#: A job on a busy machine may take so long.
+#: Time limit of a job on a busy machine, seconds.
 _WITHIN_S = 240.0
 
 
 class Job:
-    """The job that fills the table under *folder*, from the segments there or from what the options *source* name."""
+    """The job that fills the table under *folder*, from the segments there or from the options *source*."""
 
     def __init__(self, folder: Path, *source: str) -> None:
         self.folder = folder
         self.files = folder / "warehouse" / TABLE
         self._command = [
-            sys.executable, "-m", "testbed.table.hive", "--short", *(source or ("--stream-dir", str(folder / "stream"))),
-            "--state", str(folder / "state"), "--warehouse", str(folder / "warehouse"),
+            sys.executable, "-m", "testbed.table.hive", "--short",
+            *(source or ("--stream-dir", str(folder / "stream"))), "--state", str(folder / "state"),
+            "--warehouse", str(folder / "warehouse"),
         ]  # fmt: skip
 
     def run(self) -> dict[str, int]:
         done = subprocess.run(self._command, capture_output=True, check=False, timeout=_WITHIN_S)
-        assert done.returncode == 0, _told(done.stderr)
+        assert done.returncode == 0, _messages(done.stderr)
         summary: dict[str, int] = orjson.loads(done.stdout)
         return summary
 
     def start(self) -> "subprocess.Popen[bytes]":
-        """Start the job, leading a session."""
+        """Start the job as leader of a session."""
         with (self.folder / "killed.log").open("ab") as log:
             return subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
 
     def killed(self, when: Callable[[], bool], after_s: float, only_java: bool = False) -> None:
-        """Start the job and kill it *after_s* seconds after *when* has come, all of it or its Java process only."""
+        """Start the job; kill it, or only its Java process, *after_s* seconds after *when* becomes true."""
         process = self.start()
         deadline = time.monotonic() + _WITHIN_S
         while process.poll() is None and not when() and time.monotonic() < deadline:
@@ -69,26 +70,26 @@ class Job:
         return any(names for _, _, names in os.walk(self.files / "_temporary"))
 
 
-def _told(stderr: bytes) -> str:
-    """Return what a job said before it ended, without what DuckDB says at the end of a process."""
+def _messages(stderr: bytes) -> str:
+    """Return the end of a job's messages, without DuckDB's messages at the end of a process."""
     lines = stderr.decode(errors="replace").splitlines()
     return "\n".join(line for line in lines if "leaked" not in line)[-3_000:]
 
 
 def produce_part(job: Job, part: int, count: int = 960) -> list[str]:
-    """Produce events of all hours of a day, so that a batch is committed as many files."""
+    """Produce events of all hours of a day, so that a batch has many files."""
     ids = [f"{part}-{number}" for number in range(count)]
     produce(job.folder, *(event(name, f"2025-01-31T{i % 24:02d}:30:00.000Z") for i, name in enumerate(ids)))
     return ids
 
 
-def test_a_job_killed_while_it_writes_and_before_it_remembers_neither_loses_nor_doubles(tmp_path: Path) -> None:
+def test_a_job_killed_while_writing_loses_no_event(tmp_path: Path) -> None:
     need_spark()
     job = Job(tmp_path)
     ids = produce_part(job, 0)
     job.killed(job.writes, 0.3)
     ids += produce_part(job, 1)
-    # The first file is where it belongs; the others and the checkpoint are not.
+    # The first file is committed; the others and the checkpoint are not.
     before = len(parquet_files(job.files))
     job.killed(lambda: len(parquet_files(job.files)) > before, 0.0, only_java=True)
     assert not (tmp_path / "state" / "segments.json").exists()
@@ -99,12 +100,12 @@ def test_a_job_killed_while_it_writes_and_before_it_remembers_neither_loses_nor_
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_broker_intake_and_job_killed_ten_times_each_leave_what_was_acknowledged_in_the_table_once(
+def test_acknowledged_events_survive_kills_of_all_processes(
     tmp_path: Path,
 ) -> None:
     need_spark()
     with running_broker(tmp_path) as broker:
-        job, moments = Job(tmp_path, "--kafka", broker.bootstrap), random.Random(7)  # noqa: S311 (to be repeated)
+        job, moments = Job(tmp_path, "--kafka", broker.bootstrap), random.Random(7)  # noqa: S311 (reproducible)
         acknowledged: list[str] = []
         for part in range(10):
             acknowledged += killed_at_random(broker, tmp_path, deaths=1, seed=part)
@@ -121,13 +122,13 @@ def test_broker_intake_and_job_killed_ten_times_each_leave_what_was_acknowledged
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_a_job_killed_at_ten_random_moments_neither_loses_nor_doubles(tmp_path: Path) -> None:
+def test_a_job_killed_ten_times_loses_no_event(tmp_path: Path) -> None:
     need_spark()
     job, moments = Job(tmp_path), random.Random(5)  # noqa: S311
     ids: list[str] = []
     for part in range(10):
         ids += produce_part(job, part)
-        # Half of them anywhere, from the first second on; half of them about the time of the commit.
+        # Half of the kills come at any time from the first second on, the others near the commit.
         when = (lambda: True) if part % 2 else job.writes
         job.killed(when, moments.uniform(0, 20 if part % 2 else 2), only_java=part % 3 == 0)
     job.run()

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 Event = dict[str, Any]
 
-# pyspark leaves the sockets open that rows come through.
+# pyspark does not close the sockets through which it reads rows.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 AT_14 = "datacenter=eqiad/year=2025/month=1/day=31/hour=14"
 
 
 class Warehouse:
-    """A table of its own, filled from segments of its own."""
+    """A separate table, filled from separate segments."""
 
     def __init__(self, session: "SparkSession", folder: Path) -> None:
         from testbed.table.hive.layout import ARRIVALS, NAME, create
@@ -53,7 +53,7 @@ class Warehouse:
         return add_segments(self.session, self.folder / "stream", STREAM, checkpoint, self.table.add)
 
     def forget(self) -> None:
-        """As if the job had been killed before its checkpoint moved."""
+        """Remove the checkpoint, as if the job had been killed before it."""
         (self.folder / "segments.json").unlink()
 
     def by_hive(self) -> list[Event]:
@@ -85,7 +85,7 @@ def as_events(rows: list[Event]) -> dict[str, object]:
     return by_name
 
 
-def test_a_row_of_each_captured_event_is_the_event_to_hive_and_as_parquet(warehouse: Warehouse) -> None:
+def test_hive_and_parquet_rows_equal_the_captured_events(warehouse: Warehouse) -> None:
     events = [json.loads(line) for line in contract_path("captured-accepted-events.ndjson").read_text().splitlines()]
     produce(warehouse.folder, *events)
     assert warehouse.fill().written == 227
@@ -95,7 +95,7 @@ def test_a_row_of_each_captured_event_is_the_event_to_hive_and_as_parquet(wareho
     assert misplaced_rows(warehouse.files, duckdb.connect()) == {}
 
 
-def test_rows_are_filed_by_the_hour_of_receipt_and_late_ones_land_in_their_own(warehouse: Warehouse) -> None:
+def test_late_rows_get_the_partition_of_their_hour(warehouse: Warehouse) -> None:
     produce(
         warehouse.folder, event("1"), event("2", "2025-01-31T23:59:59.999Z"), event("3", "2025-02-01T01:30:00+02:00")
     )
@@ -112,24 +112,24 @@ def test_rows_are_filed_by_the_hour_of_receipt_and_late_ones_land_in_their_own(w
     assert (warehouse.files / AT_14).is_dir()
 
 
-def test_canaries_and_what_cannot_be_a_row_are_counted_and_left_out(warehouse: Warehouse) -> None:
+def test_canaries_and_invalid_lines_are_skipped_and_counted(warehouse: Warehouse) -> None:
     produce(warehouse.folder, event("1"), event("2", "yesterday"), event("3", "14:30"), {"action": "no meta"})
     produce(warehouse.folder, event("c", domain="canary"))
     whole = json.dumps(event("4")).encode()
-    poison = [b"not json", b"[]", b"", b"null", b'"text"', b"\xff\xfe", b"[" + whole + b"]"]
-    poison += [whole + b" more", whole + whole, whole + b"," + whole, whole[:-1], b'{"meta": "text"}']
+    invalid = [b"not json", b"[]", b"", b"null", b'"text"', b"\xff\xfe", b"[" + whole + b"]"]
+    invalid += [whole + b" more", whole + whole, whole + b"," + whole, whole[:-1], b'{"meta": "text"}']
     writer = SegmentWriter(warehouse.folder / "stream")
-    writer.append(TOPIC, [*poison, whole])
+    writer.append(TOPIC, [*invalid, whole])
     writer.close()
     done = warehouse.fill()
-    assert (done.read, done.written, done.canary, done.broken) == (6 + len(poison), 2, 1, 3 + len(poison))
+    assert (done.read, done.written, done.canary, done.broken) == (6 + len(invalid), 2, 1, 3 + len(invalid))
     assert warehouse.ids() == ["1", "4"]
 
 
-def test_an_id_has_one_row_the_earliest_also_when_all_is_delivered_twice(warehouse: Warehouse) -> None:
+def test_the_earliest_row_of_an_id_is_kept(warehouse: Warehouse) -> None:
     produce(warehouse.folder, event("1", "2025-01-31T14:31:00.000Z"), event("1"), event("2"))
     assert warehouse.fill()[:3] == (3, 2, 1)
-    # The same partition again, as after a broker's failure, and an id in the other data centre as well.
+    # The same partition again, as after a broker's failure, and one id in the other data centre too.
     produce(warehouse.folder, event("1", "2025-01-31T18:00:00.000Z"), event("2"), event("3"))
     produce(warehouse.folder, event("2"), topic=f"codfw.{STREAM}")
     assert warehouse.fill()[:3] == (4, 1, 3)
@@ -138,7 +138,7 @@ def test_an_id_has_one_row_the_earliest_also_when_all_is_delivered_twice(warehou
     )
 
 
-def test_running_it_again_changes_nothing(warehouse: Warehouse) -> None:
+def test_a_second_ingestion_changes_nothing(warehouse: Warehouse) -> None:
     produce(warehouse.folder, *(event(str(i), f"2025-01-31T{i % 24:02d}:00:00.000Z") for i in range(100)))
     warehouse.fill()
     before = parquet_files(warehouse.files)
@@ -148,7 +148,7 @@ def test_running_it_again_changes_nothing(warehouse: Warehouse) -> None:
     assert parquet_files(warehouse.files) == before
 
 
-def test_a_line_that_is_not_finished_waits_for_its_end(warehouse: Warehouse) -> None:
+def test_an_incomplete_line_is_read_later(warehouse: Warehouse) -> None:
     produce(warehouse.folder, event("1"))
     [segment] = (warehouse.folder / "stream" / TOPIC).iterdir()
     line = json.dumps(event("2")).encode()
@@ -160,10 +160,10 @@ def test_a_line_that_is_not_finished_waits_for_its_end(warehouse: Warehouse) -> 
     assert warehouse.fill()[:2] == (1, 1)
 
 
-def test_what_a_killed_job_left_is_neither_read_nor_doubled(warehouse: Warehouse) -> None:
+def test_files_of_a_killed_job_are_removed(warehouse: Warehouse) -> None:
     produce(warehouse.folder, *(event(str(i), f"2025-01-31T{i % 24:02d}:00:00.000Z") for i in range(48)))
     warehouse.fill()
-    # Files are in place, but the metastore has not been told of an hour, and another job's are half written.
+    # Files exist, but the metastore lacks a partition, and another job's files are incomplete.
     warehouse.session.sql("ALTER TABLE event.product_metrics_web_base DROP PARTITION (hour = 14)")
     assert len(warehouse.ids()) == 46
     half = warehouse.files / "_temporary" / "0" / "x" / AT_14 / "part.parquet"
@@ -177,7 +177,7 @@ def test_what_a_killed_job_left_is_neither_read_nor_doubled(warehouse: Warehouse
     assert not half.exists()
 
 
-def test_when_a_row_came_is_kept_beside_the_table(warehouse: Warehouse) -> None:
+def test_arrival_times_are_stored(warehouse: Warehouse) -> None:
     produce(warehouse.folder, event("1"), event("2"))
     warehouse.fill()
     rows = warehouse.session.table("event.product_metrics_web_base_arrivals").collect()

@@ -1,4 +1,0 @@
--- The hours, by receive time, from which rows landed, as hours since 1970.
-SELECT DISTINCT CAST(floor(intake_ms / 3600000) AS BIGINT) AS hour_number
-FROM observed
-WHERE intake_ms IS NOT NULL

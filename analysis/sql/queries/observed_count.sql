@@ -1,0 +1,3 @@
+-- Number of observed rows of this run.
+SELECT count(*) AS events
+FROM observed

@@ -1,9 +1,0 @@
--- What events say of their stream's sampling, and how many say it.
-SELECT
-    sample__rate AS rate,
-    sample__unit AS unit,
-    count(*) AS events
-FROM observed
-WHERE action IN ('impression', 'click')
-GROUP BY sample__rate, sample__unit
-ORDER BY events DESC, rate, unit

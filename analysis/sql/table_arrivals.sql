@@ -1,3 +1,0 @@
--- When rows of the table came.
-SELECT *
-FROM table_arrivals

@@ -1,4 +1,0 @@
--- The rows of some hours of the table, read by its partitions; hours are numbers like 2025013114.
-SELECT *
-FROM event_table
-WHERE year * 1000000 + month * 10000 + day * 100 + hour BETWEEN $from_hour AND $until_hour

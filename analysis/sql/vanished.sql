@@ -1,8 +1,0 @@
--- Subjects of whom events were acknowledged and not one landed, by group.
-SELECT
-    group_name,
-    count(*) AS subjects
-FROM visits
-WHERE landed_events = 0 AND lost_events > 0
-GROUP BY group_name
-ORDER BY group_name
