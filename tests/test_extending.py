@@ -1,4 +1,4 @@
-"""The examples of docs/design/extending.md do what the page says, as they stand there."""
+"""The examples of docs/design/extending.md, executed from the page."""
 
 import inspect
 import os
@@ -37,13 +37,13 @@ LIST = "analysis/checks/__init__.py"
 
 
 def module(path: str) -> dict[str, Any]:
-    """Return what the example at *path* defines."""
+    """Return the names that the example at *path* defines."""
     created = ModuleType(path)
     exec(compile(BLOCKS[path], path, "exec"), created.__dict__)  # noqa: S102 (the documentation's own code)
     return created.__dict__
 
 
-def test_the_page_has_an_example_of_each_kind() -> None:
+def test_page_has_an_example_of_each_kind() -> None:
     kinds = {path.split("/")[0] for path in BLOCKS}
     assert kinds == {
         "analysis",
@@ -53,7 +53,7 @@ def test_the_page_has_an_example_of_each_kind() -> None:
     }
 
 
-def test_the_persona_joins_the_population(tmp_path: Path) -> None:
+def test_persona_joins_the_population(tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
     (tmp_path / "night-owl.toml").write_text(BLOCKS["personas/catalogue/night-owl.toml"], encoding="utf-8")
     personas = load_personas(tmp_path)
@@ -67,7 +67,7 @@ def test_the_persona_joins_the_population(tmp_path: Path) -> None:
     assert b'"skin":"minerva"' in bodies
 
 
-def test_the_line_makes_the_check_one_of_the_list() -> None:
+def test_line_adds_the_check() -> None:
     text = (FOLDER.parents[1] / LIST).read_text(encoding="utf-8")
     head, end, rest = text.rpartition(")  # fmt: skip")
     namespace: dict[str, Any] = {"__name__": "analysis.checks"}
@@ -77,7 +77,7 @@ def test_the_line_makes_the_check_one_of_the_list() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_tests_of_personas_pass_with_the_new_one(tmp_path: Path) -> None:
+def test_personas_tests_pass_with_the_new_persona(tmp_path: Path) -> None:
     root = FOLDER.parents[1]
     listed = subprocess.run(
         ["git", "ls-files", "*.py", "*.toml", "*.json", "*.sql"], cwd=root, capture_output=True, text=True, check=True
@@ -88,24 +88,22 @@ def test_the_tests_of_personas_pass_with_the_new_one(tmp_path: Path) -> None:
     (tmp_path / "personas/catalogue/night-owl.toml").write_text(
         BLOCKS["personas/catalogue/night-owl.toml"], encoding="utf-8"
     )
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "pytest", "tests/personas", "-q", "-p", "no:cacheprovider", "-n", "0"],
         cwd=tmp_path, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-3000:]
+    assert completed.returncode == 0, completed.stdout[-3000:]
 
 
 @pytest.fixture
 def shared_sessions(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CheckResult]:
-    """Judge a run by the example's line, whose module and SQL are found beside the others."""
-    original = sql_files.sql
+    """Return a function that judges a run by the example's check."""
+    load_sql = sql_files.sql
 
     def sql(query: str, **tables: str) -> str:
-        return (
-            BLOCKS["analysis/sql/queries/shared_sessions.sql"]
-            if query == "shared_sessions"
-            else original(query, **tables)
-        )
+        if query == "shared_sessions":
+            return BLOCKS["analysis/sql/queries/shared_sessions.sql"]
+        return load_sql(query, **tables)
 
     monkeypatch.setattr(duckdb_engine, "sql", sql)
     sessions = ModuleType("analysis.checks.sessions")
@@ -115,7 +113,7 @@ def shared_sessions(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CheckRe
     return lambda run: check.judge(load_evidence(run))
 
 
-def test_the_check_passes_a_clean_run_and_finds_a_shared_session(
+def test_check_passes_clean_and_fails_shared_sessions(
     tmp_path: Path, shared_sessions: Callable[[Path], CheckResult]
 ) -> None:
     clean = make_run(tmp_path / "clean", visitors=200)
@@ -131,42 +129,42 @@ def test_the_check_passes_a_clean_run_and_finds_a_shared_session(
     assert "shared by up to 2 subjects" in result.summary
 
 
-def test_the_scenario_is_one() -> None:
+def test_scenario_is_complete() -> None:
     scenario = module("browser_scenarios/scenarios/two_tabs.py")["SCENARIO"]
     assert isinstance(scenario, Scenario)
     assert inspect.iscoroutinefunction(scenario.play)
     assert scenario.name not in SCENARIOS
 
 
-_PLAY = """
+_RUN_SCENARIO = """
 import sys
 from pathlib import Path
 from types import ModuleType
 from browser_scenarios.scenarios import SCENARIOS
-made = ModuleType("two_tabs")
-exec(sys.stdin.read(), made.__dict__)
-SCENARIOS[made.SCENARIO.name] = made.SCENARIO
+module = ModuleType("two_tabs")
+exec(sys.stdin.read(), module.__dict__)
+SCENARIOS[module.SCENARIO.name] = module.SCENARIO
 from dogfood.cli import main
-sys.argv = ["dogfood", "browse", "--scenario", made.SCENARIO.name, "--users", "1"]
+sys.argv = ["dogfood", "browse", "--scenario", module.SCENARIO.name, "--users", "1"]
 main()
 """
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_scenario_can_be_played(documented_home: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _PLAY], input=BLOCKS["browser_scenarios/scenarios/two_tabs.py"], text=True,
+def test_scenario_runs(documented_home: Path) -> None:
+    completed = subprocess.run(
+        [sys.executable, "-c", _RUN_SCENARIO], input=BLOCKS["browser_scenarios/scenarios/two_tabs.py"], text=True,
         capture_output=True, check=False, cwd=documented_home, timeout=500,
     )  # fmt: skip
-    assert "two-tabs: an impression of each" in done.stdout, done.stdout + done.stderr
-    assert "✗" not in done.stdout
-    assert done.returncode == 0, done.stdout
+    assert "two-tabs: an impression of each" in completed.stdout, completed.stdout + completed.stderr
+    assert "✗" not in completed.stdout
+    assert completed.returncode == 0, completed.stdout
 
 
-def test_the_misbehaviour_takes_everybody_out() -> None:
-    # The table that the page names.
+def test_fault_enrols_nobody() -> None:
+    # The page tells the reader to add a line to this table.
     assert "rate zero" in api_faults._CHANGES
-    spoil = module("testbed/mpic/api_faults.py")["wiki_misspelt"]
-    config = parse_experiment(Generation.ALPHA, spoil(dict(example_experiment(Generation.ALPHA))))
+    fault = module("testbed/mpic/api_faults.py")["wiki_misspelt"]
+    config = parse_experiment(Generation.ALPHA, fault(dict(example_experiment(Generation.ALPHA))))
     assert config.sample_rate.of("testwiki") == 0

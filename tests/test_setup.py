@@ -17,7 +17,7 @@ TABLE = re.compile(r"^\| ([a-z0-9-]+) \| ([^|]+) \| ([^|]+) \|$", re.M)
 
 def documented() -> dict[str, tuple[str, str]]:
     page = (
-        (ROOT / "docs" / "reference" / "dependencies.md").read_text(encoding="utf-8").partition("## From the system")[0]
+        (ROOT / "docs" / "reference" / "dependencies.md").read_text(encoding="utf-8").partition("## System packages")[0]
     )
     return {name: (licence, why) for name, licence, why in TABLE.findall(page) if name != "package"}
 
