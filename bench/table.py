@@ -30,7 +30,7 @@ from tests.plans import settings
 _STREAM = "product_metrics.web_base"
 
 #: Queries of reconciliation (the fate of every event) and of bucketing (the group of every subject).
-_RECONCILIATION = ("observed", "classified", "visits")
+_RECONCILIATION = ("observed", "event_fates", "visits")
 _BUCKETING = ("subjects",)
 
 #: The receive time, which the intake would fill in.

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from analysis.checks import CHECKS, Check
-from analysis.engines import duckdb_engine, sql_files
+from analysis.engines import duckdb_engine
+from analysis.engines.sql_files import sql as load_sql
 from analysis.run_model.load import load_evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
 from browser_scenarios.scenario import Scenario
@@ -98,11 +99,10 @@ def test_personas_tests_pass_with_the_new_persona(tmp_path: Path) -> None:
 @pytest.fixture
 def shared_sessions(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], CheckResult]:
     """Return a function that judges a run by the example's check."""
-    load_sql = sql_files.sql
 
     def sql(query: str, **tables: str) -> str:
         if query == "shared_sessions":
-            return BLOCKS["analysis/sql/queries/shared_sessions.sql"]
+            return str(BLOCKS["analysis/sql/queries/shared_sessions.sql"])
         return load_sql(query, **tables)
 
     monkeypatch.setattr(duckdb_engine, "sql", sql)

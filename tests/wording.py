@@ -78,8 +78,8 @@ class Engine:
 def given(answers: Mapping[object, Rows] | None = None, **attributes: object) -> Evidence:
     """Return evidence with these rows and attributes."""
     defaults: dict[str, object] = {
-        "plan": PLAN, "fates": [], "unexpected": [], "page_views": [], "roster": [], "whereabouts": UNKNOWN,
-        "observed_rows": 1_000, "moments": (), "own_epoch": False, "overridden": frozenset(),
+        "plan": PLAN, "fates": [], "unexpected": [], "page_views": [], "roster": [], "loss_location": UNKNOWN,
+        "observed_rows": 1_000, "time_buckets": (), "own_epoch": False, "overridden": frozenset(),
         "manifest": SimpleNamespace(
             generation=PLAN.settings.generation, deadline_s=10_800, stream="s", stopped_early=False, started_ms=1,
             finished_ms=2, ended="", visitors=10,
@@ -102,10 +102,12 @@ def delivery_results() -> Iterator[CheckResult]:
         "nowhere": UNKNOWN._replace(known=True, nowhere=300),
     }
     for lost in places.values():
-        yield delivery.check_lost(Given(counted, EXAMPLES, hasty=True, whereabouts=lost).evidence())
+        yield delivery.check_lost(Given(counted, EXAMPLES, hasty=True, loss_location=lost).evidence())
     yield delivery.check_lost(Given(counted, {"segments": rows}).evidence())
     vanished = [{"group_name": "b", "subjects": 30}]
-    yield delivery.check_lost(Given(counted, {"vanished_weight": heavy, "vanished": vanished}).evidence())
+    yield delivery.check_lost(
+        Given(counted, {"subjects_by_loss_extent": heavy, "subjects_lost_entirely": vanished}).evidence()
+    )
     yield delivery.check_lost(Given([("a", "ok", 9)]).evidence())
     for number in (0, 1, 2):
         rows = [{"id": item, "copies": 2, "first_ms": 1_738_333_800_000} for item in range(number)]
@@ -114,9 +116,11 @@ def delivery_results() -> Iterator[CheckResult]:
         changed = {"corrupted_fields": [{"page__title": number}]}
         yield delivery.check_corrupted(Given([("a", "ok", 5), ("a", "corrupted", number)], changed).evidence())
         yield delivery.check_late(Given([("a", "late", number)], deadline_s=3_600).evidence())
-        reasons: dict[str, Rows] = {"reasons": [{"reason": "'.x' no.", "events": number}] if number else []}
+        reasons: dict[str, Rows] = {"rejection_reasons": [{"reason": "'.x' no.", "events": number}] if number else []}
         yield delivery.check_invalid(Given([("a", "ok", 9)], reasons).evidence())
-    yield delivery.check_invalid(Given(dropped=UnacceptableEvents(3, "events name schema /no/1.0.0", 4, 9)).evidence())
+    yield delivery.check_invalid(
+        Given(unacceptable=UnacceptableEvents(3, "events name schema /no/1.0.0", 4, 9)).evidence()
+    )
     for unknown in (0, 1, 11):
         yield delivery.check_indeterminate(Given([("a", "ok", 989), ("a", "indeterminate", unknown)]).evidence())
     hit = [
@@ -124,7 +128,7 @@ def delivery_results() -> Iterator[CheckResult]:
         for group, hit in (("a", 0), ("b", 40))
     ]
     counted = [("a", "ok", 9_000), ("b", "ok", 8_960), ("b", "indeterminate", 40)]
-    yield delivery.check_indeterminate(Given(counted, {"unanswered": hit}).evidence())
+    yield delivery.check_indeterminate(Given(counted, {"indeterminate_by_group": hit}).evidence())
     yield delivery.check_indeterminate(Given().evidence())
 
 
@@ -142,18 +146,18 @@ def subject_results() -> Iterator[CheckResult]:
         yield subjects.check_stickiness(counts)
         yield subjects.check_subject_ids(counts)
     split = [{"subject": "1", "one": "a", "other": "b"}]
-    for tables in (("seen_landed",), ("seen_landed", "seen_sent")):
-        answers: dict[object, Rows] = {("split_subjects", table): split for table in tables}
+    for tables in (("subjects_landed",), ("subjects_landed", "subjects_sent")):
+        answers: dict[object, Rows] = {("subjects_in_two_groups", table): split for table in tables}
         yield subjects.check_stickiness(given(answers, landed_subjects=landed))
-    heavy: dict[object, Rows] = {"heaviest_subject": [{"events": 3_000, "sent_events": 0}]}
-    odd: dict[object, Rows] = {"odd_subjects": [{"subject": "x", "events": 2, "sent_events": 0}]}
-    awaiting: dict[object, Rows] = {"odd_subjects": [{"subject": PLACEHOLDER, "events": 2, "sent_events": 2}]}
+    heavy: dict[object, Rows] = {"most_frequent_subject": [{"events": 3_000, "sent_events": 0}]}
+    odd: dict[object, Rows] = {"malformed_subject_ids": [{"subject": "x", "events": 2, "sent_events": 0}]}
+    awaiting: dict[object, Rows] = {"malformed_subject_ids": [{"subject": PLACEHOLDER, "events": 2, "sent_events": 2}]}
     for answers in (heavy, odd, awaiting):
         yield subjects.check_subject_ids(given(answers, landed_subjects=landed))
     config = PLAN.settings.stream_config()
     own = {"rate": config.sample_rate, "unit": config.sample_unit, "events": 5}
     for rows in ([], [own], [{**own, "rate": 0.1, "unit": "session", "events": 1}]):
-        yield sampling.check_stream_sampling(given({"samples": rows}))
+        yield sampling.check_stream_sampling(given({"sample_rates": rows}))
     for number in range(3):
         forced: Rows = [{"subject": "1"}] * number
         yield sampling.check_overrides(given({"overridden_landed": forced}))
@@ -175,8 +179,8 @@ def content_results() -> Iterator[CheckResult]:
         yield configs.judge_configs(cast(Any, manifest), platform)
     for wrong in ({}, {"no_position": 1}, {"click_without_impression": 2, "events_without_funnel": 1}):
         row = {**dict.fromkeys(funnel._RULES, 0), "funnels": 9, **wrong}
-        yield funnel.check_funnel(given({"funnels": [row]}))
-    yield funnel.check_funnel(given({"funnels": [dict.fromkeys((*funnel._RULES, "funnels"), 0)]}))
+        yield funnel.check_funnel(given({"funnel_order_violations": [row]}))
+    yield funnel.check_funnel(given({"funnel_order_violations": [dict.fromkeys((*funnel._RULES, "funnels"), 0)]}))
     own = PLAN.settings.parsed_instrument().stream_name
     for events in (1, 2):
         other = {"meta__stream": "other", "events": events}
@@ -184,21 +188,21 @@ def content_results() -> Iterator[CheckResult]:
     lost = UNKNOWN._replace(known=True, elsewhere={"eqiad.other": 3})
     for where in (UNKNOWN, lost):
         yield event_content.check_stream(
-            given(whereabouts=where, labels=lambda _: [{"meta__stream": own, "events": 9}])
+            given(loss_location=where, labels=lambda _: [{"meta__stream": own, "events": 9}])
         )
     yield event_content.check_schema(given())
-    empty: dict[object, Rows] = {"attributes": [{"events": 0, "page__id": 0}]}
+    empty: dict[object, Rows] = {"filled_attributes": [{"events": 0, "page__id": 0}]}
     yield event_content.check_attributes(given(empty))
     requested = {event_content._column(name): 9 for name in PLAN.settings.stream_config().provide_values}
     for change in ({}, {"performer__is_bot": 9}, {next(iter(requested)): 0}):
-        yield event_content.check_attributes(given({"attributes": [{"events": 9, **requested, **change}]}))
+        yield event_content.check_attributes(given({"filled_attributes": [{"events": 9, **requested, **change}]}))
 
 
 def time_results() -> Iterator[CheckResult]:
     """Yield the results of the checks of times, stream and generator."""
     for number in (0, 1, 2):
         rows: Rows = [{"events": 5, "topic": "t"}] * number
-        yield stream.check_replayed(given({"replayed": rows}, unexpected=rows))
+        yield stream.check_replayed(given({"replayed_events": rows}, unexpected=rows))
         yield stream.check_canaries(given({"canaries": rows[:1]}))
         yield times.check_partitions(given(misplaced={("14", "13"): number} if number else {}))
     delays = np.array([30_000.0, 60_000.0, 20_000_000.0])
@@ -208,7 +212,7 @@ def time_results() -> Iterator[CheckResult]:
     for gaps in (0, 1, 2):
         silent = [TimeBucket(1_000 * (2 * item + 1), 1_000, 50, 50, 0, 50, 50) for item in range(gaps)]
         buckets = [busy, *(bucket for one in silent for bucket in (one, replace(busy, at_ms=one.at_ms + 1_000)))]
-        yield stream.check_silences(given(moments=tuple(buckets)))
+        yield stream.check_silences(given(time_buckets=tuple(buckets)))
     for active, count in ((True, 5), (False, 1)):
         experiment = SimpleNamespace(start=None, end=None, status=active)
         ledger = SimpleNamespace(sent_ms=np.zeros(count))

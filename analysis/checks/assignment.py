@@ -37,7 +37,7 @@ def check_assignment(evidence: Evidence) -> CheckResult:
         f"({count_of(subjects['wrong_events'], 'event')}) {agree(subjects['wrong_subjects'], 'is', 'are')} not in "
         f"the group that the contract gives them{where}."
     )
-    examples = evidence.engine.ask("mismatches", {"most": _EXAMPLES}, seen="seen_landed")
+    examples = evidence.engine.ask("group_mismatches", {"most": _EXAMPLES}, subjects="subjects_landed")
     wrong = subjects["mismatches"]
     detail = {**counts, "mismatches": wrong, "events": subjects["wrong_events"], "examples": examples}
     layer = Layer.TABLE if later else Layer.ASSIGNMENT

@@ -46,7 +46,7 @@ class WrongField(NamedTuple):
 
 def check_names(evidence: Evidence) -> CheckResult:
     """Compare the names that events carry with what is configured, and their fields with those of the generation."""
-    sent, landed = list(_wrong_names(evidence, "said")), list(_wrong_names(evidence, "observed"))
+    sent, landed = list(_wrong_names(evidence, "sent_content")), list(_wrong_names(evidence, "observed"))
     wrong = sent or landed
     fields = tuple(_wrong_fields(evidence))
     if fields and not sent:
@@ -97,7 +97,7 @@ def check_stream(evidence: Evidence) -> CheckResult:
 def check_attributes(evidence: Evidence) -> CheckResult:
     """Compare the contextual attributes that events carry with those that the stream requests."""
     requested = set(map(_column, evidence.plan.settings.stream_config().provide_values))
-    sent = _filled(evidence, "said")
+    sent = _filled(evidence, "sent_content")
     # Rows that all equal the sent events have the same attributes.
     alike = not evidence.unexpected and all(row["fate"] != "corrupted" for row in evidence.fates)
     landed = dict(sent) if alike else _filled(evidence, "observed_all_fields")
@@ -249,7 +249,7 @@ def _elsewhere(evidence: Evidence, table: str, name: str) -> dict[str, int]:
 
 def _filled(evidence: Evidence, table: str) -> dict[str, int]:
     """Return the number of events of *table*, and the number in which each attribute is filled in."""
-    [row] = evidence.engine.ask("attributes", observed=table)
+    [row] = evidence.engine.ask("filled_attributes", observed=table)
     return {name: int(str(value)) for name, value in row.items()}
 
 

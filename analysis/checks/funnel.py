@@ -24,7 +24,7 @@ _NOUNS = {"events_without_funnel": "event", "page_views_with_two": "page view"}
 
 def check_funnel(evidence: Evidence) -> CheckResult:
     """Find funnels that are out of order: in the sent events first, then in changed funnels that landed whole."""
-    funnels, sent = _broken(evidence, "said")
+    funnels, sent = _broken(evidence, "sent_content")
     changed_funnels, landed = 0, dict[str, int]()
     if any(row["fate"] == "corrupted" for row in evidence.fates):
         evidence.engine.keep("observed_changed", "changed_funnels")
@@ -55,7 +55,7 @@ def check_funnel(evidence: Evidence) -> CheckResult:
 
 def _broken(evidence: Evidence, table: str) -> tuple[int, dict[str, int]]:
     """Return the number of funnels of *table*, and the number that break each rule."""
-    [row] = evidence.engine.ask("funnels", observed=table)
+    [row] = evidence.engine.ask("funnel_order_violations", observed=table)
     counts = {name: int(str(value)) for name, value in row.items()}
     counts["page_views_with_two"] = len(evidence.engine.ask("page_views_with_two_funnels", observed=table))
     if not profile_of(evidence.manifest.generation).has("funnel_event_sequence_position"):

@@ -139,7 +139,7 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     silent = int(np.count_nonzero(people.in_sample & natural & ~offered))
     landed = sum(landed_subjects(evidence).values())
     share = float(1 - expected_shares(len(evidence.group_names()), evidence.plan.rate).not_in_sample)
-    unknowable = sum(bool(natural[int(str(row["visit"]))]) for row in evidence.engine.ask("unknowable"))
+    unknowable = sum(bool(natural[int(str(row["visit"]))]) for row in evidence.engine.ask("indeterminate_visits"))
     count = min(landed + silent + unknowable, visited)
     sent = int(np.count_nonzero(offered)) + silent
     p_value = rate_test(count, visited, share)

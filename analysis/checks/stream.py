@@ -15,7 +15,7 @@ _HOUR_MS = 3_600_000
 
 def check_replayed(evidence: Evidence) -> CheckResult:
     """Find events that landed a second time under another id."""
-    rows = evidence.engine.ask("replayed") if evidence.unexpected else []
+    rows = evidence.engine.ask("replayed_events") if evidence.unexpected else []
     if not rows:
         summary = "Every event landed only under the id that it was sent with."
         return CheckResult("replayed", Layer.STREAM, CheckStatus.PASS, summary, 0, threshold=0)
@@ -45,7 +45,7 @@ def _streamed_canaries(evidence: Evidence) -> tuple[str, dict[str, object]]:
     if not evidence.loss_location.known:
         return "No canary event is in the table.", {}
     own = topics(evidence.manifest.stream)
-    rows = [row for row in evidence.engine.ask("canaries_streamed") if row["topic"] in own]
+    rows = [row for row in evidence.engine.ask("canaries_in_topics") if row["topic"] in own]
     events = sum(int(str(row["events"])) for row in rows)
     stream = f"The stream had {events:,} of" if events else "The stream had none, so nothing shows that ingestion drops"
     return f"No canary event is in the table. {stream} them.", {"streamed": rows}

@@ -33,7 +33,9 @@ _MOST_EVENTS, _MOST_SHARE = 100, 0.25
 def check_stickiness(evidence: Evidence) -> CheckResult:
     """Find subjects in more than one group: on the wiki's pages, in the sent events, in the table."""
     shown = _split(_shown_groups(evidence))
-    sent, landed = (evidence.engine.ask("split_subjects", seen=table) for table in ("seen_sent", "seen_landed"))
+    sent, landed = (
+        evidence.engine.ask("subjects_in_two_groups", subjects=table) for table in ("subjects_sent", "subjects_landed")
+    )
     subjects = evidence.landed_subjects["subjects"]
     split = landed or sent or shown
     detail = {
@@ -159,8 +161,8 @@ def check_subject_ids(evidence: Evidence) -> CheckResult:
     if not total:
         reason = "No event of the experiment landed, so there is no subject."
         return CheckResult("subject-ids", Layer.INSTRUMENT, CheckStatus.INCONCLUSIVE, reason, matters=False)
-    odd = {str(row["subject"]): row for row in evidence.engine.ask("odd_subjects")}
-    heavy = next(iter(evidence.engine.ask("heaviest_subject")), {"events": 0, "sent_events": 0})
+    odd = {str(row["subject"]): row for row in evidence.engine.ask("malformed_subject_ids")}
+    heavy = next(iter(evidence.engine.ask("most_frequent_subject")), {"events": 0, "sent_events": 0})
     most, sent = int(str(heavy["events"])), int(str(heavy["sent_events"]))
     crowded = most >= _MOST_EVENTS and most > _MOST_SHARE * total and most > 3 * sent
     as_sent = any(row["sent_events"] for row in odd.values()) or (crowded and sent > 0)

@@ -22,7 +22,7 @@ class ArrivalDelays(NamedTuple):
 
 def arrival_delays(engine: QueryEngine) -> ArrivalDelays:
     """Return the delays of the rows in *engine* (`analysis/sql/freshness.sql`)."""
-    rows = engine.table("freshness")
+    rows = engine.table("arrival_delays")
     topic, table = (
         rows[name].drop_null().to_numpy().astype(np.float64) for name in ("topic_delay_ms", "table_delay_ms")
     )

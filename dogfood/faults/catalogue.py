@@ -8,5 +8,5 @@ from dogfood.testbed_control.child_processes import run_module
 
 
 def read_catalogue() -> list[Mapping[str, str]]:
-    """Return the testbed's fault catalogue: id, layer, location, what, fidelity and generation. Raises KitFaultError."""
+    """Return the faults of the testbed: id, layer, location, what, fidelity and generation. Raises KitFaultError."""
     return [orjson.loads(line) for line in run_module("reading the fault catalogue", "testbed.faults").splitlines()]

@@ -56,8 +56,8 @@ def running(command: Sequence[str], log: IO[bytes]) -> Iterator["subprocess.Pope
         log: file for its output.
     """
     process = subprocess.Popen(
-        end_with_parent(command, signal.SIGTERM), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-        env=child_environment(*_GENERATOR_VARIABLES),
+        end_with_parent(command, signal.SIGTERM), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+        start_new_session=True, env=child_environment(*_GENERATOR_VARIABLES),
     )  # fmt: skip
     try:
         yield process

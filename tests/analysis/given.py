@@ -20,7 +20,7 @@ Rows = Sequence[Mapping[str, object]]
 VALID = next(plan(Generation.ALPHA).events(0, 100)).body
 
 
-NOTHING_DROPPED = UnacceptableEvents(0, "", 0, 0)
+ALL_ACCEPTABLE = UnacceptableEvents(0, "", 0, 0)
 
 
 @dataclass
@@ -37,12 +37,12 @@ class Given:
     answers: Mapping[str, Rows] = field(default_factory=dict)
     delivery_layer: Layer = Layer.TABLE
     hasty: bool = False
-    whereabouts: LossLocation = UNKNOWN
+    loss_location: LossLocation = UNKNOWN
     duplicates: Rows = ()
     unexpected: Rows = ()
     deadline_s: int = 10_800
     bodies: Sequence[bytes] = ()
-    dropped: UnacceptableEvents = NOTHING_DROPPED
+    unacceptable: UnacceptableEvents = ALL_ACCEPTABLE
     platform: PlatformState = field(default_factory=PlatformState)
     other_runs: Mapping[str, int] = field(default_factory=dict)
     queries: list[tuple[str, object]] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Given:
         return self
 
     @property
-    def moments(self) -> tuple[()]:
+    def time_buckets(self) -> tuple[()]:
         return ()
 
     @property
@@ -79,7 +79,7 @@ class Given:
         return cast(Evidence, self)
 
 
-EXAMPLES: dict[str, Sequence[Mapping[str, object]]] = {"examples": [{"visit": 3, "position": 0}]}
+EXAMPLES: dict[str, Sequence[Mapping[str, object]]] = {"fate_examples": [{"visit": 3, "position": 0}]}
 
 
 def segment(dimension: str, value: str, sent: int, lost: int, group: str = "true") -> dict[str, object]:

@@ -66,7 +66,7 @@ def test_loss_is_counted_by_group() -> None:
         "last_seen": UNKNOWN._asdict(),
         "examples": EXAMPLES["fate_examples"],
     }  # fmt: skip
-    assert ("examples", {"fate": "lost", "most": 5}) in given.queries
+    assert ("fate_examples", {"fate": "lost", "most": 5}) in given.queries
 
 
 def test_losses_of_all_groups_are_reported() -> None:
@@ -104,8 +104,10 @@ def test_of_many_segments_five_are_kept() -> None:
 @pytest.mark.parametrize("heavy", [False, True])
 def test_vanished_subjects_are_counted(heavy: bool) -> None:
     rows = [segment("skin", "minerva", 1_000, 300), segment("skin", "vector", 1_000, 0)]
-    answers = {"segments": rows, "vanished": [{"group_name": "b", "subjects": 30}]}
-    given = Given([("b", "ok", 700), ("b", "lost", 300)], {**answers, **({"vanished_weight": HEAVY} if heavy else {})})
+    answers = {"segments": rows, "subjects_lost_entirely": [{"group_name": "b", "subjects": 30}]}
+    given = Given(
+        [("b", "ok", 700), ("b", "lost", 300)], {**answers, **({"subjects_by_loss_extent": HEAVY} if heavy else {})}
+    )
     summary = delivery.check_lost(given.evidence()).summary
     assert "30 subjects" in summary
     assert ("for bots" if heavy else "skin is 'minerva'") in summary
@@ -135,7 +137,10 @@ def test_bot_filter_differs_from_other_losses() -> None:
         (HEAVY[1:], False),
         ([], False),
         # Half as many again exactly is not far more; a little more is.
-        ([weight("vanished", 10_000, 15_000, 22_500), weight("untouched", 10_000, 10_000, 10_000)], False),
+        (
+            [weight("vanished", 10_000, 15_000, 22_500), weight("untouched", 10_000, 10_000, 10_000)],
+            False,
+        ),
         ([weight("vanished", 10_000, 15_001, 22_503), weight("untouched", 10_000, 10_000, 10_000)], True),
         # Twice as many, but of two subjects that differ much: (1 + 3) / 2 with a standard error of 1.
         ([weight("vanished", 2, 4, 10), weight("untouched", 10_000, 10_000, 10_000)], False),
@@ -154,7 +159,7 @@ def test_bot_filter_differs_from_other_losses() -> None:
     ],
 )
 def test_vanished_subjects_must_be_far_busier(rows: Rows, heavy: bool) -> None:
-    given = Given([("b", "ok", 700), ("b", "lost", 300)], {"vanished_weight": rows})
+    given = Given([("b", "ok", 700), ("b", "lost", 300)], {"subjects_by_loss_extent": rows})
     assert ("for bots" in delivery.check_lost(given.evidence()).summary) is heavy
 
 
@@ -180,7 +185,7 @@ def test_rewritten_fields_are_named() -> None:
         "corrupted": 1_100, "fields": {"page.title": 1_100, "performer.user.id": 7},
         "by_group": {"a": {"events": 1_100, "of": 2_000}}, "examples": EXAMPLES["fate_examples"],
     }  # fmt: skip
-    assert ("examples", {"fate": "corrupted", "most": 5}) in given.queries
+    assert ("fate_examples", {"fate": "corrupted", "most": 5}) in given.queries
     assert passed(delivery.check_corrupted(Given([("a", "ok", 1)]).evidence()))
 
 
@@ -226,12 +231,12 @@ def test_validation_decides_layer_of_refusal(bodies: list[bytes], layer: Layer, 
     assert result.evidence == {
         "invalid": 6_979, "reasons": REASONS["rejection_reasons"][:5], "examples": EXAMPLES["fate_examples"],
     }  # fmt: skip
-    assert ("refused_events", 200) in given.queries
-    assert ("examples", {"fate": "invalid", "most": 5}) in given.queries
+    assert ("rejected_events", 200) in given.queries
+    assert ("fate_examples", {"fate": "invalid", "most": 5}) in given.queries
 
 
 def test_refusal_needs_neither_reason_nor_ledger() -> None:
-    result = delivery.check_invalid(Given((), {"reasons": [{"reason": "", "events": 2}]}).evidence())
+    result = delivery.check_invalid(Given((), {"rejection_reasons": [{"reason": "", "events": 2}]}).evidence())
     assert failed(result) == (Layer.INTAKE, 2)
     assert passed(delivery.check_invalid(Given().evidence()))
 
@@ -242,10 +247,10 @@ def test_refusal_needs_neither_reason_nor_ledger() -> None:
 def test_up_to_one_percent_may_be_unknown(unknown: int, status: CheckStatus) -> None:
     given = Given([("a", "ok", 2_000 - 1_000 - unknown), ("a", "indeterminate", unknown)], EXAMPLES)
     result = delivery.check_indeterminate(given.evidence())
-    detail = {"indeterminate": unknown, "share": unknown / 1_000, "by_group": (), "examples": EXAMPLES["examples"]}
+    detail = {"indeterminate": unknown, "share": unknown / 1_000, "by_group": (), "examples": EXAMPLES["fate_examples"]}
     assert (result.layer, result.status, result.statistic) == (Layer.TRANSPORT, status, unknown / 1_000)
     assert (result.p_value, result.threshold, result.evidence) == (1.0, 0.01, detail)
-    assert ("examples", {"fate": "indeterminate", "most": 5}) in given.queries
+    assert ("fate_examples", {"fate": "indeterminate", "most": 5}) in given.queries
 
 
 def unanswered(group: str, subjects: int, hit: int, events: int, sent: int) -> dict[str, object]:
@@ -263,7 +268,7 @@ def test_missing_responses_in_one_group_fail() -> None:
     assert result.p_value < 0.001
     assert "group 'b' lost 0.50%" in result.summary
     alike = [unanswered("a", 4_000, 20, 25, 9_000), unanswered("b", 4_000, 20, 25, 10_000)]
-    given = Given([("a", "ok", 19_950), ("b", "indeterminate", 50)], {"unanswered": alike})
+    given = Given([("a", "ok", 19_950), ("b", "indeterminate", 50)], {"indeterminate_by_group": alike})
     assert delivery.check_indeterminate(given.evidence()).status is CheckStatus.PASS
 
 
@@ -282,7 +287,7 @@ def test_missing_responses_in_one_group_fail() -> None:
     ],
 )
 def test_location_of_lost_events_is_named(location: LossLocation, words: tuple[str, ...]) -> None:
-    given = Given([("b", "ok", 700), ("b", "lost", 300)], whereabouts=location)
+    given = Given([("b", "ok", 700), ("b", "lost", 300)], loss_location=location)
     _, remark = delivery.check_lost(given.evidence()).summary.split("(300 of 1,000).")
     assert all(word in remark for word in words)
     assert bool(remark) is bool(words)
@@ -297,6 +302,6 @@ def test_rows_after_the_deadline_are_late() -> None:
     given = Given([("a", "ok", 10), ("a", "late", 1_000), ("b", "late", 500)], EXAMPLES, deadline_s=5_400)
     result = delivery.check_late(given.evidence())
     assert failed(result) == (Layer.TABLE, 1_500)
-    assert result.evidence == {"late": 1_500, "examples": EXAMPLES["examples"]}
-    assert ("examples", {"fate": "late", "most": 5}) in given.queries
+    assert result.evidence == {"late": 1_500, "examples": EXAMPLES["fate_examples"]}
+    assert ("fate_examples", {"fate": "late", "most": 5}) in given.queries
     assert passed(delivery.check_late(Given([("a", "ok", 1)]).evidence()))
