@@ -9,8 +9,8 @@ from typing import NamedTuple
 import orjson
 
 from common.errors import DogfoodError
-from contracts.assignment import Generation
 from contracts.configs import CONTEXTUAL_ATTRIBUTES
+from contracts.generation import Generation
 from contracts.profiles import PROFILES
 from personas.example_experiment import example_experiment
 from personas.plan.plan import Plan

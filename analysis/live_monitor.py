@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from analysis.statistics import sequential_test
-from contracts.assignment import Generation, expected_shares
+from contracts.assignment import expected_shares
+from contracts.generation import Generation
 from personas.plan.plan import Plan
 
 #: Concentrations for gross faults, which a few dozen subjects show, up to slight ones, which take many thousands.

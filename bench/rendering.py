@@ -12,7 +12,8 @@ from faker import Faker
 from rich.console import Console
 from rich.table import Table
 
-from contracts.assignment import Generation, assign
+from contracts.assignment import assign
+from contracts.generation import Generation
 from contracts.schemas import WEB_BASE_1_3_0
 from personas.example_experiment import EXPERIMENT, STREAM, example_experiment, example_instrument
 from personas.persona import load_personas

@@ -27,7 +27,7 @@ from rich.table import Table
 
 from common.egress import Egress
 from common.ports import free_port
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from personas.example_experiment import example_experiment, example_instrument
 from personas.plan.plan import Plan
 from personas.plan.settings import MOST_VISITORS, PlanSettings

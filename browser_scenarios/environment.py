@@ -6,7 +6,7 @@ from typing import Protocol
 
 from browser_scenarios.recorder import Recorder
 from common.egress import Egress
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.streams import StreamConfig
 from personas.journeys import Journeys
 from personas.plan.plan import Plan

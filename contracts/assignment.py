@@ -15,7 +15,6 @@ fmod(scaled, 1) < rate  <=>  hash24 * groups mod 2^24 < ceil(rate * 2^24).
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from fractions import Fraction
 from functools import partial
 from typing import NamedTuple
@@ -23,14 +22,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.generation import Generation
+
 HASH_SPACE = 1 << 24
-
-
-class Generation(StrEnum):
-    """A release of the platform, which decides hash, ids, config shape, schema and event shape."""
-
-    ALPHA = "alpha"
-    XLAB = "xlab"
 
 
 class Assignment(NamedTuple):

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from contracts.assignment import Generation
 from contracts.configs import ConfigError, parse_experiment, parse_instrument
+from contracts.generation import Generation
 from contracts.streams import SAMPLE_UNITS
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Generic, NamedTuple, NoReturn, TypeVar
 
 from common.errors import DogfoodError
-from contracts.assignment import Generation
+from contracts.generation import Generation
 
 #: Attributes that an instrument may request (contract: mpic-api.md). `page_namespace` is alpha's name of
 #: `page_namespace_id`; `agent_ua_string` is newer than the others.

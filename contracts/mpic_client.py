@@ -8,7 +8,6 @@ import httpx
 from common.egress import LOOPBACK, Egress, EgressError
 from common.errors import DogfoodError
 from common.http import open_client
-from contracts.assignment import Generation
 from contracts.configs import (
     Experiment,
     Instrument,
@@ -18,6 +17,7 @@ from contracts.configs import (
     read_experiments,
     read_instruments,
 )
+from contracts.generation import Generation
 
 #: The wiki's timeout for MPIC, in seconds (contract: mpic-api.md).
 TIMEOUT_S = 1.0

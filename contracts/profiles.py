@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.schemas import WEB_BASE_1_3_0, WEB_BASE_1_4_2
 
 #: Name of the click-through-rate instrument in the platform's code.

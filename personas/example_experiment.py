@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 
 EXPERIMENT = "dogfood-ctr"
 STREAM = "product_metrics.web_base"

@@ -12,7 +12,7 @@ import orjson
 from common.atomic_write import atomic_write
 from common.errors import DogfoodError
 from common.typed_json import NonNegative, Origin, Reader, TimestampMs
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from run_record.roster import Fidelity
 
 FILE_NAME = "manifest.json"

@@ -14,8 +14,8 @@ import orjson
 
 from common.errors import KitFaultError
 from common.typed_json import NonNegative, Origin, Reader, TimestampMs, content_of
-from contracts.assignment import Generation
 from contracts.configs import UNSAMPLED
+from contracts.generation import Generation
 from run_record.roster import Fidelity
 
 FOLDER = "page_views"

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import orjson
 
 from common.errors import DogfoodError
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from testbed.http_server import guarded
 
 

@@ -5,8 +5,6 @@ import socket
 import sys
 from collections.abc import Callable
 
-import uvicorn
-
 from common.errors import DogfoodError
 
 
@@ -35,6 +33,9 @@ def serve(
     http: type[asyncio.Protocol] | str = "httptools",
 ) -> None:
     """Serve *app* on *listener* until the process gets SIGTERM or SIGINT."""
+    # Commands that only print or ingest use this module as well and are to start quickly.
+    import uvicorn
+
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
         app, http=http, loop="uvloop", lifespan="off", log_level="warning", access_log=False,

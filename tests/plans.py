@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from personas.example_experiment import example_experiment, example_instrument
 from personas.plan.plan import Plan
 from personas.plan.settings import PlanSettings

@@ -21,8 +21,8 @@ from analysis.run_model.load import load_evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.scenarios import SCENARIOS
-from contracts.assignment import Generation
 from contracts.configs import parse_experiment
+from contracts.generation import Generation
 from personas.example_experiment import example_experiment
 from personas.persona import FOLDER, load_personas
 from personas.plan.plan import Plan

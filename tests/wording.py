@@ -45,7 +45,7 @@ from analysis.summaries.arrivals import ArrivalDelays
 from analysis.summaries.effects import Power
 from analysis.summaries.timeline import TimeBucket
 from analysis.verdict import CheckResult
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.profiles import PLACEHOLDER
 from run_record.load_report.report import Lag
 from run_record.platform_state import PlatformState

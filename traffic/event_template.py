@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import orjson
 
-from contracts.assignment import Generation
 from contracts.configs import UNSAMPLED
+from contracts.generation import Generation
 from contracts.profiles import profile_of
 from contracts.streams import StreamConfig
 from personas.plan.event_templates import edit_count_bucket, js_number

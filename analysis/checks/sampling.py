@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from analysis.run_model.load import Evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
 from common.sentences import agree, count_of
-from contracts.assignment import Generation
+from contracts.generation import Generation
 
 _EXAMPLES = 5
 

@@ -14,7 +14,8 @@ from analysis.checks.wiki_diagnosis import (
 from analysis.run_model.load import Evidence
 from analysis.verdict import CheckResult, CheckStatus, Layer
 from common.sentences import agree, clause, count_of
-from contracts.assignment import Generation, subject_id
+from contracts.assignment import subject_id
+from contracts.generation import Generation
 from run_record.page_views import PageView, is_overridden, page_group
 from run_record.roster import Fidelity
 

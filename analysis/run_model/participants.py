@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.assignment import Generation, assign_many, subject_id
+from contracts.assignment import assign_many, subject_id
+from contracts.generation import Generation
 from contracts.profiles import profile_of
 from personas.plan.blocks import PlannedSubjects
 from personas.plan.plan import Plan

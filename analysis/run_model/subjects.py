@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from contracts.assignment import Generation, assign_hashes, assign_many
+from contracts.assignment import assign_hashes, assign_many
+from contracts.generation import Generation
 from contracts.profiles import profile_of
 
 #: Length and digits of an xlab subject id, a SHA-256 digest; the contract's hash is its first 24 bits.

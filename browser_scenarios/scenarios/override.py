@@ -7,7 +7,7 @@ from browser_scenarios.context import ScenarioContext
 from browser_scenarios.environment import MAIN_PAGE
 from browser_scenarios.scenario import Scenario
 from browser_scenarios.session import PageVisit, Session
-from contracts.assignment import Generation
+from contracts.generation import Generation
 
 _QUERY = "/index.php?title=Main_Page&mpo="
 

@@ -7,8 +7,9 @@ import click
 import orjson
 
 from common.errors import DogfoodError
-from contracts.assignment import Assignment, Generation
+from contracts.assignment import Assignment
 from contracts.assignment import assign as assign_user
+from contracts.generation import Generation
 from dogfood.console import reader_left
 
 

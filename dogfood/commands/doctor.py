@@ -12,7 +12,7 @@ import orjson
 from rich.table import Table
 from rich.text import Text
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from dogfood.commands.options import AS_JSON, RUNS, TESTBED, RenamedOption
 from dogfood.console import new_console
 from dogfood.doctor.accounts import examine_accounts

@@ -3,7 +3,7 @@
 import click
 
 from common.bounded_numbers import LAST_MS, MOST_RATE, Count, Number
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from dogfood.commands.options import together
 
 #: The options that decide which events a run sends.

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from contracts.assignment import Generation
 from contracts.client_behaviour import ConfigFault, experiment_faults, faults_of_others, instrument_faults
 from contracts.configs import ConfigError, Experiment, parse_experiment, parse_instrument, read_instruments
+from contracts.generation import Generation
 from dogfood.doctor.diagnosis import Diagnosis, fine, missing, unknown
 
 _HELP, _CHECKS = "docs/guide/troubleshooting.md", "docs/reference/checks.md"

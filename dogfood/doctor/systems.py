@@ -13,9 +13,9 @@ import httpx
 from common.egress import Egress
 from common.http import open_client
 from common.urls import join_path
-from contracts.assignment import Generation
 from contracts.client_behaviour import stream_faults
 from contracts.configs import ConfigError, Experiment
+from contracts.generation import Generation
 from contracts.intake import IntakeError, check_reachable
 from contracts.mpic_client import MpicClient, MpicError
 from contracts.profiles import profile_of

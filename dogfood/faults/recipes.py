@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from run_record.roster import Fidelity
 
 #: Sample rate of other wikis and of the testbed's, as in a config that is rolled out wiki by wiki.

@@ -13,7 +13,7 @@ import orjson
 from common.egress import LOOPBACK
 from common.errors import KitFaultError
 from common.http import open_client
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.mpic_client import MpicClient
 from dogfood.testbed_control.child_processes import run_module
 from dogfood.testbed_control.services import Testbed

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.assignment import Generation, assign_hashes, assign_many, subject_id
+from contracts.assignment import assign_hashes, assign_many, subject_id
 from contracts.configs import Experiment
+from contracts.generation import Generation
 from contracts.profiles import profile_of
 from contracts.streams import StreamConfig, in_stream_samples
 from personas.page_index import PageIndex, index_pages

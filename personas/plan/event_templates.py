@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import orjson
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.profiles import EventProfile, profile_of
 from contracts.streams import StreamConfig
 from personas.page_index import Page

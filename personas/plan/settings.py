@@ -7,9 +7,9 @@ from typing import Self
 import msgspec
 
 from common.errors import DogfoodError
-from contracts.assignment import Generation
 from contracts.client_behaviour import ConfigFault, Effect, experiment_faults, instrument_faults
 from contracts.configs import Experiment, Instrument, parse_experiment, parse_instrument
+from contracts.generation import Generation
 from contracts.profiles import profile_of
 from contracts.streams import StreamConfig, client_stream_config, merge
 from personas.example_experiment import ELEMENT

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from testbed.mpic.configs import InvalidDraftError, validate
 from testbed.mpic.experiment_form import Draft, read_json
 from testbed.mpic.fields import INSTRUMENT_DATES, Kind

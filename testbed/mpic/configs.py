@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from testbed.mpic.experiment_form import Draft, Problems
 from testbed.mpic.fields import FEATURE, GROUP, WIKI, Field, Kind, Widget, date_names, fields
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from testbed.mpic.fields import INSTRUMENT_DATES, Field, Kind, Widget, date_names, fields
 
 #: Error message of each invalid field of a draft (`slug`, `wiki_rates.0.wikis`).

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from contracts.assignment import Generation
 from contracts.configs import CONTEXTUAL_ATTRIBUTES
+from contracts.generation import Generation
 
 
 class Kind(StrEnum):

@@ -4,7 +4,7 @@ from itertools import zip_longest
 
 from starlette.datastructures import FormData
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from testbed.mpic.experiment_form import Draft, FeatureRow, RateRow, split
 from testbed.mpic.fields import Kind, Widget, fields
 

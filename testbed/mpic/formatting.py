@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from testbed.mpic.configs import Config, parse_moment
 from testbed.mpic.experiment_form import Draft, Problems
 from testbed.mpic.fields import Kind, date_names, fields

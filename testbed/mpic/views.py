@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from testbed.mpic import formatting
 from testbed.mpic.api import kind_of, served
 from testbed.mpic.configs import InvalidDraftError, validate

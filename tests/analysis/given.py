@@ -9,7 +9,7 @@ from analysis.run_model.load import Evidence
 from analysis.run_model.sent_validity import UnacceptableEvents
 from analysis.summaries.loss_location import LossLocation
 from analysis.verdict import Layer
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from run_record.platform_state import PlatformState
 from tests.plans import plan
 

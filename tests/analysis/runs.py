@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from analysis.analyse import Analysis
 from analysis.run_model.sent_events import PLANNED, keep_planned
 from analysis.verdict import CheckResult, CheckStatus
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.intake import EventAnswer, EventOutcome
 from contracts.table import rows_of
 from personas.plan.plan import Plan

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis.calibration import CalibrationError, calibrate, calibrate_against, compare, shape
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from personas.example_experiment import example_instrument
 from run_record.ledger.files import LedgerWriter, Span
 from run_record.manifest import Manifest

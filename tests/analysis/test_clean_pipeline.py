@@ -13,7 +13,7 @@ from scipy import stats
 
 from analysis.analyse import analyse
 from analysis.verdict import Verdict
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.intake import interpret
 from personas.plan.plan import Plan
 from run_record.ledger.files import LedgerWriter, Span

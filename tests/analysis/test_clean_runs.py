@@ -7,7 +7,7 @@ from scipy import stats
 
 from analysis.analyse import analyse
 from analysis.verdict import CheckStatus, Verdict
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from tests.analysis.runs import failed, make_run
 
 #: The promise of docs/reference/statistics.md: six tests of chance at 0.001 each.

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from analysis.live_monitor import LiveMonitor
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from dogfood.watch.event_source import FileSource
 from tests.analysis.runs import make_run
 from tests.dogfood.conftest import call_in

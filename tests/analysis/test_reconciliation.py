@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.analyse import analyse
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.intake import EventOutcome
 from tests.analysis.runs import Event, Sent, make_run
 

@@ -15,7 +15,7 @@ from analysis.engines.duckdb_engine import DuckDbEngine
 from analysis.engines.sql_files import query_names, sql
 from analysis.reports.html import render
 from analysis.verdict import CheckResult, CheckStatus, Layer, Verdict, fold
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.intake import EventOutcome
 from contracts.schema_probe import Served
 from contracts.schemas import WEB_BASE_1_3_0

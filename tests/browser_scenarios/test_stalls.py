@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from browser_scenarios.runner import BrowserRequest, run_scenarios
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from run_record.manifest import Manifest
 from run_record.roster import Account, Fidelity, write_roster
 from run_record.scenario_findings import ScenarioFinding

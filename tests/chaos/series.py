@@ -12,7 +12,7 @@ import httpx
 
 from analysis.verdict import Verdict
 from common.ports import free_port
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.mpic_client import MpicClient
 from tests.chaos.kills import kill_during
 from tests.chaos.runs import kill_in_run

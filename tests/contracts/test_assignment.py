@@ -6,15 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.assignment import (
-    HASH_SPACE,
-    Generation,
-    assign,
-    assign_hashes,
-    assign_many,
-    expected_shares,
-    subject_id,
-)
+from contracts.assignment import HASH_SPACE, assign, assign_hashes, assign_many, expected_shares, subject_id
+from contracts.generation import Generation
 from tests.contract_samples import contract_path
 
 RATES = st.one_of(st.sampled_from([0.0, 1e-9, 0.1, 1 / 3, 0.5, 1 - 2**-24, 1.0, 1.5]), st.floats(0, 1))

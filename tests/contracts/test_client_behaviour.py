@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import pytest
 
-from contracts.assignment import Generation
 from contracts.client_behaviour import (
     Effect,
     experiment_faults,
@@ -12,6 +11,7 @@ from contracts.client_behaviour import (
     instrument_faults,
     stream_faults,
 )
+from contracts.generation import Generation
 from personas.example_experiment import example_experiment, example_instrument
 
 WIKI = "testwiki"

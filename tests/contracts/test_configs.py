@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.assignment import Generation
 from contracts.configs import ConfigError, Experiment, parse_experiment, parse_experiments, parse_instruments
+from contracts.generation import Generation
 
 Config = dict[str, object]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from contracts.assignment import Generation
 from contracts.configs import ConfigError
+from contracts.generation import Generation
 from contracts.mpic_client import MpicClient, MpicError
 from personas.example_experiment import example_experiment, example_instrument
 

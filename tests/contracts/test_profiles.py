@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.profiles import PROFILES, profile_of
 from contracts.schemas import FOLDER
 from tests.contract_samples import contract_path

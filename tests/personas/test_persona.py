@@ -5,7 +5,7 @@ from unicodedata import normalize
 import numpy as np
 import pytest
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from personas.make_name_pools import make
 from personas.persona import FOLDER, PersonaError, load_personas
 from personas.plan.plan import Plan

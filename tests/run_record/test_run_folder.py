@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.atomic_write import atomic_write
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from run_record.manifest import Manifest, ManifestError
 from run_record.run_folder import RunFolderError, find_run, new_run
 from run_record.target import Target, TargetError

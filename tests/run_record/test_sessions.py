@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import DogfoodError
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from run_record.accounts import TestAccount, read_accounts, write_accounts
 from run_record.page_views import PageView, PageViewError, PageViewWriter, page_group, read_page_views
 from run_record.roster import Account, Fidelity, read_roster, write_roster

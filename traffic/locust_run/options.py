@@ -11,8 +11,8 @@ from typing import Self
 
 from common.egress import LOOPBACK, Egress
 from common.errors import DogfoodError
-from contracts.assignment import Generation
 from contracts.client_behaviour import ConfigFault
+from contracts.generation import Generation
 from contracts.mpic_client import MpicClient
 from personas.example_experiment import example_experiment, example_instrument
 from personas.pacing import Pace, parse_rate

@@ -5,15 +5,18 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from common.bounded_numbers import Count, Duration
-from contracts.assignment import Generation
-from dogfood.capacity.generator import LocustGenerator
-from dogfood.capacity.search import Systems, prepare_systems
+from contracts.generation import Generation
 from dogfood.commands.options import RUNS, RenamedOption, together
-from dogfood.testbed_control.services import Testbed
+
+# They take seconds to import, and a static answer such as a forecast needs neither.
+if TYPE_CHECKING:
+    from dogfood.capacity.generator import LocustGenerator
+    from dogfood.capacity.search import Systems
 
 #: Options of the load: its target, its shape, its objectives.
 load_options = together(
@@ -48,8 +51,12 @@ load_options = together(
 )  # fmt: skip
 
 
-def prepare(options: dict[str, object]) -> tuple[Systems, LocustGenerator]:
+def prepare(options: dict[str, object]) -> "tuple[Systems, LocustGenerator]":
     """Prepare the systems and return them with the generator, by *options* (of `load_options`)."""
+    from dogfood.capacity.generator import LocustGenerator
+    from dogfood.capacity.search import prepare_systems
+    from dogfood.testbed_control.services import Testbed
+
     systems = prepare_systems(
         Testbed(_path(options["testbed"])), str(options["target"]), str(options["intake"]), str(options["confirm"]),
         tuple(options["observed"]),  # type: ignore[arg-type]

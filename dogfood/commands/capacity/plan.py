@@ -7,22 +7,16 @@ from pathlib import Path
 
 import click
 
+from analysis.capacity.event_sizes import EVENT_SIZES
 from analysis.capacity.forecast import STREAM_LIMIT, Traffic, forecast
-from analysis.capacity.forecast_report import render, to_json
-from analysis.capacity.sizes import measured_sizes
+from analysis.capacity.forecast_report import to_json
 from common.atomic_write import atomic_write
 from common.bounded_numbers import MOST_RATE, Count, Number
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from dogfood.capacity.forecast_display import show
 from dogfood.commands.options import AS_JSON
 from dogfood.console import new_console
 from personas.example_experiment import STREAM
-from personas.plan.plan import Plan
-from run_record.target import Target
-from traffic.locust_run.options import TrafficOptions, new_settings
-
-#: Number of subjects rendered to measure the sizes of events.
-_MEASURED_VISITORS = 5_000
 
 _SHARE = Number(0, 1)
 _EVENTS_PER_VIEW = Number(0, 1000)
@@ -82,11 +76,14 @@ def plan(
 ) -> None:
     """Forecast the traffic of an experiment, the largest safe sample rate, and a ramp-up to it."""
     expected = Traffic(**traffic)  # type: ignore[arg-type]
-    options = TrafficOptions(generation=Generation(generation), visitors=_MEASURED_VISITORS)
-    sizes = measured_sizes(Plan(new_settings(options, Target.read("local"))))
     now = start.replace(tzinfo=UTC) if start else datetime.now(UTC)
-    result = forecast(expected, sizes, now=now, first_rate=first_rate, every_days=every_days)
+    result = forecast(
+        expected, EVENT_SIZES[Generation(generation)], now=now, first_rate=first_rate, every_days=every_days
+    )
     if page is not None:
+        # With its charts it takes a while to import.
+        from analysis.capacity.forecast_page import render
+
         atomic_write(page, render(result).encode())
     if as_json:
         click.echo(to_json(result), nl=False)

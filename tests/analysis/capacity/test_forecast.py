@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.capacity.event_sizes import EVENT_SIZES
 from analysis.capacity.forecast import (
     EventSize,
     ForecastError,
@@ -19,8 +20,10 @@ from analysis.capacity.forecast import (
     largest_safe_rate,
     rounded_down,
 )
-from analysis.capacity.forecast_report import assumptions, needs, render, sentence, to_json
-from analysis.capacity.sizes import measured_sizes
+from analysis.capacity.forecast_page import render
+from analysis.capacity.forecast_report import assumptions, needs, sentence, to_json
+from bench.event_sizes import measured_sizes, plan_of
+from contracts.generation import Generation
 from tests.plans import plan as small_plan
 
 STREAM = "product_metrics.web_base"
@@ -157,6 +160,16 @@ def test_sizes_are_those_of_rendered_events() -> None:
     assert sizes.impression.body == pytest.approx(sum(impressions) / len(impressions))
     # Ids alone are 30 random bytes; nothing is stored larger than it was sent.
     assert 30 < sizes.impression.row < sizes.impression.body / 2
+
+
+@pytest.mark.parametrize("generation", list(Generation))
+def test_recorded_sizes_are_measured_ones(generation: Generation) -> None:
+    measured, recorded = measured_sizes(plan_of(generation)), EVENT_SIZES[generation]
+    assert (measured.events, measured.source) == (recorded.events, recorded.source)
+    for size, expected in ((measured.impression, recorded.impression), (measured.click, recorded.click)):
+        assert size.body == pytest.approx(expected.body, abs=0.05)
+        # Compression differs a little between versions of its library.
+        assert size.row == pytest.approx(expected.row, rel=0.02)
 
 
 def test_page_terminal_and_json_say_the_same() -> None:

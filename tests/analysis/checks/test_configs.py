@@ -10,7 +10,7 @@ from analysis.analyse import Analysis, analyse, write
 from analysis.reports.html import render
 from analysis.reports.junit import junit
 from analysis.verdict import CheckStatus, Layer, Verdict
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from personas.example_experiment import STREAM, example_experiment, example_instrument
 from run_record.manifest import Manifest
 from run_record.platform_state import PlatformState

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.analyse import analyse
 from analysis.verdict import CheckStatus, Layer, Verdict
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.intake import EventOutcome
 from contracts.schemas import WEB_BASE_1_3_0
 from tests.analysis.runs import STARTED_MS, Event, Sent, answered, check, failed, make_run

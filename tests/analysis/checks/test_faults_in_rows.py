@@ -9,7 +9,7 @@ import pytest
 
 from analysis.analyse import Analysis, analyse
 from analysis.verdict import CheckStatus, Layer, Verdict
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.intake import EventOutcome
 from run_record.manifest import Manifest
 from tests.analysis.runs import Event, MadeUp, answered, check, failed, make_run

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.verdict import CheckStatus, Layer, Verdict
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from tests.analysis.checks.test_wiki import wiki_run
 from tests.analysis.runs import Event, check
 

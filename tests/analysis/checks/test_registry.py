@@ -10,7 +10,8 @@ import pytest
 
 from analysis.analyse import Analysis, analyse
 from analysis.verdict import Verdict
-from contracts.assignment import Generation, subject_id
+from contracts.assignment import subject_id
+from contracts.generation import Generation
 from contracts.intake import EventOutcome
 from run_record.page_views import PageView
 from run_record.roster import Fidelity

@@ -11,7 +11,8 @@ import pytest
 from analysis.analyse import Analysis, analyse
 from analysis.summaries.funnel import FunnelStage
 from analysis.verdict import CheckStatus, Layer, Verdict
-from contracts.assignment import Generation, subject_id
+from contracts.assignment import subject_id
+from contracts.generation import Generation
 from contracts.intake import EventAnswer, EventOutcome
 from contracts.profiles import profile_of
 from personas.example_experiment import ELEMENT

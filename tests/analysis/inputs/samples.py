@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from analysis.engines.duckdb_engine import DuckDbEngine
 from analysis.inputs.description import ObservedKind
 from analysis.run_model.observed import Observed, read_observed
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.table import column_name, rows_of
 from tests.plans import plan
 

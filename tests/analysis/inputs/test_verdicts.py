@@ -11,7 +11,7 @@ from analysis.inputs.errors import InputError
 from analysis.live_monitor import LiveMonitor
 from analysis.reports.html import render
 from analysis.verdict import CheckStatus, Verdict
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from personas.example_experiment import example_experiment
 from tests.analysis.inputs.samples import Event, hive_row, lines, table
 from tests.analysis.inputs.test_types import in_times, objects_as_json

@@ -11,7 +11,7 @@ import pytest
 from analysis.analyse import analyse
 from analysis.verdict import Verdict
 from common.errors import DogfoodError
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.intake import EventOutcome
 from contracts.table import rows_of
 from tests.analysis.runs import answered, check, failed, make_run

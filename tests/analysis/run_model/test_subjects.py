@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 
 from analysis.run_model.subjects import classify_subjects
-from contracts.assignment import Generation, assign, subject_id
+from contracts.assignment import assign, subject_id
+from contracts.generation import Generation
 
 NAME, GROUPS, RATE = "an-experiment", ["control", "treatment", "other"], 0.6
 

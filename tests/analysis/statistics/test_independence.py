@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.statistics import independence_test, uniformity_test
-from contracts.assignment import HASH_SPACE, Generation, assign_many, expected_shares
+from contracts.assignment import HASH_SPACE, assign_many, expected_shares
+from contracts.generation import Generation
 
 TABLE = np.array([[900, 1000, 1100], [1050, 1020, 930]])
 

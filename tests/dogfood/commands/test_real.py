@@ -13,7 +13,7 @@ from analysis.calibration import Calibration
 from analysis.verdict import Verdict
 from common.errors import DogfoodError
 from common.ports import free_port
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from dogfood.doctor.diagnosis import fine, missing, unknown
 from dogfood.real.result_table import Row, decide, of_analysis, of_calibration, of_diagnoses, of_findings
 from dogfood.real.run_all import with_intake

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from contracts.assignment import Generation, assign
+from contracts.assignment import assign
 from contracts.configs import parse_experiment
+from contracts.generation import Generation
 from dogfood.doctor.accounts import examine_accounts
 from dogfood.doctor.diagnosis import Condition, Diagnosis
 from personas.example_experiment import EXPERIMENT, example_experiment

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from common.egress import EgressError
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from dogfood.cli import cli
 from dogfood.doctor.log_in import examine_log_in
 from dogfood.doctor.systems import RunNeeds, examine_systems

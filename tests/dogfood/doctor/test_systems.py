@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.streams import SCHEMA_TITLE, StreamConfig
 from dogfood.doctor.diagnosis import Condition, Diagnosis
 from dogfood.doctor.systems import RunNeeds, Systems, examine_systems

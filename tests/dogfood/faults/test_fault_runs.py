@@ -10,7 +10,7 @@ import pytest
 
 from common.errors import DogfoodError
 from common.ports import free_port
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from dogfood.faults.catalogue import read_catalogue
 from dogfood.faults.recipes import recipe_of
 from dogfood.faults.report import CleanRuns, junit, matrix, replace_between_marks

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from personas.example_experiment import EXPERIMENT, example_experiment, example_instrument
 from tests.dogfood.conftest import Call
 

@@ -13,7 +13,7 @@ from analysis.comparison import compare
 from analysis.power import PlanningError, PowerQuery, can_show, needs
 from analysis.reports.junit import junit
 from analysis.verdict import CheckStatus, Layer, Verdict
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from personas.example_experiment import example_experiment
 from run_record.manifest import Manifest
 from tests.analysis.runs import check, make_run

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from contracts.assignment import Generation, assign
+from contracts.assignment import assign
+from contracts.generation import Generation
 from contracts.schemas import SchemaRegistry
 from contracts.streams import in_stream_sample
 from personas.example_experiment import example_experiment, example_instrument

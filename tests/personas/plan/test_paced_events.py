@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from personas.pacing import Pace
 from personas.plan.plan import Plan
 from personas.plan.settings import PlanError, PlanSettings

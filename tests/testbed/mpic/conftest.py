@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.mpic_client import MpicClient
 from personas.example_experiment import example_experiment, example_instrument
 from testbed.mpic.app import create_app

@@ -5,8 +5,8 @@ import re
 import httpx
 import pytest
 
-from contracts.assignment import Generation
 from contracts.configs import CONTEXTUAL_ATTRIBUTES
+from contracts.generation import Generation
 from contracts.mpic_client import MpicClient, MpicError
 from testbed.mpic.request_checks import MAX_BODY
 from tests.contract_samples import contract_path

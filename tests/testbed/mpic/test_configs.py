@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.assignment import Generation
 from contracts.configs import parse_experiment, parse_instrument
+from contracts.generation import Generation
 from testbed.mpic.configs import Config, InvalidDraftError, validate
 from testbed.mpic.experiment_form import read_json
 from testbed.mpic.fields import Kind

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.mpic_client import MpicClient
 from tests.testbed.mpic.browser import Browser
 from tests.testbed.mpic.conftest import HEADERS, config, path

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.mpic_client import MpicClient
 from contracts.streams import parse_stream_configs
 from contracts.wiki_page import page_config, page_experiments

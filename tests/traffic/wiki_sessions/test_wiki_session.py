@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis.calibration import compare
-from contracts.assignment import Generation
+from contracts.generation import Generation
 from contracts.profiles import profile_of
 from personas.journeys import PlannedPageView
 from personas.page_index import Page

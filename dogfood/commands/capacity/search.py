@@ -1,11 +1,10 @@
-"""`dogfood capacity` and `capacity search`: the highest rate that the platform sustains."""
+"""`dogfood capacity search`: the highest rate that the platform sustains."""
 
 import math
 import sys
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 from rich.text import Text
 
 from analysis.capacity.conclusion import CapacityReport
@@ -13,23 +12,14 @@ from analysis.capacity.conclusion_report import junit, render, to_json
 from analysis.capacity.objectives import with_defaults
 from analysis.capacity.search import SearchSettings
 from common.atomic_write import atomic_write
-from common.bounded_numbers import MOST_RATE, Count, Duration, Number
 from dogfood.capacity.display import Display, show
 from dogfood.capacity.generator import LocustGenerator
 from dogfood.capacity.measurement import Measurement
 from dogfood.capacity.search import Systems, new_folder
 from dogfood.capacity.search import search as run_search
-from dogfood.commands.capacity.options import ended_by_signals, load_options, prepare, same_command_line
-from dogfood.commands.capacity.plan import plan
-from dogfood.commands.capacity.soak import soak
-from dogfood.commands.capacity.spike import spike
-from dogfood.commands.options import RenamedOption, together
+from dogfood.commands.capacity.options import ended_by_signals, prepare, same_command_line
+from dogfood.commands.capacity.search_options import EXIT_CODES, search_options
 from dogfood.console import new_console
-
-_EXIT_CODES = (
-    "Exit codes: 0 PASS, 1 FAIL (below --require), 2 wrong use, 3 INCONCLUSIVE (also when interrupted), "
-    "4 INVALID (the generator or the kit was at fault)."
-)
 
 #: First rate without --require, in events per second.
 _START_RATE = 25.0
@@ -37,47 +27,9 @@ _START_RATE = 25.0
 #: The first rate is --require divided by this.
 _START_DIVISOR = 8
 
-#: Highest rate to try where the target sets no ceiling, in events per second.
-_MAX_RATE = 100_000.0
 
-
-#: The options of a search.
-_search_options = together(
-    load_options,
-    click.option("--require", type=Number(0, MOST_RATE, min_open=True), metavar="PER_SECOND",
-                 help="Required rate, in events per second."),
-    click.option("--duration", type=Duration(2), default="30s", show_default=True,
-                 help="Length of a confirming window."),
-    click.option("--step", cls=RenamedOption, old="--probe", type=Duration(2), show_default="a third of --duration",
-                 help="Length of a step of the search."),
-    click.option("--windows", type=Count(1, 20), metavar="NUMBER", default=3, show_default=True,
-                 help="Consecutive confirming windows that have to hold."),
-    click.option("--start", type=Number(0.5, MOST_RATE), metavar="PER_SECOND",
-                 show_default="an eighth of --require, or 25", help="First rate, in events per second."),
-    click.option("--max-rate", type=Number(0.5, MOST_RATE), metavar="PER_SECOND", default=_MAX_RATE,
-                 show_default=True, help="Highest rate to try, in events per second."),
-    click.option("--tolerance", cls=RenamedOption, old="--precision", type=Number(0.001, 0.5), metavar="SHARE",
-                 default=0.05, show_default=True, help="Relative distance between held and broken rate to stop at."),
-    click.option("--junit", "junit_to", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-                 help="Also write the result as JUnit XML."),
-    click.option("--json", "as_json", is_flag=True, help="Print capacity.json."),
-)  # fmt: skip
-
-
-@click.group(invoke_without_command=True, epilog=_EXIT_CODES)
-@_search_options
-@click.pass_context
-def capacity(context: click.Context, /, **options: object) -> None:
-    """Find the highest sustained rate and compare it with --require; without a subcommand, `search`."""
-    if context.invoked_subcommand is None:
-        context.invoke(search, **options)
-    given = [name for name in options if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    if context.invoked_subcommand is not None and given:
-        raise click.UsageError(f"options belong after the subcommand: dogfood capacity {context.invoked_subcommand} …")
-
-
-@capacity.command(epilog=_EXIT_CODES)
-@_search_options
+@click.command(epilog=EXIT_CODES)
+@search_options
 def search(
     require: float | None,
     duration: int,
@@ -142,7 +94,3 @@ def _write(folder: Path, report: CapacityReport, setting: dict[str, object], jun
     atomic_write(folder / "report.html", render(report, folder.name, setting, same_command_line()).encode())
     for path in filter(None, (folder / "junit.xml", junit_to)):
         atomic_write(path, suite)
-
-
-for _command in (plan, soak, spike):
-    capacity.add_command(_command)

@@ -1,4 +1,7 @@
-"""Sizes of events, measured on rendered bodies and on compressed rows of the table."""
+"""`python -m bench.event_sizes`: sizes of events, measured on rendered bodies and on compressed rows of the table.
+
+It prints the values of `analysis/capacity/event_sizes.py`; a test compares them.
+"""
 
 import uuid
 from collections.abc import Sequence
@@ -9,8 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.capacity.forecast import EventSize, ForecastError, Sizes
+from contracts.generation import Generation
 from contracts.table import rows_of
 from personas.plan.plan import Plan
+from run_record.target import Target
+from traffic.locust_run.options import TrafficOptions, new_settings
+
+#: Subjects of the plan that is measured.
+_SUBJECTS = 5_000
 
 #: Visits that are rendered: row groups of the real table are large, and rows compress better together.
 _VISITORS = 20_000
@@ -68,3 +77,13 @@ def _parquet_bytes(bodies: Sequence[bytes]) -> int:
 
 def _mean(bodies: Sequence[bytes]) -> float:
     return sum(map(len, bodies)) / len(bodies)
+
+
+def plan_of(generation: Generation) -> Plan:
+    """Return the plan whose events are measured: the kit's own experiment with its usual personas."""
+    return Plan(new_settings(TrafficOptions(generation=generation, visitors=_SUBJECTS), Target.read("local")))
+
+
+if __name__ == "__main__":
+    for generation in Generation:
+        print(generation, measured_sizes(plan_of(generation)))
