@@ -91,7 +91,7 @@ def test_crash_after_the_result_changes_nothing(code: int) -> None:
 def test_contained_command_is_stopped_by_its_parent() -> None:
     ended = _contained("""import time
     from dogfood.exit_codes import run_guarded
-    from dogfood.signals import treat_as_interrupts
+    from dogfood.exit_codes import treat_as_interrupts
     treat_as_interrupts()
     return run_guarded(lambda: (os.kill(os.getppid(), signal.SIGTERM), time.sleep(600)), tell)""")
     assert ended.returncode == 3

@@ -162,7 +162,7 @@ def test_ctrl_c_keeps_what_was_measured(home: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--slo", "p98=1ms"), "there is none called 'p98'"),
+        (("--slo", "p98=1ms"), "unknown name 'p98'"),
         (("--target", "nowhere"), "no target 'nowhere'"),
         (("--target", "testwiki-example"), "is production, and it was not confirmed"),
         (("--intake", "http://intake.example/v1/events"), "does not allow the host 'intake.example'"),
