@@ -135,7 +135,7 @@ def test_one_group_is_nothing_to_compare(tmp_path: Path, generation: Generation)
     analysis = analyse(tmp_path)
     assert analysis.verdict is Verdict.GO, analysis.sentence
     for name in ("sample-ratio", "segments", "effect"):
-        assert check(analysis, name).summary == "One group: nothing to compare."
+        assert "nothing to compare" in check(analysis, name).summary
         assert not check(analysis, name).matters
 
 
@@ -151,7 +151,7 @@ def test_one_subject_is_nothing_to_compare(tmp_path: Path) -> None:
     run = make_run(tmp_path, visitors=1, experiment=example_experiment(Generation.ALPHA, rate=1.0))
     run.land()
     analysis = analyse(tmp_path)
-    assert check(analysis, "sample-ratio").summary == "One subject: nothing to compare."
+    assert "nothing to compare" in check(analysis, "sample-ratio").summary
     assert analysis.verdict is Verdict.GO, analysis.sentence
 
 
