@@ -50,7 +50,7 @@ ALLOWED = {
     ): "in a confined process, whose names are pinned",
     ("browser_scenarios/chromium.py", ".launch"): "Chromium, with the policy as rules for names",
     ("browser_scenarios/recorder.py", "socket.create_server"): "listens on this machine",
-    ("dogfood/testbed_control/child_processes.py", "socket.create_server"): "looks for a free port of this machine",
+    ("common/ports.py", "socket.socket"): "looks for a free port of this machine",
     ("dogfood/testbed_control/service_health.py", "socket.socket"): "looks whether a port of this machine is free",
     ("contracts/kafka.py", "import confluent_kafka"): "brokers that the user names; nothing is sent to a target",
     ("contracts/spark_session.py", "import pyspark"): "a warehouse that the user names; it is read",
