@@ -210,8 +210,8 @@ def _groups(evidence: Evidence) -> tuple[GroupCount, ...]:
     rows = {str(row["group_name"]): row for row in evidence.landed_groups}
     counts = {name: tuple(int(str(rows[name][column])) if name in rows else 0 for column in _COUNTED) for name in names}
     total = sum(landed for landed, *_ in counts.values())
-    people = evidence.participants
-    assigned = np.bincount(people.group[people.started & (people.group >= 0)], minlength=len(names))
+    participants = evidence.participants
+    assigned = np.bincount(participants.group[participants.started & (participants.group >= 0)], minlength=len(names))
     return tuple(
         GroupCount(
             name=name,

@@ -124,8 +124,56 @@ def passages(path: str, source: str) -> list[Passage]:
     return []
 
 
-#: Names that tell a value's history and not what it is.
-VAGUE_NAMES = frozenset({"found", "told", "asked", "said", "made", "gone", "place", "came"})
+#: Names that tell a value's history and not what it is, and metaphors for which the field has a term.
+VAGUE_NAMES = frozenset(
+    [
+        "found",
+        "told",
+        "asked",
+        "said",
+        "made",
+        "gone",
+        "place",
+        "came",
+        "Crew",
+        "Crews",
+        "Agenda",
+        "Stretch",
+        "Wire",
+        "Governor",
+        "LoadBook",
+        "TallyKeeper",
+        "GrowingFiles",
+        "write_whole",
+        "PageShelf",
+        "shelve",
+        "Resident",
+        "MasterDesk",
+        "WorkerDesk",
+        "whereabouts",
+        "silences",
+        "StandOut",
+        "Told",
+        "Owed",
+        "Blame",
+        "Known",
+        "Casting",
+        "World",
+        "witness",
+        "spoil",
+        "furnish",
+        "refit",
+        "put_example",
+        "misbehaviour",
+        "PickySchemas",
+        "AstrayProducer",
+        "LossyFront",
+        "FreezingFront",
+        "people",
+        "patience_s",
+        "patience_us",
+    ]
+)
 
 
 class Hit(NamedTuple):

@@ -68,8 +68,8 @@ def check_names(evidence: Evidence) -> CheckResult:
 def check_stream(evidence: Evidence) -> CheckResult:
     """Find events outside the stream that their instrument is configured for."""
     name = evidence.plan.settings.parsed_instrument().stream_name
-    sent = _elsewhere(evidence, "sent_content", name)
-    landed = _elsewhere(evidence, "observed", name)
+    sent = _in_other_streams(evidence, "sent_content", name)
+    landed = _in_other_streams(evidence, "observed", name)
     wrong = sent or landed
     lost = evidence.loss_location
     if lost.elsewhere and not wrong:
@@ -237,7 +237,7 @@ def _wrong_fields_result(evidence: Evidence, fields: Sequence[WrongField]) -> Ch
     return CheckResult("names", Layer.INSTRUMENT, CheckStatus.FAIL, summary, count, threshold=0, evidence=detail)
 
 
-def _elsewhere(evidence: Evidence, table: str, name: str) -> dict[str, int]:
+def _in_other_streams(evidence: Evidence, table: str, name: str) -> dict[str, int]:
     """Return the number of events of *table* by stream, of streams other than *name*."""
     counts: dict[str, int] = {}
     for row in evidence.labels(table):

@@ -126,8 +126,8 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     with only indeterminate events, cannot be in the table; they count as planned. When the subjects with offered events
     pass the same test, the others were lost on the way, and the layer is that of delivery.
     """
-    people = evidence.participants
-    natural = people.started & ~people.chosen
+    participants = evidence.participants
+    natural = participants.started & ~participants.chosen
     visited = int(np.count_nonzero(natural))
     if not visited:
         return CheckResult(
@@ -136,7 +136,7 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
     offered = np.zeros(len(natural), dtype=np.bool_)
     offered[evidence.ledger.visit] = True
     offered &= natural
-    silent = int(np.count_nonzero(people.in_sample & natural & ~offered))
+    silent = int(np.count_nonzero(participants.in_sample & natural & ~offered))
     landed = sum(landed_subjects(evidence).values())
     share = float(1 - expected_shares(len(evidence.group_names()), evidence.plan.rate).not_in_sample)
     unknowable = sum(bool(natural[int(str(row["visit"]))]) for row in evidence.engine.ask("indeterminate_visits"))
@@ -175,8 +175,8 @@ def check_sample_rate(evidence: Evidence) -> CheckResult:
 
 def nothing_to_compare(evidence: Evidence) -> str:
     """Return why two groups with subjects cannot be compared; empty when they may be."""
-    people = evidence.participants
-    enrolled = int(np.count_nonzero(people.started & ~people.chosen & (people.group >= 0)))
+    participants = evidence.participants
+    enrolled = int(np.count_nonzero(participants.started & ~participants.chosen & (participants.group >= 0)))
     if len(evidence.group_names()) < 2:
         return "The experiment has one group: nothing to compare."
     if not evidence.plan.rate:
@@ -193,11 +193,11 @@ def _sampled_twice(evidence: Evidence, share: float) -> bool:
     """
     if evidence.manifest.stopped_early or share >= 1:
         return False
-    people = evidence.participants
-    due = due_visits(evidence) & people.started & ~people.chosen & people.in_sample
+    participants = evidence.participants
+    due = due_visits(evidence) & participants.started & ~participants.chosen & participants.in_sample
     landed = landed_subjects(evidence)
     for number, name in enumerate(evidence.group_names()):
-        subjects = int(np.count_nonzero(due & (people.group == number)))
+        subjects = int(np.count_nonzero(due & (participants.group == number)))
         if subjects < _MIN_SUBJECTS or rate_test(min(landed[name], subjects), subjects, share) < ALPHA:
             return False
     return True

@@ -217,14 +217,18 @@ def _hash_positions(evidence: Evidence) -> NDArray[np.int64]:
 
     Subjects outside the sample and those that were chosen for their group are left out.
     """
-    people = evidence.participants
-    landed = np.zeros(len(people.group), np.bool_)
+    participants = evidence.participants
+    landed = np.zeros(len(participants.group), np.bool_)
     columns = evidence.engine.columns("visit_stages")
     landed[columns["visit"][columns["landed"]]] = True
-    mine = np.flatnonzero(landed & people.in_sample & ~people.chosen)[:_MOST_HASHES]
+    mine = np.flatnonzero(landed & participants.in_sample & ~participants.chosen)[:_MOST_HASHES]
     experiment = evidence.plan.experiment
     assigned = assign_many(
-        evidence.manifest.generation, people.account_id[mine], experiment.name, experiment.groups, evidence.plan.rate
+        evidence.manifest.generation,
+        participants.account_id[mine],
+        experiment.name,
+        experiment.groups,
+        evidence.plan.rate,
     )
     scaled = assigned.hash24.astype(np.int64) * max(1, len(experiment.groups))
     return scaled % HASH_SPACE

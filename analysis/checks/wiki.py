@@ -206,12 +206,12 @@ def _sent(evidence: Evidence) -> dict[str, dict[str, tuple[int, int]]]:
 
 def _pages(evidence: Evidence) -> Iterator[ReportedEnrolment]:
     """Yield the group that each page showed, with the contract's group."""
-    names, people = evidence.group_names(), evidence.participants
+    names, participants = evidence.group_names(), evidence.participants
     roster = {account.visit: account for account in evidence.roster}
     for view in evidence.page_views:
         if view.failure:
             continue
-        number = int(people.group[view.visit])
+        number = int(participants.group[view.visit])
         account = roster[view.visit]
         yield ReportedEnrolment(
             account.user_id,

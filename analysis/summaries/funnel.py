@@ -61,13 +61,13 @@ def natural_subjects(evidence: Evidence) -> dict[FunnelStage, list[int]]:
 
     Subjects that were chosen for their group are left out, and so is a stage at which none can be observed.
     """
-    people, groups = evidence.participants, len(evidence.group_names())
-    natural = people.started & ~people.chosen & (people.group >= 0)
+    participants, groups = evidence.participants, len(evidence.group_names())
+    natural = participants.started & ~participants.chosen & (participants.group >= 0)
     counts = {}
     for stage, (_, did) in _reached(evidence).items():
-        observable = natural & ~people.of(Fidelity.SYNTHETIC) if stage is FunnelStage.EXPOSED else natural
+        observable = natural & ~participants.of(Fidelity.SYNTHETIC) if stage is FunnelStage.EXPOSED else natural
         if observable.any() or stage is not FunnelStage.EXPOSED:
-            counts[stage] = np.bincount(people.group[observable & did], minlength=groups).tolist()
+            counts[stage] = np.bincount(participants.group[observable & did], minlength=groups).tolist()
     return counts
 
 
@@ -78,17 +78,17 @@ def due_visits(evidence: Evidence) -> Bools:
 
 
 def _counts(evidence: Evidence, fidelity: Fidelity, stage: FunnelStage, should: Bools, did: Bools) -> list[StageCount]:
-    people = evidence.participants
-    mine = people.of(fidelity) & people.started
+    participants = evidence.participants
+    mine = participants.of(fidelity) & participants.started
     names = evidence.group_names()
     shares = expected_shares(len(names), evidence.plan.rate).groups
     counts = []
     for number, name in enumerate(names):
-        group = mine & (people.group == number)
+        group = mine & (participants.group == number)
         expected: float | None = float(np.count_nonzero(group & should))
         observed: int | None = int(np.count_nonzero(group & did))
         if stage is FunnelStage.ASSIGNED:
-            natural = mine & ~people.chosen
+            natural = mine & ~participants.chosen
             expected = float(shares[number] * int(np.count_nonzero(natural))) if natural.any() else None
         if stage is FunnelStage.EXPOSED and fidelity is Fidelity.SYNTHETIC:
             observed = None

@@ -36,9 +36,9 @@ def test_after_a_click_the_element_stays_away() -> None:
 
 
 def test_enrolled_subjects_have_unique_names() -> None:
-    people = list(enrolled_subjects(enrolled_population(SIZE)))
-    assert [person.subject for person in people] == list(range(SIZE))
-    assert len({person.name for person in people}) == SIZE
-    assert all(person.edit_count >= 0 and person.account_age_s >= 0 for person in people)
+    participants = list(enrolled_subjects(enrolled_population(SIZE)))
+    assert [person.subject for person in participants] == list(range(SIZE))
+    assert len({person.name for person in participants}) == SIZE
+    assert all(person.edit_count >= 0 and person.account_age_s >= 0 for person in participants)
     # Names in several scripts: the wiki has to cope with them.
-    assert any(ord(letter) > 0x2E80 for person in people for letter in person.name)
+    assert any(ord(letter) > 0x2E80 for person in participants for letter in person.name)
