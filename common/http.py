@@ -14,6 +14,10 @@ from common.egress import Egress
 
 _NO_CONNECTION = (httpx.ConnectError, httpx.ConnectTimeout)
 
+#: Servers such as uvicorn and Node close a connection after 5 s without a request. A request that is sent on it at that
+#: moment gets no response, so a connection is used again for a second only.
+_LIMITS = httpx.Limits(keepalive_expiry=1.0)
+
 
 def open_client(
     egress: Egress, *, timeout_s: float = 10.0, base_url: str = "", transport: httpx.BaseTransport | None = None
@@ -57,7 +61,7 @@ class _PinnedTransport(httpx.BaseTransport):
             return self._substitute.handle_request(request)
         host = request.url.host
         if host not in self._transports:
-            self._transports[host] = httpx.HTTPTransport(verify=_tls_context(), trust_env=False)
+            self._transports[host] = httpx.HTTPTransport(verify=_tls_context(), trust_env=False, limits=_LIMITS)
         for attempt in attempts[:-1]:
             try:
                 return self._transports[host].handle_request(attempt)
@@ -83,7 +87,7 @@ class _AsyncPinnedTransport(httpx.AsyncBaseTransport):
         attempts = _attempts(self._egress, request)
         host = request.url.host
         if host not in self._transports:
-            self._transports[host] = httpx.AsyncHTTPTransport(verify=_tls_context(), trust_env=False)
+            self._transports[host] = httpx.AsyncHTTPTransport(verify=_tls_context(), trust_env=False, limits=_LIMITS)
         for attempt in attempts[:-1]:
             try:
                 return await self._transports[host].handle_async_request(attempt)
