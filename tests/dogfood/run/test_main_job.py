@@ -96,10 +96,7 @@ def test_the_experiment_went_through_mpic(home: Path, dogfood: Call) -> None:
     assert url
     done = dogfood("run", *QUICK, "--experiment", "no-such-experiment")
     assert done.returncode == 2
-    assert (
-        done.stderr
-        == f"error: MPIC at {url} has no experiment 'no-such-experiment': create it there, or name another\n"
-    )
+    assert done.stderr.startswith(f"error: MPIC at {url} has no experiment 'no-such-experiment'")
 
 
 def test_rejected_event_is_a_failure_with_reason(home: Path, tmp_path: Path) -> None:
@@ -178,7 +175,7 @@ def test_rows_are_not_taken_from_another_testbed(home: Path, tmp_path: Path) -> 
     elsewhere.write(tmp_path / "run")
     done = call_in(home, "analyse", str(tmp_path / "run"), "--ingest")
     assert done.returncode == 2
-    assert "went to http://127.0.0.1:9/v1/events" in done.stderr
+    assert "http://127.0.0.1:9/v1/events" in done.stderr
 
 
 @pytest.mark.parametrize(
