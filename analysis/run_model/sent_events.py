@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from analysis.engines.base import QueryEngine
 from analysis.engines.duckdb_engine import DuckDbEngine
 from analysis.engines.sql_files import sql
+from common.atomic_write import replacing
 from common.errors import DogfoodError
 from contracts.table import rows_of
 from personas.plan.blocks import PlannedEvent
@@ -73,9 +74,8 @@ def keep_planned(run: Path, plan: Plan) -> Path:
     try:
         if path.is_file() and (pq.read_schema(path).metadata or {}).get(_FINGERPRINT) == fingerprint:
             return path
-        unfinished = path.with_suffix(".unfinished")
-        _write(unfinished, plan, fingerprint)
-        unfinished.replace(path)
+        with replacing(path) as temporary:
+            _write(temporary, plan, fingerprint)
     except (OSError, pa.ArrowInvalid) as error:
         raise DogfoodError(f"{path} cannot be written: {error}") from error
     return path

@@ -11,6 +11,7 @@ from analysis.live_monitor import LiveMonitor
 from analysis.run_model.own_events import OwnEvents
 from analysis.run_model.participants import chosen_subjects
 from common.bounded_numbers import LONGEST_S, Count, Number
+from common.durations import UNIT_SECONDS
 from dogfood.commands.options import AS_JSON, RUNS, TESTBED, complete_run
 from dogfood.testbed_control.services import Testbed
 from dogfood.watch.event_filter import EventFilter, parse_filter
@@ -26,15 +27,13 @@ from run_record.run_folder import LATEST, find_run
 #: The stream of the kit's own experiment.
 STREAM = "product_metrics.web_base"
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
 
 def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float | None:
     """Return a duration such as `10s` in seconds."""
     if value is None:
         return None
     match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)", value)
-    seconds = float(match[1]) * _SECONDS[match[2]] if match else math.inf
+    seconds = float(match[1]) * UNIT_SECONDS[match[2]] if match else math.inf
     if seconds > LONGEST_S:
         raise click.BadParameter("has to be a number and ms, s, m or h, such as 10s, and at most a year")
     return seconds

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
+from common.atomic_write import replacing
 from contracts.streams import DATA_CENTRES, ERROR_STREAM
 from testbed.stream.segments import OpenTopic
 
@@ -45,9 +46,8 @@ def export_stream(stream_dir: Path, to: Path, from_ms: int, until_ms: int) -> No
             rows = connection.sql(_EVENTS, params={"files": files, "from_ms": from_ms, "until_ms": until_ms})
         else:
             rows = connection.sql(_NOTHING)
-        draft = to.with_suffix(".draft")
-        rows.write_parquet(str(draft))
-    draft.replace(to)
+        with replacing(to) as temporary:
+            rows.write_parquet(str(temporary))
 
 
 def export_topics(names: Iterable[str], open_topic: OpenTopic, to: Path, from_ms: int, until_ms: int) -> None:

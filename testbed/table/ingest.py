@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 import orjson
 
+from common.atomic_write import atomic_write
 from contracts.streams import DATA_CENTRES, topic
 from contracts.table import ARRIVALS, PARTITIONS, TABLE, columns, parquet_files, read_parquet, rows_of
 from testbed.http_server import guarded
@@ -44,7 +45,7 @@ def ingest(open_topic: OpenTopic, table_dir: Path, stream: str, rules: Rules = _
             total = total.plus(counts)
         if rules.moves_on:
             positions[name] = reader.position
-    _replace(checkpoint, orjson.dumps(positions))
+    atomic_write(checkpoint, orjson.dumps(positions))
     return total
 
 
@@ -122,12 +123,6 @@ def _is_object(line: bytes) -> bool:
         return isinstance(orjson.loads(line), dict)
     except orjson.JSONDecodeError:
         return False
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(content)
-    draft.replace(path)
 
 
 def main() -> None:

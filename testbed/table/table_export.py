@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import orjson
 
+from common.atomic_write import atomic_write, replacing
 from contracts.streams import DATA_CENTRES, ERROR_STREAM, topic
 from contracts.table import ARRIVALS, ARRIVALS_FILE, TABLE, parquet_files, parquet_rows, rows_of
 from testbed.http_server import guarded
@@ -38,9 +39,8 @@ def export_table(open_topic: OpenTopic, table_dir: Path, to: Path, from_ms: int,
         parquet_rows(table, connection, data_centre=True).create_view("landed")
     else:
         connection.register("landed", rows_of([], connection))
-    draft = to / ".rows.draft"
-    connection.sql(_ROWS, params={"from_ms": from_ms, "until_ms": until_ms}).write_parquet(str(draft))
-    draft.replace(to / "rows.parquet")
+    with replacing(to / "rows.parquet") as temporary:
+        connection.sql(_ROWS, params={"from_ms": from_ms, "until_ms": until_ms}).write_parquet(str(temporary))
     _copy_arrivals(table.with_name(ARRIVALS), to, connection)
     lines = [
         line
@@ -49,18 +49,16 @@ def export_table(open_topic: OpenTopic, table_dir: Path, to: Path, from_ms: int,
         for line in batch.lines
     ]
     start = datetime.fromtimestamp(from_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    draft.write_bytes(b"".join(line + b"\n" for line in lines if _is_since(line, start)))
-    draft.replace(to / "errors.ndjson")
+    atomic_write(to / "errors.ndjson", b"".join(line + b"\n" for line in lines if _is_since(line, start)))
 
 
 def _copy_arrivals(arrivals: Path, to: Path, connection: duckdb.DuckDBPyConnection) -> None:
     """Copy the known arrival times of the rows in the folder *to*."""
     files = [str(path) for path in parquet_files(arrivals)]
     if files:
-        draft = to / ".arrivals.draft"
         rows = {"files": files, "rows": str(to / "rows.parquet")}
-        connection.sql(_ARRIVALS_OF_ROWS, params=rows).write_parquet(str(draft))
-        draft.replace(to / ARRIVALS_FILE)
+        with replacing(to / ARRIVALS_FILE) as temporary:
+            connection.sql(_ARRIVALS_OF_ROWS, params=rows).write_parquet(str(temporary))
 
 
 def _is_since(line: bytes, start: str) -> bool:

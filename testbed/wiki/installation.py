@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from common.atomic_write import atomic_write
 from common.errors import DogfoodError
 from common.parent_death import end_with_parent
 from contracts.profiles import PROFILES
@@ -106,10 +107,7 @@ class Installation:
         fixed = {"database": DATABASE, "secret": secret, "profiles": profiles}
         content = {**CHANGEABLE, **stored, **fixed, **settings}
         content["extensions"] = with_faults(content.get("extensions", {}), content["faults"], self.folder)
-        draft = path.with_suffix(".draft")
-        draft.touch(mode=0o600)
-        draft.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
-        draft.replace(path)
+        atomic_write(path, orjson.dumps(content, option=orjson.OPT_INDENT_2), mode=0o600)
 
     def seed(self, rows: bytes) -> bytes:
         """Create the pages and accounts in *rows* (NDJSON); return NDJSON of the accounts' ids. Raises WikiError."""

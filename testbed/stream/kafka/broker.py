@@ -7,6 +7,7 @@ from pathlib import Path
 
 from common.errors import KitFaultError
 from common.parent_death import end_with_parent
+from common.ports import free_port
 from contracts.kafka import PARTITIONS
 from testbed.http_server import bind
 from testbed.maven import jars, java
@@ -36,7 +37,7 @@ class Broker:
         bind(self._host, self._port).close()
         self._data.mkdir(parents=True, exist_ok=True)
         settings = self._data / "server.properties"
-        settings.write_text(self._settings(_free_port(self._host)), encoding="utf-8")
+        settings.write_text(self._settings(free_port(self._host)), encoding="utf-8")
         if not (self._logs / "meta.properties").exists():
             self._format(command, settings)
         return [*command, "kafka.Kafka", str(settings)]
@@ -90,9 +91,3 @@ class Broker:
             "num.io.threads": 4,
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
-
-
-def _free_port(host: str) -> int:
-    with bind(host, 0) as listener:
-        port: int = listener.getsockname()[1]
-        return port

@@ -12,6 +12,7 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.readwriter import DataStreamWriter
 
+from common.atomic_write import atomic_write
 from common.errors import KitFaultError
 from contracts.streams import DATA_CENTRES, topic
 from testbed.table.ingest_summary import Summary
@@ -51,7 +52,7 @@ def add_segments(spark: SparkSession, folder: Path, stream: str, checkpoint: Pat
         total = total.plus(add(lines))
         for span in batch:
             positions.setdefault(topic(stream, span.datacenter), {})[span.segment] = span.end
-        _replace(checkpoint, orjson.dumps(positions))
+        atomic_write(checkpoint, orjson.dumps(positions))
     return total
 
 
@@ -181,12 +182,6 @@ def _lines(data_centre: str, lines: Sequence[bytes]) -> pa.RecordBatch:
             "topic_ms": pa.nulls(len(lines), pa.int64()),
         }
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(content)
-    draft.replace(path)
 
 
 def _cause(error: Exception) -> str:
