@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def kill_in_run(folder: Path, target: Target, rng: random.Random, seed: int) -> 
             assert hit, f"the process had ended before the kill: {(folder / 'command.log').read_text()[-500:]}"
             for name in target.restarted:
                 # The kernel may take a moment to close a killed process's sockets.
-                until(lambda name=name: not port_problem(ports[name]), f"the port of {name} is taken")  # type: ignore[misc]
+                until(partial(_is_free, ports[name]), f"the port of {name} is taken")
             testbed.up({name: ports[name] for name in target.restarted}, target.restarted)
             process.wait(WITHIN_S)
         # For every end of the run, the table is filled from the stream, and the run is judged by it.
@@ -176,3 +177,7 @@ def _call(folder: Path, *arguments: str) -> None:
 def _environment(folder: Path) -> Mapping[str, str]:
     overrides = {"DOGFOOD_TESTBED": str(folder / "testbed"), "DOGFOOD_RUNS": str(folder / "runs"), "COLUMNS": "200"}
     return {**os.environ, **overrides}
+
+
+def _is_free(port: int) -> bool:
+    return not port_problem(port)

@@ -135,7 +135,7 @@ def test_the_segment_that_lost_most_is_named(tmp_path: Path) -> None:
     names = set(mobile[::3])
     run.land([event for event in run.events if event["meta"]["id"] not in names])
     result = check(analyse(tmp_path), "lost")
-    first = result.evidence["segments"][0]  # type: ignore[index]
+    first = result.evidence["segments"][0]  # type: ignore[index]  # evidence is JSON
     assert first["value"] in ("mobile_browser", "mobile-reader", "minerva")
     assert first["rest"] == 0
     assert first["low"] > 0.2

@@ -107,7 +107,7 @@ def with_groups(run: WikiRun, group_of: Callable[[int, PageView], str | None]) -
 
 def group_in(view: PageView) -> str | None:
     """Return the group that a page of the alpha generation tells."""
-    [group] = view.experiments["assigned"].values()  # type: ignore[attr-defined]  # JSON
+    [group] = view.experiments["assigned"].values()  # type: ignore[attr-defined]  # a page's JSON
     return None if group == "unsampled" else str(group)
 
 

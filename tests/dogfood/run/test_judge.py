@@ -51,7 +51,7 @@ def test_aa_run_with_one_clicking_group_fails(tmp_path: Path) -> None:
     run.land()
     analysis = analyse(tmp_path)
     assert (analysis.verdict, check(analysis, "effect").status) == (Verdict.GO, CheckStatus.PASS)
-    assert "click" in check(analysis, "sample-ratio").evidence["subjects"]  # type: ignore[operator]
+    assert "click" in check(analysis, "sample-ratio").evidence["subjects"]  # type: ignore[operator]  # evidence is JSON
     clicks = [e for e in run.events if e["action"] == "click" and "false" in e["experiments"]["assigned"].values()]
     names = {event["meta"]["id"] for event in clicks}
     run.land([event for event in run.events if event["meta"]["id"] not in names])
