@@ -95,10 +95,7 @@ def every_command(group: click.Group, above: str = "") -> Iterator[tuple[str, cl
 
 
 def add_examples(name: str, command: click.Command) -> None:
-    """Append examples to the help of *command* and of its subcommands; call it once per command."""
+    """Append the examples of the command *name* to the help of *command*; call it once per command."""
     if lines := EXAMPLES.get(name, ()):
         shown = "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
         command.epilog = "\n\n".join(filter(None, (shown, command.epilog)))
-    if isinstance(command, click.Group):
-        for subname, subcommand in command.commands.items():
-            add_examples(f"{name} {subname}", subcommand)

@@ -10,24 +10,15 @@ from click.testing import CliRunner
 
 from common.bounded_numbers import Count, Number
 from dogfood.cli import cli
+from dogfood.cli_examples import every_command
 from traffic.locust_run.bounds import BOUNDS, BoundError, check_numbers
 
 
-def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        yield (*path, name), command
-        if isinstance(command, click.Group):
-            yield from commands(command, (*path, name))
-
-
 def numbers() -> Iterator[tuple[tuple[str, ...], click.Parameter]]:
-    for path, command in commands(cli):
+    for name, command in every_command(cli):
         for parameter in command.params:
             if isinstance(parameter.type, click.types.IntParamType | click.types.FloatParamType):
-                yield path, parameter
+                yield tuple(name.split()), parameter
 
 
 def test_every_number_is_bounded_on_both_sides() -> None:

@@ -69,6 +69,16 @@ def sent_some(runs: Path) -> None:
         time.sleep(0.02)
 
 
+def stall(stub: Server, runs: Path, seconds: float) -> float:
+    """Stop the server for *seconds*, one second after the run's start; return how long it really stood still."""
+    time.sleep(max(0.0, started_s(runs) + 1 - time.time()))
+    stub.process.send_signal(signal.SIGSTOP)
+    stalled_at = time.time()
+    time.sleep(seconds)
+    stub.process.send_signal(signal.SIGCONT)
+    return time.time() - stalled_at
+
+
 def test_latency_counts_from_intended_time_through_a_stall(tmp_path: Path, stub: Server) -> None:
     """100/s for 8 s, with a stall from 1 s to 3 s: 200 requests wait for 0 to 2 s.
 
@@ -77,13 +87,7 @@ def test_latency_counts_from_intended_time_through_a_stall(tmp_path: Path, stub:
     runs = tmp_path / "runs"
     options = ("--event-rate", "100/s", "--pace", "constant", "--run-time", "8s")
     with measured_jitter() as jitter, locust(runs, stub, *options) as process:
-        zero = started_s(runs)
-        time.sleep(max(0.0, zero + 1 - time.time()))
-        stub.process.send_signal(signal.SIGSTOP)
-        stalled_at = time.time()
-        time.sleep(2)
-        stub.process.send_signal(signal.SIGCONT)
-        stall_s = time.time() - stalled_at
+        stall_s = stall(stub, runs, 2)
         output = process.communicate(timeout=240)[0]
     load = LoadReport.read(find_run(runs, "latest"))
     assert (load.offered, load.sent, load.answered, load.accepted, load.dropped) == (800, 800, 800, 800, 0)
@@ -120,13 +124,7 @@ def test_events_beyond_the_connection_limit_wait(tmp_path: Path, stub: Server) -
     runs = tmp_path / "runs"
     options = ("--event-rate", "100/s", "--run-time", "6s", "--max-connections", "5")
     with measured_jitter() as jitter, locust(runs, stub, *options) as process:
-        zero = started_s(runs)
-        time.sleep(max(0.0, zero + 1 - time.time()))
-        stub.process.send_signal(signal.SIGSTOP)
-        stalled_at = time.time()
-        time.sleep(1)
-        stub.process.send_signal(signal.SIGCONT)
-        stall_s = time.time() - stalled_at
+        stall_s = stall(stub, runs, 1)
         output = process.communicate(timeout=240)[0]
     load = LoadReport.read(find_run(runs, "latest"))
     assert (load.offered, load.sent, load.dropped) == (600, 600, 0)
