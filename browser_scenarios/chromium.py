@@ -25,8 +25,8 @@ _QUIET = (
     "--disable-sync",
     "--no-first-run",
     "--no-default-browser-check",
-    # Do not use proxies of the environment.
-    "--no-proxy-server",
+    # Do not use proxies of the environment. The headless build ignores --no-proxy-server.
+    "--proxy-server=direct://",
     # WebRTC sends datagrams to any address in a page and ignores the rules for host names. With this policy it needs a
     # proxy for datagrams, and there is no such proxy. QUIC sends datagrams too.
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",

@@ -13,6 +13,7 @@ import pytest
 from playwright.async_api import async_playwright
 
 from browser_scenarios.chromium import BrowserError, start_browser
+from browser_scenarios.environment import PAGE_WITHIN_S
 from browser_scenarios.session import Session
 from common.egress import Egress
 from tests.common.echo import serving
@@ -71,7 +72,9 @@ async def log_out(port: int) -> None:
         browser = await start_browser(playwright, intake="http://intake.example/", recorder_port=1, egress=policy)
         try:
             # All that a call needs of the environment.
-            environment: Any = SimpleNamespace(wiki=f"http://wiki.example:{port}/w", intake="http://intake.example/")
+            environment: Any = SimpleNamespace(
+                wiki=f"http://wiki.example:{port}/w", intake="http://intake.example/", page_within_s=PAGE_WITHIN_S
+            )
             await Session(environment, await browser.new_context(), None, "test", 1).log_out()
         finally:
             await browser.close()

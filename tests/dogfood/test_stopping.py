@@ -171,10 +171,10 @@ def test_temporary_testbeds_services_end_with_the_command(tmp_path: Path) -> Non
     code = f"""
 import pathlib, time
 from rich.console import Console
-from dogfood.faults.environment import stack
+from dogfood.faults.environment import faulty_testbed
 from dogfood.testbed_control.services import Testbed
 like = Testbed(pathlib.Path({str(tmp_path / "like")!r}))
-with stack(pathlib.Path({str(tmp_path)!r}), like, wiki=False, told=Console()) as testbed:
+with faulty_testbed(pathlib.Path({str(tmp_path)!r}), like, wiki=False, console=Console()) as testbed:
     pathlib.Path({str(tmp_path / "up")!r}).touch()
     time.sleep(600)
 """

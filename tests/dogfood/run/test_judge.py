@@ -132,7 +132,7 @@ def test_questions_and_what_they_need_are_inverse() -> None:
         shown = {item.question: item.size for item in can_show(question, answer.subjects)}
         assert shown[answer.question] == pytest.approx(answer.size, rel=0.001)
         assert answer.visitors == -(-answer.subjects * 10 // 1)
-    with pytest.raises(PlanningError, match="nothing to see"):
+    with pytest.raises(PlanningError, match="nothing to detect"):
         needs(question, [0.5], [], [], 1.0)
     with pytest.raises(PlanningError, match="--spread is at most"):
         needs(question._replace(spread=0.4), [], [], [0.01], 1.0)
