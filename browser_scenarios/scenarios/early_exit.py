@@ -38,7 +38,7 @@ Leave = Callable[[Session, PageVisit, str], Awaitable[None]]
 async def _close(_: Session, page_visit: PageVisit, element: str) -> None:
     await page_visit.page.wait_for_function(_NOTICED, timeout=_WITHIN_MS, polling=5)
     await page_visit.page.evaluate(_CLICK, element)
-    await page_visit.page.close(run_before_unload=False)
+    await page_visit.close()
 
 
 async def _navigate(session: Session, page_visit: PageVisit, element: str) -> None:
@@ -64,7 +64,7 @@ async def _hide(session: Session, page_visit: PageVisit, element: str) -> None:
     inspector = await session.context.new_cdp_session(page_visit.page)
     await inspector.send("Page.setWebLifecycleState", {"state": "frozen"})
     await session.environment.recorder.settle(0.1, 2.0)
-    await page_visit.page.close()
+    await page_visit.close()
 
 
 WAYS: dict[str, Leave] = {"close the tab": _close, "navigate": _navigate, "go back": _back, "hide": _hide}
