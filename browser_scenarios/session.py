@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import orjson
 from playwright.async_api import BrowserContext, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
 
+from browser_scenarios.beacons import count_actions
 from browser_scenarios.chromium import BrowserError
 from browser_scenarios.environment import Environment
 from browser_scenarios.failure_cause import SERVER_ERROR, with_timeout
@@ -211,7 +211,7 @@ class PageVisit:
             bodies = await self.page.evaluate("() => window.__pageProbe ? window.__pageProbe.beacons : []")
         except PlaywrightError:
             bodies = []
-        self._page_beacons = _count([body.encode() for body in bodies], self.pageview_id)
+        self._page_beacons = count_actions([body.encode() for body in bodies], self.pageview_id)
         return self._page_beacons
 
     _page_beacons: Mapping[str, int] = {}
@@ -229,7 +229,8 @@ class PageVisit:
                 visit=environment.visit_of(self.user_id), fidelity=Fidelity.BROWSER, scenario=self._session.scenario,
                 way=self.way, session=self._session.number, title=self.title, pageview_id=self.pageview_id,
                 at_ms=self._at_ms, experiments=self.user_experiments, expected=dict(self.expected),
-                seen_by_page=dict(self._page_beacons), seen_by_network=_count(self._session.beacons, self.pageview_id),
+                seen_by_page=dict(self._page_beacons),
+                seen_by_network=count_actions(self._session.beacons, self.pageview_id),
                 stayed_ms=self._stayed_ms if self._stayed_ms is not None else int(time.time() * 1000) - self._at_ms,
             )
         )  # fmt: skip
@@ -384,18 +385,3 @@ class Session:
     def _requested(self, request: Request) -> None:
         if request.method == "POST" and request.url.startswith(self.environment.intake):
             self.beacons.append(request.post_data_buffer or b"")
-
-
-def _count(bodies: list[bytes], pageview_id: str) -> dict[str, int]:
-    """Return the number of events of each action of a page view in *bodies*."""
-    counts: dict[str, int] = {}
-    for body in bodies:
-        try:
-            content = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            continue
-        for event in content if isinstance(content, list) else [content]:
-            if isinstance(event, dict) and event.get("performer", {}).get("pageview_id") == pageview_id:
-                action = str(event.get("action", ""))
-                counts[action] = counts.get(action, 0) + 1
-    return counts
