@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from browser_scenarios.beacons import local_user_id, pageview_id, read_events
 from browser_scenarios.certificate import Certificate
 from common.egress import LOOPBACK, Egress
 from common.errors import KitFaultError
@@ -182,7 +183,7 @@ class Recorder:
 
     async def _record(self, request: Request, body: bytes) -> Response:
         now_ms = int(time.time() * 1000)
-        events = _events(body)
+        events = read_events(body)
         if events is None:
             self._unreadable.append(body)
             return await self._forward(request, body)
@@ -193,7 +194,7 @@ class Recorder:
             return Response("the target's ceiling is reached: the events are not sent", status_code=503)
         # The ledger has one body per event: the bytes as sent, or each event of an array serialized again.
         bodies = [body] if body.lstrip().startswith(b"{") else [orjson.dumps(event) for event in events]
-        spans = [Span(visit, self._position(visit), 1) for visit in map(self._visit, events)]
+        spans = [Span(visit, self._position(visit), 1) for visit in map(self._visit_of, map(local_user_id, events))]
         number = self._ledger.intend(spans, intended_ms=now_ms, sent_ms=now_ms, bodies=bodies)
         answer = await self._forward(request, body)
         status = answer.status_code if answer.status_code != 502 else None
@@ -213,14 +214,7 @@ class Recorder:
 
     def _append(self, events: list[Mapping[str, object]], status: int | None, now_ms: int) -> None:
         for event in events:
-            performer = event.get("performer")
-            pageview = performer.get("pageview_id", "") if isinstance(performer, Mapping) else ""
-            self._recorded.append(Recorded(event, str(pageview), str(event.get("action", "")), status, now_ms))
-
-    def _visit(self, event: Mapping[str, object]) -> int:
-        performer = event.get("performer")
-        user_id = performer.get("id", 0) if isinstance(performer, Mapping) else 0
-        return self._visit_of(user_id if isinstance(user_id, int) else 0)
+            self._recorded.append(Recorded(event, pageview_id(event), str(event.get("action", "")), status, now_ms))
 
     def _position(self, visit: int) -> int:
         position = self._positions.get(visit, 0)
@@ -236,13 +230,3 @@ class Recorder:
             return Response(f"the intake does not respond: {error}", status_code=502)
         allowed = {name: value for name, value in answer.headers.items() if name.startswith("access-control-")}
         return Response(answer.content, answer.status_code, allowed, answer.headers.get("content-type"))
-
-
-def _events(body: bytes) -> list[Mapping[str, object]] | None:
-    try:
-        content: object = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    items = content if isinstance(content, list) else [content]
-    events: list[Mapping[str, object]] = [event for event in items if isinstance(event, dict)]
-    return events if events and len(events) == len(items) else None

@@ -1,7 +1,7 @@
 """Plays scenarios of a prepared run: starts recorder and browser, plays each scenario, writes the findings."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +12,7 @@ import httpx
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import async_playwright
 
+from browser_scenarios.beacons import local_user_id
 from browser_scenarios.browser_process import RunningBrowser
 from browser_scenarios.certificate import temporary_certificate
 from browser_scenarios.chromium import BrowserError, find_browser, start_browser
@@ -237,9 +238,7 @@ async def _play_scenario(
 def _record_given_up(environment: Environment) -> None:
     """Write the page views that sent events, but that the kit could not finish."""
     for recorded in environment.recorder.events():
-        performer = recorded.event.get("performer")
-        user_id = performer.get("id", 0) if isinstance(performer, Mapping) else 0
-        user_id = user_id if isinstance(user_id, int) else 0
+        user_id = local_user_id(recorded.event)
         if user_id in environment.given_up and recorded.pageview_id not in environment.recorded_views:
             environment.recorded_views.add(recorded.pageview_id)
             environment.views.write(

@@ -22,14 +22,14 @@ from tests.common.echo import serving
 _PAGEVIEW = "a" * 20
 
 #: Stays busy for the milliseconds in the fragment when the page is hidden, and sends its event after that.
-_PAGE = b"""<!doctype html><title>Page</title><script>
+_PAGE = """<!doctype html><title>Page</title><script>
 addEventListener('pagehide', () => {
     const until = performance.now() + Number(location.hash.slice(1));
     while (performance.now() < until) { /* busy */ }
-    const event = { action: 'click', performer: { id: 1, pageview_id: 'aaaaaaaaaaaaaaaaaaaa' } };
+    const event = { action: 'click', performer: { id: 1, pageview_id: '%s' } };
     navigator.sendBeacon('http://intake.example/v1/events', JSON.stringify(event));
 });
-</script>"""
+</script>""".replace("%s", _PAGEVIEW).encode()
 
 
 class _Handler(BaseHTTPRequestHandler):
